@@ -1,0 +1,6 @@
+"""`python -m pitrkit`."""
+
+from pitrkit.cli import main
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,200 @@
+"""The command line: demo, lab, sandbox, run, recover, audit."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pitrkit import __version__
+from pitrkit.errors import BadInput, Exit, PitrkitError
+
+LAB_RESTORE_SECONDS = 20.0
+"""Long enough to see a restore's progress, too short to get coffee."""
+
+LATEST_LAG_SECONDS = 300.0
+"""The service's latest restorable time is typically five minutes ago."""
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    arguments = parser().parse_args(words)
+    try:
+        return int(arguments.command(arguments))
+    except PitrkitError as error:
+        print(f"pitrkit: {error}", file=sys.stderr)
+        return int(error.exit_code)
+    except KeyboardInterrupt:
+        print("pitrkit: interrupted; run the same command again to go on", file=sys.stderr)
+        return int(Exit.INTERRUPTED)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line's parser."""
+    top = argparse.ArgumentParser(
+        prog="pitrkit",
+        description="Recover DynamoDB items by point-in-time recovery: diff, guarded copy back, proof, undo, record.",
+        epilog="Exit codes of run and recover: 0 done; 1 differences or conflicts left, or verification failed; "
+        "2 error; 3 gate closed; 4 input needed; 130 interrupted.",
+    )
+    top.add_argument("--version", action="version", version=f"pitrkit {__version__}")
+    commands = top.add_subparsers(metavar="COMMAND", required=True)
+    _demo(commands.add_parser("demo", help="recover the sandbox's damaged table headless and check the outcome"))
+    _lab(commands.add_parser("lab", help="open JupyterLab on the runbook, against AWS or a sandbox"))
+    _sandbox(commands.add_parser("sandbox", help="serve an AWS on loopback whose DynamoDB has a past"))
+    _run(commands.add_parser("run", help="run one notebook of the runbook headless"))
+    _recover(commands.add_parser("recover", help="run 01 to 06 headless as one incident, stopping at the gate"))
+    _audit(commands.add_parser("audit", help="check an incident's record against its seal"))
+    return top
+
+
+def _demo(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--folder", type=Path, default=Path("incidents"), help="folder of the demo's incident")
+    command.add_argument("--seed", type=int, default=7, help="of the scenario")
+
+    def run(arguments: argparse.Namespace) -> int:
+        from pitrkit import demo  # noqa: PLC0415 -- moto and papermill take seconds to import
+
+        return demo.run(arguments.folder.absolute(), seed=arguments.seed, echo=sys.stdout)
+
+    command.set_defaults(command=run)
+
+
+def _lab(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--sandbox", action="store_true", help="work on the sandbox's scenario instead of AWS")
+    command.add_argument("--fresh", action="store_true", help="replace the kit's notebooks that are here already")
+    command.add_argument("options", nargs="*", help="words for `jupyter lab`, after --, such as --no-browser")
+
+    def run(arguments: argparse.Namespace) -> int:
+        from pitrkit import lab  # noqa: PLC0415
+
+        folder = Path.cwd()
+        if not arguments.sandbox:
+            return lab.run(folder, environment={}, options=arguments.options, fresh=arguments.fresh)
+        from pitrkit.sandbox import main as sandbox  # noqa: PLC0415
+
+        with sandbox.serving(
+            restore_seconds=LAB_RESTORE_SECONDS, latest_lag_seconds=LATEST_LAG_SECONDS, live=True
+        ) as served:
+            print(sandbox.welcome(served), flush=True)
+            return lab.run(folder, environment=served.environment(), options=arguments.options, fresh=arguments.fresh)
+
+    command.set_defaults(command=run)
+
+
+def _sandbox(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--port", type=int, default=0, help="port on loopback; any free one when left out")
+    command.add_argument("--empty", action="store_true", help="no table, no scenario")
+    command.add_argument("--restore-seconds", type=float, default=5.0, metavar="S", help="how long a restore takes")
+    command.add_argument(
+        "--latest-lag-seconds",
+        type=float,
+        default=LATEST_LAG_SECONDS,
+        metavar="S",
+        help="how far the latest restorable time is behind now",
+    )
+    command.add_argument("--seed", type=int, default=7, help="of the scenario")
+    command.add_argument("--live", action="store_true", help="the shop goes on selling while the sandbox serves")
+    command.add_argument("--load", default="", metavar="FILE", help="DynamoDB-JSON lines or a full export")
+    command.add_argument("--table", default="", help="name of the loaded table")
+    command.add_argument("--keys", default="", help="its key, partition key first, such as year:N,title:S")
+
+    def run(arguments: argparse.Namespace) -> int:
+        from pitrkit.sandbox import main as sandbox  # noqa: PLC0415
+        from pitrkit.sandbox.dump import LoadError  # noqa: PLC0415
+
+        chosen = {name: value for name, value in vars(arguments).items() if name != "command"}
+        try:
+            return sandbox.run(**chosen)
+        except LoadError as error:
+            raise BadInput(str(error)) from error
+
+    command.set_defaults(command=run)
+
+
+def _run(command: argparse.ArgumentParser) -> None:
+    command.add_argument("notebook", help="number, name or path, such as 05_copy_back")
+    command.add_argument(
+        "-p", dest="parameters", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help="a parameter"
+    )
+
+    def run(arguments: argparse.Namespace) -> int:
+        from pitrkit.runbook import copy_back, front  # noqa: PLC0415
+        from pitrkit.runbook.incident import Incident  # noqa: PLC0415
+
+        parameters: dict[str, str] = {}
+        for name, value in arguments.parameters:
+            if name in parameters:
+                raise BadInput(f"parameter {name} is given twice", fix="Give it once.")
+            parameters[name] = value
+        notebook = front.find(arguments.notebook)
+        incident = parameters.get("incident") or _incident_of(notebook, parameters)
+        result = front.run(notebook, parameters, incident=incident, echo=sys.stdout)
+        slot = {name: slot for slot, name in copy_back.NOTEBOOK.items()}.get(notebook.stem)
+        if result.exit_code is Exit.DONE and slot is not None:
+            return copy_back.ending(Incident.open(incident).data, slot)
+        return result.exit_code
+
+    command.set_defaults(command=run)
+
+
+def _incident_of(notebook: Path, parameters: dict[str, str]) -> str:
+    """Return the incident that a notebook run without its name belongs to, so that the run is in that record."""
+    from pitrkit.runbook.book import new_id, only  # noqa: PLC0415
+    from pitrkit.runbook.parameters import parameters_of  # noqa: PLC0415
+
+    declared = parameters_of(notebook)
+    if "incident" not in declared:
+        return ""
+    if "table" in declared:  # a notebook that opens incidents
+        return new_id(parameters["table"]) if parameters.get("table") else ""
+    return only("")
+
+
+def _recover(command: argparse.ArgumentParser) -> None:
+    command.add_argument("table", help="the damaged table")
+    command.add_argument("--at", default="", help="ISO 8601 with Z or an offset, latest, or a duration ago (90m)")
+    command.add_argument("--incident", default="", help="name of the incident; goes on with it if it exists")
+    command.add_argument("--approve", default="", metavar="DIGEST", help="write exactly the plan of this digest")
+    command.add_argument("--modified", default="", choices=("keep", "revert"), help="modified items in scope")
+    command.add_argument("--inserted", default="", choices=("keep", "delete"), help="inserted items in scope")
+    command.add_argument("--attributes", default="", help="of modified items put back only these, a,b,c")
+    command.add_argument(
+        "--guard", default="", choices=("item", "attributes"), help="what of a modified item must be unchanged since"
+    )
+    command.add_argument("--expired", default="", choices=("keep", "put"), help="items past the table's TTL")
+    command.add_argument("--kinds", default="", help="scope by kind: removed,modified,inserted")
+    command.add_argument("--keys", default="", help="scope by key: a JSON list")
+    command.add_argument("--where", default="", help="scope by JMESPath over kind, key, before, after, changed")
+    command.add_argument("--restored", default="", metavar="TABLE", help="compare with this copy, do not restore")
+    command.add_argument("--target", default="", metavar="TABLE", help="name of the table to restore into")
+    command.add_argument("--accept", default="", help="findings to accept by name: no-pitr")
+    command.add_argument("--write-units", default="", metavar="N", help="pace in write units a second")
+
+    def run(arguments: argparse.Namespace) -> int:
+        from pitrkit.runbook.recover import Request, recover  # noqa: PLC0415
+
+        chosen = {name: value for name, value in vars(arguments).items() if name != "command"}
+        code, _ = recover(Request(**chosen), echo=sys.stdout)
+        return code
+
+    command.set_defaults(command=run)
+
+
+def _audit(command: argparse.ArgumentParser) -> None:
+    command.add_argument("incident", help="name or folder of the incident")
+
+    def run(arguments: argparse.Namespace) -> int:
+        from pitrkit.runbook import record  # noqa: PLC0415
+        from pitrkit.runbook.incident import root_folder  # noqa: PLC0415
+
+        given = Path(arguments.incident)
+        folder = given if given.is_dir() else root_folder() / arguments.incident
+        if not folder.is_dir():
+            raise BadInput(f"there is no incident {arguments.incident!r}", fix="Give its name or its folder.")
+        found = record.audit(folder)
+        print(found)
+        return Exit.DONE if found.ok else Exit.LEFT
+
+    command.set_defaults(command=run)

@@ -1,0 +1,309 @@
+"""Point-in-time recovery: whether it is on, which second may be chosen, and the restore itself.
+
+A restore always makes a new table, and the service restores to a whole second. So times are aware, in UTC and whole
+before anything is sent. botocore would take a naive time as UTC without a word.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pitrkit.dynamodb import tables
+from pitrkit.dynamodb.session import Aws
+from pitrkit.dynamodb.tables import Restored, Table, utc
+from pitrkit.errors import AwsError, BadInput, TableNotFound
+
+GRACE_SECONDS = 60.0
+"""How long after a restore began, or between two looks, DescribeTable may not know its table."""
+
+_AGO = re.compile(r"(\d+)\s*([smhd])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_TABLE_NAME = re.compile(r"[A-Za-z0-9_.-]{3,255}")
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The restorable seconds of a table, both ends included."""
+
+    earliest_at: datetime
+    latest_at: datetime
+
+    def holds(self, at: datetime) -> bool:
+        """Return whether *at* can be restored."""
+        return self.earliest_at <= at <= self.latest_at
+
+
+@dataclass(frozen=True, slots=True)
+class Protection:
+    """A table's continuous backups.
+
+    Attributes:
+        enabled: Whether PITR is on.
+        window: The restorable window, None when PITR is off or has not begun.
+        period_days: How far back the window may reach.
+    """
+
+    table: str
+    enabled: bool
+    window: Window | None
+    period_days: int
+
+
+@dataclass(frozen=True, slots=True)
+class Restoration:
+    """A restore that was started, or an earlier one of the same source and second that was found.
+
+    Attributes:
+        source: Table name, or backup ARN for a deleted table.
+        adopted: Whether the target existed already and matches.
+    """
+
+    source: str
+    target: str
+    restore_at: datetime
+    adopted: bool
+    started_at: datetime
+
+
+def protection(aws: Aws, table: str) -> Protection:
+    """Return the state of PITR on *table*."""
+    answer = aws.call("dynamodb", "describe_continuous_backups", TableName=table)["ContinuousBackupsDescription"]
+    found = answer.get("PointInTimeRecoveryDescription", {})
+    enabled = found.get("PointInTimeRecoveryStatus") == "ENABLED"
+    earliest, latest = found.get("EarliestRestorableDateTime"), found.get("LatestRestorableDateTime")
+    window = Window(_ceiled(utc(earliest)), _floored(utc(latest))) if enabled and earliest and latest else None
+    return Protection(table, enabled, window, int(found.get("RecoveryPeriodInDays", 35)))
+
+
+def enable(aws: Aws, table: str) -> Protection:
+    """Turn PITR on. A table that has it already is left as it is: its window must never be reset.
+
+    Raises:
+        AwsError: `ContinuousBackupsUnavailableException` soon after a table's creation: wait, then try again.
+    """
+    present = protection(aws, table)
+    if present.enabled:
+        return present
+    aws.call(
+        "dynamodb",
+        "update_continuous_backups",
+        TableName=table,
+        PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True},
+    )
+    return protection(aws, table)
+
+
+def parse_time(text: str, *, now: datetime, window: Window | None = None) -> datetime:
+    """Return the whole second in UTC that *text* names.
+
+    Args:
+        text: ISO 8601 with `Z` or an offset, `latest`, or a duration ago such as `90m`, `2h`, `1d`.
+        now: What durations count back from.
+        window: What `latest` is read from.
+
+    Raises:
+        BadInput: Not a time, or a time without an offset.
+    """
+    text = text.strip()
+    if text.lower() == "latest":
+        if window is None:
+            raise BadInput("'latest' needs a table with a restorable window", fix="Give an ISO 8601 time.")
+        return window.latest_at
+    try:
+        if ago := _AGO.fullmatch(text):
+            return _floored(now.astimezone(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])}))
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is not None:
+            return _floored(moment.astimezone(UTC))
+    except (ValueError, OverflowError):
+        raise BadInput(
+            f"{text!r} is not a time",
+            fix="Write ISO 8601 with Z or an offset (2026-11-23T02:14:05Z), 'latest', or a duration ago (90m, 2h, 1d).",
+        ) from None
+    spelt = moment.isoformat()
+    raise BadInput(
+        f"the time {text!r} does not say in which zone it is",
+        fix=f"Write {spelt}Z for UTC, or add your offset, for example {spelt}+01:00.",
+    )
+
+
+def iso(moment: datetime) -> str:
+    """Return *moment* as people and files of the kit write it: UTC, whole seconds, `Z`."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def check_restorable(aws: Aws, table: str, at: datetime) -> Protection:
+    """Return *table*'s protection if *at* can be restored.
+
+    Raises:
+        BadInput: PITR is off, or *at* is in the future or outside the window.
+    """
+    found = protection(aws, table)
+    if found.enabled and found.window is None:
+        raise BadInput(
+            "point-in-time recovery is on, but nothing can be restored yet",
+            table=table,
+            fix="It was turned on moments ago: wait a few minutes.",
+        )
+    if found.window is None:
+        raise BadInput(
+            "point-in-time recovery is off, so there is no past to restore",
+            table=table,
+            fix="If you hold a copy of it, or a backup to restore into one, compare with that: --restored TABLE "
+            "(parameter `restored`). 00_start_here turns PITR on for the future.",
+        )
+    if not found.window.holds(at):
+        earliest, latest = iso(found.window.earliest_at), iso(found.window.latest_at)
+        why = "is later than the latest" if at > found.window.latest_at else "is earlier than the earliest"
+        raise BadInput(
+            f"{iso(at)} {why} restorable time",
+            table=table,
+            fix=f"Choose a time from {earliest} to {latest}, both included.",
+        )
+    return found
+
+
+def check_name(name: str) -> str:
+    """Return *name* if it can name a table.
+
+    Raises:
+        BadInput: It is not 3 to 255 characters of letters, digits, `_`, `-` and `.`.
+    """
+    if not _TABLE_NAME.fullmatch(name):
+        raise BadInput(f"{name!r} cannot name a table", fix="Use 3 to 255 letters, digits, '_', '-' and '.'.")
+    return name
+
+
+def copy_name(table: str, at: datetime) -> str:
+    """Return the default name of *table*'s copy as of *at*, e.g. `Orders-pitr-20261123T021405Z`."""
+    return f"{table[:230]}-pitr-{at.strftime('%Y%m%dT%H%M%SZ')}"
+
+
+def restore(aws: Aws, source: Table, target: str, at: datetime, *, indexes: bool = False) -> Restoration:
+    """Start restoring *source* as it was at *at* into the new table *target*, or adopt the copy that is there.
+
+    An existing *target* is adopted only if it is a restore of the same source to the same second; whether it was
+    written to since, the service cannot say.
+
+    Args:
+        aws: Where.
+        source: The table whose past is wanted.
+        target: Name of the new table.
+        at: Whole second in UTC, inside the window.
+        indexes: Whether to restore secondary indexes too: slower and dearer, and a comparison needs none.
+
+    Raises:
+        BadInput: The time cannot be restored, or *target* exists and is something else.
+    """
+    check_name(target)
+    if (present := _adoptable(aws, target, source.arn, at)) is not None:
+        return Restoration(source.name, target, at, adopted=True, started_at=present.created_at)
+    check_restorable(aws, source.name, at)
+    overrides: dict[str, Any] = (
+        {} if indexes else {"GlobalSecondaryIndexOverride": [], "LocalSecondaryIndexOverride": []}
+    )
+    answer = aws.call(
+        "dynamodb",
+        "restore_table_to_point_in_time",
+        table=source.name,
+        SourceTableName=source.name,
+        TargetTableName=target,
+        RestoreDateTime=at,
+        **overrides,
+    )
+    started_at = utc(answer["TableDescription"]["CreationDateTime"])
+    return Restoration(source.name, target, at, adopted=False, started_at=started_at)
+
+
+def _adoptable(aws: Aws, target: str, source_arn: str, at: datetime) -> Table | None:
+    try:
+        present = tables.describe(aws, target)
+    except TableNotFound:
+        return None
+    found = present.restored
+    if found is not None and (found.source_arn, found.backup_arn) == (source_arn, "") and _whole(found) == at:
+        return present
+    is_what = (
+        f"a restore of {found.backup_arn or found.source_arn} as of {iso(found.restore_at)}"
+        if found
+        else "not a restored copy"
+    )
+    raise BadInput(
+        f"the name {target} is taken: that table is {is_what}",
+        table=target,
+        fix="Choose another target name, or give it as the parameter `restored` if it is the copy you want.",
+    )
+
+
+def wait(
+    aws: Aws,
+    target: str,
+    *,
+    poll_seconds: float = 5.0,
+    on_progress: Callable[[str, float], None] | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+    grace_seconds: float = GRACE_SECONDS,
+) -> Table:
+    """Wait until the restored table *target* is ACTIVE and return it. Hours are possible; there is no percentage.
+
+    botocore's waiter gives up after eight minutes, so this is our own loop.
+
+    Args:
+        aws: Where.
+        target: The table being restored.
+        poll_seconds: Pause between two looks.
+        on_progress: Called after each look with the status and the seconds waited so far.
+        sleep: How to pause.
+        grace_seconds: How long the table may be missing: descriptions are eventually consistent.
+
+    Raises:
+        AwsError: The table vanished or ended in a state other than ACTIVE: the restore failed.
+    """
+    began = last_seen = time.monotonic()
+    while True:
+        try:
+            table = tables.describe(aws, target)
+        except TableNotFound as error:
+            if time.monotonic() - last_seen >= grace_seconds:
+                raise AwsError(
+                    "the restore failed: there is no such table (any more)",
+                    code=error.code,
+                    operation="RestoreTableToPointInTime",
+                    request_id=error.request_id,
+                    table=target,
+                    fix="Start the restore again under the same name.",
+                ) from error
+            sleep(poll_seconds)
+            continue
+        last_seen = time.monotonic()
+        if on_progress is not None:
+            on_progress(table.status, time.monotonic() - began)
+        in_progress = table.restored is not None and table.restored.in_progress
+        if table.status == "ACTIVE" and not in_progress:
+            return table
+        if table.status not in {"CREATING", "UPDATING", "ACTIVE"}:
+            raise AwsError(
+                f"the restore ended with the table {table.status}",
+                code=table.status,
+                operation="RestoreTableToPointInTime",
+                table=target,
+                fix="Look at the table in the console; delete it and restore again.",
+            )
+        sleep(poll_seconds)
+
+
+def _whole(found: Restored) -> datetime:
+    return _floored(found.restore_at)
+
+
+def _floored(moment: datetime) -> datetime:
+    return moment.replace(microsecond=0)
+
+
+def _ceiled(moment: datetime) -> datetime:
+    return _floored(moment) + timedelta(seconds=1) if moment.microsecond else moment

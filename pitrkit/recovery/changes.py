@@ -1,0 +1,283 @@
+"""Change sets: what differs between two times, whoever can tell it.
+
+A change set is a folder: `changes.parquet` (key, kind, before, after; canonical JSON text, sorted by key) and
+`changes.json`, which is written last and makes it complete. Nothing downstream knows whether it came from two
+snapshots, an export, a stream or a journal. All of it is read and written in bounded memory.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pitrkit.dynamodb.items import Image, Key
+from pitrkit.dynamodb.tables import KeySchema
+from pitrkit.errors import BadInput
+from pitrkit.recovery import frames
+from pitrkit.recovery.join import MEMORY_LIMIT, TWICE, arrange, join
+from pitrkit.recovery.scope import EVERYTHING, KINDS, Kind, Scope
+from pitrkit.recovery.storage import ParquetFile, batches, read_json, write_json, writing
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from pitrkit.recovery.snapshot import Snapshot
+
+__all__ = ["KINDS", "Change", "ChangeSet", "Counts", "Kind", "diff", "from_changes"]
+
+_META = "changes.json"
+_ROWS = "changes.parquet"
+_TEXT = pa.string()
+_SCHEMA = pa.schema([("key", _TEXT), ("kind", _TEXT), ("before", _TEXT), ("after", _TEXT)])
+_AGAIN = "Make the change set again into this folder; an unfinished one is replaced."
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One item's change.
+
+    Attributes:
+        key: The item's key.
+        kind: What happened to it, in time's direction.
+        before: Its image at the earlier time, None where it did not exist.
+        after: Its image at the later time, None where it no longer exists.
+    """
+
+    key: Key
+    kind: Kind
+    before: Image | None
+    after: Image | None
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many items of each kind; `same` is 0 where a source cannot know it (a stream, a journal)."""
+
+    same: int = 0
+    removed: int = 0
+    modified: int = 0
+    inserted: int = 0
+
+    def to_dict(self) -> dict[str, int]:
+        """Return the counts as plain JSON."""
+        return asdict(self)
+
+    @property
+    def changes(self) -> int:
+        """Items that differ."""
+        return self.removed + self.modified + self.inserted
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeSet:
+    """A change set on disk. Iterating yields its changes sorted by key, in bounded memory.
+
+    Attributes:
+        folder: Where it lies.
+        table: Table it is about (the later side's name).
+        key_schema: The table's key.
+        source: What told it, in words: `restored copy`, `journal`.
+        before_at: The earlier time, as text.
+        after_at: The later time, as text.
+        counts: Items by kind, of what is in scope; `same` always counts the whole comparison.
+        scope: What this set was narrowed to; everything, when it is the whole comparison.
+    """
+
+    folder: Path
+    table: str
+    key_schema: KeySchema
+    source: str
+    before_at: str
+    after_at: str
+    counts: Counts
+    scope: Scope = EVERYTHING
+
+    @classmethod
+    def open(cls, folder: Path) -> ChangeSet:
+        """Open the change set in *folder*.
+
+        Raises:
+            BadInput: There is none, it was never finished, or its rows are gone.
+        """
+        data = read_json(folder / _META, what="change set", fix=_AGAIN)
+        try:
+            changes = cls(
+                folder=folder,
+                table=data["table"],
+                key_schema=KeySchema.from_dict(data["key_schema"]),
+                source=data["source"],
+                before_at=data["before_at"],
+                after_at=data["after_at"],
+                counts=Counts(**data["counts"]),
+                scope=Scope.from_dict(data["scope"]),
+            )
+            held = pq.read_metadata(changes.rows).num_rows
+        except (KeyError, TypeError, ValueError, OSError) as error:
+            raise BadInput(f"the change set in {folder} cannot be read: {error!r}", fix=_AGAIN) from error
+        if held != len(changes):
+            raise BadInput(f"the change set in {folder} has {held:,} of its {len(changes):,} changes", fix=_AGAIN)
+        return changes
+
+    @property
+    def rows(self) -> Path:
+        """Its Parquet file, with the columns key, kind, before and after."""
+        return self.folder / _ROWS
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what is known about it as plain JSON, without its folder and its changes."""
+        return {
+            "table": self.table,
+            "key_schema": self.key_schema.to_dict(),
+            "source": self.source,
+            "before_at": self.before_at,
+            "after_at": self.after_at,
+            "counts": self.counts.to_dict(),
+            "scope": self.scope.to_dict(),
+        }
+
+    def __iter__(self) -> Iterator[Change]:
+        for batch in batches(self.rows, _SCHEMA.names):
+            yield from _changes(batch)
+
+    def __len__(self) -> int:
+        return self.counts.changes
+
+    def __bool__(self) -> bool:
+        return True  # an empty change set is a result, not the lack of one
+
+    def scoped(self, scope: Scope, folder: Path) -> ChangeSet:
+        """Write the changes that are in *scope* to *folder* as a change set of their own, and return it.
+
+        Raises:
+            BadInput: This one is scoped already, *folder* is its own or cannot be written, or the scope's condition
+                cannot be evaluated on one of the changes.
+        """
+        if self.scope != EVERYTHING:
+            raise BadInput("this change set is scoped already", fix="Scope the whole change set that it came from.")
+        if folder.resolve() == self.folder.resolve():
+            raise BadInput(f"{folder} holds the whole change set", fix="Write the scoped one to another folder.")
+        kinds: Counter[str] = Counter()
+        with writing(folder, complete=_META, clear=_ROWS):
+            with ParquetFile(folder / _ROWS, _SCHEMA) as file:
+                for batch in batches(self.rows, _SCHEMA.names):
+                    held = [scope.holds(change) for change in _changes(batch)]
+                    inside = batch.filter(pa.array(held, pa.bool_()))
+                    kinds.update(inside.column("kind").to_pylist())
+                    file.add_batch(inside)
+            counts = Counts(same=self.counts.same, **kinds)
+            return _finish(replace(self, folder=folder, counts=counts, scope=scope))
+
+    def samples(self, kind: Kind, n: int = 5) -> list[Change]:
+        """Return up to *n* changes of one kind, spread evenly over the set in key order; the same ones each time."""
+        total = getattr(self.counts, kind)
+        wanted = {place * total // n for place in range(n)} if total > n else set(range(total))
+        found: list[Change] = []
+        place = 0
+        with pq.ParquetFile(self.rows, pre_buffer=False) as file:
+            for group in range(file.num_row_groups):
+                kinds = file.read_row_group(group, ["kind"]).column("kind")
+                indices = pc.indices_nonzero(pc.equal(kinds, kind)).to_pylist()
+                here = [index for rank, index in enumerate(indices, start=place) if rank in wanted]
+                place += len(indices)
+                if here:
+                    rows = file.read_row_group(group, _SCHEMA.names, use_threads=False).take(here)
+                    found += [change for batch in rows.to_batches() for change in _changes(batch)]
+        return found
+
+    def attribute_statistics(self) -> pd.DataFrame:
+        """Return which top-level attributes of the modified items differ, busiest first.
+
+        Columns: `attribute`, and in how many items it was `changed`, `added` or `removed`. Memory grows with the
+        number of attribute names, not of items.
+        """
+        return frames.attribute_statistics(self)
+
+    def explore(self, limit: int = 1000) -> pd.DataFrame:
+        """Return the first *limit* changes in key order, to be looked at.
+
+        Columns: `kind`, the key attributes, then `name (then)` and `name (now)` of each other attribute; of more than
+        `frames.ATTRIBUTES_SHOWN` names, those that differ most often. Values are plain (`int`, `Decimal`, text, lists):
+        NULL is None, an attribute or item that is not there is `pandas.NA`.
+        """
+        return frames.explore(self, limit)
+
+
+def diff(
+    before: Snapshot,
+    after: Snapshot,
+    folder: Path,
+    *,
+    before_at: str,
+    after_at: str,
+    source: str = "restored copy",
+    memory_limit: str = MEMORY_LIMIT,
+) -> ChangeSet:
+    """Write what differs between two snapshots to *folder* as a change set, and return it.
+
+    An earlier change set in the folder is replaced. Beside *memory_limit*, which the join of the keys keeps to, it uses
+    some 200 MB at any number and size of items; the rest lies in files inside the folder while it runs.
+
+    Raises:
+        BadInput: The tables have different keys, a snapshot holds a key twice, the folder cannot be written, or the
+            memory limit is too small or not a size.
+    """
+    if before.key_schema != after.key_schema:
+        raise BadInput(
+            f"the tables have different keys: {before.table} has {before.key_schema}, {after.table} {after.key_schema}",
+            table=after.table,
+            fix="Compare two tables with the same key attributes, of the same types.",
+        )
+    with writing(folder, complete=_META, clear=_ROWS) as work:
+        size = before.bytes + after.bytes
+        counts = Counts(**join(before.files, after.files, folder / _ROWS, work, size=size, memory_limit=memory_limit))
+        same = before.items - counts.removed - counts.modified
+        if after.items != same + counts.modified + counts.inserted:
+            raise BadInput("a snapshot holds a key more than once", table=after.table, fix=TWICE)
+        return _finish(
+            ChangeSet(
+                folder=folder,
+                table=after.table,
+                key_schema=after.key_schema,
+                source=source,
+                before_at=before_at,
+                after_at=after_at,
+                counts=replace(counts, same=same),
+            )
+        )
+
+
+def from_changes(
+    changes: Iterable[Change],
+    folder: Path,
+    *,
+    table: str,
+    key_schema: KeySchema,
+    source: str,
+    before_at: str,
+    after_at: str,
+) -> ChangeSet:
+    """Write *changes*, in any order, to *folder* as a change set, and return it. An earlier one there is replaced.
+
+    Raises:
+        BadInput: Two changes have the same key, or the folder cannot be written.
+    """
+    rows = ((change.key, change.kind, change.before, change.after) for change in changes)
+    with writing(folder, complete=_META, clear=_ROWS) as work:
+        counts = Counts(**arrange(rows, folder / _ROWS, work))
+        return _finish(ChangeSet(folder, table, key_schema, source, before_at, after_at, counts))
+
+
+def _changes(batch: pa.RecordBatch) -> Iterator[Change]:
+    return map(Change, *(column.to_pylist() for column in batch.columns))
+
+
+def _finish(changes: ChangeSet) -> ChangeSet:
+    write_json(changes.folder / _META, changes.to_dict())
+    return changes

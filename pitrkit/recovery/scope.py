@@ -1,0 +1,143 @@
+"""The scope of a recovery: which of the changes are the damage, by kind, by key and by a condition on attributes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from pitrkit.dynamodb.items import Key, changed_attributes, key_from_plain, plain
+from pitrkit.errors import BadInput
+from pitrkit.recovery.condition import Condition
+
+if TYPE_CHECKING:
+    from pitrkit.dynamodb.tables import KeySchema
+    from pitrkit.recovery.changes import Change
+
+Kind = Literal["removed", "modified", "inserted"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+NAMES = ("kind", "key", "before", "after", "changed")
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which changes to look at. Each part narrows; an empty part lets everything through.
+
+    Attributes:
+        kinds: Kinds of change.
+        keys: Keys of the items.
+        where: A JMESPath expression over `kind`, `key`, `before`, `after` (plain values, null where there is no
+            image; numbers are exact) and `changed` (names of a modified item's differing top-level attributes, empty
+            for the other kinds). A change is in scope where it is true in JMESPath's sense: not null, false or empty.
+    """
+
+    kinds: tuple[Kind, ...] = ()
+    keys: tuple[Key, ...] = ()
+    where: str = ""
+    _wanted: frozenset[Key] = field(init=False, repr=False, compare=False)
+    _condition: Condition | None = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_wanted", frozenset(self.keys))
+        object.__setattr__(self, "_condition", Condition(self.where, NAMES) if self.where.strip() else None)
+
+    @classmethod
+    def parse(cls, kinds: str, keys: str, where: str, key_schema: KeySchema) -> Scope:
+        """Return the scope that an operator wrote as text.
+
+        Args:
+            kinds: Kinds by name, with commas between: `removed,modified`. Blank: all.
+            keys: A JSON list of keys, each plain (`{"pk": "a", "sk": 1}`) or as DynamoDB JSON. Blank: all.
+            where: A JMESPath expression, as in `Scope.where`. Blank: no condition.
+            key_schema: The table's key.
+
+        Raises:
+            BadInput: A part cannot be read; the message says which, and where in it.
+        """
+        return cls(_kinds(kinds), _keys(keys, key_schema), where.strip())
+
+    def holds(self, change: Change) -> bool:
+        """Return whether *change* is in scope.
+
+        Raises:
+            BadInput: `where` cannot be evaluated on this change, for example a function given a null.
+        """
+        if self.kinds and change.kind not in self.kinds:
+            return False
+        if self._wanted and change.key not in self._wanted:
+            return False
+        return self._condition is None or self._condition.holds(_view(change))
+
+    def describe(self) -> str:
+        """Return the scope in words, `everything` when it is empty."""
+        if self == EVERYTHING:
+            return "everything"
+        kinds = f"{_listed(self.kinds)} items" if self.kinds else "items"
+        keys = f" among {len(self.keys):,} listed key{'s' * (len(self.keys) != 1)}" if self.keys else ""
+        where = f"{',' if kinds != 'items' or keys else ''} where {self.where}" if self.where else ""
+        return kinds + keys + where
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the scope as plain JSON."""
+        return {"kinds": list(self.kinds), "keys": list(self.keys), "where": self.where}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Scope:
+        """Return the scope that `to_dict` wrote."""
+        return cls(tuple(data["kinds"]), tuple(data["keys"]), data["where"])
+
+
+EVERYTHING = Scope()
+
+
+def _view(change: Change) -> dict[str, Any]:
+    """Return a change as `where` sees it."""
+    before, after = change.before, change.after
+    return {
+        "kind": change.kind,
+        "key": plain(change.key),
+        "before": None if before is None else plain(before),
+        "after": None if after is None else plain(after),
+        "changed": list(changed_attributes(before, after)) if before is not None and after is not None else [],
+    }
+
+
+def _kinds(text: str) -> tuple[Kind, ...]:
+    given = {name.strip() for name in text.split(",")} if text.strip() else set()
+    if unknown := sorted(given.difference(KINDS)):
+        raise BadInput(f"kinds names {unknown[0]!r}, which is no kind of change", fix=f"Kinds are {', '.join(KINDS)}.")
+    return tuple(kind for kind in KINDS if kind in given)
+
+
+def _keys(text: str, schema: KeySchema) -> tuple[Key, ...]:
+    if not text.strip():
+        return ()
+    fix = f"Write keys as a JSON list, for example [{{{', '.join(f'{_quoted(name)}: ...' for name in schema.names)}}}]."
+    try:
+        given = json.loads(text, parse_float=Decimal)
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, character {error.colno}"
+        raise BadInput(f"keys is not JSON at {where}: {error.msg}", fix=fix) from None
+    if not isinstance(given, list) or not given:
+        raise BadInput("keys is not a JSON list of at least one key", fix=f"{fix} Leave it blank to mean all.")
+    return tuple(dict.fromkeys(_key(place, values, schema, fix) for place, values in enumerate(given, start=1)))
+
+
+def _key(place: int, values: Any, schema: KeySchema, fix: str) -> Key:
+    if not isinstance(values, dict):
+        raise BadInput(f"key {place} of keys is not a JSON object", fix=fix)
+    try:
+        return key_from_plain(values, schema)
+    except BadInput as error:
+        raise BadInput(f"key {place} of keys: {error.what}", fix=error.fix) from error
+
+
+def _quoted(name: str) -> str:
+    return json.dumps(name, ensure_ascii=False)
+
+
+def _listed(names: Iterable[str]) -> str:
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last

@@ -1,0 +1,191 @@
+"""The book: one operator's way through the runbook, with one account and one incident.
+
+A notebook opens the book and calls one step module of its own: `select`, `pick`, `restore`, `compare`, `copy_back`,
+`conclude`. A step reads what the steps before it left in the incident, does its work, and leaves its results there.
+So every notebook can be closed, opened tomorrow, or run by papermill, and goes on where the incident stands.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pitrkit.dynamodb import tables
+from pitrkit.dynamodb.pitr import iso
+from pitrkit.dynamodb.session import Aws
+from pitrkit.dynamodb.tables import Table
+from pitrkit.errors import BadInput, InputNeeded
+from pitrkit.runbook import record, views
+from pitrkit.runbook.incident import Incident, Into, now
+from pitrkit.runbook.views import View
+from pitrkit.runbook.widgets import Choice
+
+STEPS = ("select", "pick", "restore", "diff", "copy", "report")
+"""The steps of the classic route in order, as `incident.json` names the ones that are done."""
+
+OF_A_COMPARISON = ("changes", "scoped_changes", "diff", "scope", "scoped", "plan", "approval", "apply", "verify")
+"""What the incident knows because two tables were compared; void when another copy takes the place of the first."""
+
+COMMAND_VARIABLE = "PITRKIT_APPROVE_COMMAND"
+"""Environment variable by which `pitrkit recover` says how to open its gate; `{digest}` stands for the plan's."""
+
+
+@dataclass(frozen=True)
+class Book:
+    """An account and an incident, opened by a notebook."""
+
+    aws: Aws
+    incident: Incident
+
+    @classmethod
+    def open(cls, incident: str, *, aws: Aws | None = None) -> Book:
+        """Return the book of an existing incident, once the credentials are seen to be those of its account.
+
+        Raises:
+            InputNeeded: *incident* is blank and there is not exactly one.
+            BadInput: There is no such incident, or it belongs to another account or region.
+        """
+        aws = aws or connect()
+        caller = aws.caller()
+        return cls(aws, Incident.open(only(incident), account=caller.account, region=caller.region))
+
+    @classmethod
+    def begin(cls, incident: str, *, table: str, aws: Aws) -> Book:
+        """Return the book of an incident of *table*, new if there is none of that name; a blank name makes one up."""
+        caller = aws.caller()
+        opened = Incident.open(
+            incident or new_id(table), create=True, account=caller.account, region=caller.region, table=table
+        )
+        opened.update("incident_joined", caller=caller.arn, endpoint=aws.endpoint_url)
+        return cls(aws, opened)
+
+    def _repr_html_(self) -> str:
+        return self.strip()._repr_html_()
+
+    def __str__(self) -> str:
+        """Return the incident's strip as text."""
+        return str(self.strip())
+
+    def strip(self) -> View:
+        """Return who and where one is, and which steps are done."""
+        return views.incident_strip(self.aws.caller(), self.aws.endpoint_url, self.incident.data, STEPS)
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """What the incident's state file says now."""
+        return self.incident.data
+
+    def table(self) -> Table:
+        """Return the damaged table as it is now.
+
+        Raises:
+            InputNeeded: No table was selected yet.
+        """
+        return tables.describe(self.aws, self.known("table", step="01_select_table"))
+
+    def known(self, name: str, *, step: str) -> Any:
+        """Return what an earlier step left in the incident.
+
+        Raises:
+            InputNeeded: That step was not done yet.
+        """
+        value = self.data.get(name)
+        if not value:
+            raise InputNeeded(name, fix=f"Run {step} for incident {self.incident.id} first.")
+        return value
+
+    def keep(self, event: str, *, into: Into | None = None, **results: Any) -> None:
+        """Leave results in the incident, see `Incident.update`. A sealed record that goes on is sealed anew."""
+        self.incident.update(event, into=into, **results)
+        self._seal_again()
+
+    def note(self, event: str, **data: Any) -> None:
+        """Record that something happened, and nothing else."""
+        self.incident.event(event, **data)
+        self._seal_again()
+
+    def done(self, step: str, event: str, **results: Any) -> None:
+        """Leave a step's results in the incident and mark the step as done."""
+        self.keep(event, **results, into={"steps": {step: iso(now())}})
+
+    def _seal_again(self) -> None:
+        if record.is_sealed(self.incident):
+            record.seal(self.incident)
+
+    def path(self, kept: str) -> Path:
+        """Return the absolute path of something the incident names relative to its folder."""
+        return self.incident.path(*Path(kept).parts)
+
+    def command(self, notebook: str, digest: str, **parameters: Any) -> str:
+        """Return the one command that runs *notebook* headless with the approval of *digest*."""
+        if given := os.environ.get(COMMAND_VARIABLE):
+            return given.replace("{digest}", digest)
+        return approve_command(notebook, digest, incident=self.incident.id, **parameters)
+
+
+def connect() -> Aws:
+    """Return the account and region that the environment names, as any AWS client finds them.
+
+    Raises:
+        NoRegion: No region is set.
+        NoCredentials: There are none, or they have expired.
+    """
+    # What a kernel writes from here on may hold items: it is for its owner's eyes, wherever it is copied to.
+    os.umask(0o077)
+    aws = Aws.connect()
+    aws.caller()
+    return aws
+
+
+def approve_command(notebook: str, digest: str, **parameters: Any) -> str:
+    """Return `pitrkit run NOTEBOOK` with *parameters*, blanks left out, and the approval of *digest*."""
+    words = ["pitrkit", "run", notebook]
+    for name, value in {**parameters, "approve": digest}.items():
+        if value not in ("", None, False):
+            words += ["-p", name, str(value)]
+    return shlex.join(words)
+
+
+def incidents() -> Choice:
+    """Return a widget that offers the incidents of this folder, the last changed first."""
+    found = Incident.existing()
+    return Choice("incident", [(f"{one.id}  ({one.data.get('table') or 'no table yet'})", one.id) for one in found])
+
+
+def only(incident: str) -> str:
+    """Return *incident*, or the id of the only one there is if it is blank.
+
+    Raises:
+        InputNeeded: It is blank and there is not exactly one.
+    """
+    if incident:
+        return incident
+    found = Incident.existing()
+    if len(found) != 1:
+        known = ", ".join(one.id for one in found[:10])
+        raise InputNeeded(
+            "incident",
+            fix=f"Choose one: {known}." if found else "There is no incident here yet: run 01_select_table first.",
+        )
+    return found[0].id
+
+
+def new_id(table: str, at: datetime | None = None) -> str:
+    """Return a name for a new incident of *table*, e.g. `Orders-20261123-021405`."""
+    return f"{re.sub(r'[^A-Za-z0-9-]', '-', table)[:60].strip('-')}-{(at or now()).strftime('%Y%m%d-%H%M%S')}"
+
+
+def flag(value: str, name: str, allowed: tuple[str, ...]) -> str:
+    """Return *value* if it is one of *allowed*.
+
+    Raises:
+        BadInput: It is not.
+    """
+    if value not in allowed:
+        raise BadInput(f"{name}={value!r} is not known", fix=f"{name} is one of {', '.join(filter(None, allowed))}.")
+    return value

@@ -1,0 +1,162 @@
+"""04: what differs between then and now, and which of it is the damage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from pitrkit.dynamodb import tables
+from pitrkit.dynamodb.pitr import iso
+from pitrkit.dynamodb.tables import Table
+from pitrkit.recovery import changes, snapshot
+from pitrkit.recovery.changes import ChangeSet
+from pitrkit.recovery.scan import Read
+from pitrkit.recovery.scope import Scope
+from pitrkit.recovery.snapshot import Snapshot
+from pitrkit.runbook import views
+from pitrkit.runbook.book import Book
+from pitrkit.runbook.incident import now
+from pitrkit.runbook.progress import Progress
+from pitrkit.runbook.select import check_copy
+from pitrkit.runbook.views import View
+from pitrkit.runbook.widgets import Explorer
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The change set from then to now, in the incident's folder."""
+
+    book: Book
+    changes: ChangeSet
+
+    def _repr_html_(self) -> str:
+        return self.counts()._repr_html_()
+
+    def __str__(self) -> str:
+        """Return the counts as text."""
+        return str(self.counts())
+
+    def counts(self) -> View:
+        """Return how many items are the same, removed, modified and inserted."""
+        return views.counts_card(self.changes)
+
+    def samples(self, n: int = 3) -> View:
+        """Return *n* changes of each kind, then and now side by side."""
+        return views.samples_view(self.changes, n)
+
+    def attributes(self) -> View:
+        """Return which attributes of the modified items changed, and how often."""
+        return views.attributes_view(self.changes.attribute_statistics())
+
+    def explore(self, limit: int = 1000) -> pd.DataFrame:
+        """Return a frame of the first *limit* changes, plain values, for looking at only."""
+        return self.changes.explore(limit)
+
+    def explorer(self) -> Explorer:
+        """Return a widget to filter the changes and take the filter as the scope."""
+        return Explorer(self.changes)
+
+
+def diff(book: Book, *, segments: int = 4) -> Difference:
+    """Snapshot the restored copy and the live table, and compare them item by item.
+
+    The copy's snapshot is kept and used again; the live table is read anew each time.
+
+    Args:
+        book: The incident's book.
+        segments: Parallel scan segments for each table.
+
+    Raises:
+        BadInput: The two tables are keyed differently, or one is not active.
+    """
+    original = book.table()
+    copy = tables.describe(book.aws, book.known("restored_table", step="03_restore"))
+    check_copy(copy, original)
+    number = 1 + len(list(book.incident.path("changes").glob("[0-9][0-9][0-9]")))
+    # Named by the table's id: another table that took the copy's name is read anew. One that was never a restore may
+    # be written to by others, so it is read anew each time.
+    then = _snapshot(book, copy, f"then-{copy.id[:13]}", segments, keep=copy.restored is not None)
+    present = _snapshot(book, original, f"now-{number:03}", segments)
+    at = book.data.get("restore_at") or iso(then.started_at)
+    found = changes.diff(
+        then, present, book.incident.path("changes", f"{number:03}"), before_at=at, after_at=iso(present.started_at)
+    )
+    book.done(
+        "diff",
+        "tables_compared",
+        diff=found.counts.to_dict(),
+        changes=f"changes/{number:03}",
+        scoped_changes=None,
+        scope=None,
+        scoped=None,
+        segments=segments,
+    )
+    return Difference(book, found)
+
+
+def _snapshot(book: Book, table: Table, name: str, segments: int, *, keep: bool = False) -> Snapshot:
+    folder = book.incident.path("snapshots", name)
+    if keep and (folder / "snapshot.json").exists():
+        return Snapshot.open(folder)
+    with Progress(f"Reading {table.name}", total=table.item_count or None) as progress:
+        taken = snapshot.take(
+            book.aws,
+            table,
+            folder,
+            segments=segments,
+            on_progress=lambda read: progress(read.items, table.item_count or None, _note(read)),
+        )
+    book.note("snapshot_taken", table=table.name, items=taken.items, bytes=taken.bytes, read_units=taken.read_units)
+    return taken
+
+
+def _note(read: Read) -> str:
+    """Return what else there is to say of a scan under way."""
+    said = f"{read.bytes / 1e6:,.1f} MB, {read.read_units:,.0f} read units"
+    return f"{said}, {read.why}" if read.why else said
+
+
+def open_scoped(book: Book) -> Difference:
+    """Return the changes in scope that the incident holds already.
+
+    Raises:
+        InputNeeded: Nothing was compared yet.
+    """
+    kept = book.data.get("scoped_changes") or book.known("changes", step="04_diff")
+    return Difference(book, ChangeSet.open(book.path(kept)))
+
+
+def scope(
+    difference: Difference, *, kinds: str = "", keys: str = "", where: str = "", explorer: Explorer | None = None
+) -> Difference:
+    """Keep only the changes that are the damage. Parameters win; where all are blank, the explorer's scope counts.
+
+    Args:
+        difference: What `diff` found.
+        kinds: `removed`, `modified`, `inserted`, with commas between; blank for all.
+        keys: JSON list of keys, plain values or DynamoDB JSON; blank for all.
+        where: JMESPath over `kind`, `key`, `before`, `after`, `changed`; blank for no condition.
+        explorer: The widget whose "use as scope" may have been pressed.
+
+    Raises:
+        BadInput: A part of the scope cannot be read.
+    """
+    book = difference.book
+    wanted = Scope.parse(kinds, keys, where, difference.changes.key_schema)
+    if wanted == Scope() and explorer is not None and explorer.scope is not None:
+        wanted = explorer.scope
+    if wanted == Scope():
+        scoped, kept = difference.changes, book.data["changes"]
+    else:
+        number = 1 + len(list(book.incident.path("changes").glob("*-scope-*")))
+        kept = f"{book.data['changes']}-scope-{number:02}"
+        scoped = difference.changes.scoped(wanted, book.path(kept))
+    book.keep(
+        "scope_set",
+        scope={**wanted.to_dict(), "words": wanted.describe()},
+        scoped_changes=kept,
+        scoped=scoped.counts.to_dict(),
+        scoped_at=iso(now()),
+    )
+    return Difference(book, scoped)

@@ -1,0 +1,256 @@
+"""Controls: what an operator works with, above a card that says the same to whoever reads the saved notebook.
+
+A control shows itself as two outputs. The first is a view, which every reader of the notebook sees: in JupyterLab, in
+a copy that papermill ran, on paper. The second is the widget, which needs a running kernel. So no information is only
+in a widget, and a missing one leaves no empty box. Nothing here waits: a control keeps what was chosen until a later
+cell asks for its value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import ipywidgets as widgets
+from IPython.display import display
+
+from pitrkit.errors import PitrkitError
+from pitrkit.runbook.blocks import Grid, Note
+from pitrkit.runbook.gate import CLICK_LASTS, SHORTEST
+from pitrkit.runbook.incident import now
+from pitrkit.runbook.incident_views import error_card, note
+from pitrkit.runbook.table_views import tables_overview
+from pitrkit.runbook.values import moment, things, visible
+from pitrkit.runbook.view import View
+
+if TYPE_CHECKING:
+    from pitrkit.runbook.incident import Clock
+    from pitrkit.runbook.select import Overview
+
+WIDE = {"description_width": "9em"}
+_ROWS = 8
+
+
+class Control:
+    """A card and a widget below it.
+
+    Attributes:
+        view: The card: what can be chosen, or approved.
+        box: The widget.
+    """
+
+    view: View
+    box: Any
+    offline: ClassVar[str] = "The controls need a running kernel; headless, a parameter says the same."
+
+    def _ipython_display_(self) -> None:
+        display(self.view)
+        # Where the widget cannot be drawn, its text is; a widget's own would be its Python expression.
+        display({**self.box._repr_mimebundle_(), "text/plain": self.offline}, raw=True)
+
+    def __str__(self) -> str:
+        return str(self.view)
+
+
+class TablePicker(Control):
+    """A list of tables with their protection and window, and a field that filters it by name.
+
+    Args:
+        overviews: The tables.
+        value: Name of the table chosen already, blank if none is.
+    """
+
+    def __init__(self, overviews: Sequence[Overview], value: str = "") -> None:
+        self.view = tables_overview(overviews)
+        self._chosen = value
+        self._filtering = False
+        self._options = [(_table_label(one), one.name) for one in overviews]
+        self.filter = widgets.Text(
+            description="Filter",
+            placeholder="part of a table's name",
+            tooltip="Show only tables whose name contains this",
+            style=WIDE,
+            layout={"width": "32em"},
+        )
+        self.list = widgets.Select(
+            description="Table",
+            options=self._options,
+            value=value if value in self._names() else None,
+            rows=max(2, min(_ROWS, len(self._options))),
+            tooltip="The damaged table",
+            style=WIDE,
+            layout={"width": "auto"},
+        )
+        self.said = widgets.HTML()
+        self.filter.observe(self._filter_changed, names="value")
+        self.list.observe(self._list_changed, names="value")
+        self.box = widgets.VBox([self.filter, self.list, self.said])
+        self._say()
+
+    @property
+    def value(self) -> str:
+        """Name of the chosen table, blank until one is chosen."""
+        return self._chosen
+
+    def _names(self) -> set[str]:
+        return {name for _, name in self._options}
+
+    def _filter_changed(self, change: Mapping[str, Any]) -> None:
+        wanted = change["new"].strip().lower()
+        shown = [(label, name) for label, name in self._options if wanted in name.lower()]
+        self._filtering = True  # new options make the widget select its first one by itself
+        try:
+            self.list.options = shown
+            self.list.value = self._chosen if self._chosen in {name for _, name in shown} else None
+        finally:
+            self._filtering = False
+        self._say(f"{things(len(shown), 'table')} of {len(self._options):,} shown. " if wanted else "")
+
+    def _list_changed(self, change: Mapping[str, Any]) -> None:
+        if not self._filtering and change["new"]:
+            self._chosen = change["new"]
+            self._say()
+
+    def _say(self, before: str = "") -> None:
+        if not self._chosen:
+            said = note(f"{before}No table is chosen yet.")
+        elif self._chosen in self._names():
+            said = note(f"{before}Chosen: {self._chosen}. Run the next cell.", "good")
+        else:
+            said = note(f"{before}{self._chosen} is no table here.", "warn")
+        self.said.value = said._repr_html_()
+
+
+def _table_label(one: Overview) -> str:
+    found = one.protection
+    if found is None:
+        return f"{one.name}   (PITR: not allowed to see)"
+    if found.window is None:
+        return f"{one.name}   (PITR {'on, nothing restorable yet' if found.enabled else 'off'})"
+    ends = f"{found.window.earliest_at:%Y-%m-%d %H:%M} to {found.window.latest_at:%Y-%m-%d %H:%M} UTC"
+    return f"{one.name}   (PITR on, {ends})"
+
+
+class Choice(Control):
+    """One of several.
+
+    Args:
+        label: What is chosen.
+        options: What it is called, and its value.
+        value: What is chosen already, blank if nothing is.
+        required: False where blank is one of the *options*.
+    """
+
+    def __init__(
+        self, label: str, options: Sequence[tuple[str, str]], *, value: str = "", required: bool = True
+    ) -> None:
+        self._chosen = value
+        known = {given for _, given in options}
+        mark = "given" if value else "unless chosen otherwise"
+        rows = tuple((text, given or "(blank)", mark if given == value else "") for text, given in options)
+        grid = Grid(("option", "value", ""), rows) if rows else Note("There is nothing to choose from.")
+        data = {"options": [given for _, given in options], "value": value}
+        self.view = View("choice", f"Choose: {label}", blocks=(grid,), data=data)
+        listed = [(visible(text), given) for text, given in options]
+        if "" not in known:
+            listed.insert(0, ("choose…" if required else "none", ""))
+        if value and value not in known:
+            listed.append((visible(value), value))
+        self.list = widgets.Dropdown(
+            description=visible(label),
+            options=listed,
+            value=value,
+            tooltip=visible(label),
+            style={"description_width": "initial"},
+            layout={"width": "max-content", "max_width": "100%"},
+            disabled=not options,
+        )
+        self.list.observe(self._list_changed, names="value")
+        self.box = widgets.VBox([self.list])
+
+    @property
+    def value(self) -> str:
+        """What is chosen, blank until something is."""
+        return self._chosen
+
+    def _list_changed(self, change: Mapping[str, Any]) -> None:
+        self._chosen = change["new"] or ""
+
+
+class ApproveBox(Control):
+    """Approves one plan, once the operator has typed the name of the table it is about.
+
+    Args:
+        digest: What is approved.
+        table: The name to type.
+        summary: Of what is approved: `puts`, `updates` and `deletes` of a plan, or an `action`.
+        on_approve: Called with the digest on approval.
+        needed: False if there is nothing to approve.
+        clock: The time.
+    """
+
+    offline: ClassVar[str] = "The approval needs a running kernel; headless, the parameter `approve` gives it."
+
+    def __init__(
+        self,
+        digest: str,
+        table: str,
+        *,
+        summary: Mapping[str, Any],
+        on_approve: Callable[[str], object],
+        needed: bool = True,
+        clock: Clock = now,
+    ) -> None:
+        self._digest, self._table, self._needed = digest, table, needed
+        self._on_approve, self._clock = on_approve, clock
+        self.approved_at: datetime | None = None
+        what = f"{_summed(summary)} (digest {digest[:SHORTEST]})"
+        if needed:
+            self.view = note(f"To approve: {what}. Type the table's name, {table}, and press Approve.", "warn")
+        else:
+            self.view = note("There is nothing to approve.")
+        self.typed = widgets.Text(
+            description="Table's name",
+            placeholder=table,
+            tooltip="Type the table's name to approve this plan",
+            style=WIDE,
+            layout={"width": "32em"},
+            disabled=not needed,
+        )
+        self.button = widgets.Button(
+            description="Approve", icon="check", tooltip=f"Approve {what}", button_style="", disabled=True
+        )
+        self.said = widgets.HTML()
+        self.typed.observe(self._typed_changed, names="value")
+        self.button.on_click(self._clicked)
+        self.box = widgets.VBox([widgets.HBox([self.typed, self.button]), self.said]) if needed else widgets.VBox([])
+
+    def _matches(self) -> bool:
+        return self._needed and bool(self._table) and self.typed.value == self._table
+
+    def _typed_changed(self, _change: Mapping[str, Any]) -> None:
+        self.button.disabled = not self._matches()
+        self.button.button_style = "warning" if self._matches() else ""
+
+    def _clicked(self, _button: object) -> None:
+        if not self._matches():
+            return
+        try:
+            self._on_approve(self._digest)
+        except PitrkitError as error:
+            self.said.value = error_card(error)._repr_html_()
+            return
+        self.approved_at = self._clock()
+        until = moment(self.approved_at + CLICK_LASTS)
+        said = note(f"Approved {self._digest[:SHORTEST]}, until {until}. Run the next cell.", "good")
+        self.said.value = said._repr_html_()
+
+
+def _summed(summary: Mapping[str, Any]) -> str:
+    if "action" in summary:
+        return str(summary["action"])
+    counts = ", ".join(
+        things(int(summary.get(name, 0)), name.removesuffix("s")) for name in ("puts", "updates", "deletes")
+    )
+    return f"the plan of {counts}"

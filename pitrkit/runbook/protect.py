@@ -1,0 +1,90 @@
+"""00: which tables have point-in-time recovery, and turning it on where it is off."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pitrkit.dynamodb import pitr
+from pitrkit.dynamodb.session import Aws
+from pitrkit.errors import BadInput
+from pitrkit.runbook import select, views
+from pitrkit.runbook.book import approve_command
+from pitrkit.runbook.gate import Intent
+from pitrkit.runbook.incident import Incident
+from pitrkit.runbook.passage import Passage
+from pitrkit.runbook.view import Shows
+from pitrkit.runbook.views import View
+from pitrkit.runbook.widgets import ApproveBox
+
+
+def here(aws: Aws) -> View:
+    """Return who is asking, and where."""
+    return views.caller_strip(aws.caller(), aws.endpoint_url)
+
+
+def tables(aws: Aws) -> View:
+    """Return every table with its protection."""
+    return views.tables_overview(select.overview(aws))
+
+
+def incidents() -> View:
+    """Return the incidents in this folder with where each stands."""
+    return views.incidents_list([one.data for one in Incident.existing()])
+
+
+@dataclass
+class Protecting(Shows):
+    """The tables whose PITR is to be turned on, and the approval for exactly these."""
+
+    aws: Aws
+    tables: tuple[str, ...]
+    intent: Intent
+    passage: Passage
+
+    def view(self) -> View:
+        """Return what would be done."""
+        if not self.tables:
+            return views.note("Nothing to protect: give `protect`, table names with commas between, or `all`.")
+        return views.intent_card(self.intent, "Turns point-in-time recovery on. Costs storage; changes no item.")
+
+    def approve(self) -> ApproveBox:
+        """Return a widget that approves it when the first table's name is typed."""
+        return self.passage.widget({"action": self.intent.action})
+
+    def gate(self, approve: str) -> View:
+        """Open the gate for these tables, or raise with the one command that opens it."""
+        command = approve_command("00_start_here", self.intent.digest, protect=",".join(self.tables))
+        return self.passage.check(approve, command=command, by=self.aws.caller().arn)
+
+    def enable(self) -> View:
+        """Turn PITR on for each table; the window begins now."""
+        self.passage.require()
+        enabled = [pitr.enable(self.aws, name) for name in self.tables]
+        return views.protections(enabled) if enabled else views.note("Nothing was changed.")
+
+
+def protect(aws: Aws, names: str) -> Protecting:
+    """Prepare turning PITR on.
+
+    Args:
+        aws: Where.
+        names: Table names with commas between, `all` for every table that has it off, blank for none.
+
+    Raises:
+        BadInput: One of them is not a table here.
+    """
+    overviews = {one.name: one for one in select.overview(aws)} if names.strip() else {}
+    off = [name for name, one in overviews.items() if one.protection is not None and not one.protection.enabled]
+    wanted = off if names.strip() == "all" else [name.strip() for name in names.split(",") if name.strip()]
+    if unknown := [name for name in wanted if name not in overviews]:
+        raise BadInput(f"no such table here: {', '.join(unknown)}", fix="Check the names, the account and AWS_REGION.")
+    if hidden := [name for name in wanted if overviews[name].protection is None]:
+        raise BadInput(
+            f"whether PITR is on cannot be seen for {', '.join(hidden)}",
+            fix="Allow the action dynamodb:DescribeContinuousBackups to this role.",
+        )
+    chosen = tuple(name for name in wanted if name in off)
+    caller = aws.caller()
+    details = {"account": caller.account, "region": caller.region, "tables": list(chosen)}
+    intent = Intent("turn on point-in-time recovery", chosen[0] if chosen else "", details)
+    return Protecting(aws, chosen, intent, Passage(intent if chosen else None, intent.table))

@@ -1,0 +1,195 @@
+"""The whole classic route headless, as one incident: 01 to 06, stopping at the gate and going on from there."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+from pitrkit.dynamodb.pitr import iso, parse_time
+from pitrkit.errors import BadInput, Exit
+from pitrkit.recovery.policy import LEFT_UNDECIDED
+from pitrkit.runbook import copy_back, front
+from pitrkit.runbook.book import COMMAND_VARIABLE, new_id
+from pitrkit.runbook.front import shown
+from pitrkit.runbook.incident import Incident, now, root_folder
+from pitrkit.runbook.verdict import reach
+
+ROUTE = ("01_select_table", "02_pick_timestamp", "03_restore", "04_diff", "05_copy_back", "06_report")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What an operator asks `pitrkit recover` for. Everything is text, as the notebooks' parameters are.
+
+    Attributes:
+        table: The damaged table.
+        at: Second to go back to: ISO 8601 with Z or an offset, `latest`, or a duration ago.
+        incident: Name of the incident; a new one is made up when blank.
+        approve: Digest of the plan to write; blank stops at the gate.
+        restored: An existing copy to compare with, instead of a restore.
+        target: Name of the table to restore into.
+        kinds: Scope by kind.
+        keys: Scope by key.
+        where: Scope by condition.
+        modified: `keep` or `revert`.
+        inserted: `keep` or `delete`.
+        attributes: Of modified items put back only these.
+        guard: `item` or `attributes`.
+        expired: `keep` or `put`.
+        accept: Findings to accept.
+        write_units: Pace.
+    """
+
+    table: str
+    at: str = ""
+    incident: str = ""
+    approve: str = ""
+    restored: str = ""
+    target: str = ""
+    kinds: str = ""
+    keys: str = ""
+    where: str = ""
+    modified: str = ""
+    inserted: str = ""
+    attributes: str = ""
+    guard: str = ""
+    expired: str = ""
+    accept: str = ""
+    write_units: str = ""
+
+    def parameters(self, *names: str) -> dict[str, str]:
+        """Return the named parameters that are not blank."""
+        return {name: value for name in names if (value := getattr(self, name))}
+
+
+def recover(request: Request, *, root: Path | None = None, echo: TextIO) -> tuple[Exit, Incident | None]:
+    """Run the route and return how it ended, with the incident if it came to be.
+
+    An incident that has a plan and gets its approval goes on at the gate; otherwise it starts with 01, which, like
+    every step, goes on where an earlier run stopped: a restored copy is adopted, a snapshot of it is used again.
+
+    Raises:
+        BadInput: A parameter cannot be used; nothing ran.
+    """
+    if request.at and _asked(request.at) != "latest":
+        parse_time(request.at, now=now())  # refused before an incident comes to be
+    incident = request.incident or new_id(request.table)
+    resumed = _existing(incident, root)
+    if resumed is not None:
+        resumed.expect(table=request.table)
+    state = resumed.data if resumed else {}
+    at_gate = bool(request.approve and state.get("plan"))
+    if at_gate:
+        _refuse_another(request, state)
+    steps = ROUTE[ROUTE.index("05_copy_back") :] if at_gate else ROUTE
+    for step in steps:
+        found = _existing(incident, root)
+        given = _parameters(step, request, found)
+        os.environ[COMMAND_VARIABLE] = approve_command(request, incident, found)
+        try:
+            result = front.run(step, given, incident=incident, root=root, echo=echo)
+        finally:
+            del os.environ[COMMAND_VARIABLE]
+        picked = step == ROUTE[1] and result.exit_code is Exit.DONE
+        if picked and request.at and found is not None and "at_asked" not in found.data:
+            # What a relative time named at first, it names for as long as the incident lasts.
+            found.update("time_asked_for", at_asked=_asked(request.at))
+        if result.exit_code is not Exit.DONE:
+            return result.exit_code, _existing(incident, root)
+    ended = _existing(incident, root)
+    assert ended is not None
+    print(summary(ended), file=echo, flush=True)
+    return copy_back.ending(ended.data), ended
+
+
+def summary(incident: Incident) -> str:
+    """Return how a recovery stands and what can be done next, for a terminal."""
+    data = incident.data
+    verdict = reach(data)
+    lines = [f"{data['table']}: {verdict.title.lower()}. {verdict.words}"]
+    if copy_back.nothing_in_scope(data):
+        count = sum(data["diff"][kind] for kind in ("removed", "modified", "inserted"))
+        lines.append(f"-> Nothing is in scope, although {count:,} items differ: look at the samples of 04_diff.")
+    if (data.get("plan") or {}).get("left", {}).get(LEFT_UNDECIDED):
+        lines.append(
+            "-> Modified items wait for you to decide: --modified revert or --modified keep, best with --where."
+        )
+    lines.append(f"   report    {shown(incident.folder / 'report.html')}")
+    if data.get("copies"):
+        lines.append(f"   undo      pitrkit run 12_undo -p incident {incident.id}")
+    lines.append(f"   clean up  pitrkit run 14_clean_up -p incident {incident.id}")
+    return "\n".join(lines)
+
+
+def _existing(incident: str, root: Path | None) -> Incident | None:
+    if not (root_folder(root) / incident / "incident.json").is_file():
+        return None
+    return Incident.open(incident, root=root)
+
+
+def _parameters(step: str, request: Request, incident: Incident | None) -> dict[str, str]:
+    match step:
+        case "01_select_table":
+            return request.parameters("table", "restored")
+        case "02_pick_timestamp":
+            return {"at": _at(request, incident)} if _at(request, incident) else {}
+        case "03_restore":
+            return request.parameters("target")
+        case "04_diff":
+            return request.parameters("kinds", "keys", "where")
+        case "05_copy_back":
+            policy = ("modified", "inserted", "attributes", "guard", "expired")
+            return request.parameters(*policy, "accept", "write_units", "approve")
+    return {}
+
+
+def _at(request: Request, incident: Incident | None) -> str:
+    """Return the time asked for; a relative one names, in an incident that goes on, what it named at first."""
+    data = incident.data if incident else {}
+    settled = str(data.get("restore_at") or "")
+    same = not request.at or _asked(request.at) == data.get("at_asked")
+    return settled if settled and same else request.at
+
+
+def _asked(at: str) -> str:
+    return at.strip().lower()
+
+
+def _refuse_another(request: Request, state: Mapping[str, Any]) -> None:
+    """Let pass what asks for nothing else than the incident's plan is about.
+
+    Raises:
+        BadInput: A parameter says something else. Nothing was written.
+    """
+    scope = state.get("scope") or {}
+    table = state.get("restored_table")
+    settled = {"where": scope.get("where", ""), "target": table, "restored": table}
+    other = [name for name, value in settled.items() if (asked := getattr(request, name)) and asked != value]
+    other += [name for name in ("kinds", "keys") if getattr(request, name) and not scope.get(name)]
+    asked_at = request.at and _asked(request.at) != state.get("at_asked")
+    if asked_at and iso(parse_time(request.at, now=now())) != state.get("restore_at"):
+        other.append("at")
+    if other:
+        raise BadInput(
+            f"the plan of incident {state.get('incident')} was made with another --{', --'.join(other)}",
+            table=request.table,
+            fix="To write that plan, leave these out. To make another one, leave out --approve.",
+        )
+
+
+def approve_command(request: Request, incident: str, found: Incident | None) -> str:
+    """Return the one command that goes on behind the gate; `{digest}` stands for the plan's."""
+    at = str(found.data.get("restore_at") or "") if found else request.at
+    words = ["pitrkit", "recover", request.table]
+    if at and not request.restored:
+        words += ["--at", at]
+    words += ["--incident", incident]
+    if request.accept:
+        words += ["--accept", request.accept]
+    if request.write_units:
+        words += ["--write-units", request.write_units]
+    return f"{shlex.join(words)} --approve {{digest}}"

@@ -1,0 +1,313 @@
+"""The incident's report: one HTML file that says what was damaged, what came back, who approved it and how to undo it.
+
+It is made from the incident's own record and nothing else, holds no script and loads nothing, reads well on paper, and
+is complete for as far as the incident got. What cannot be read is said in the report rather than left out of it.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeVar
+
+from jinja2 import Environment, PackageLoader
+from markupsafe import Markup
+
+from pitrkit import __version__
+from pitrkit.dynamodb.items import changed_attributes
+from pitrkit.errors import PitrkitError
+from pitrkit.recovery import journal as journals
+from pitrkit.recovery.changes import KINDS, ChangeSet
+from pitrkit.recovery.journal import Conflict
+from pitrkit.recovery.plan import Plan
+from pitrkit.recovery.policy import FOR_A_PERSON
+from pitrkit.runbook import events as logs
+from pitrkit.runbook import timeline
+from pitrkit.runbook.blocks import Sample
+from pitrkit.runbook.change_views import side_by_side
+from pitrkit.runbook.copy_views import policy_words, scope_words
+from pitrkit.runbook.events import Event
+from pitrkit.runbook.gate import SHORTEST
+from pitrkit.runbook.incident import Incident
+from pitrkit.runbook.timeline import Milestone, Timeline
+from pitrkit.runbook.values import duration, folded, key_text, moment, visible
+from pitrkit.runbook.verdict import Verdict, reach
+
+T = TypeVar("T")
+
+NAME = "report.html"
+SAMPLES = {"removed": 3, "modified": 5, "inserted": 3}
+CONFLICTS = 50
+KEYS = 20
+ATTRIBUTES = 20
+DETAIL = 180
+
+_LEFT_BECAUSE = {
+    "kept by policy": "the policy keeps them as they are",
+    "undecided": "modified, and nobody had decided what to do",
+    "changed since": "written again after they were compared",
+    "already so": "already as they should be",
+    "exists again": "an item had come into being under this key again",
+    "expired": "expired, so the table would delete them again",
+    "an index refuses it": "their earlier values did not fit the key of an index",
+}
+
+
+@dataclass(frozen=True)
+class ReportData:
+    """What the report shows; what an incident did not get to is empty.
+
+    Attributes:
+        incident: Its id.
+        title: What was done, to which table.
+        written_at: When the report was written.
+        verdict: How it stands.
+        facts: Label and value.
+        timeline: The milestones, drawn.
+        state: What `incident.json` says.
+        scope: What the changes were narrowed to, in words.
+        samples: Changes side by side, by kind.
+        attributes: In how many modified items an attribute was changed, added, removed: dicts, busiest first.
+        policy: What the plan does with each kind, in words.
+        left: Count, reason, and first keys of those that wait for a person.
+        conflicts: Key and what was found, for the first ones.
+        notebooks: What was run: name, when, how it ended, how long it took.
+        events: The event log.
+        undo_command: How to take it back; empty when nothing was written.
+        missing: What could not be read, and why.
+        last_hash: SHA-256 of the last event's line.
+    """
+
+    incident: str
+    title: str
+    written_at: datetime
+    verdict: Verdict
+    facts: Sequence[tuple[str, str]]
+    timeline: Timeline
+    state: dict[str, Any]
+    scope: str = "everything"
+    samples: dict[str, Sequence[Sample]] = field(default_factory=dict)
+    attributes: Sequence[dict[str, Any]] = ()
+    policy: Sequence[str] = ()
+    left: Sequence[tuple[int, str, Sequence[str]]] = ()
+    conflicts: Sequence[tuple[str, str]] = ()
+    notebooks: Sequence[dict[str, Any]] = ()
+    events: Sequence[Event] = ()
+    undo_command: str = ""
+    missing: Sequence[str] = ()
+    last_hash: str = ""
+    version: str = __version__
+
+
+def write(incident: Incident) -> Path:
+    """Write the incident's `report.html` as things stand now, and return its path.
+
+    Raises:
+        RecordAltered: `incident.json` cannot be read.
+        PitrkitError: The report cannot be written.
+    """
+    path = incident.path(NAME)
+    logs.replace(path, render(gather(incident)).encode("utf-8", "backslashreplace"))
+    return path
+
+
+def gather(incident: Incident) -> ReportData:
+    """Return what the report shows, read from the incident's folder."""
+    state = incident.data
+    happened = incident.events()
+    missing: list[str] = []
+
+    def attempt(words: str, read: Callable[[], T], otherwise: T) -> T:
+        try:
+            return read()
+        except PitrkitError as error:
+            missing.append(f"{words} cannot be shown: {error.what}")
+            return otherwise
+
+    changes_path = state.get("scoped_changes") or state.get("changes")
+    digest = str((state.get("plan") or {}).get("digest") or "")
+    found: dict[str, Any] = {}
+    if changes_path:
+        found |= attempt("What differed", lambda: _changes(incident.path(str(changes_path))), found)
+    if digest:
+        plan = attempt("The plan", lambda: Plan.open(incident.path("plan", digest[:SHORTEST])), None)
+        if plan is not None:
+            found |= {"policy": policy_words(plan.policy), "left": _left(plan)}
+            if (state.get("apply") or {}).get("conflicts"):
+                path = incident.path("journal", f"{digest[:SHORTEST]}.jsonl")
+                conflicts = attempt("The conflicts", lambda: journals.conflicts(plan, path), None)
+                found["conflicts"] = _conflicts(conflicts or [])
+    raw = incident.path("events.jsonl").read_bytes()
+    table = str(state.get("table") or "No table yet")
+    return ReportData(
+        incident=incident.id,
+        title=table,
+        written_at=incident.clock(),
+        verdict=reach(state),
+        facts=_facts(state),
+        timeline=timeline.draw(_milestones(state, happened)),
+        state=state,
+        scope=scope_words(state.get("scope") or {}),
+        notebooks=_notebooks(happened),
+        events=happened,
+        undo_command=_undo_command(incident.id, state, digest),
+        missing=tuple(missing),
+        last_hash=logs.sha256(raw.rstrip(b"\n").rpartition(b"\n")[2]) if raw else "",
+        **found,
+    )
+
+
+def render(data: ReportData) -> str:
+    """Return the report as HTML."""
+    return _environment().get_template("report.html.j2").render(data=data)
+
+
+def _changes(folder: Path) -> dict[str, Any]:
+    changes = ChangeSet.open(folder)
+    statistics = changes.attribute_statistics().head(ATTRIBUTES)
+    rows = statistics[["attribute", "changed", "added", "removed"]].itertuples(index=False, name=None)
+    names = ("attribute", "changed", "added", "removed")
+    return {
+        "samples": {kind: side_by_side(changes.samples(kind, SAMPLES[kind])).samples for kind in KINDS},
+        "attributes": [dict(zip(names, (str(row[0]), *map(int, row[1:])), strict=True)) for row in rows],
+    }
+
+
+def _left(plan: Plan) -> list[tuple[int, str, list[str]]]:
+    keys: dict[str, list[str]] = {reason: [] for reason in plan.left}
+    wanted = sum(min(KEYS, count) for reason, count in plan.left.items() if reason in FOR_A_PERSON)
+    for item in plan.left_items() if wanted else ():
+        if item.reason in FOR_A_PERSON and len(keys[item.reason]) < KEYS:
+            keys[item.reason].append(key_text(item.key))
+            wanted -= 1
+        if not wanted:
+            break
+    return [(count, _LEFT_BECAUSE.get(reason, reason), keys[reason]) for reason, count in plan.left.items()]
+
+
+def _conflicts(found: Iterable[Conflict]) -> list[tuple[str, str]]:
+    return [(key_text(conflict.key), _found(conflict)) for conflict in islice(found, CONFLICTS)]
+
+
+def _found(conflict: Conflict) -> str:
+    if conflict.found is None:
+        return "the item was gone"
+    if conflict.seen is None:
+        return "an item was there again"
+    names = changed_attributes(conflict.seen, conflict.found)
+    return f"written since: {folded(', '.join(map(visible, names)))}"
+
+
+def _facts(state: dict[str, Any]) -> list[tuple[str, str]]:
+    how = {"incident": "restored for this incident", "adopted": "found and adopted", "given": "given by the operator"}
+    how["deleted"] = "deleted since"
+    copy = str(state.get("restored_table") or "")
+    copy_words = f"{copy} ({how[state['restored_by']]})" if copy and state.get("restored_by") in how else copy
+    approval = state.get("approval") or {}
+    given = f"{_utc(approval.get('approved_at'))}, by {approval.get('how')}" if approval else ""
+    facts = [
+        ("Account", state.get("account")),
+        ("Region", state.get("region")),
+        ("Endpoint", state.get("endpoint")),
+        ("Caller", state.get("caller")),
+        ("Table", state.get("table_arn") or state.get("table")),
+        ("Gone back to", _utc(state.get("restore_at"))),
+        ("Copy of the past", copy_words),
+        ("Approved", given),
+        ("Approved by", approval.get("by")),
+    ]
+    return [(label, str(value)) for label, value in facts if value]
+
+
+def _milestones(state: dict[str, Any], happened: Sequence[Event]) -> list[Milestone]:
+    # Only the copy itself: an undo goes the same way under names of its own slot.
+    copy = [event for event in happened if "undo" not in event.data]
+    last = {event.event: event for event in copy}
+    first = {event.event: event for event in reversed(copy)}
+    done = state.get("apply") or {}
+    verified = state.get("verify") or {}
+    found = [
+        ("T", _time(state.get("restore_at")), "past"),
+        ("Opened", _at(first.get("incident_opened")), "step"),
+        ("Restore began", _at(first.get("restore_requested")), "step"),
+        ("Copy ready", _at(last.get("restore_finished")), "step"),
+        ("Compared", _at(last.get("tables_compared")), "step"),
+        ("Planned", _at(last.get("plan_built")) if state.get("plan") else None, "decision"),
+        ("Approved", _time((state.get("approval") or {}).get("approved_at")), "decision"),
+        ("First write", _time(done.get("started_at")), "write"),
+        ("Last write", _time(done.get("finished_at")), "write"),
+        ("Verified", _at(last.get("verified")) if verified else None, "good" if verified.get("ok") else "bad"),
+        ("Taken back", _at(next((event for event in reversed(happened) if event.event == "undo_done"), None)), "write"),
+    ]
+    return [Milestone(at, label, tone) for label, at, tone in found if at is not None]  # type: ignore[arg-type]
+
+
+def _notebooks(happened: Sequence[Event]) -> list[dict[str, Any]]:
+    runs: list[dict[str, Any]] = []
+    for event in happened:
+        if event.event == "notebook_started":
+            runs.append({"name": event.data.get("notebook"), "at": event.at, "ended": "running", "seconds": None})
+        elif event.event == "notebook_ended":
+            name = Path(str(event.data.get("notebook"))).stem
+            begun = next(
+                (run for run in reversed(runs) if run["ended"] == "running" and name.startswith(run["name"])), None
+            )
+            if begun is None:
+                # Its start came before the incident was opened, by this very notebook.
+                begun = {"name": name, "at": event.at, "seconds": None}
+                runs.append(begun)
+            else:
+                begun["seconds"] = (event.at - begun["at"]).total_seconds()
+            begun |= {"name": name, "ended": event.data.get("ended"), "error": event.data.get("error")}
+    return runs
+
+
+def _undo_command(incident: str, state: dict[str, Any], digest: str) -> str:
+    if not (state.get("apply") or {}).get("applied"):
+        return ""
+    return shlex.join(["pitrkit", "run", "12_undo", "-p", "incident", incident, "-p", "copy", digest[:SHORTEST]])
+
+
+def _at(event: Event | None) -> datetime | None:
+    return event.at if event else None
+
+
+def _time(text: Any) -> datetime | None:
+    try:
+        at = datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        return None
+    return at if at.tzinfo else None
+
+
+def _utc(text: Any) -> str:
+    at = _time(text)
+    return moment(at) if at else str(text or "")
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("pitrkit.runbook", "templates"),
+        autoescape=True,
+        finalize=lambda value: value if isinstance(value, Markup) else visible(str(value)),
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "moment": moment,
+        "utc": _utc,
+        "duration": duration,
+        "folded": folded,
+        "json": lambda value: folded(json.dumps(value), DETAIL),
+        "count": lambda number: f"{number or 0:,}",
+        "seconds_between": lambda start, end: duration((end - start).total_seconds()),
+        "time": _time,
+    }
+    return environment

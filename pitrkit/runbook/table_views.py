@@ -1,0 +1,255 @@
+"""Views of tables: their protection and windows, what hangs on them, restores and what is left of deleted ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from pitrkit.dynamodb.pitr import iso
+from pitrkit.runbook.blocks import Block, Cell, Facts, Grid, Note, Tag
+from pitrkit.runbook.chart import draw
+from pitrkit.runbook.incident_views import note
+from pitrkit.runbook.values import duration, moment, size, things
+from pitrkit.runbook.view import View
+
+if TYPE_CHECKING:
+    from pitrkit.dynamodb.activity import Minute
+    from pitrkit.dynamodb.backups import SystemBackup
+    from pitrkit.dynamodb.pitr import Protection, Restoration, Window
+    from pitrkit.dynamodb.tables import KeySchema, Table
+    from pitrkit.runbook.select import Overview
+
+_OFF = "Point-in-time recovery is off: there is no past to restore."
+_STALE = "Counts are the service's own and up to six hours old: for orientation, never proof."
+
+
+def pitr_tag(protection: Protection | None) -> Tag:
+    """Return in a word whether a table is protected; None is of a caller who may not know."""
+    if protection is None:
+        return Tag("not allowed to see", "muted", "Allow dynamodb:DescribeContinuousBackups to see it")
+    return Tag("on", "good") if protection.enabled else Tag("off", "bad")
+
+
+def window_text(window: Window | None) -> str:
+    """Return a window's two ends, `-` where there is none."""
+    return f"{window.earliest_at:%Y-%m-%d %H:%M:%S} to {window.latest_at:%Y-%m-%d %H:%M:%S}" if window else "-"
+
+
+def window_dict(window: Window | None) -> dict[str, str] | None:
+    """Return a window as plain JSON."""
+    return {"earliest_at": iso(window.earliest_at), "latest_at": iso(window.latest_at)} if window else None
+
+
+def tables_overview(overviews: Sequence[Overview]) -> View:
+    """Return every table with its protection and window."""
+    if not overviews:
+        return note("There are no tables in this account and region.", "warn", "Check the account and AWS_REGION.")
+    rows = tuple(
+        (
+            one.name,
+            one.table.status if one.table else "not allowed to see",
+            f"{one.table.item_count:,}" if one.table else "",
+            size(one.table.size_bytes) if one.table else "",
+            pitr_tag(one.protection),
+            window_text(one.protection.window if one.protection else None),
+        )
+        for one in overviews
+    )
+    off = [one.name for one in overviews if one.protection is not None and not one.protection.enabled]
+    columns = ("table", "status", ">items", ">size", "PITR", "restorable (UTC)")
+    blocks: list[Block] = [Grid(columns, rows), Note(_STALE, "muted")]
+    if off:
+        text = f"{things(len(off), 'table')} without point-in-time recovery."
+        blocks.insert(1, Note(text, "warn", "00_start_here turns it on (parameter `protect`)."))
+    data = {
+        "tables": [
+            {"table": one.name, "status": one.table.status if one.table else "", **_pitr(one.protection)}
+            for one in overviews
+        ]
+    }
+    return View("tables", f"Tables ({len(overviews):,})", blocks=tuple(blocks), data=data)
+
+
+def _pitr(protection: Protection | None) -> dict[str, Any]:
+    if protection is None:
+        return {"pitr": None, "window": None}
+    return {"pitr": protection.enabled, "window": window_dict(protection.window)}
+
+
+def protections(found: Sequence[Protection]) -> View:
+    """Return the protection of some tables, after it was turned on."""
+    rows = tuple((one.table, pitr_tag(one), window_text(one.window)) for one in found)
+    grid = Grid(("table", "PITR", "restorable (UTC)"), rows)
+    data = {"tables": [{"table": one.table, **_pitr(one)} for one in found]}
+    later = Note("A window begins when recovery is turned on; the first seconds become restorable minutes later.")
+    return View("protections", "Protection", blocks=(grid, later), data=data)
+
+
+def table_card(
+    table: Table,
+    protection: Protection | None = None,
+    *,
+    ttl_attribute: str | None = None,
+    tags: Mapping[str, str] | None = None,
+) -> View:
+    """Return a table: its key, size, window and what hangs on it. None is what the caller may not see."""
+    unseen = Tag("not allowed to see", "muted")
+    rows: list[tuple[str, Cell]] = [
+        ("key", _keys(table.key_schema)),
+        ("items", f"about {table.item_count:,}, {size(table.size_bytes)}"),
+        ("PITR", pitr_tag(protection)),
+        ("restorable (UTC)", window_text(protection.window if protection else None)),
+        ("billing", table.billing_mode.replace("_", " ").lower()),
+        ("TTL", unseen if ttl_attribute is None else f"attribute {ttl_attribute}" if ttl_attribute else "off"),
+        ("stream", table.stream_arn or "off"),
+        ("replicas", ", ".join(table.replicas) or "none"),
+        ("deletion protection", Tag("on", "good") if table.deletion_protection else "off"),
+        ("tags", unseen if tags is None else ", ".join(f"{name}={value}" for name, value in tags.items()) or "none"),
+        ("created", moment(table.created_at)),
+        ("ARN", table.arn),
+    ]
+    if table.restored:
+        rows.insert(0, ("restored from", f"{table.restored.source_arn} as of {moment(table.restored.restore_at)}"))
+    blocks: list[Block] = [Facts(tuple(rows))]
+    if table.indexes:
+        indexes = tuple((one.name, one.kind, _keys(one.key_schema), one.projection) for one in table.indexes)
+        blocks.append(Grid(("index", "kind", "key", "projection"), indexes))
+    if protection is not None and not protection.enabled:
+        fix = "00_start_here turns it on for the future; an existing copy can be compared (parameter `restored`)."
+        blocks.append(Note(_OFF, "bad", fix))
+    blocks.append(Note(_STALE, "muted"))
+    status = Tag(table.status, "good" if table.status == "ACTIVE" else "warn")
+    data = {"table": table.name, "arn": table.arn, "key": table.key_schema.to_dict(), **_pitr(protection)}
+    return View("table", table.name, (status,), tuple(blocks), data)
+
+
+def _keys(schema: KeySchema) -> str:
+    roles = {"HASH": "partition", "RANGE": "sort"}
+    types = {"S": "string", "N": "number", "B": "binary"}
+    return ", ".join(
+        f"{one.name} ({types.get(one.type, one.type)}, {roles.get(one.role, one.role)})" for one in schema.attributes
+    )
+
+
+def window_view(protection: Protection, minutes: Sequence[Minute] = (), unknown: str = "", *, at: str = "") -> View:
+    """Return the restorable window and, as far as it is known, the write activity in it with *at* marked."""
+    window = protection.window
+    blocks: list[Block] = []
+    if window is None:
+        blocks.append(Note(_OFF, "bad", "Give an existing copy by the parameter `restored` of 01_select_table."))
+    else:
+        reach = duration((window.latest_at - window.earliest_at).total_seconds())
+        rows = (
+            ("earliest", moment(window.earliest_at)),
+            ("latest", moment(window.latest_at)),
+            ("reach", f"{reach} (at most {things(protection.period_days, 'day')} back)"),
+        )
+        blocks.append(Facts(rows))
+    if minutes:
+        chosen_at = datetime.fromisoformat(at).astimezone(UTC) if at else None
+        chart = draw(minutes, minutes[0].at, minutes[-1].at, chosen_at)
+        blocks.append(chart)
+        if chosen_at and chart.marker is None:
+            blocks.append(Note(f"The chosen {moment(chosen_at)} lies outside the picture.", "muted"))
+    else:
+        blocks.append(Note(unknown or "Nothing is known of the writes to this table.", "muted"))
+    data = {"table": protection.table, **_pitr(protection), "minutes": len(minutes), "unknown": unknown, "at": at}
+    return View("window", f"When: {protection.table}", (_titled("PITR", protection),), tuple(blocks), data)
+
+
+def _titled(name: str, protection: Protection) -> Tag:
+    tag = pitr_tag(protection)
+    return Tag(f"{name} {tag.text}", tag.tone)
+
+
+def picked_time(at: datetime, protection: Protection) -> View:
+    """Return the chosen second, in UTC and local time, and how far it is from the window's ends."""
+    local = at.astimezone()
+    rows: list[tuple[str, Cell]] = [("UTC", moment(at))]
+    if local.utcoffset() != at.astimezone(UTC).utcoffset():
+        rows.append(("local", f"{local:%Y-%m-%d %H:%M:%S} {local.tzname()} (UTC{local:%z})"))
+    if protection.window:
+        after, left = protection.window.latest_at - at, at - protection.window.earliest_at
+        rows.append(("before latest", duration(after.total_seconds()) if after else "it is the latest second"))
+        rows.append(("leaves the window in", f"about {duration(left.total_seconds() + _slack(protection))}"))
+    meaning = Note("The table as of this second includes exactly the writes up to it.", "muted")
+    return View(
+        "picked", "Chosen second", (Tag("in the window", "good"),), (Facts(tuple(rows)), meaning), {"at": iso(at)}
+    )
+
+
+def _slack(protection: Protection) -> float:
+    """Seconds before the window's earliest end begins to move: it does when it is as long as its period."""
+    assert protection.window is not None
+    reach = (protection.window.latest_at - protection.window.earliest_at).total_seconds()
+    return max(0.0, protection.period_days * 86400 - reach)
+
+
+def restoration_card(restoration: Restoration, table: Table | None = None) -> View:
+    """Return a restore: from where, to where, as of when; with the copy itself once it is there."""
+    rows: list[tuple[str, Cell]] = [
+        ("source", restoration.source),
+        ("copy", restoration.target),
+        ("as of", moment(restoration.restore_at)),
+        ("started", moment(restoration.started_at)),
+    ]
+    if table is not None:
+        rows.append(("items", f"about {table.item_count:,}, {size(table.size_bytes)}; refreshed every six hours"))
+        rows.append(("indexes", things(len(table.indexes), "index", "indexes")))
+    ready = table is not None and table.status == "ACTIVE" and not (table.restored and table.restored.in_progress)
+    state = Tag("ready", "good") if ready else Tag(table.status if table else "asked for", "info")
+    how = Tag("adopted", "info", "This copy existed already and matches") if restoration.adopted else Tag("new")
+    data = {
+        "source": restoration.source,
+        "target": restoration.target,
+        "restore_at": iso(restoration.restore_at),
+        "adopted": restoration.adopted,
+        "started_at": iso(restoration.started_at),
+        "status": table.status if table else "",
+    }
+    missing = "A copy has no tags, TTL, streams, alarms or PITR of its own. It is only read here."
+    return View("restoration", "Restored copy", (state, how), (Facts(tuple(rows)), Note(missing, "muted")), data)
+
+
+def backups_list(backups: Sequence[SystemBackup]) -> View:
+    """Return the deleted tables that can still be brought back."""
+    if not backups:
+        fix = "Only tables that had point-in-time recovery leave a backup, for 35 days; check the account and region."
+        return note("No deleted table can be brought back here.", "warn", fix)
+    rows = tuple(
+        (one.table, moment(one.created_at), moment(one.expires_at) if one.expires_at else "-", size(one.size_bytes))
+        for one in backups
+    )
+    grid = Grid(("table", "deleted", "can come back until", ">size"), rows)
+    data = {"backups": [{"table": one.table, "arn": one.arn, "created_at": iso(one.created_at)} for one in backups]}
+    return View("backups", f"Deleted tables ({len(backups):,})", blocks=(grid,), data=data)
+
+
+def backup_card(backup: SystemBackup, details: Mapping[str, Any], target: str) -> View:
+    """Return a deleted table's backup and the settings it still knows; *details* is DescribeBackup's answer."""
+    source = details.get("SourceTableDetails") or {}
+    features = details.get("SourceTableFeatureDetails") or {}
+    keys = ", ".join(f"{key.get('AttributeName')} ({key.get('KeyType')})" for key in source.get("KeySchema") or ())
+    indexes = [
+        str(index.get("IndexName"))
+        for kind in ("GlobalSecondaryIndexes", "LocalSecondaryIndexes")
+        for index in features.get(kind) or ()
+    ]
+    ttl = features.get("TimeToLiveDescription") or {}
+    stream = features.get("StreamDescription") or {}
+    rows: list[tuple[str, Cell]] = [
+        ("deleted", moment(backup.created_at)),
+        ("can come back until", moment(backup.expires_at) if backup.expires_at else "-"),
+        ("size", size(backup.size_bytes)),
+        ("items", f"about {source['ItemCount']:,}" if "ItemCount" in source else "unknown"),
+        ("key", keys or "unknown"),
+        ("indexes", ", ".join(indexes) or "none"),
+        ("TTL was on", str(ttl.get("AttributeName") or "no")),
+        ("stream was on", str(stream.get("StreamViewType") or "no")),
+        ("restores into", target),
+        ("backup", backup.arn),
+    ]
+    lost = Note("Tags, TTL, streams, alarms and PITR do not come back with it: set them again afterwards.", "warn")
+    data = {"table": backup.table, "arn": backup.arn, "created_at": iso(backup.created_at), "target": target}
+    return View("backup", f"Deleted table {backup.table}", blocks=(Facts(tuple(rows)), lost), data=data)

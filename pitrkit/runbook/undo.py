@@ -1,0 +1,106 @@
+"""12: take an earlier copy back. Undo has no code of its own: it is the revert of the journal's changes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pitrkit.errors import BadInput, InputNeeded
+from pitrkit.recovery import journal
+from pitrkit.recovery.changes import ChangeSet
+from pitrkit.recovery.plan import Plan, Policy
+from pitrkit.runbook import copy_back
+from pitrkit.runbook.book import Book
+from pitrkit.runbook.copy_back import WRITE_UNITS, Copy
+from pitrkit.runbook.gate import SHORTEST
+from pitrkit.runbook.widgets import Choice
+
+
+def copies(book: Book) -> Choice:
+    """Return a widget over the copies that this incident has written, the latest first."""
+    return Choice(
+        "copy to undo",
+        [
+            (
+                f"{one.digest[:SHORTEST]}  ({one.total:,} writes, planned {one.created_at:%Y-%m-%d %H:%M} UTC)",
+                one.digest,
+            )
+            for one in _written(book)
+        ],
+    )
+
+
+def _written(book: Book) -> list[Plan]:
+    logs = book.incident.path("journal").glob("*.jsonl")
+    plans = [Plan.open(book.incident.path("plan", log.stem)) for log in logs]
+    return sorted((one for one in plans if not one.empty), key=lambda one: one.created_at, reverse=True)
+
+
+def chosen(book: Book, copy: str) -> Plan:
+    """Return the plan of the copy that is to be undone.
+
+    Args:
+        book: The incident's book.
+        copy: Digest of the plan that was written, or its first 12 characters; blank for the only one.
+
+    Raises:
+        InputNeeded: *copy* is blank and several copies were made.
+        BadInput: This incident has made no such copy.
+    """
+    written = _written(book)
+    if not written:
+        raise BadInput("this incident has written nothing yet", fix="There is nothing to undo.")
+    if not copy and len(written) > 1:
+        raise InputNeeded("copy", fix=f"Choose one: {', '.join(one.digest[:SHORTEST] for one in written)}.")
+    short = copy.strip().lower()[:SHORTEST] or written[0].digest[:SHORTEST]
+    for one in written:
+        if one.digest.startswith(short) and len(short) == SHORTEST:
+            return one
+    raise BadInput(
+        f"no copy {short!r} in this incident", fix=f"Known: {', '.join(one.digest[:SHORTEST] for one in written)}."
+    )
+
+
+def changes_of(book: Book, one: Plan) -> ChangeSet:
+    """Return what the copy of a plan really wrote, as a change set: before, and after."""
+    folder = book.incident.path("changes", f"undo-{one.digest[:SHORTEST]}")
+    found = journal.journal_changes(one, journal.journal_path(book.incident.path("journal"), one), folder)
+    if (book.data.get("undo") or {}).get("of") != one.digest:
+        book.keep("undo_chosen", undo={"of": one.digest, "changes": f"changes/{folder.name}"})
+    return found
+
+
+def plan(
+    book: Book,
+    *,
+    copy: str = "",
+    accept: str = "",
+    write_units: float = WRITE_UNITS,
+    approve: str = "",
+) -> Copy:
+    """Plan the revert of what an earlier copy wrote. Items that somebody has written since are left alone.
+
+    What counts as written since is what counted for the copy: one that kept other attributes is undone the same way.
+    Where *approve* names an undo that this incident has planned, its copy need not be named again.
+
+    Raises:
+        InputNeeded: *copy* is blank and several copies were made.
+        BadInput: This incident has made no such copy, or *approve* is for the undo of another one.
+    """
+    approved = copy_back.approved(book, "undo", approve)
+    one = chosen(book, copy or (approved.scope["undo_of"] if approved else ""))
+    if approved is not None and approved.scope["undo_of"] != one.digest:
+        raise BadInput(
+            f"the approval is for the undo of {approved.scope['undo_of'][:SHORTEST]}, not of {one.digest[:SHORTEST]}",
+            table=one.table,
+            fix="Leave `copy` blank to undo what was approved, or leave `approve` blank to plan anew.",
+        )
+    return copy_back.prepare(
+        book,
+        changes_of(book, one),
+        replace(Policy.UNDO, guard=one.policy.guard),
+        slot="undo",
+        scope={"undo_of": one.digest},
+        accept=accept,
+        write_units=write_units,
+        approve=approve,
+    )

@@ -1,0 +1,116 @@
+"""The verdict on an incident: recovered, partly, or not yet, in a sentence that its record bears out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pitrkit.runbook.gate import SHORTEST
+from pitrkit.runbook.values import things
+
+Tone = Literal["good", "warn", "bad", "open"]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How it stands.
+
+    Attributes:
+        tone: `good`: done; `warn`: done in part; `bad`: what was written does not hold; `open`: nothing written.
+        title: In a word or two.
+        words: In a sentence or two.
+    """
+
+    tone: Tone
+    title: str
+    words: str
+
+
+def reach(data: Mapping[str, Any]) -> Verdict:
+    """Return the verdict on what `incident.json` says. Copies made before the present one are not forgotten."""
+    verdict = _of_the_present(data)
+    present = (data.get("plan") or {}).get("digest", "")[:SHORTEST]
+    earlier = {
+        name: copy.get("applied", 0)
+        for name, copy in (data.get("copies") or {}).items()
+        if name != present and not copy.get("slot")
+    }
+    told = " ".join(
+        f"An earlier copy of this incident, {name}, wrote {things(n, 'item')}." for name, n in earlier.items() if n
+    )
+    if not told:
+        return verdict
+    words = verdict.words.replace("Nothing was written.", "Nothing of it was written.")
+    return Verdict(verdict.tone, verdict.title, f"{words} {told}")
+
+
+def _of_the_present(data: Mapping[str, Any]) -> Verdict:
+    undone = data.get("undo") or {}
+    if (undone.get("apply") or {}).get("applied"):
+        return _of_undo(undone)
+    plan, done, verified = (data.get(name) or {} for name in ("plan", "apply", "verify"))
+    planned = sum(plan.get(name, 0) for name in ("puts", "updates", "deletes"))
+    if not plan:
+        return _before_the_plan(data)
+    person = plan.get("undecided", 0)
+    undecided = f" {things(person, 'difference')} {_wait(person)} for a person to decide." if person else ""
+    if not planned:
+        words = "No write was planned: nothing in scope is to be put back."
+        return Verdict("warn" if person else "good", "Nothing to write", words + undecided)
+    if not done:
+        words = f"Plan {plan.get('digest', '')[:SHORTEST]} ({things(planned, 'write')}) waits for its approval."
+        return Verdict("open", "Not recovered yet", f"{words} Nothing was written.")
+    if "applied" not in done:
+        words = "Writing began and was interrupted. Running 05_copy_back again goes on where it stopped."
+        return Verdict("warn", "Partly recovered", words)
+    settled = done["applied"] + done.get("already", 0)
+    words = f"{settled:,} of {things(planned, 'planned write')} {'is' if settled == 1 else 'are'} in the table."
+    words += _conflicts(done.get("conflicts", 0))
+    open_ones = done.get("failed", 0) + done.get("unsent", 0)
+    if open_ones:
+        words += f" {things(open_ones, 'write')} failed or {'was' if open_ones == 1 else 'were'} not sent yet."
+        return Verdict("warn", "Partly recovered", words + undecided)
+    if not verified:
+        return Verdict("warn", "Written, not verified", f"{words} They were not read again yet.{undecided}")
+    if not verified.get("ok"):
+        wrong = verified.get("mismatches", 0)
+        words += f" Read again, {things(wrong, 'item')} did not hold what was written."
+        return Verdict("bad", "Not as planned", words + undecided)
+    words += " Every one of them was read again and holds."
+    left = done.get("conflicts", 0) or person
+    return Verdict("warn" if left else "good", "Partly recovered" if left else "Recovered", words + undecided)
+
+
+def _of_undo(undone: Mapping[str, Any]) -> Verdict:
+    done, verified = undone.get("apply") or {}, undone.get("verify") or {}
+    words = f"The copy was undone: {things(done['applied'], 'write')} taken back.{_conflicts(done.get('conflicts', 0))}"
+    if not verified.get("ok"):
+        return Verdict("warn", "Partly taken back", f"{words} It is not verified that all of it holds.")
+    tone: Tone = "warn" if done.get("conflicts") else "open"
+    return Verdict(tone, "Taken back", f"{words} Every one of them was read again and holds.")
+
+
+def _before_the_plan(data: Mapping[str, Any]) -> Verdict:
+    found = data.get("diff") or {}
+    if found:
+        count = sum(found.get(kind, 0) for kind in ("removed", "modified", "inserted"))
+        words = f"{things(count, 'difference')} found; no plan was made yet."
+    elif data.get("restored_table"):
+        words = f"The past is in {data['restored_table']}; it was not compared yet."
+    else:
+        words = "No copy of the past was made yet."
+    return Verdict("open", "Not recovered yet", f"{words} Nothing was written.")
+
+
+def _conflicts(count: int) -> str:
+    if not count:
+        return ""
+    noun, verb = things(count, "item"), "was" if count == 1 else "were"
+    return (
+        f" {noun} {verb} found changed in the meantime and left to {'its writer' if count == 1 else 'their writers'}."
+    )
+
+
+def _wait(count: int) -> str:
+    return "waits" if count == 1 else "wait"

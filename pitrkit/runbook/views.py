@@ -1,0 +1,61 @@
+"""The views of the runbook, gathered: what each step shows, in a notebook as HTML and elsewhere as text."""
+
+from __future__ import annotations
+
+from pitrkit.runbook.change_views import attributes_view, counts_card, samples_view
+from pitrkit.runbook.copy_views import (
+    applied_card,
+    gate_card,
+    intent_card,
+    plan_card,
+    scope_words,
+    verified_card,
+)
+from pitrkit.runbook.incident_views import (
+    audit_card,
+    caller_strip,
+    error_card,
+    incident_strip,
+    incidents_list,
+    note,
+    report_card,
+)
+from pitrkit.runbook.table_views import (
+    backup_card,
+    backups_list,
+    picked_time,
+    protections,
+    restoration_card,
+    table_card,
+    tables_overview,
+    window_view,
+)
+from pitrkit.runbook.view import View
+
+__all__ = [
+    "View",
+    "applied_card",
+    "attributes_view",
+    "audit_card",
+    "backup_card",
+    "backups_list",
+    "caller_strip",
+    "counts_card",
+    "error_card",
+    "gate_card",
+    "incident_strip",
+    "incidents_list",
+    "intent_card",
+    "note",
+    "picked_time",
+    "plan_card",
+    "protections",
+    "report_card",
+    "restoration_card",
+    "samples_view",
+    "scope_words",
+    "table_card",
+    "tables_overview",
+    "verified_card",
+    "window_view",
+]

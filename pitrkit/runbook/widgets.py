@@ -1,0 +1,9 @@
+"""The widgets of the runbook, gathered: what an operator chooses with where a parameter is blank."""
+
+from __future__ import annotations
+
+from pitrkit.runbook.controls import ApproveBox, Choice, TablePicker
+from pitrkit.runbook.explorer import Explorer
+from pitrkit.runbook.time_picker import TimePicker
+
+__all__ = ["ApproveBox", "Choice", "Explorer", "TablePicker", "TimePicker"]

@@ -1,0 +1,8 @@
+"""An embedded AWS with a real past, for the demo, for tests and for drills. Imports nothing of the kit."""
+
+from pitrkit.sandbox.clock import Clock
+from pitrkit.sandbox.faults import Fault
+from pitrkit.sandbox.history import PastWrite
+from pitrkit.sandbox.server import Sandbox
+
+__all__ = ["Clock", "Fault", "PastWrite", "Sandbox"]

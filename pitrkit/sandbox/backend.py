@@ -1,0 +1,137 @@
+"""moto's DynamoDB backend with tables that keep their past, and writes that take effect together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any, ClassVar
+
+from moto.dynamodb.exceptions import (
+    MockValidationException,
+    MultipleTransactionsException,
+    ResourceInUseException,
+)
+from moto.dynamodb.models import DynamoDBBackend
+from moto.dynamodb.models.dynamo_type import Item
+
+from pitrkit.sandbox import partiql
+from pitrkit.sandbox.clock import Clock
+from pitrkit.sandbox.tables import PastTable, image_of
+from pitrkit.sandbox.values import BadValue, Image, normalised_image
+
+
+class PastBackend(DynamoDBBackend):  # type: ignore[misc] # moto is untyped
+    """moto's DynamoDB backend with `PastTable`s.
+
+    Attributes:
+        clock: What time it is.
+        transactions: When and what was done, by the client's token: a request repeated with it does nothing.
+    """
+
+    clock: ClassVar[Clock]
+
+    @classmethod
+    def dated(cls, clock: Clock) -> type[PastBackend]:
+        """Return the class of the backends whose clock is *clock*; moto makes one for each account and region."""
+        # moto finds a service's URLs by the name of the module that its backend was defined in.
+        return type("DatedBackend", (cls,), {"clock": clock, "__module__": DynamoDBBackend.__module__})
+
+    def __init__(self, region_name: str, account_id: str) -> None:
+        super().__init__(region_name, account_id)
+        self.tables: dict[str, PastTable] = {}
+        self.transactions: dict[str, tuple[datetime, bytes]] = {}
+        self._depth = 0
+
+    @contextmanager
+    def atomic(self) -> Iterator[PastBackend]:
+        """Collect writes and make them real together at the end of the outermost block; drop them on an error."""
+        self._depth += 1
+        try:
+            yield self
+        except BaseException:
+            if self._depth == 1:
+                self.drop()
+            raise
+        else:
+            if self._depth == 1:
+                at = self.clock.stamp()
+                for table in self.tables.values():
+                    table.commit(at)
+        finally:
+            self._depth -= 1
+
+    def drop(self) -> None:
+        """Forget the writes collected so far."""
+        for table in self.tables.values():
+            table.forget_pending()
+
+    def create_table(self, name: str, **settings: Any) -> PastTable:
+        """Create a table that keeps its past."""
+        if name in self.tables:
+            raise ResourceInUseException(f"Table already exists: {name}")
+        table = PastTable(name, backend=self, account_id=self.account_id, region=self.region_name, **settings)
+        self.tables[name] = table
+        return table
+
+    def put_item(self, *args: Any, **kwargs: Any) -> Item:
+        """Put one item, or leave no trace."""
+        with self.atomic():
+            return super().put_item(*args, **kwargs)
+
+    def update_item(self, table_name: str, key: Image, **kwargs: Any) -> Item:
+        """Let moto update a copy of the item, then write it."""
+        table = self.get_table(table_name)
+        values = kwargs.get("expression_attribute_values") or {}
+        try:
+            kwargs["expression_attribute_values"] = normalised_image(values)
+        except BadValue as bad:
+            raise MockValidationException(str(bad)) from None
+        if not kwargs.get("attribute_updates"):
+            kwargs["attribute_updates"] = {}  # without any change, an update only sees to it that the item exists
+        with self.atomic():
+            item = super().update_item(table_name, key, **kwargs)
+            table.write(table.position(key), image_of(item))
+            return item
+
+    def transact_write_items(self, transact_items: list[dict[str, Any]]) -> None:
+        """Do all of a transaction's writes at one time, or none."""
+        with self.atomic():
+            self._refuse_two_on_one_item(transact_items)
+            super().transact_write_items(transact_items)
+
+    def _refuse_two_on_one_item(self, transact_items: list[dict[str, Any]]) -> None:
+        seen = set()
+        for (action,) in (item.values() for item in transact_items):
+            table = self.get_table(action["TableName"])
+            target = (table.name, table.position(action.get("Key") or action["Item"]))
+            if target in seen:
+                raise MultipleTransactionsException
+            seen.add(target)
+
+    def describe_time_to_live(self, table_name: str) -> dict[str, Any]:
+        """Return the TTL setting."""
+        ttl: dict[str, Any] = self.get_table(table_name).ttl
+        return ttl
+
+    def update_time_to_live(self, table_name: str, ttl_spec: dict[str, Any]) -> None:
+        """Switch TTL on or off; nothing ever expires here."""
+        enabled = bool(ttl_spec["Enabled"])
+        ttl = self.get_table(table_name).ttl
+        if enabled == (ttl["TimeToLiveStatus"] == "ENABLED"):
+            raise MockValidationException(f"TimeToLive is already {'enabled' if enabled else 'disabled'}")
+        ttl.clear()
+        ttl["TimeToLiveStatus"] = "ENABLED" if enabled else "DISABLED"
+        if enabled:
+            ttl["AttributeName"] = ttl_spec["AttributeName"]
+
+    def execute_statement(self, statement: str, parameters: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Do one PartiQL statement."""
+        with self.atomic():
+            return partiql.execute(self.tables, statement, parameters)
+
+    def execute_transaction(self, statements: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Do all PartiQL statements at one time, or none."""
+        with self.atomic():
+            answer: list[dict[str, Any]] = super().execute_transaction(statements)
+            return answer

@@ -1,0 +1,162 @@
+"""What a table is made of apart from its items, and how a new one is restored from it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Self
+
+from pitrkit.sandbox.backend import PastBackend
+from pitrkit.sandbox.rows import Position
+from pitrkit.sandbox.tables import PastTable
+from pitrkit.sandbox.values import Image
+from pitrkit.sandbox.wire import Handler, Request, ServiceError, invalid
+
+CONCURRENT_RESTORES = 50
+_TABLE_NAME = re.compile(r"[A-Za-z0-9_.-]{3,255}")
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """The settings of a table that a restore keeps; everything else is left behind.
+
+    Left behind are tags, TTL, streams, point-in-time recovery, deletion protection and resource policies.
+    """
+
+    name: str
+    arn: str
+    schema: list[dict[str, str]]
+    attributes: list[dict[str, str]]
+    billing_mode: str
+    throughput: dict[str, int]
+    global_indexes: list[dict[str, Any]]
+    local_indexes: list[dict[str, Any]]
+    encryption: dict[str, Any] | None
+
+    @classmethod
+    def of(cls, table: PastTable) -> Self:
+        """Return the design of a table as it is now."""
+        return cls(
+            name=table.name,
+            arn=table.table_arn,
+            schema=list(table.schema),
+            attributes=list(table.attr),
+            billing_mode=table.billing_mode or "PROVISIONED",
+            throughput=_units(table.throughput),
+            global_indexes=[
+                {
+                    "IndexName": index.name,
+                    "KeySchema": index.schema,
+                    "Projection": index.projection,
+                    "ProvisionedThroughput": _units(index.throughput),
+                }
+                for index in table.global_indexes
+            ],
+            local_indexes=[
+                {"IndexName": index.name, "KeySchema": index.schema, "Projection": index.projection}
+                for index in table.indexes
+            ],
+            encryption=dict(table.sse_specification) if table.sse_specification else None,
+        )
+
+
+def _units(throughput: dict[str, int]) -> dict[str, int]:
+    return {name: throughput.get(name, 0) for name in ("ReadCapacityUnits", "WriteCapacityUnits")}
+
+
+def check_target(backend: PastBackend, target: str) -> None:
+    """Refuse a target name that a restore cannot take, and one restore too many.
+
+    Raises:
+        ServiceError: As the service answers.
+    """
+    if not _TABLE_NAME.fullmatch(target):
+        raise invalid(
+            f"1 validation error detected: Value '{target}' at 'targetTableName' failed to satisfy constraint: "
+            "Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+ and length between 3 and 255"
+        )
+    existing = backend.tables.get(target)
+    if existing is not None and not existing.active:
+        raise ServiceError("TableInUseException", f"Table is being created: {target}")
+    if existing is not None:
+        raise ServiceError("TableAlreadyExistsException", f"Table already exists: {target}")
+    running = sum(not table.active for table in backend.tables.values() if table.restored is not None)
+    if running >= CONCURRENT_RESTORES:
+        raise ServiceError(
+            "LimitExceededException", f"Too many concurrent restores; the limit is {CONCURRENT_RESTORES}"
+        )
+
+
+def restore(
+    request: Request,
+    inner: Handler,
+    design: Design,
+    images: dict[Position, Image],
+    *,
+    summary: dict[str, Any],
+    seconds: float,
+    at: datetime,
+) -> dict[str, Any]:
+    """Create the request's target from *design* and *images* and return the service's answer.
+
+    Args:
+        request: The restore request, for target and overrides.
+        inner: Handler that describes tables.
+        design: What the new table is like, unless the request overrides it.
+        images: Its items.
+        summary: Source fields of the RestoreSummary.
+        seconds: Real seconds until the table is ACTIVE.
+        at: The time that is restored.
+    """
+    body, backend = request.body, request.backend
+    global_indexes = _chosen(design.global_indexes, body.get("GlobalSecondaryIndexOverride"))
+    local_indexes = _chosen(design.local_indexes, body.get("LocalSecondaryIndexOverride"))
+    billing_mode = body.get("BillingModeOverride", design.billing_mode)
+    throughput = body.get("ProvisionedThroughputOverride", design.throughput)
+    if billing_mode == "PROVISIONED" and not all(_units(throughput).values()):
+        raise invalid(
+            "One or more parameter values were invalid: ProvisionedThroughputOverride must be specified "
+            "when BillingMode is PROVISIONED"
+        )
+    table = backend.create_table(
+        body["TargetTableName"],
+        schema=design.schema,
+        attr=_used(design, [*global_indexes, *local_indexes]),
+        throughput=dict(throughput) if billing_mode == "PROVISIONED" else None,
+        billing_mode=billing_mode,
+        global_indexes=global_indexes,
+        indexes=local_indexes,
+        streams=None,
+        sse_specification=body.get("SSESpecificationOverride", design.encryption),
+        tags=[],
+        deletion_protection_enabled=False,
+    )
+    table.fill(images)
+    table.restored = {**summary, "RestoreDateTime": at.replace(tzinfo=None)}
+    table.creating_for(seconds)
+    described = inner(request.changed("DescribeTable", {"TableName": table.name})).body["Table"]
+    # The answer to the request itself is always that of a restore that has just begun.
+    described["TableStatus"] = "CREATING"
+    described["RestoreSummary"]["RestoreInProgress"] = True
+    return {"TableDescription": described}
+
+
+def _chosen(existing: list[dict[str, Any]], override: list[dict[str, Any]] | None) -> list[dict[str, Any]]:
+    if override is None:
+        return existing
+    known = {index["IndexName"]: index["KeySchema"] for index in existing}
+    for index in override:
+        if "WarmThroughput" in index:
+            raise invalid("One or more parameter values were invalid: WarmThroughput is not supported in a restore")
+        if known.get(index["IndexName"]) != index["KeySchema"]:
+            raise invalid(
+                "One or more parameter values were invalid: The indexes provided for the restore table should "
+                "match existing secondary indexes; you can choose to exclude some or all of them"
+            )
+    return override
+
+
+def _used(design: Design, indexes: list[dict[str, Any]]) -> list[dict[str, str]]:
+    names = {key["AttributeName"] for schema in (design.schema, *(i["KeySchema"] for i in indexes)) for key in schema}
+    return [attribute for attribute in design.attributes if attribute["AttributeName"] in names]

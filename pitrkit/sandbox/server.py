@@ -1,0 +1,285 @@
+"""An AWS on loopback whose DynamoDB has a past.
+
+How it is put together. A request goes through these, from the outside in:
+
+1. `serving`: werkzeug's threaded server on 127.0.0.1, with connections that stay open.
+2. `Front`: the WSGI application. `/_sandbox/` is the sandbox's own (`control`); services other than DynamoDB go
+   straight to moto and stay as moto has them.
+3. Layers around DynamoDB, each a function `(request, inner) -> reply` (`wire`). Errors become replies; requests are
+   serialised; what moto cannot do is answered here (`pitr`, `backups`); tables that are still being created are
+   refused; replies are made exact (`writes`, `reads`). Around them all is what shall go wrong on demand (`faults`).
+4. moto's own application, which parses, validates and evaluates.
+5. `backend` and `tables`: moto's classes with the storage replaced by `rows` (items in the order of a scan) and
+   `history` (every change with its time, from which `pitr` computes earlier states). `mends` corrects how moto
+   compares values.
+
+Why this way. The history is taken where items are stored, not where requests come in, so that no write path can miss
+it. One lock around every DynamoDB request makes conditions atomic between clients, as they are in the service; with
+Python's own lock around the interpreter it costs nothing that was there to be had. And every write is dated by one
+`Clock`, which a scenario can set.
+
+moto's state belongs to the process, so only one sandbox is open at a time in one process, and each begins empty.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Any, ClassVar, Self
+
+import boto3
+from botocore.config import Config
+from botocore.model import OperationNotFoundError
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.core.base_backend import BackendDict
+from moto.dynamodb.exceptions import DynamodbException
+from moto.dynamodb.models import DynamoDBBackend, dynamodb_backends
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.wrappers import Response
+
+from pitrkit.sandbox import control, mends, seeding, serving
+from pitrkit.sandbox.backend import PastBackend
+from pitrkit.sandbox.backups import Backups
+from pitrkit.sandbox.clock import Clock
+from pitrkit.sandbox.faults import Faults
+from pitrkit.sandbox.history import PastWrite
+from pitrkit.sandbox.legacy import expressions
+from pitrkit.sandbox.pitr import PointInTimeRecovery
+from pitrkit.sandbox.reads import reads
+from pitrkit.sandbox.statements import statements
+from pitrkit.sandbox.wire import Handler, Layer, Native, Reply, Request, ServiceError, layered
+from pitrkit.sandbox.writes import writes
+
+DEFAULT_REGION = "us-east-1"
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "sandbox", "AWS_SECRET_ACCESS_KEY": "sandbox"}
+_SETTINGS = ("DeleteTable", "UpdateTable", "UpdateTimeToLive")
+_DATA = (
+    "PutItem",
+    "UpdateItem",
+    "DeleteItem",
+    "GetItem",
+    "Query",
+    "Scan",
+    "BatchGetItem",
+    "BatchWriteItem",
+    "TransactGetItems",
+    "TransactWriteItems",
+)
+
+StartResponse = Callable[..., Any]
+
+
+class Front:
+    """The WSGI application: the sandbox's own requests, DynamoDB's through the layers, the rest to moto."""
+
+    def __init__(self, own: control.Control, layers: list[Layer], lock: threading.Lock, faults: Faults) -> None:
+        self._own = own
+        self._moto: Callable[..., Iterable[bytes]] = DomainDispatcherApplication(create_backend_app)
+        self._moto_dynamodb = create_backend_app("dynamodb")
+        self._dynamodb = layered([faults.layer, self._one_at_a_time, _errors, *layers], self._by_moto)
+        self._lock = lock
+
+    def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one HTTP request."""
+        content = environ["wsgi.input"].read()  # `serving` has read it whole already
+        environ["wsgi.input"].seek(0)
+        path = environ.get("PATH_INFO", "")
+        if path.startswith(control.PREFIX):
+            return _send(self._own.answer(environ["REQUEST_METHOD"], path, content), start_response)
+        target = environ.get("HTTP_X_AMZ_TARGET", "")
+        if not target.startswith("DynamoDB"):
+            return self._moto(environ, start_response)
+        if target.startswith("DynamoDBStreams"):
+            with self._lock:
+                return list(self._moto(environ, start_response))
+        try:
+            request = Request.read(environ, content)
+        except ServiceError as error:
+            return _send(Reply.error(error), start_response)
+        reply = self._dynamodb(request)
+        environ[serving.SENT] = reply.sent
+        return _send(reply, start_response)
+
+    def _one_at_a_time(self, request: Request, inner: Handler) -> Reply:
+        with self._lock:
+            return inner(request)
+
+    def _by_moto(self, request: Request) -> Reply:
+        try:
+            response = Response.from_app(self._moto_dynamodb, request.environ, buffered=True)
+        except OperationNotFoundError:
+            raise ServiceError("UnknownOperationException", "There is no such operation") from None
+        return Reply.of(response.status_code, response.get_data())
+
+
+def _send(reply: Reply, start_response: StartResponse) -> list[bytes]:
+    start_response(str(reply.status), [*reply.headers, ("Content-Length", str(len(reply.content)))])
+    return [reply.content]
+
+
+def _errors(request: Request, inner: Handler) -> Reply:
+    """Outermost layer: errors become replies."""
+    try:
+        return inner(request)
+    except ServiceError as error:
+        return Reply.error(error)
+    except DynamodbException as error:
+        return Reply.error(ServiceError(error.error_type.rpartition("#")[2], error.message))
+
+
+def _answering(operations: Mapping[str, Native]) -> Layer:
+    """Return the layer that answers *operations* itself."""
+
+    def answering(request: Request, inner: Handler) -> Reply:
+        native = operations.get(request.operation)
+        return inner(request) if native is None else Reply.json(native(request, inner))
+
+    return answering
+
+
+def _refusing_the_unfinished(request: Request, inner: Handler) -> Reply:
+    """Layer that refuses to work on tables that are still being created."""
+    if request.operation in (*_DATA, *_SETTINGS):
+        for name in request.tables():
+            table = request.table(name)
+            if table is None or table.active:
+                continue
+            if request.operation in _DATA:
+                raise ServiceError("ResourceNotFoundException", "Requested resource not found")
+            raise ServiceError("ResourceInUseException", f"Table is being created: {table.name}")
+    return inner(request)
+
+
+class Sandbox:
+    """An AWS of one's own, as a context manager. Nothing of it survives the end of the block.
+
+    Args:
+        port: Port on 127.0.0.1; 0 takes a free one.
+        restore_seconds: Real seconds that a restore takes.
+        latest_lag_seconds: How far the latest restorable time is behind the clock; about 300 in the service.
+        region: Region of `client`, `environment` and `seed`. Other regions exist as well.
+        ticking: Whether the clock goes on by itself, see `Clock`.
+
+    Attributes:
+        clock: Dates everything that happens.
+        faults: What goes wrong.
+        truth: Set by a scenario to tell at `/_sandbox/truth` what it knows to be true.
+        port: The port, once it serves.
+    """
+
+    _open: ClassVar[threading.Lock] = threading.Lock()
+
+    def __init__(
+        self,
+        *,
+        port: int = 0,
+        restore_seconds: float = 0.0,
+        latest_lag_seconds: float = 0.0,
+        region: str = DEFAULT_REGION,
+        ticking: bool = True,
+    ) -> None:
+        self.clock = Clock(ticking=ticking)
+        self.faults = Faults()
+        self.truth: Callable[[], dict[str, Any]] | None = None
+        self.port = port
+        self.region = region
+        self._recovery = PointInTimeRecovery(self.clock, restore_seconds, latest_lag_seconds)
+        self._backups = Backups(self.clock, restore_seconds)
+        self._lock = threading.Lock()
+        self._server: serving.Server | None = None
+
+    def __enter__(self) -> Self:
+        if not self._open.acquire(blocking=False):
+            raise RuntimeError("a sandbox is already open in this process: moto's state is shared by the process")
+        try:
+            mends.mend()
+            BackendDict.reset()
+            dynamodb_backends.backend = PastBackend.dated(self.clock)
+            own = control.Control(self.clock, lambda: self.truth() if self.truth else None, self.faults)
+            layers: list[Layer] = [
+                _refusing_the_unfinished,
+                self._backups.before_deletion,
+                _answering({**self._recovery.operations(), **self._backups.operations()}),
+                expressions,
+                statements,
+                writes,
+                reads,
+            ]
+            front = Front(own, layers, self._lock, self.faults)
+            self._server = serving.Server(front, self.port)
+        except BaseException:
+            self._open.release()
+            raise
+        self.port = self._server.port
+        self._server.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._server is not None:
+            self._server.stop()
+        BackendDict.reset()
+        dynamodb_backends.backend = DynamoDBBackend
+        self._open.release()
+
+    @property
+    def url(self) -> str:
+        """Where it serves, for `AWS_ENDPOINT_URL`."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment variables that point any AWS client here."""
+        return {
+            "AWS_ENDPOINT_URL": self.url,
+            **CREDENTIALS,
+            "AWS_REGION": self.region,
+            "AWS_DEFAULT_REGION": self.region,
+        }
+
+    def client(self, service: str, **options: Any) -> Any:
+        """Return a boto3 client for *service*; *options* as for `boto3.client`."""
+        return boto3.session.Session().client(
+            service,
+            **{
+                "endpoint_url": self.url,
+                "region_name": self.region,
+                "aws_access_key_id": CREDENTIALS["AWS_ACCESS_KEY_ID"],
+                "aws_secret_access_key": CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+                "config": Config(retries={"total_max_attempts": 1}),
+                **options,
+            },
+        )
+
+    def seed(
+        self,
+        create_table: dict[str, Any],
+        writes: Iterable[PastWrite],
+        *,
+        created_at: datetime,
+        pitr: bool = True,
+        ttl_attribute: str = "",
+        tags: dict[str, str] | None = None,
+    ) -> None:
+        """Lay a past into a new table, without sending it over HTTP: 20,000 writes in about a second.
+
+        Args:
+            create_table: Parameters of CreateTable.
+            writes: What happened, in the order of time.
+            created_at: When the table was created, aware.
+            pitr: Whether point-in-time recovery has been on from the beginning.
+            ttl_attribute: Attribute of the TTL setting; empty leaves TTL off.
+            tags: Tags of the table.
+
+        Raises:
+            ValueError: A time is naive, in the future, or out of order.
+        """
+        with self._lock:
+            seeding.seed(
+                dynamodb_backends[DEFAULT_ACCOUNT_ID][self.region],
+                create_table,
+                writes,
+                created_at=created_at,
+                pitr=pitr,
+                ttl_attribute=ttl_attribute,
+                tags=tags or {},
+            )

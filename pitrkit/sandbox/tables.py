@@ -1,0 +1,306 @@
+"""moto's DynamoDB with its storage replaced: tables that keep their past.
+
+moto goes on doing what it does well (parsing requests and expressions, validating, updating, describing). What it reads
+and writes goes through `PastTable.read` and `PastTable.write`: images are normalised as the service does it, a write
+is dated and recorded, and moto only ever gets copies, so that an update that fails half-way leaves nothing behind.
+Writes of one request or transaction are collected in a `PastBackend.atomic` block: they take effect together or not
+at all.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from moto.dynamodb.exceptions import ItemSizeTooLarge, MockValidationException
+from moto.dynamodb.models.dynamo_type import DynamoType, Item, LimitedSizeDict
+from moto.dynamodb.models.table import StreamShard, Table
+
+from pitrkit.sandbox import queries
+from pitrkit.sandbox.history import Change, History
+from pitrkit.sandbox.rows import Position, Rows, position
+from pitrkit.sandbox.values import (
+    MAX_ITEM_BYTES,
+    BadValue,
+    Image,
+    Value,
+    normalised,
+    normalised_image,
+    stored_size,
+)
+
+if TYPE_CHECKING:
+    from pitrkit.sandbox.backend import PastBackend
+
+
+MAX_PARTITION_KEY_BYTES = 2048
+MAX_SORT_KEY_BYTES = 1024
+
+
+def value_of(typed: Any) -> Value:
+    """Return a value out of moto's objects in wire form (not yet normalised)."""
+    if not isinstance(typed, DynamoType):
+        ((kind, content),) = typed.items()
+    else:
+        kind, content = typed.type, typed.value
+    if kind == "M":
+        return {"M": {name: value_of(inner) for name, inner in content.items()}}
+    if kind == "L":
+        return {"L": [value_of(inner) for inner in content]}
+    return {kind: content}
+
+
+def image_of(item: Item) -> Image:
+    """Return moto's item as an image (not yet normalised)."""
+    return {name: value_of(value) for name, value in item.attrs.items()}
+
+
+def _check_key_size(value: Value, name: str, kind: str, most: int) -> None:
+    """Refuse an empty key value, or one that is too long."""
+    size = stored_size({"": value})
+    if not size:
+        what = "string" if "S" in value else "binary"
+        raise MockValidationException(
+            "One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an "
+            f"empty {what} value. Key: {name}"
+        )
+    if size > most:
+        raise MockValidationException(
+            f"One or more parameter values were invalid: Size of {kind} has exceeded the maximum size limit of"
+            f"{most} bytes"
+        )
+
+
+class PastShard(StreamShard):  # type: ignore[misc] # moto is untyped
+    """A stream's shard that holds what was committed, and nothing of what moto tries on the way."""
+
+    def add(self, old: Item | None, new: Item | None) -> None:
+        """Ignore what moto reports in the middle of a request."""
+
+    def record(self, at: datetime, old: Item | None, new: Item | None) -> None:
+        """Add one change, dated to the second as the service dates it."""
+        super().add(old, new)
+        if self.items:
+            record = self.items[-1].record
+            record["awsRegion"] = self.table.region_name
+            record["dynamodb"]["ApproximateCreationDateTime"] = at.replace(tzinfo=None, microsecond=0)
+
+
+class PastTable(Table):  # type: ignore[misc] # moto is untyped
+    """A moto table over `Rows` and `History`.
+
+    Attributes:
+        rows: The items now.
+        history: Every change so far.
+        born_at: When it was created.
+        bytes_read: Stored bytes that the latest Scan or Query evaluated.
+        id: The service's TableId; a re-created table has another one.
+        protected_at: Since when point-in-time recovery is on, or None.
+        period_days: How many days recovery reaches back.
+        restored: RestoreSummary of a restored table, or None.
+    """
+
+    def __init__(self, *args: Any, backend: PastBackend, born_at: datetime | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.backend = backend
+        self.stream_shard: PastShard | None
+        self.id = str(uuid.uuid4())
+        self.rows = Rows()
+        self.history = History()
+        self.born_at = born_at or backend.clock.stamp()
+        self.created_at = self.born_at.replace(tzinfo=None)
+        self.bytes_read = 0
+        self.protected_at: datetime | None = None
+        self.period_days = 35
+        self.restored: dict[str, Any] | None = None
+        self._active_at = 0.0
+        self._pending: dict[Position, Image | None] = {}
+
+    # -- status
+
+    @property
+    def active(self) -> bool:
+        """Whether the table may be used: a restored one takes its real time first."""
+        return time.monotonic() >= self._active_at
+
+    def creating_for(self, seconds: float) -> None:
+        """Be CREATING for the next *seconds* of real time."""
+        self._active_at = time.monotonic() + seconds
+
+    def fill(self, images: dict[Position, Image]) -> None:
+        """Begin with *images*, which are normalised: the state a table is restored from."""
+        self.rows, self.history = Rows(images), History(images)
+
+    def describe(self, base_key: str = "TableDescription") -> dict[str, Any]:
+        """Return moto's description with what it lacks: id, size, status and restore summary."""
+        described: dict[str, Any] = super().describe(base_key=base_key)
+        about = described[base_key]
+        about["TableId"] = self.id
+        about["TableSizeBytes"] = self.rows.bytes
+        about["TableStatus"] = "ACTIVE" if self.active else "CREATING"
+        for kind in ("GlobalSecondaryIndexes", "LocalSecondaryIndexes"):
+            if not about[kind]:
+                del about[kind]
+        if self.restored is not None:
+            about["RestoreSummary"] = {**self.restored, "RestoreInProgress": not self.active}
+        return described
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> PastTable:
+        # moto copies whole tables before a transaction, to put them back when it fails. `atomic` does that here.
+        return self
+
+    # -- the one way in and the one way out
+
+    def position(self, attrs: Image) -> Position:
+        """Return where the item with the key attributes in *attrs* stands."""
+        try:
+            partition = normalised(value_of(attrs[self.hash_key_attr]))
+            sort = normalised(value_of(attrs[self.range_key_attr])) if self.range_key_attr else None
+        except KeyError:
+            raise MockValidationException("The provided key element does not match the schema") from None
+        except BadValue as bad:
+            raise MockValidationException(str(bad)) from None
+        if self.hash_key_type not in partition or (sort is not None and self.range_key_type not in sort):
+            raise MockValidationException("The provided key element does not match the schema")
+        _check_key_size(partition, self.hash_key_attr, "hashkey", MAX_PARTITION_KEY_BYTES)
+        if sort is not None:
+            _check_key_size(sort, self.range_key_attr, "rangekey", MAX_SORT_KEY_BYTES)
+        return position(partition, sort)
+
+    def place(self, attrs: Image) -> Position | None:
+        """Return where the item with the key attributes in *attrs* stands, or None if they are no key."""
+        try:
+            return self.position(attrs)
+        except MockValidationException:
+            return None
+
+    def read(self, at: Position) -> Image | None:
+        """Return the image at a position, as the running request sees it."""
+        if at in self._pending:
+            return self._pending[at]
+        row = self.rows.get(at)
+        return row.image if row else None
+
+    def write(self, at: Position, image: Image | None) -> None:
+        """Put *image* (or nothing) at a position, with the running request's other writes."""
+        if image is not None:
+            try:
+                image = normalised_image(image)
+            except BadValue as bad:
+                raise MockValidationException(str(bad)) from None
+            if stored_size(image) > MAX_ITEM_BYTES:
+                raise ItemSizeTooLarge
+            self.check_index_keys(image)
+        with self.backend.atomic():
+            self._pending[at] = image
+
+    def check_index_keys(self, image: Image) -> None:
+        """Refuse what an index could not hold: a key attribute that is of the wrong type, or empty."""
+        types = queries.key_types(self)
+        for index in self.all_indexes():
+            for name in index.schema_key_attrs:
+                if name not in image:
+                    continue
+                ((kind, content),) = image[name].items()
+                if kind != types[name]:
+                    raise MockValidationException(
+                        f"One or more parameter values were invalid: Type mismatch for Index Key {name} "
+                        f"Expected: {types[name]} Actual: {kind} IndexName: {index.name}"
+                    )
+                if not content:
+                    raise MockValidationException(
+                        "One or more parameter values are not valid. A value specified for a secondary index key is "
+                        "not supported. The AttributeValue for a key attribute cannot contain an empty string value. "
+                        f"IndexName: {index.name}, IndexKey: {name}"
+                    )
+
+    def forget_pending(self) -> None:
+        """Drop what the running request wrote."""
+        self._pending.clear()
+
+    def commit(self, at: datetime) -> None:
+        """Make the running request's writes real, dated *at*. Writes that change nothing leave no trace."""
+        for where, after in self._pending.items():
+            row = self.rows.get(where)
+            before = row.image if row else None
+            if before == after:
+                continue
+            self.rows.put(where, after)
+            self.history.changes.append(Change(at, where, before, after))
+            if self.stream_shard is not None:
+                self.stream_shard.record(at, before and self.item(before), after and self.item(after))
+        self._pending.clear()
+
+    def set_stream_specification(self, streams: dict[str, Any] | None) -> None:
+        """Let moto switch the stream on or off, with a shard that is written by `commit` only."""
+        super().set_stream_specification(streams)
+        if self.stream_shard is not None:
+            self.stream_shard = PastShard(self.account_id, self)
+
+    def item(self, image: Image) -> Item:
+        """Return a new moto item of an image, for moto to do with as it likes."""
+        attrs = LimitedSizeDict()
+        for name, value in image.items():
+            dict.__setitem__(attrs, name, DynamoType(value))
+        item = Item.__new__(Item)
+        item.hash_key = attrs[self.hash_key_attr]
+        item.range_key = attrs[self.range_key_attr] if self.range_key_attr else None
+        item.attrs = attrs
+        return item
+
+    # -- moto's own interface, over the above
+
+    def get_item(
+        self,
+        hash_key: DynamoType,
+        range_key: DynamoType | None = None,
+        projection_expression: list[list[str]] | None = None,
+    ) -> Item | None:
+        """Return a copy of an item, or None."""
+        image = self.read(self._position(hash_key, range_key))
+        if image is None:
+            return None
+        if projection_expression:
+            return queries.project(self.item(image), image, projection_expression)
+        return self.item(image)
+
+    def put_item(self, item_attrs: Image, *args: Any, **kwargs: Any) -> Item:
+        """Let moto validate and check conditions, then write."""
+        item = super().put_item(item_attrs, *args, **kwargs)
+        self.items.clear()  # moto's own storage stays empty
+        self.write(self.position(item_attrs), image_of(item))
+        return item
+
+    def delete_item(self, hash_key: DynamoType, range_key: DynamoType | None) -> Item | None:
+        """Remove an item and return what it was."""
+        where = self._position(hash_key, range_key)
+        image = self.read(where)
+        self.write(where, None)
+        return None if image is None else self.item(image)
+
+    def all_items(self) -> list[Item]:
+        """Return copies of all items in scan order."""
+        return [self.item(row.image) for row in self.rows]
+
+    def has_idx_items(self, index_name: str) -> list[Item]:
+        """Return copies of the items that an index holds."""
+        return [self.item(row.image) for _, row in queries.entries(self, index_name)]
+
+    def query(self, *args: Any, **kwargs: Any) -> Any:
+        """Answer a Query from the rows in key order."""
+        return queries.query(self, super().query, *args, **kwargs)
+
+    def scan(self, *args: Any, **kwargs: Any) -> Any:
+        """Answer a Scan page from the rows in scan order."""
+        return queries.scan(self, super().scan, *args, **kwargs)
+
+    def _position(self, hash_key: DynamoType, range_key: DynamoType | None) -> Position:
+        attrs = {self.hash_key_attr: hash_key}
+        if self.range_key_attr and range_key is not None:
+            attrs[self.range_key_attr] = range_key
+        return self.position(attrs)

@@ -1,0 +1,60 @@
+"""The guided path by clicks and keys: from the front page to the report, stopping where an operator would look."""
+
+from jupyter import Notebook
+
+from pitrkit.dynamodb.pitr import iso
+
+
+def recover(page, address, truth, seen=lambda *_: None):
+    """Recover the shop's table by hand; *seen* is called with each notebook at each stop."""
+    start = Notebook(page, address, "00_start_here")
+    start.run_all()
+    seen(start, "00_start_here")
+
+    select = Notebook(page, address, "01_select_table")
+    select.run_all()
+    assert "InputNeeded" in select.text()
+    select.panel.get_by_label("Table", exact=True).select_option(index=0)
+    select.run_from("select.select(")
+    assert "InputNeeded" not in select.text()
+    seen(select, "01_select_table")
+
+    pick = Notebook(page, address, "02_pick_timestamp")
+    pick.run_all()
+    assert "InputNeeded" in pick.text()
+    pick.fill("UTC", iso(truth.good_at))
+    pick.run_from("pick.pick(")
+    assert "InputNeeded" not in pick.text()
+    seen(pick, "02_pick_timestamp")
+
+    restore = Notebook(page, address, "03_restore")
+    restore.run_all()
+    assert "ready" in restore.text()
+    seen(restore, "03_restore")
+
+    diff = Notebook(page, address, "04_diff")
+    diff.run_all()
+    diff.fill("Where", truth.where)
+    diff.press("Use as scope")
+    diff.run_from("compare.scope(")
+    seen(diff, "04_diff")
+
+    copy = Notebook(page, address, "05_copy_back")
+    copy.set_parameter("attributes", ",".join(truth.attributes))
+    copy.set_parameter("modified", "revert")
+    copy.run_all()
+    assert "gate closed" in copy.text()
+    seen(copy, "05_gate_closed")
+    copy.fill("Table's name", "orders")
+    assert copy.button("Approve").is_disabled()
+    copy.fill("Table's name", "Orders")
+    copy.press("Approve")
+    seen(copy, "05_approved")
+    copy.run_from("copy.gate(")
+    assert "gate closed" not in copy.text()
+    seen(copy, "05_copy_back")
+
+    report = Notebook(page, address, "06_report")
+    report.run_all()
+    assert "intact" in report.text()
+    seen(report, "06_report")

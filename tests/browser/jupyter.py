@@ -1,0 +1,189 @@
+"""JupyterLab on the runbook in a real browser, driven as an operator would: keys, clicks, running cells."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from urllib.request import urlopen
+
+from playwright.sync_api import sync_playwright
+
+CHROMIUM = next(
+    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
+)
+OPTIONS = [
+    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
+    "--disable-sync", "--no-first-run", "--disable-quic",
+]  # fmt: skip
+SETTINGS = {
+    # Every cell is in the page, not only those in view.
+    "@jupyterlab/notebook-extension/tracker.jupyterlab-settings": {"windowingMode": "none"},
+    "@jupyterlab/apputils-extension/notification.jupyterlab-settings": {
+        "fetchNews": "false",
+        "checkForUpdates": False,
+    },
+}
+
+
+@contextmanager
+def lab(folder, environment):
+    """Serve `pitrkit lab` in *folder*; yield its address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    settings = folder / "settings"
+    for name, value in SETTINGS.items():
+        (settings / name).parent.mkdir(parents=True, exist_ok=True)
+        (settings / name).write_text(json.dumps(value))
+    options = [
+        "--no-browser", "--ip=127.0.0.1", f"--ServerApp.port={port}", "--IdentityProvider.token=", "--allow-root",
+        "--LabApp.expose_app_in_browser=True", "--ServerApp.port_retries=0",
+    ]  # fmt: skip
+    place = folder / "work"
+    place.mkdir()
+    log = (folder / "lab.log").open("wb")
+    running = subprocess.Popen(
+        [sys.executable, "-m", "pitrkit", "lab", "--", *options],
+        cwd=place,
+        env={
+            **os.environ,
+            **environment,
+            "JUPYTERLAB_SETTINGS_DIR": str(settings),
+            "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces"),
+            "IPYTHONDIR": str(folder / "ipython"),
+        },
+        stdout=log,
+        stderr=log,
+        start_new_session=True,
+    )
+    try:
+        address = f"http://127.0.0.1:{port}"
+        _wait_for(f"{address}/api/status", running, folder / "lab.log")
+        yield address
+    finally:
+        os.killpg(running.pid, 15)
+        running.wait(timeout=30)
+        log.close()
+
+
+def _wait_for(url, running, log):
+    for _ in range(240):
+        assert running.poll() is None, log.read_text()
+        try:
+            with urlopen(url, timeout=2):
+                return
+        except OSError:
+            time.sleep(0.25)
+    raise AssertionError(log.read_text())
+
+
+@contextmanager
+def browser_page(*, width=1280, height=900, dark=False):
+    """Yield a page that records what it asks of other machines, and what it complains about."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
+        context = browser.new_context(
+            viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light"
+        )
+        page = context.new_page()
+        page.outside = []
+        page.on("request", lambda request: _note(page, request.url))
+        yield page
+        browser.close()
+
+
+def _note(page, url):
+    if not re.match(r"(https?|wss?)://127\.0\.0\.1[:/]|data:|blob:|about:", url):
+        page.outside.append(url)
+
+
+class Notebook:
+    """One notebook, open in JupyterLab."""
+
+    def __init__(self, page, address, name):
+        self.page = page
+        self.panel = page.locator(".jp-NotebookPanel:visible").last
+        page.goto(f"{address}/lab/tree/runbook/{name}.ipynb?reset")
+        page.evaluate("() => window.jupyterapp.restored")
+        page.wait_for_selector(".jp-NotebookPanel .jp-Cell")
+        page.evaluate(
+            """async () => {
+              const panel = window.jupyterapp.shell.currentWidget;
+              await panel.context.ready; await panel.sessionContext.ready;
+              await panel.sessionContext.session.kernel.info;
+            }"""
+        )
+
+    def command(self, name):
+        """Start one of JupyterLab's commands without waiting for it."""
+        self.page.evaluate("name => { window.jupyterapp.commands.execute(name); }", name)
+
+    def run_all(self):
+        self.command("notebook:run-all-cells")
+        self.wait()
+
+    def run_from(self, text):
+        """Run the cell that holds *text* and all below, as after a click above it."""
+        self.page.evaluate(
+            """text => {
+              const notebook = window.jupyterapp.shell.currentWidget.content;
+              notebook.activeCellIndex = notebook.widgets.findIndex(
+                cell => cell.model.type === 'code' && cell.model.sharedModel.source.includes(text));
+            }""",
+            text,
+        )
+        self.command("notebook:run-all-below")
+        self.wait()
+
+    def wait(self, seconds=120):
+        """Wait until no cell is running or queued."""
+        self.page.wait_for_timeout(400)
+        self.page.wait_for_function(
+            """() => ![...document.querySelectorAll('.jp-NotebookPanel:not(.lm-mod-hidden) .jp-InputPrompt')]
+                     .some(prompt => prompt.textContent.includes('*'))""",
+            timeout=seconds * 1000,
+        )
+
+    def errors(self):
+        """Return the text of each cell's error."""
+        return self.panel.locator("[data-mime-type='application/vnd.jupyter.error']").all_inner_texts()
+
+    def text(self):
+        return self.panel.inner_text()
+
+    def set_parameter(self, name, value):
+        """Edit the parameters cell as an operator would, and run it."""
+        self.page.evaluate(
+            """([name, value]) => {
+              const notebook = window.jupyterapp.shell.currentWidget.content;
+              notebook.activeCellIndex = 1;
+              const shared = notebook.widgets[1].model.sharedModel;
+              const line = new RegExp(`^(${name}: \\\\w+ = )("[^"]*"|[\\\\w.]+)`, 'm');
+              shared.setSource(shared.source.replace(line, (_, head) => head + JSON.stringify(value)));
+            }""",
+            [name, value],
+        )
+        self.command("notebook:run-cell")
+        self.wait()
+
+    def fill(self, label, value):
+        """Type into the field of that label and leave it."""
+        field = self.panel.get_by_label(label, exact=True)
+        field.fill(value)
+        field.press("Enter")
+        self.wait()
+
+    def press(self, name):
+        self.button(name).click()
+        self.page.wait_for_timeout(400)
+
+    def button(self, name):
+        # Not by its exact accessible name: the icon's glyph is part of that.
+        return self.panel.locator("button.jupyter-button", has_text=name)

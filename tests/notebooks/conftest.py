@@ -1,0 +1,70 @@
+"""A shop's damaged table on a sandbox, and the command line in a folder of its own."""
+
+import contextlib
+import io
+import json
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import pytest
+
+from pitrkit import cli
+from pitrkit.dynamodb.items import canonical
+from pitrkit.sandbox import Sandbox
+from pitrkit.sandbox.shop import orders
+
+
+@dataclass
+class Place:
+    """Where an operator works: a sandbox, and a folder for incidents."""
+
+    sandbox: Sandbox
+    folder: object
+    truth: object
+
+    def pitrkit(self, *words):
+        """Run one command as the shell would; return its exit code and what it printed."""
+        said = io.StringIO()
+        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+            code = cli.main([str(word) for word in words])
+        return code, said.getvalue()
+
+    def incident(self, name):
+        return json.loads((self.folder / name / "incident.json").read_text())
+
+    def items(self, table="Orders"):
+        pages = self.sandbox.client("dynamodb").get_paginator("scan").paginate(TableName=table, ConsistentRead=True)
+        return sorted(canonical(item) for page in pages for item in page["Items"])
+
+    def tables(self):
+        return self.sandbox.client("dynamodb").list_tables()["TableNames"]
+
+
+@contextlib.contextmanager
+def place_of(sandbox, folder, truth=None):
+    chosen = {**sandbox.environment(), "PITRKIT_INCIDENTS": str(folder)}
+    before = dict(os.environ)
+    os.environ.update(chosen)
+    try:
+        yield Place(sandbox, folder, truth)
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory):
+    """The damaged table. The tests of a module go on where the one before stopped, as an operator does."""
+    scenario = orders(7, now=datetime.now(UTC), orders=600)
+    with Sandbox(restore_seconds=0.5) as sandbox:
+        scenario.lay_into(sandbox)
+        with place_of(sandbox, tmp_path_factory.mktemp("incidents"), scenario.truth) as place:
+            yield place
+
+
+@pytest.fixture
+def empty(tmp_path):
+    """An account without tables."""
+    with Sandbox() as sandbox, place_of(sandbox, tmp_path / "incidents") as place:
+        yield place

@@ -1,0 +1,108 @@
+"""What an operator mixes up at three in the morning is noticed, and never written, deleted or recorded wrongly."""
+
+import pytest
+
+from pitrkit.dynamodb.pitr import iso
+from pitrkit.dynamodb.session import Aws
+from pitrkit.errors import BadInput, PitrkitError
+from pitrkit.runbook import clean_up, compare, copy_back, pick, restore, select, undo
+from pitrkit.runbook.book import Book
+
+
+@pytest.fixture(scope="module")
+def aws(shop):
+    return Aws.connect()
+
+
+def compared(shop, aws, name, target):
+    book = select.select(aws, "Orders", incident=name)
+    pick.pick(book, iso(shop.truth.good_at))
+    restore.start(book, target=target)
+    restore.wait(book)
+    return book, compare.diff(book)
+
+
+def test_a_copy_that_a_colleague_made_is_adopted_but_never_offered_for_deletion(shop, aws):
+    compared(shop, aws, "colleague", "Orders-forensics")
+    book, _ = compared(shop, aws, "mine", "Orders-mine")
+    restore.start(book, target="Orders-forensics")
+    restore.wait(book)
+    assert book.data["restored_by"] == "adopted"
+    assert clean_up.copy_of(book).intent is None
+
+
+def test_another_copy_makes_the_comparison_of_the_first_void(shop, aws):
+    book, _ = compared(shop, aws, "other-copy", "Orders-first")
+    copy_back.plan(book)
+    restore.start(book, target="Orders-second")
+    assert book.data["plan"] is None
+    with pytest.raises(PitrkitError, match="changes"):
+        copy_back.plan(book)
+
+
+def test_a_check_that_fails_closes_a_gate_that_was_open(shop, aws):
+    before = shop.items()
+    book, _ = compared(shop, aws, "gate", "Orders-gate")
+    copy = copy_back.plan(book)
+    copy.gate(copy.plan.digest)
+    with pytest.raises(PitrkitError):
+        copy.gate("0" * 12)
+    with pytest.raises(PitrkitError, match="gate"):
+        copy.apply()
+    assert shop.items() == before
+
+
+def test_a_plan_says_the_scope_that_its_changes_have(shop, aws):
+    book, difference = compared(shop, aws, "scoped", "Orders-scoped")
+    compare.scope(difference, where=shop.truth.where)
+    scoped = copy_back.plan(book).plan
+    again = compare.diff(book)
+    whole = copy_back.plan(book).plan
+    assert shop.truth.where in scoped.scope["words"]
+    assert whole.scope["words"] == "everything"
+    assert whole.puts == again.changes.counts.removed
+    compare.scope(again, where=shop.truth.where)
+    assert copy_back.plan(book).plan.puts == len(shop.truth.deleted)
+
+
+def test_a_scope_that_matches_nothing_is_not_called_done(shop, aws):
+    book, difference = compared(shop, aws, "typo", "Orders-typo")
+    compare.scope(difference, where="kind == 'modified' && after.totl == `0`")
+    copy = copy_back.plan(book, modified="revert")
+    copy.gate("")
+    copy.apply()
+    copy.verify()
+    assert copy_back.ending(book.data) == 1
+
+
+def test_an_approval_goes_on_with_the_pace_that_was_asked_for(shop, aws):
+    book, _ = compared(shop, aws, "pace", "Orders-pace")
+    assert "write_units 20.0" in copy_back.plan(book, write_units=20.0).command
+
+
+@pytest.mark.parametrize("other", ["--at 2020-01-01T00:00:00Z", "--where kind=='removed'", "--target zzz"])
+def test_an_approval_with_parameters_of_something_else_is_refused(shop, aws, other):
+    before = shop.items()
+    book, _ = compared(shop, aws, "else", "Orders-else")
+    digest = copy_back.plan(book).plan.digest
+    code, said = shop.pitrkit("recover", "Orders", "--incident", "else", "--approve", digest, *other.split())
+    assert code == 2
+    assert "another --" in said
+    assert shop.items() == before
+
+
+def test_an_undo_is_of_the_copy_that_was_approved(shop, aws):
+    book, difference = compared(shop, aws, "twice", "Orders-twice")
+    copies = []
+    for kind in ("removed", "modified"):
+        compare.scope(difference, kinds=kind)
+        copy = copy_back.plan(Book.open("twice", aws=aws), modified="revert")
+        copy.gate(copy.plan.digest)
+        copy.apply()
+        copy.verify()
+        copies.append(copy.plan.digest)
+    first = undo.plan(book, copy=copies[0])
+    assert undo.plan(book, approve=first.plan.digest).plan.digest == first.plan.digest
+    with pytest.raises(BadInput, match="not of"):
+        undo.plan(book, copy=copies[1], approve=first.plan.digest)
+    assert copies[0][:12] in first.command

@@ -1,0 +1,626 @@
+"""Views: readable as HTML and as text whatever is missing, and nothing that an item holds gets through unescaped."""
+
+import base64
+import json
+import re
+from datetime import UTC, date, datetime, timedelta
+from html.parser import HTMLParser
+from itertools import product
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pitrkit.dynamodb.activity import Minute
+from pitrkit.dynamodb.backups import SystemBackup
+from pitrkit.dynamodb.items import canonical
+from pitrkit.dynamodb.pitr import Protection, Restoration, Window
+from pitrkit.dynamodb.session import Caller
+from pitrkit.dynamodb.tables import Index, KeyAttribute, KeySchema, Restored, Table
+from pitrkit.errors import AccessDenied, BadInput, InputNeeded
+from pitrkit.recovery.apply import Applied
+from pitrkit.recovery.changes import Change, ChangeSet, from_changes
+from pitrkit.recovery.cost import estimate
+from pitrkit.recovery.journal import Conflict
+from pitrkit.recovery.plan import Plan
+from pitrkit.recovery.policy import (
+    LEFT_ALREADY_SO,
+    LEFT_CHANGED_SINCE,
+    LEFT_EXISTS_AGAIN,
+    LEFT_EXPIRED,
+    LEFT_INDEX_REFUSES,
+    LEFT_KEPT_BY_POLICY,
+    LEFT_UNDECIDED,
+    Policy,
+)
+from pitrkit.recovery.preflight import Finding
+from pitrkit.recovery.scope import Scope
+from pitrkit.recovery.verify import Verified
+from pitrkit.runbook import record, views
+from pitrkit.runbook.gate import Approval, Intent
+from pitrkit.runbook.select import Overview
+
+T0 = datetime(2026, 11, 23, 2, 14, 5, tzinfo=UTC)
+KEY = KeySchema((KeyAttribute("customer_id", "S", "HASH"), KeyAttribute("order_no", "N", "RANGE")))
+WINDOW = Window(T0 - timedelta(hours=20), T0 + timedelta(hours=3))
+PROTECTED = Protection("Orders", enabled=True, window=WINDOW, period_days=35)
+UNPROTECTED = Protection("Logs", enabled=False, window=None, period_days=35)
+CALLER = Caller("123456789012", "arn:aws:sts::123456789012:assumed-role/oncall/kim", "eu-west-1")
+DIGEST = "3f9a1c77be02d4415a6e8c90b7f2d1e8a4c5b6978012345f6789abcdeffedcba"
+STEPS = ("select", "pick", "restore", "diff", "copy", "report")
+ODD = "<script>alert(1)</script>\u202e\x1b[31m\u200b&amp;"
+
+
+def table(name: str = "Orders", *, bare: bool = False) -> Table:
+    return Table(
+        name=name,
+        arn=f"arn:aws:dynamodb:eu-west-1:123456789012:table/{name}",
+        id="0c1d2e3f",
+        status="ACTIVE",
+        key_schema=KEY,
+        item_count=0 if bare else 3021,
+        size_bytes=0 if bare else 1_234_567,
+        billing_mode="PAY_PER_REQUEST",
+        indexes=()
+        if bare
+        else (Index("by_status", "global", KeySchema((KeyAttribute("status", "S", "HASH"),)), "ALL"),),
+        stream_arn="" if bare else "arn:aws:dynamodb:eu-west-1:123456789012:table/Orders/stream/2026",
+        deletion_protection=not bare,
+        replicas=() if bare else ("us-east-1", "ap-south-1"),
+        created_at=T0 - timedelta(days=400),
+        restored=None if bare else Restored("arn:aws:dynamodb:eu-west-1:123456789012:table/Old", "", T0, False),
+    )
+
+
+def item(customer: str, number: int, **attributes: dict) -> str:
+    return canonical({"customer_id": {"S": customer}, "order_no": {"N": str(number)}, **attributes})
+
+
+def key(customer: str, number: int) -> str:
+    return item(customer, number)
+
+
+LONG = "The customer asked for delivery on Tuesday morning. " * 12
+
+
+def changes() -> list[Change]:
+    order = {
+        "status": {"S": "PAID"},
+        "total": {"N": "129.9"},
+        "tags": {"SS": ["gift", "priority"]},
+        "address": {
+            "M": {"street": {"S": "Gartenweg 7"}, "zip": {"S": "8001"}, "geo": {"L": [{"N": "47.37"}, {"N": "8.5"}]}}
+        },
+        "note": {"S": LONG},
+        "label": {"B": base64.b64encode(bytes(range(200))).decode()},
+        "paid": {"BOOL": True},
+        "coupon": {"NULL": True},
+        "expires": {"N": "1790000000"},
+    }
+    mangled = order | {
+        "status": {"S": "CANCELLED"},
+        "total": {"S": "129.9"},
+        "note": {"S": LONG.replace("Tuesday", "Thursday", 7).replace("Thursday", "Tuesday", 6)},
+        "address": {
+            "M": {"street": {"S": "Gartenweg 7"}, "zip": {"S": "9001"}, "geo": {"L": [{"N": "47.37"}, {"N": "8.5"}]}}
+        },
+        "refund": {"N": "12"},
+    }
+    del mangled["tags"]
+    hostile = {"status": {"S": ODD}, ODD: {"M": {ODD: {"S": ODD}}}}
+    return [
+        Change(key("c-0001", 7), "removed", item("c-0001", 7, **order), None),
+        Change(key("c-0002", 8), "modified", item("c-0002", 8, **order), item("c-0002", 8, **mangled)),
+        Change(key("c-0003", 9), "inserted", None, item("c-0003", 9, **order)),
+        Change(
+            key("c-0004", 1), "modified", item("c-0004", 1, status={"S": "PAID"}), item("c-0004", 1, status={"S": ""})
+        ),
+        Change(
+            key("c-0005", 2), "modified", *(item("c-0005", 2, status={"S": text}) for text in ("<b>x</b>", ODD[:40]))
+        ),
+        Change(key("c-9<i>", 1), "inserted", None, item("c-9<i>", 1, **hostile)),
+    ]
+
+
+def change_set(folder: Path, found: list[Change] | None = None) -> ChangeSet:
+    return from_changes(
+        changes() if found is None else found,
+        folder,
+        table="Orders",
+        key_schema=KEY,
+        source="restored copy",
+        before_at="2026-11-23T02:14:05Z",
+        after_at="2026-11-23T05:20:00Z",
+    )
+
+
+def minutes(count: int = 360) -> list[Minute]:
+    start = T0.replace(second=0) - timedelta(minutes=count // 2)
+    found = []
+    for n in range(count):
+        at = start + timedelta(minutes=n)
+        found += [Minute(at, "PutItem", 4 + n % 7), Minute(at, "UpdateItem", 2 + n % 5)]
+        if count // 2 <= n < count // 2 + 4:
+            found.append(Minute(at, "DeleteItem", 60 - 9 * (n - count // 2)))
+    return found
+
+
+def plan(**changed) -> Plan:
+    values = {
+        "folder": Path("incidents/x/plan/3f9a1c77be02"),
+        "table": "Orders",
+        "table_arn": "arn:aws:dynamodb:eu-west-1:123456789012:table/Orders",
+        "table_id": "0c1d2e3f",
+        "account": "123456789012",
+        "region": "eu-west-1",
+        "policy": Policy(modified="revert", attributes=("status", "total")),
+        "scope": {"kinds": ["removed", "modified"], "keys": [], "where": "", "words": "removed and modified items"},
+        "source": "restored copy",
+        "created_at": T0,
+        "digest": DIGEST,
+        "puts": 412,
+        "updates": 187,
+        "deletes": 0,
+        "left": {
+            LEFT_ALREADY_SO: 3,
+            LEFT_UNDECIDED: 12,
+            LEFT_KEPT_BY_POLICY: 640,
+            LEFT_CHANGED_SINCE: 9,
+            LEFT_EXISTS_AGAIN: 2,
+            LEFT_EXPIRED: 40,
+            LEFT_INDEX_REFUSES: 1,
+        },
+        "write_units": 1_212,
+        "key_schema": KEY,
+    }
+    return Plan(**(values | changed))
+
+
+FINDINGS = [
+    Finding(
+        "no-pitr", "blocking", "point-in-time recovery is off, so a mistake could not be taken back", "Turn it on."
+    ),
+    Finding(
+        "ttl", "warning", "items expire by 'expires': those whose time has passed will be deleted again", "Turn it off."
+    ),
+    Finding("indexes", "information", "indexes by_status: writes that change their keys cost extra units", "Nothing."),
+]
+
+
+def applied(**changed) -> Applied:
+    values = {
+        "applied": 588,
+        "already": 6,
+        "conflicts": 3,
+        "failed": 2,
+        "unsent": 0,
+        "write_units": 1190.0,
+        "before_at": T0,
+        "started_at": T0,
+        "finished_at": T0 + timedelta(seconds=73),
+        "why": "ValidationException, request ABC: an index key has the wrong type.",
+    }
+    return Applied(**(values | changed))
+
+
+def conflicts() -> list[Conflict]:
+    then = item("c-0002", 8, status={"S": "CANCELLED"}, total={"N": "1"})
+    now = item("c-0002", 8, status={"S": "SHIPPED"}, total={"N": "1"})
+    return [
+        Conflict(1, key("c-0002", 8), then, None, now, unsure=False),
+        Conflict(2, key("c-0001", 7), None, then, item("c-0001", 7, status={"S": "PAID"}), unsure=True),
+    ]
+
+
+def audit(tmp: Path, *findings: record.Finding) -> record.Audit:
+    return record.Audit(tmp, findings, files=14, events=31, seals=1, manifest=DIGEST)
+
+
+def incident_data(**changed) -> dict:
+    return {
+        "incident": "orders-2026-11-23",
+        "table": "Orders",
+        "restore_at": "2026-11-23T02:14:05Z",
+        "restored_table": "Orders-pitr-20261123T021405Z",
+        "created_at": "2026-11-23T05:00:00.123Z",
+        "steps": {"select": "2026-11-23T05:01:00Z", "pick": "2026-11-23T05:04:00Z"},
+        "apply": {"applied": 588, "already": 6, "conflicts": 3, "failed": 0},
+        "verify": {"ok": True, "mismatches": 0},
+    } | changed
+
+
+BACKUP = SystemBackup(
+    arn="arn:aws:dynamodb:eu-west-1:123456789012:table/Carts/backup/01",
+    name="Carts$DeletedTableBackup",
+    table="Carts",
+    table_arn="arn:aws:dynamodb:eu-west-1:123456789012:table/Carts",
+    created_at=T0,
+    expires_at=T0 + timedelta(days=35),
+    size_bytes=88_000_000,
+)
+DETAILS = {
+    "SourceTableDetails": {"ItemCount": 90210, "KeySchema": [{"AttributeName": "cart_id", "KeyType": "HASH"}]},
+    "SourceTableFeatureDetails": {
+        "GlobalSecondaryIndexes": [{"IndexName": "by_owner"}],
+        "TimeToLiveDescription": {"AttributeName": "ttl"},
+        "StreamDescription": {"StreamViewType": "NEW_IMAGE"},
+    },
+}
+
+
+def gallery(tmp: Path) -> list[views.View]:
+    """Every view there is, with the fullest data."""
+    made = change_set(tmp / "set")
+    clicked = Approval(DIGEST, T0, "click")
+    intent = Intent(
+        "delete table", "Orders-pitr-20261123T021405Z", {"account": "123456789012", "tables": ["a", "b"]}, T0
+    )
+    error = AccessDenied(
+        "the caller may not do dynamodb:Scan",
+        code="AccessDeniedException",
+        operation="Scan",
+        request_id="Q1W2E3",
+        table="Orders",
+        fix="Allow the action dynamodb:Scan to this role.",
+    )
+    overviews = [
+        Overview("Orders", table(), PROTECTED),
+        Overview("Logs", table("Logs", bare=True), UNPROTECTED),
+        Overview("Secrets", None, None),
+    ]
+    return [
+        views.caller_strip(CALLER, "http://127.0.0.1:4571"),
+        views.caller_strip(CALLER),
+        views.incident_strip(CALLER, "http://127.0.0.1:4571", incident_data(), STEPS),
+        views.incidents_list([incident_data(), {"incident": "new"}]),
+        views.tables_overview(overviews),
+        views.table_card(table(), PROTECTED, ttl_attribute="expires", tags={"team": "shop", "stage": "prod"}),
+        views.table_card(table("Logs", bare=True), UNPROTECTED, ttl_attribute="", tags={}),
+        views.protections([PROTECTED, UNPROTECTED]),
+        views.window_view(PROTECTED, minutes(), at="2026-11-23T02:14:05Z"),
+        views.window_view(PROTECTED, minutes(3), at="2026-11-22T02:14:05Z"),
+        views.window_view(UNPROTECTED, (), "CloudWatch has no write calls of this table in the last 12 hours."),
+        views.picked_time(T0, PROTECTED),
+        views.restoration_card(Restoration("Orders", "Orders-pitr-20261123T021405Z", T0, False, T0)),
+        views.restoration_card(
+            Restoration("Orders", "Orders-pitr-20261123T021405Z", T0, True, T0), table("Orders-pitr", bare=True)
+        ),
+        views.counts_card(made),
+        views.samples_view(made, 3),
+        views.attributes_view(made.attribute_statistics()),
+        views.plan_card(plan(), findings=FINDINGS, estimate=estimate(write_units=1212), pace=500.0),
+        views.plan_card(plan(puts=0, updates=0, left={})),
+        views.gate_card(
+            plan(), None, command="pitrkit run 05_copy_back -p incident orders-2026-11-23 -p approve 3f9a1c77be02"
+        ),
+        views.gate_card(plan(), clicked, by=CALLER.arn),
+        views.intent_card(intent, "Deletes the restored copy for good. The original table is not touched."),
+        views.applied_card(applied(), conflicts()),
+        views.applied_card(applied(conflicts=0, failed=0, why="")),
+        views.verified_card(Verified(True, 594, 0, 0, 0, ())),
+        views.verified_card(Verified(False, 594, 2, 3, 2, (key("c-0002", 8), key("c-0003", 9)))),
+        views.report_card(Path("incidents/orders-2026-11-23/report.html"), incident_data()),
+        views.audit_card(audit(tmp)),
+        views.audit_card(audit(tmp, record.Finding("altered", "plan/plan.json", "its SHA-256 is not what was sealed"))),
+        views.backups_list([BACKUP]),
+        views.backup_card(BACKUP, DETAILS, "Carts"),
+        views.error_card(error),
+        views.error_card(ValueError("line one\nline two")),
+        views.note("Nothing to write, so nothing to approve."),
+    ]
+
+
+class Document(HTMLParser):
+    """What a browser would make of a view: its elements, its attributes, its text."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.elements: list[str] = []
+        self.open: list[str] = []
+        self.attributes: list[tuple[str, str]] = []
+        self.text = ""
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append(tag)
+        self.attributes += [(name, value or "") for name, value in attrs]
+        if tag not in {"line", "rect"} or not self.get_starttag_text().endswith("/>"):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.elements.append(tag)
+        self.attributes += [(name, value or "") for name, value in attrs]
+
+    def handle_endtag(self, tag):
+        assert self.open, f"</{tag}> closes nothing"
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if "style" not in self.open:
+            self.text += data
+
+
+OURS = {
+    *("div", "span", "style", "table", "thead", "tbody", "tr", "th", "td", "pre", "mark"),
+    *("svg", "line", "text", "rect", "title"),
+}
+
+
+def checked(view: views.View) -> Document:
+    """Parse a view and hold what is true of every view: our elements only, balanced, nothing active, nothing loaded."""
+    html = view._repr_html_()
+    found = Document(html)
+    assert not found.open
+    assert set(found.elements) <= OURS
+    assert not [name for name, _ in found.attributes if name.startswith("on") or name in {"src", "href"}]
+    assert "url(" not in html
+    assert "@import" not in html
+    for text in (found.text.replace("\n", ""), str(view).replace("\n", "")):
+        assert text.isprintable(), "something invisible got through"
+    assert all(value.isprintable() for _, value in found.attributes)
+    html.encode()
+    return found
+
+
+def test_every_view_is_sound_html_and_readable_text(tmp_path):
+    for view in gallery(tmp_path):
+        found = checked(view)
+        words = re.findall(r"[A-Za-z]{4,}", str(view).splitlines()[0])
+        assert words
+        assert all(word in found.text for word in words), "the first words of the text are in the HTML as well"
+        assert not re.search(r"<(div|span|table|td)|&(lt|amp|quot);", str(view).replace(ODD[-5:], "")), (
+            "text is no HTML"
+        )
+
+
+def test_every_view_gives_plain_json_and_both_renderings(tmp_path):
+    for view in gallery(tmp_path):
+        json.dumps(view.to_dict())
+        bundle = view._repr_mimebundle_()
+        assert bundle == {"text/plain": str(view), "text/html": view._repr_html_()}
+        assert repr(view) == str(view)
+
+
+FRAGMENTS = [
+    *(
+        "<script>alert(1)</script>",
+        "</td></table>",
+        "</style>",
+        "</pre>",
+        "</title>",
+        "<!--",
+        "]]>",
+        "&lt;",
+        "&#60;b&#62;",
+    ),
+    *('"><img src=x onerror=alert(1)>', "' onmouseover='alert(1)", '" onload="alert(1)', "<a href=javascript:x>"),
+    *(
+        "{{ 7 * 7 }}",
+        "{% raw %}",
+        "\u202e",
+        "\u2066",
+        "\u200b",
+        "\0",
+        "\x1b[31m",
+        "\n",
+        "\r",
+        "\t",
+        "\u2028",
+        "\ufeff",
+        "\ud800",
+    ),
+]
+texts = st.lists(st.one_of(st.sampled_from(FRAGMENTS), st.text(max_size=4)), max_size=6).map("".join)
+stored = texts.map(lambda text: text.encode("utf-8", "ignore").decode())
+
+
+@given(texts)
+def test_no_text_gets_out_of_its_place_in_any_view_that_takes_text(text):
+    evil = Intent(text, text, {text: text, "list": [text]}, T0)
+    data = incident_data(incident=text, table=text, restore_at=text, restored_table=text, steps={text: ""})
+    checked(views.note(text, fix=text))
+    checked(views.caller_strip(Caller(text, text, text), text))
+    checked(views.incident_strip(CALLER, text, data, (*STEPS, text)))
+    checked(views.incidents_list([data]))
+    checked(views.intent_card(evil, text))
+    checked(views.gate_card(evil, None, command=text))
+    checked(views.error_card(BadInput(text, table=text, fix=text)))
+    checked(views.error_card(RuntimeError(text)))
+    checked(views.table_card(table(), PROTECTED, ttl_attribute=text, tags={text: text}))
+    checked(
+        views.plan_card(
+            plan(table=text, left={text: 2}, scope={"words": text}), findings=[Finding(text, text, text, text)]
+        )
+    )
+    checked(views.applied_card(applied(why=text)))
+    checked(views.audit_card(audit(Path("x"), record.Finding("altered", text, text))))
+    checked(views.report_card(Path("x") / text.replace("\0", ""), data))
+
+
+@given(
+    name=stored.filter(bool), then=stored, now=stored, number=st.integers(-(10**37), 10**37), raw=st.binary(max_size=60)
+)
+def test_no_item_gets_out_of_its_place(name, then, now, number, raw):
+    before = item(name, 1, **{f"x{name}": {"S": then}, "m": {"M": {name: {"L": [{"S": then}, {"N": str(number)}]}}}})
+    after = item(name, 1, **{f"x{name}": {"S": now}, "b": {"B": raw}})
+    found = [Conflict(1, key(name, 1), before, None, after, unsure=False)]
+    shown = checked(views.applied_card(applied(), found))
+    assert "conflict" in shown.text
+    checked(views.verified_card(Verified(False, 1, 1, 0, 0, (key(name, 1),))))
+
+
+def test_hostile_items_are_seen_for_what_they_are(tmp_path):
+    evil = Change(key("c", 1), "modified", item("c", 1, v={"S": "ab"}), item("c", 1, v={"S": "a\u202eb"}))
+    view = views.samples_view(change_set(tmp_path, [evil]))
+    assert r'"a\u202eb"' in str(view)
+    assert r"a\u202eb" in Document(view._repr_html_()).text
+
+
+def test_values_of_different_types_look_different(tmp_path):
+    pairs = [({"S": "12"}, {"N": "12"}), ({"S": "true"}, {"BOOL": True}), ({"NULL": True}, {"S": "null"})]
+    for place, (then, now) in enumerate(pairs):
+        change = Change(key("c", 1), "modified", item("c", 1, v=then), item("c", 1, v=now))
+        sides = re.findall(r"(?:then|now) +(.*)", str(views.samples_view(change_set(tmp_path / str(place), [change]))))
+        assert sides[0] != sides[1]
+
+
+def test_a_long_value_is_folded_and_the_difference_stays_in_sight(tmp_path):
+    then, now = "x" * 5000 + "HERE" + "y" * 5000, "x" * 5000 + "THERE" + "y" * 5000
+    change = Change(key("c", 1), "modified", item("c", 1, v={"S": then}), item("c", 1, v={"S": now}))
+    view = views.samples_view(change_set(tmp_path, [change]))
+    assert "10,006 characters" in str(view)
+    assert "<mark>T</mark>" in view._repr_html_()
+    assert len(str(view)) < 1000
+
+
+def test_binary_is_short_with_its_size_and_two_long_ones_differ(tmp_path):
+    one, two = bytes(3000), bytes(2999) + b"\x01"
+    change = Change(key("c", 1), "modified", item("c", 1, v={"B": one}), item("c", 1, v={"B": two}))
+    text = str(views.samples_view(change_set(tmp_path, [change])))
+    sides = re.findall(r"(?:then|now) +(base64 .*)", text)
+    assert len(set(sides)) == 2
+    assert all("3,000 bytes" in side and len(side) < 100 for side in sides)
+
+
+def test_changed_attributes_are_marked_and_unchanged_ones_only_named(tmp_path):
+    text = str(views.samples_view(change_set(tmp_path)))
+    assert '* status   then  "PAID"' in text
+    assert "unchanged: coupon, expires, label, paid" in text
+    assert "refund   then  (absent)" in text
+
+
+def test_an_item_of_many_attributes_is_cut_and_says_so(tmp_path):
+    wide = {f"a{n:03}": {"N": str(n)} for n in range(300)}
+    change = Change(key("c", 1), "removed", item("c", 1, **wide), None)
+    assert "288 more attributes not shown" in str(views.samples_view(change_set(tmp_path, [change])))
+
+
+def test_views_render_with_every_combination_of_missing_data():
+    for bare, protection, ttl, tags in product(
+        (True, False), (None, PROTECTED, UNPROTECTED), (None, "", "t"), (None, {}, {"a": "b"})
+    ):
+        found = checked(views.table_card(table(bare=bare), protection, ttl_attribute=ttl, tags=tags)).text
+        assert ("not allowed to see" in found) == (None in (protection, ttl, tags))
+    for protection, known, unknown, at in product(
+        (PROTECTED, UNPROTECTED), ((), minutes(5)), ("", "why not"), ("", "2026-11-23T02:14:05Z")
+    ):
+        found = checked(views.window_view(protection, known, unknown, at=at)).text
+        assert ("why not" in found) == (not known and unknown == "why not")
+    for left, findings, cost, pace in product(
+        ({}, plan().left), ((), FINDINGS), (None, estimate(write_units=5)), (0.0, 500.0)
+    ):
+        checked(views.plan_card(plan(left=left), findings=findings, estimate=cost, pace=pace))
+    for conflicts_, failed, unsent, of in product((0, 1), (0, 1), (0, 1), ([], conflicts())):
+        found = checked(views.applied_card(applied(conflicts=conflicts_, failed=failed, unsent=unsent), of)).text
+        assert ("complete" in found) == (conflicts_ == failed == unsent == 0)
+    for names in product((True, False), repeat=4):
+        data = incident_data()
+        for name, present in zip(("table", "restore_at", "steps", "apply"), names, strict=True):
+            if not present:
+                del data[name]
+        checked(views.incident_strip(CALLER, "", data, STEPS))
+        checked(views.incidents_list([data]))
+        checked(views.report_card(Path("r.html"), data))
+    for details in ({}, DETAILS, {"SourceTableFeatureDetails": {}}):
+        checked(views.backup_card(BACKUP, details, "Carts"))
+    for empty in (views.tables_overview([]), views.incidents_list([]), views.backups_list([]), views.protections([])):
+        checked(empty)
+
+
+def test_nothing_to_show_is_said(tmp_path):
+    made = change_set(tmp_path, [])
+    assert "Nothing differs" in str(views.counts_card(made))
+    assert "no difference" in str(views.samples_view(made))
+    assert "no attribute changed" in str(views.attributes_view(made.attribute_statistics()))
+
+
+def test_the_plan_says_what_it_leaves_why_and_what_approval_does():
+    text = str(views.plan_card(plan(), findings=FINDINGS, estimate=estimate(write_units=1212), pace=500.0))
+    for words in (
+        *("412 put back", "187 updated", "0 deleted", "707 left alone", DIGEST, "only status, total"),
+        *("640", "the policy keeps them", "the table would delete them again"),
+        *("1,212 write units, 2 s at 500", "x 0.625 a million", "2026-11-01"),
+        *("point-in-time recovery is off", "exactly these 599 writes", "12_undo"),
+    ):
+        assert words in text
+
+
+@pytest.mark.parametrize(("policy", "words"), [
+    (Policy(), "modified items are left for you to decide"),
+    (Policy.UNDO, "inserted items are deleted"),
+    (Policy(removed="keep", modified="keep"), "removed items stay gone"),
+    (Policy(modified="revert", guard="attributes"), "what else was written to modified items since is kept"),
+    (Policy(expired="put"), "expired items are put back, too"),
+])  # fmt: skip
+def test_the_policy_is_put_in_words(policy, words):
+    assert words in str(views.plan_card(plan(policy=policy)))
+
+
+@pytest.mark.parametrize(("scope", "words"), [
+    ({}, "everything"),
+    ({"undo_of": DIGEST}, "everything that copy 3f9a1c77be02 wrote"),
+    ({"undo_of": ""}, "everything that the copy wrote"),
+    (Scope(kinds=("removed",)).to_dict(), "removed items"),
+])  # fmt: skip
+def test_the_scope_is_put_in_words(scope, words):
+    assert words in str(views.plan_card(plan(scope=scope)))
+
+
+def test_the_gate_shows_its_command_or_how_long_a_click_lasts():
+    closed = views.gate_card(plan(), None, command="pitrkit run 05_copy_back -p approve 3f9a")
+    assert "[closed]" in str(closed)
+    assert "<pre>pitrkit run 05_copy_back -p approve 3f9a</pre>" in closed._repr_html_()
+    clicked = str(views.gate_card(plan(), Approval(DIGEST, T0, "click"), by=CALLER.arn))
+    assert "[open]" in clicked
+    assert "02:29:05" in clicked
+    assert "lasts until" not in str(views.gate_card(plan(), Approval(DIGEST, T0, "parameter")))
+
+
+def test_a_strip_says_sandbox_only_where_calls_do_not_go_to_aws():
+    assert "[sandbox]" in str(views.caller_strip(CALLER, "http://127.0.0.1:4571"))
+    assert "[AWS]" in str(views.caller_strip(CALLER))
+
+
+def test_steps_show_what_is_done_and_what_is_next():
+    text = str(views.incident_strip(CALLER, "", incident_data(), STEPS))
+    assert "[x] 02 pick timestamp  [>] 03 restore  [ ] 04 diff" in text
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 40_000), st.sampled_from(["PutItem", "DeleteItem", "Odd<"]), st.integers(1, 10**9)),
+        min_size=1,
+        max_size=30,
+    ),
+    st.integers(-50_000, 90_000),
+)
+def test_the_activity_chart_stays_in_its_frame_and_loses_no_call(rows, marked):
+    known = sorted((Minute(T0 + timedelta(minutes=n), name, calls) for n, name, calls in rows), key=lambda one: one.at)
+    at = (T0 + timedelta(minutes=marked)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    view = views.window_view(PROTECTED, known, at=at)
+    html = view._repr_html_()
+    boxes = re.findall(r'<rect class="[^"]*" x="([\d.]+)" y="([\d.]+)" width="([\d.]+)" height="([\d.]+)"', html)
+    assert boxes
+    for x, y, width, height in (map(float, box) for box in boxes):
+        assert x >= 43.9
+        assert x + width <= 761
+        assert y >= 17.9
+        assert y + height <= 114.1
+    assert f"{sum(calls for _, _, calls in rows):,} write call" in str(view)
+    assert ("outside the picture" in str(view)) == ('class="pk-tl"' not in html)
+    checked(view)
+
+
+def test_money_is_never_without_its_date():
+    view = views.plan_card(plan(), estimate=estimate(write_units=10**9))
+    assert date(2026, 11, 1).isoformat() in str(view)
+    assert "USD 625.00" in str(view)
+
+
+def test_an_error_keeps_what_happened_the_table_and_what_to_do():
+    text = str(views.error_card(InputNeeded("at", fix="Choose a time.", table="Orders")))
+    assert "input needed: at" in text
+    assert "Orders" in text
+    assert "Choose a time." in text

@@ -1,0 +1,488 @@
+"""Widgets: what they let an operator choose, and that nothing is chosen or approved by accident."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
+from traitlets.config import Config
+
+from pitrkit.dynamodb.items import canonical
+from pitrkit.dynamodb.pitr import Protection, Window
+from pitrkit.dynamodb.tables import KeyAttribute, KeySchema, Table
+from pitrkit.errors import BadInput
+from pitrkit.recovery.changes import Change, ChangeSet, from_changes
+from pitrkit.recovery.scope import Scope
+from pitrkit.runbook.select import Overview
+from pitrkit.runbook.widgets import ApproveBox, Choice, Explorer, TablePicker, TimePicker
+
+EARLIEST = datetime(2026, 10, 24, 12, 0, 0, tzinfo=UTC)
+LATEST = datetime(2026, 11, 23, 5, 14, 5, tzinfo=UTC)
+WINDOW = Window(EARLIEST, LATEST)
+ZURICH = ZoneInfo("Europe/Zurich")
+KEY = KeySchema((KeyAttribute("pk", "S", "HASH"), KeyAttribute("no", "N", "RANGE")))
+DIGEST = "3f9a1c77be02d4415a6e8c90b7f2d1e8a4c5b6978012345f6789abcdeffedcba"
+
+
+def overviews(*names: str) -> list[Overview]:
+    return [
+        Overview(
+            name,
+            Table(name, f"arn:{name}", "id", "ACTIVE", KEY, 1, 1, "PAY_PER_REQUEST", (), "", False, (), EARLIEST, None),
+            {"Logs": Protection(name, False, None, 35), "Secrets": None}.get(name, Protection(name, True, WINDOW, 35)),
+        )
+        for name in names
+    ]
+
+
+def outputs(control) -> list[dict]:
+    """Show a control as a notebook would, and return what it published."""
+    shell = InteractiveShell.instance(config=Config(HistoryManager={"enabled": False}))
+    shell.display_formatter.active_types = shell.display_formatter.format_types  # a terminal takes plain text alone
+    try:
+        with capture_output() as captured:
+            control._ipython_display_()
+    finally:
+        InteractiveShell.clear_instance()
+    return [output.data for output in captured.outputs]
+
+
+# What a reader of the saved notebook sees
+
+
+def controls(folder) -> list:
+    return [
+        TablePicker(overviews("Orders", "Logs", "Secrets")),
+        TimePicker(WINDOW, local_tz=ZURICH),
+        Choice("modified items", [("keep", "keep"), ("revert", "revert")]),
+        Explorer(changes(folder)),
+        ApproveBox(DIGEST, "Orders", summary={"puts": 3}, on_approve=print),
+    ]
+
+
+def test_a_control_publishes_a_card_that_needs_no_kernel_and_then_the_widget(tmp_path):
+    for control in controls(tmp_path):
+        card, widget = outputs(control)
+        assert card.keys() == {"text/html", "text/plain"}
+        assert "<script" not in card["text/html"]
+        assert widget["application/vnd.jupyter.widget-view+json"]["model_id"] == control.box.model_id
+        assert "headless" in widget["text/plain"], "where the widget cannot be drawn, its text says how to do without"
+
+
+@pytest.mark.parametrize(("place", "words"), [
+    (0, ["Orders", "2026-10-24 12:00:00", "Logs", "off", "not allowed to see"]),
+    (1, ["2026-10-24 12:00:00 UTC", "2026-11-23 05:14:05 UTC", "`at`"]),
+    (2, ["keep", "revert"]),
+    (3, ["2 removed", "`where`"]),
+    (4, ["3 puts", "Orders", "3f9a1c77be02"]),
+])  # fmt: skip
+def test_the_card_holds_what_the_widget_offers(tmp_path, place, words):
+    card = outputs(controls(tmp_path)[place])[0]
+    assert all(word in card["text/plain"] for word in words)
+
+
+def test_every_input_has_a_label_and_the_comm_can_carry_it(tmp_path):
+    def inside(widget):
+        yield widget
+        for child in getattr(widget, "children", ()):
+            yield from inside(child)
+
+    for control in controls(tmp_path):
+        for widget in inside(control.box):
+            json.dumps(widget.get_state(), default=str)
+            if hasattr(widget, "description") and type(widget).__name__ != "HTML":
+                assert widget.description, f"a {type(widget).__name__} of {type(control).__name__} has no label"
+
+
+# TablePicker
+
+
+def test_no_table_is_chosen_until_one_is_clicked():
+    picker = TablePicker(overviews("Orders", "Logs"))
+    assert picker.value == ""
+    picker.list.value = "Logs"
+    assert picker.value == "Logs"
+
+
+def test_filtering_chooses_nothing_even_when_one_table_is_left():
+    picker = TablePicker(overviews("Orders", "OrdersTest", "Logs"))
+    picker.filter.value = "LOG"
+    assert [name for _, name in picker.list.options] == ["Logs"]
+    assert picker.value == ""
+    assert picker.list.value is None
+
+
+def test_filtering_keeps_what_was_chosen():
+    picker = TablePicker(overviews("Orders", "Logs"))
+    picker.list.value = "Orders"
+    for text in ("lo", "nothing like it", "", "ord"):
+        picker.filter.value = text
+        assert picker.value == "Orders"
+    assert picker.list.value == "Orders"
+
+
+def test_options_show_protection_and_window():
+    labels = [label for label, _ in TablePicker(overviews("Orders", "Logs", "Secrets")).list.options]
+    assert "PITR on, 2026-10-24 12:00" in labels[0]
+    assert "PITR off" in labels[1]
+    assert "not allowed" in labels[2]
+
+
+def test_a_given_table_is_kept_and_an_unknown_one_is_named():
+    assert TablePicker(overviews("Orders"), value="Orders").list.value == "Orders"
+    unknown = TablePicker(overviews("Orders"), value="Ordrs")
+    assert unknown.value == "Ordrs"
+    assert "is no table here" in unknown.said.value
+
+
+def test_a_picker_over_no_tables_says_so():
+    assert "no tables" in str(TablePicker([]))
+
+
+# TimePicker
+
+
+def test_no_time_is_chosen_until_it_is_touched():
+    picker = TimePicker(WINDOW)
+    assert picker.value == ""
+    assert "Nothing is chosen yet" in picker.said.value
+
+
+def test_use_this_time_chooses_what_is_shown():
+    picker = TimePicker(WINDOW)
+    picker.use.click()
+    assert picker.value == "2026-11-23T05:14:05Z"
+
+
+def test_all_fields_show_the_same_second_in_utc_and_local():
+    picker = TimePicker(WINDOW, local_tz=ZURICH)
+    picker.utc.value = "2026-11-20 10:00:00"
+    assert picker.value == "2026-11-20T10:00:00Z"
+    assert picker.local.value == "2026-11-20 11:00:00"
+    assert picker.slider.value == int((datetime(2026, 11, 20, 10, tzinfo=UTC) - EARLIEST).total_seconds())
+    picker.local.value = "2026-11-20 12:30:01"
+    assert picker.value == "2026-11-20T11:30:01Z"
+    assert picker.utc.value == "2026-11-20 11:30:01"
+    picker.slider.value = 61
+    assert picker.value == "2026-10-24T12:01:01Z"
+    assert picker.local.value == "2026-10-24 14:01:01", "summer time, by the zone's rules for that day"
+    assert "UTC+0200" in picker.said.value
+
+
+@pytest.mark.parametrize(("button", "value"), [
+    ("-1 h", "2026-11-20T09:00:00Z"),
+    ("-1 min", "2026-11-20T09:59:00Z"),
+    ("-1 s", "2026-11-20T09:59:59Z"),
+    ("+1 s", "2026-11-20T10:00:01Z"),
+    ("+1 min", "2026-11-20T10:01:00Z"),
+    ("+1 h", "2026-11-20T11:00:00Z"),
+])  # fmt: skip
+def test_buttons_move_by_what_they_say(button, value):
+    picker = TimePicker(WINDOW, value="2026-11-20T10:00:00Z")
+    picker.buttons[button].click()
+    assert picker.value == value
+
+
+@pytest.mark.parametrize(("typed", "value"), [
+    ("2026-11-20T10:00:00Z", "2026-11-20T10:00:00Z"),
+    ("2026-11-20T10:00:00.75+02:00", "2026-11-20T08:00:00Z"),
+    ("2026-11-20 10:00:00 UTC", "2026-11-20T10:00:00Z"),
+    ("2026-11-20 10:00", "2026-11-20T10:00:00Z"),
+    ("latest", "2026-11-23T05:14:05Z"),
+])  # fmt: skip
+def test_the_field_reads_what_people_paste(typed, value):
+    picker = TimePicker(WINDOW)
+    picker.utc.value = typed
+    assert picker.value == value
+
+
+@pytest.mark.parametrize(("typed", "end"), [
+    ("2026-11-24 00:00:00", "2026-11-23T05:14:05Z"),
+    ("2020-01-01 00:00:00", "2026-10-24T12:00:00Z"),
+])  # fmt: skip
+def test_a_time_outside_is_clamped_and_waits_for_confirmation(typed, end):
+    picker = TimePicker(WINDOW)
+    picker.utc.value = typed
+    assert picker.value == ""
+    assert "outside the window" in picker.said.value
+    assert picker.utc.value == end.replace("T", " ").removesuffix("Z")
+    picker.use.click()
+    assert picker.value == end
+
+
+@pytest.mark.parametrize("typed", ["tomorrow", "", "2026-13-01 00:00:00", "0001-01-01 00:00:00", "9999999999d", "<b>"])
+def test_what_is_no_time_takes_the_choice_back(typed):
+    picker = TimePicker(WINDOW, value="2026-11-20T10:00:00Z", local_tz=ZURICH)
+    assert picker.value
+    picker.local.value = typed
+    assert picker.value == ""
+    assert "<b>" not in picker.said.value
+
+
+def test_an_hour_that_comes_twice_is_said_and_the_earlier_taken():
+    picker = TimePicker(WINDOW, local_tz=ZURICH)
+    picker.local.value = "2026-10-25 02:30:00"
+    assert picker.value == "2026-10-25T00:30:00Z"
+    assert "happened twice" in picker.said.value
+
+
+def test_where_local_time_is_utc_there_is_one_field():
+    assert len(TimePicker(WINDOW, local_tz=UTC).box.children[1].children) == 1
+    assert len(TimePicker(WINDOW, local_tz=ZURICH).box.children[1].children) == 2
+
+
+def test_a_window_of_one_second_can_be_chosen():
+    picker = TimePicker(Window(LATEST, LATEST))
+    picker.buttons["-1 h"].click()
+    assert picker.value == "2026-11-23T05:14:05Z"
+
+
+moves = st.lists(
+    st.one_of(
+        st.tuples(st.just("button"), st.sampled_from(["-1 h", "-1 min", "-1 s", "+1 s", "+1 min", "+1 h"])),
+        st.tuples(st.just("slider"), st.integers(-(10**7), 10**7)),
+        st.tuples(st.sampled_from(["utc", "local"]), st.datetimes().map(lambda at: at.isoformat(" ", "seconds"))),
+        st.tuples(st.sampled_from(["utc", "local"]), st.text(max_size=12)),
+        st.tuples(st.just("use"), st.none()),
+    ),
+    max_size=8,
+)
+
+
+@given(
+    moves, st.integers(0, 4000), st.sampled_from([ZURICH, UTC, ZoneInfo("Asia/Kolkata"), ZoneInfo("America/St_Johns")])
+)
+def test_no_move_leaves_the_window(made, span, zone):
+    window = Window(LATEST - timedelta(seconds=span), LATEST)
+    picker = TimePicker(window, local_tz=zone)
+    for what, how in made:
+        if what == "button":
+            picker.buttons[how].click()
+        elif what == "use":
+            picker.use.click()
+        else:
+            getattr(picker, what).value = how
+        if picker.value:
+            at = datetime.fromisoformat(picker.value)
+            assert window.holds(at)
+            assert picker.utc.value == at.strftime("%Y-%m-%d %H:%M:%S")
+            assert picker.local.value == at.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")
+            assert picker.slider.value == (at - window.earliest_at).total_seconds()
+
+
+# Choice
+
+
+def test_a_choice_is_blank_until_made():
+    choice = Choice("incident", [("one", "1"), ("two", "2")])
+    assert choice.value == ""
+    choice.list.value = "2"
+    assert choice.value == "2"
+
+
+def test_a_choice_may_have_blank_as_an_option():
+    choice = Choice("modified", [("leave them", ""), ("revert", "revert")], required=False)
+    assert [value for _, value in choice.list.options] == ["", "revert"]
+    assert choice.value == ""
+
+
+def test_a_given_value_is_kept_even_if_it_is_not_offered():
+    assert Choice("modified", [("revert", "revert")], value="ask").value == "ask"
+
+
+def test_a_choice_of_nothing_says_so():
+    choice = Choice("incident", [])
+    assert choice.list.disabled
+    assert "nothing to choose" in str(choice)
+
+
+# ApproveBox
+
+
+def box(approved: list, **changed) -> ApproveBox:
+    values = {"summary": {"puts": 3, "updates": 1}, "clock": lambda: LATEST} | changed
+    return ApproveBox(DIGEST, "Orders", on_approve=approved.append, **values)
+
+
+def test_the_exact_name_opens_the_button_and_a_click_approves_this_digest():
+    approved: list[str] = []
+    made = box(approved)
+    made.typed.value = "Orders"
+    assert not made.button.disabled
+    made.button.click()
+    assert approved == [DIGEST]
+    assert "until 2026-11-23 05:29:05 UTC" in made.said.value
+
+
+@given(
+    st.one_of(
+        st.text(max_size=12), st.sampled_from(["orders", "Orders ", " Orders", "Order", "Orderss", "O\u0433ders"])
+    )
+)
+def test_no_other_text_approves(text):
+    approved: list[str] = []
+    made = box(approved)
+    made.typed.value = text
+    assert made.button.disabled == (text != "Orders")
+    made.button.click()
+    assert approved == ([DIGEST] if text == "Orders" else [])
+
+
+def test_a_name_that_was_changed_again_closes_the_button():
+    approved: list[str] = []
+    made = box(approved)
+    made.typed.value = "Orders"
+    made.typed.value = "Orders2"
+    assert made.button.disabled
+    made.button.click()
+    assert not approved
+
+
+def test_nothing_to_approve_offers_nothing():
+    approved: list[str] = []
+    made = ApproveBox("", "", summary={}, on_approve=approved.append, needed=False)
+    made.button.click()
+    assert not approved
+    assert "nothing to approve" in str(made)
+
+
+def test_an_approval_that_fails_is_shown_and_not_claimed():
+    def refuse(_digest: str) -> None:
+        raise BadInput("the plan is gone", fix="Plan again.")
+
+    made = ApproveBox(DIGEST, "Orders", summary={}, on_approve=refuse)
+    made.typed.value = "Orders"
+    made.button.click()
+    assert made.approved_at is None
+    assert "the plan is gone" in made.said.value
+
+
+# Explorer
+
+
+def image(pk: str, number: int, **attributes) -> str:
+    return canonical({"pk": {"S": pk}, "no": {"N": str(number)}, **attributes})
+
+
+def change(kind: str, pk: str, number: int, then: str = "PAID", now: str = "CANCELLED") -> Change:
+    before, after = image(pk, number, status={"S": then}), image(pk, number, status={"S": now})
+    return Change(image(pk, number), kind, None if kind == "inserted" else before, None if kind == "removed" else after)
+
+
+def changes(folder, more=()):
+    found = [
+        change("removed", "ann", 1),
+        change("removed", "bob", 22),
+        change("modified", "cyd", 3),
+        change("modified", "dan", 4, now="SHIPPED"),
+        change("inserted", "zoë`'\"\\", 5),
+        *more,
+    ]
+    times = {"before_at": "2026-11-23T02:14:05Z", "after_at": "2026-11-23T05:20:00Z"}
+    return from_changes(found, folder / "set", table="Orders", key_schema=KEY, source="restored copy", **times)
+
+
+def in_scope(explorer: Explorer, folder) -> list[str]:
+    explorer.use.click()
+    assert explorer.scope is not None
+    return [json.loads(one.key)["pk"]["S"] for one in ChangeSet.open(folder / "set") if explorer.scope.holds(one)]
+
+
+def test_there_is_no_scope_until_it_is_used(tmp_path):
+    explorer = Explorer(changes(tmp_path))
+    explorer.kinds["inserted"].value = False
+    assert explorer.scope is None
+    assert in_scope(explorer, tmp_path) == ["ann", "bob", "cyd", "dan"]
+
+
+def test_filters_left_open_mean_everything(tmp_path):
+    explorer = Explorer(changes(tmp_path))
+    explorer.use.click()
+    assert explorer.scope == Scope()
+
+
+def test_every_filter_narrows(tmp_path):
+    explorer = Explorer(changes(tmp_path))
+    explorer.attribute.value = "status"
+    assert in_scope(explorer, tmp_path) == ["cyd", "dan"]
+    explorer.where.value = "after.status == 'SHIPPED'"
+    assert in_scope(explorer, tmp_path) == ["dan"]
+    explorer.where.value = "after.status == 'SHIPPED' || before.status == 'PAID'"
+    assert in_scope(explorer, tmp_path) == ["cyd", "dan"], "an `or` that was typed does not swallow the other filters"
+
+
+@pytest.mark.parametrize(("typed", "found"), [
+    ("an", ["ann", "dan"]),
+    ("22", ["bob"]),
+    ("ë", ["zoë`'\"\\"]),
+    ("`'", ["zoë`'\"\\"]),
+    ('"\\', ["zoë`'\"\\"]),
+    ("nobody", []),
+])  # fmt: skip
+def test_the_key_filter_finds_text_and_numbers_whatever_is_typed(tmp_path, typed, found):
+    explorer = Explorer(changes(tmp_path))
+    explorer.key.value = typed
+    assert in_scope(explorer, tmp_path) == found
+
+
+@settings(max_examples=20)  # each writes a change set
+@given(text=st.text(st.characters(codec="utf-8"), max_size=10))
+def test_the_key_filter_is_a_plain_search_for_any_text(text):
+    with TemporaryDirectory() as folder:
+        explorer = Explorer(changes(Path(folder)))
+        explorer.key.value = text
+        known = [("ann", "1"), ("bob", "22"), ("cyd", "3"), ("dan", "4"), ("zoë`'\"\\", "5")]
+        assert in_scope(explorer, Path(folder)) == [pk for pk, no in known if text in pk or text in no]
+
+
+def test_keys_can_be_listed(tmp_path):
+    explorer = Explorer(changes(tmp_path))
+    explorer.keys.value = '[{"pk": "bob", "no": 22}]'
+    assert in_scope(explorer, tmp_path) == ["bob"]
+
+
+@pytest.mark.parametrize(("field", "typed"), [("where", "after.status =="), ("keys", "[{]"), ("where", "nope == 'x'")])
+def test_a_filter_that_cannot_be_read_is_explained_and_cannot_be_used(tmp_path, field, typed):
+    explorer = Explorer(changes(tmp_path))
+    getattr(explorer, field).value = typed
+    assert explorer.use.disabled
+    explorer.use.click()
+    assert explorer.scope is None
+    assert "That did not work" in explorer.found.value
+    getattr(explorer, field).value = ""
+    assert not explorer.use.disabled
+
+
+def test_no_kind_ticked_is_not_taken_for_all_kinds(tmp_path):
+    explorer = Explorer(changes(tmp_path))
+    for kind in explorer.kinds.values():
+        kind.value = False
+    assert explorer.use.disabled
+    assert "no kind" in explorer.found.value
+
+
+def test_counts_and_samples_are_of_what_passes(tmp_path):
+    explorer = Explorer(changes(tmp_path), samples=1)
+    explorer.key.value = "an"
+    assert "2 of 5 changes" in explorer.found.value
+    assert explorer.found.value.count('class="pk-sample"') == 1
+
+
+def test_a_large_set_is_tried_in_part_and_says_so(tmp_path):
+    more = [change("removed", f"x{n}", n) for n in range(50)]
+    explorer = Explorer(changes(tmp_path, more), looked_at=20)
+    assert "first 20 of 55" in explorer.found.value
+
+
+def test_hostile_items_stay_text_in_the_explorer(tmp_path):
+    evil = change("modified", "<img src=x onerror=alert(1)>", 9, now="<script>alert(1)</script>\u202e")
+    explorer = Explorer(changes(tmp_path, [evil]), samples=20)
+    assert "<img" not in explorer.found.value
+    assert "<script" not in explorer.found.value
+    assert "\u202e" not in explorer.found.value
