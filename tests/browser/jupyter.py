@@ -111,7 +111,14 @@ class Notebook:
         self.page = page
         self.panel = page.locator(".jp-NotebookPanel:visible").last
         page.goto(f"{address}/lab/tree/runbook/{name}.ipynb?reset")
+        # The page's load event comes before JupyterLab's own modules have made the app, and the notebook after both.
+        page.wait_for_function("() => window.jupyterapp", timeout=120_000)
         page.evaluate("() => window.jupyterapp.restored")
+        page.wait_for_function(
+            "name => window.jupyterapp.shell.currentWidget?.context?.path.endsWith(name)",
+            arg=f"{name}.ipynb",
+            timeout=120_000,
+        )
         page.wait_for_selector(".jp-NotebookPanel .jp-Cell")
         page.evaluate(
             """async () => {
