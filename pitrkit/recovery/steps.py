@@ -1,0 +1,33 @@
+"""Steps: what single items went through, in order, as a source of changes tells it. See `log` for many of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from pitrkit.dynamodb.items import Image, Key
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One item's way from one image to another.
+
+    Attributes:
+        key: The item's key.
+        before_at: The moment that `before` is the item's state at. A stream's step: when it was written. An export's:
+            the window's start, as of which the service gives the old image.
+        at: When the item was last written in this step: to the second by a stream, to the microsecond by an export.
+        before: Its image at the step's beginning, None where it did not exist.
+        after: Its image at the step's end, None where it no longer exists. Never equal to `before`.
+        single: Whether it is exactly one write. An export's step may stand for several: exports give an item once.
+        by: Who wrote: `ttl`, the service's own deletion of expired items; empty where the source does not tell.
+    """
+
+    key: Key
+    before_at: datetime
+    at: datetime
+    before: Image | None
+    after: Image | None
+    single: bool
+    by: Literal["", "ttl"] = ""
