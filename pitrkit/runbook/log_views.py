@@ -1,0 +1,149 @@
+"""Views of a change log: what it covers, when the damage happened, what waits for a person, one item in time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from itertools import islice, pairwise
+from typing import TYPE_CHECKING, Any
+
+from pitrkit.dynamodb.items import Key
+from pitrkit.recovery.changes import KINDS, ChangeSet
+from pitrkit.recovery.steps import kind_of
+from pitrkit.runbook.blocks import Block, Cell, Facts, Grid, Note, Samples, Tag, Tile, Tiles
+from pitrkit.runbook.change_views import sample
+from pitrkit.runbook.incident_views import note
+from pitrkit.runbook.values import duration, key_text, moment, things
+from pitrkit.runbook.view import View
+
+if TYPE_CHECKING:
+    from pitrkit.recovery.item_history import Sight
+    from pitrkit.recovery.locate import Located, Span
+    from pitrkit.recovery.log import ChangeLog
+    from pitrkit.recovery.steps import Step
+
+BURSTS_SHOWN = 5
+REVIEWS_SHOWN = 10
+STEPS_SHOWN = 12
+"""Steps of one item that are shown; the rest is counted."""
+
+
+def log_card(log: ChangeLog) -> View:
+    """Return what a log covers, how many changes it tells, and what it cannot know."""
+    kinds = {kind: getattr(log, kind) for kind in KINDS}
+    reach = duration((log.until_at - log.since_at).total_seconds())
+    each = "each write for itself, to the second" if log.single else "each item once a window, as it was left"
+    rows: list[tuple[str, Cell]] = [
+        ("told by", log.source),
+        ("from", moment(log.since_at)),
+        ("to", f"{moment(log.until_at)}, {reach} later"),
+        ("tells", each),
+    ]
+    tiles = Tiles(tuple(Tile(f"{count:,}", kind, kind) for kind, count in kinds.items()))
+    blocks: list[Block] = [Facts(tuple(rows)), tiles, *(Note(text, "warn") for text in log.notes)]
+    tag = Tag(things(len(log), "change"), "info")
+    return View("log", f"What happened in {log.table}", (tag,), tuple(blocks), log.to_dict())
+
+
+def located_card(found: Located) -> View:
+    """Return when the damage began and ended, how many items it met, and how sure that is."""
+    if not found.items:
+        return note("Nothing in the log looks like that.", "warn", "Widen the window, or describe the damage otherwise.")
+    counted = ", ".join(f"{getattr(found, kind):,} {kind}" for kind in KINDS if getattr(found, kind))
+    rows: list[tuple[str, Cell]] = [
+        ("began", span_text(found.began)),
+        ("ended", span_text(found.ended)),
+        ("items", f"{found.items:,}: {counted}"),
+        ("how sure", found.precision),
+        ("restore to", f"{moment(found.restore_at)}, surely before it"),
+    ]
+    blocks: list[Block] = [Facts(tuple(rows))]
+    if len(found.bursts) > 1:
+        shown = found.bursts[:BURSTS_SHOWN]
+        bursts = tuple((f"{one.items:,}", span_text(one.began), span_text(one.ended)) for one in shown)
+        blocks.append(Grid((">items", "began", "ended"), bursts, "Bursts, the largest first"))
+        if len(found.bursts) > BURSTS_SHOWN:
+            blocks.append(Note(f"{things(len(found.bursts) - BURSTS_SHOWN, 'more burst')} not shown.", "muted"))
+    blocks += [Note(text, "warn") for text in found.unknown]
+    return View("located", "When it happened", (Tag(things(found.items, "item"), "warn"),), tuple(blocks), found.to_dict())
+
+
+def span_text(span: Span) -> str:
+    """Return the bounds of a moment: one time where both are the same second."""
+    earliest, latest = moment(span.earliest), moment(span.latest)
+    return earliest if earliest == latest else f"between {earliest} and {latest}"
+
+
+def reviews_view(log: ChangeLog, changes: ChangeSet) -> View:
+    """Return the damaged items that others wrote as well, each with its history in the log."""
+    waiting = [change for change in islice((one for one in changes if one.review), REVIEWS_SHOWN + 1)]
+    if not waiting:
+        return note("No damaged item was written by others in a way that needs a person.", "good")
+    blocks: list[Block] = []
+    for change in waiting[:REVIEWS_SHOWN]:
+        blocks.append(Note(f"{key_text(change.key)}: {change.review}", "warn"))
+        blocks.append(_steps(log.history(change.key)))
+    if len(waiting) > REVIEWS_SHOWN:
+        blocks.append(Note(f"More than {REVIEWS_SHOWN} wait; the others are in the frame of `explore()`.", "muted"))
+    how = "The plan leaves these to you. `mixed` set to revert puts them back as well, except what others wrote since."
+    blocks.append(Note(how))
+    data = {"keys": [change.key for change in waiting[:REVIEWS_SHOWN]]}
+    return View("reviews", "Also written by others", (Tag("for a person", "warn"),), tuple(blocks), data)
+
+
+def history_view(key: Key, steps: Sequence[Step], log: ChangeLog) -> View:
+    """Return the history of one item in a log."""
+    if not steps:
+        return note(f"{key_text(key)} was not written from {moment(log.since_at)} to {moment(log.until_at)}.")
+    data: dict[str, Any] = {"key": key, "steps": len(steps)}
+    return View("history", key_text(key), (Tag(things(len(steps), "change")),), (_steps(steps),), data)
+
+
+def _steps(steps: Sequence[Step]) -> Samples:
+    shown = steps[-STEPS_SHOWN:]
+    words = f"the last {STEPS_SHOWN} of {len(steps):,} changes" if len(steps) > STEPS_SHOWN else ""
+    return Samples(
+        tuple(sample(Tag(_when(step), step.kind), step.key, step.before, step.after) for step in shown), caption=words
+    )
+
+
+def _when(step: Step) -> str:
+    by = f", by {step.by.upper()}" if step.by else ""
+    when = _second(step.at) if step.single or step.after is None else f"{_second(step.before_at)} to {_second(step.at)}"
+    return f"{step.kind} {when}{by}"
+
+
+def _second(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%m-%d %H:%M:%S}"
+
+
+def item_view(key: Key, sights: Sequence[Sight]) -> View:
+    """Return what one item looked like at chosen moments, and what had changed from each to the next."""
+    if not sights:
+        return note("No moment was asked for.", fix="Give times: ISO 8601 with Z or an offset, or a duration ago.")
+    rows = tuple((moment(one.at), _state(one), one.source) for one in sights)
+    blocks: list[Block] = [Grid(("at", "the item", "told by"), rows)]
+    blocks += [Samples(tuple(_changes(key, sights)))] if len(sights) > 1 else [Samples((_only(key, sights[0]),))]
+    data = {"key": key, "sights": [one.to_dict() for one in sights]}
+    return View("item", key_text(key), (Tag(things(len(sights), "moment")),), tuple(blocks), data)
+
+
+def _state(sight: Sight) -> Tag:
+    if not sight.known:
+        return Tag("unknown", "warn")
+    return Tag("not there", "removed") if sight.image is None else Tag("there", "good")
+
+
+def _changes(key: Key, sights: Sequence[Sight]) -> Iterable[Any]:
+    for earlier, later in pairwise(one for one in sights if one.known):
+        if earlier.image == later.image:
+            words = "unchanged"
+        else:
+            words = kind_of(earlier.image, later.image)
+        span = f"{words}, {_second(earlier.at)} to {_second(later.at)}"
+        tone = words if words != "unchanged" else "muted"
+        yield sample(Tag(span, tone), key, earlier.image, later.image)  # type: ignore[arg-type]
+
+
+def _only(key: Key, sight: Sight) -> Any:
+    return sample(Tag(_second(sight.at)), key, sight.image, None)
