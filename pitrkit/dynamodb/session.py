@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from functools import cached_property
 from threading import Lock
 from typing import Any
@@ -254,6 +256,12 @@ class Aws:
             raise BadInput(f"{service}:{api} was not sent: {error}", table=table, fix="Correct the value.") from error
         except BotoCoreError as error:
             raise no_answer(error, service, api, table) from error
+
+
+def answered_at(answer: Mapping[str, Any]) -> datetime:
+    """Return the service's time of an answer, by its Date header; this machine's where it has none."""
+    date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", "")
+    return parsedate_to_datetime(date).astimezone(UTC) if date else datetime.now(UTC).replace(microsecond=0)
 
 
 class _Unsent(Exception):

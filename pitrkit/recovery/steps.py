@@ -31,3 +31,15 @@ class Step:
     after: Image | None
     single: bool
     by: Literal["", "ttl"] = ""
+
+    @property
+    def kind(self) -> Literal["removed", "modified", "inserted"]:
+        """Return what happened to the item, in time's direction."""
+        return kind_of(self.before, self.after)
+
+
+def kind_of(before: Image | None, after: Image | None) -> Literal["removed", "modified", "inserted"]:
+    """Return what lies between two different images of one item."""
+    if before is None:
+        return "inserted"
+    return "removed" if after is None else "modified"

@@ -55,6 +55,7 @@ _LEFT_BECAUSE = {
     "already so": "already as they should be",
     "exists again": "an item had come into being under this key again",
     "expired": "expired, so the table would delete them again",
+    "also written by others": "others had written them, too",
     "an index refuses it": "their earlier values did not fit the key of an index",
 }
 

@@ -1,0 +1,168 @@
+"""What an item would be without the damage: its history walked through, damage left out, everybody else's writes kept.
+
+From the first damage on, `wanted` is what the item should be: at first the image before it. Later writes by others are
+merged into it, top-level attribute by attribute, as long as they touch nothing that the damage has touched. Where they
+do, nobody but a person can tell which value is good: the change goes to review, with the others' other writes merged.
+
+What others did last stands. An item that they removed stays gone, unless the damage had removed it before; one that
+they brought back to what is wanted needs nothing more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from pitrkit.dynamodb.items import Image, Key, attributes, changed_attributes
+from pitrkit.recovery.changes import Change
+from pitrkit.recovery.guard import with_attributes
+from pitrkit.recovery.scope import Scope
+from pitrkit.recovery.steps import Step, kind_of
+
+SAME_ATTRIBUTE = "others have written attributes that the damage had changed"
+MADE_AGAIN = "others have made an item under this key after the damage had removed it"
+MADE_BY_DAMAGE = "others have written to an item that the damage had made"
+SAME_STEP = "the source tells it as one change together with later writes by others"
+GAP = "the log lacks a write to it"
+EXPIRED = "it expired by what the damage had written"
+
+_LONGEST_EXPIRED = 5 * 366 * 86_400
+"""Seconds. What expired longer ago is not deleted by TTL. Source: Developer Guide, "Time to Live"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """What damage looks like, and when it happened.
+
+    Attributes:
+        scope: What its steps look like. The service's deletion of expired items is damage only where it asks for `by`.
+        since_at: From when on.
+        until_at: Until when; what lies at or after that is not damage.
+    """
+
+    scope: Scope
+    since_at: datetime
+    until_at: datetime
+
+    def holds(self, step: Step) -> bool:
+        """Return whether *step* is damage, or may contain it.
+
+        Raises:
+            BadInput: The scope's condition cannot be evaluated on this step.
+        """
+        # The moment of a single write is known, and so is that of a removal: it comes last.
+        exact = step.single or step.after is None
+        if step.at < self.since_at or (step.at if exact else step.before_at) >= self.until_at:
+            return False
+        return looks_like(step, self.scope)
+
+    def shared(self, step: Step) -> bool:
+        """Return whether a damage step contains a write from after the damage, which is somebody else's."""
+        return step.at >= self.until_at
+
+
+def looks_like(step: Step, scope: Scope) -> bool:
+    """Return whether *step* is in *scope*; one of TTL only where the scope's condition asks for `by`.
+
+    Raises:
+        BadInput: The condition cannot be evaluated on this step.
+    """
+    return (step.by != "ttl" or scope.asks_for("by")) and scope.holds(step)
+
+
+def change_of(history: Iterable[Step], damage: Damage) -> Change | None:
+    """Return the change whose revert takes back exactly the damage to one item, None where there is nothing to do.
+
+    Its `before` is the item without the damage, its `after` the item as the log knows it last.
+
+    Args:
+        history: All steps of the item, in the order in which they happened. Held one at a time.
+        damage: What is to be taken back.
+    """
+    merge: _Merge | None = None
+    for step in history:
+        hit = damage.holds(step)
+        if merge is None and hit:
+            merge = _Merge(step.key, wanted=step.before, last=step.before)
+        if merge is None:
+            continue
+        if step.before != merge.last:
+            merge.review = merge.review or GAP
+        if hit:
+            merge.damage(step, shared=damage.shared(step))
+        elif merge.others(step):
+            merge = None
+            continue
+        merge.last = step.after
+    if merge is None or merge.wanted == merge.last:
+        return None
+    return Change(merge.key, kind_of(merge.wanted, merge.last), merge.wanted, merge.last, merge.review)
+
+
+@dataclass(slots=True)
+class _Merge:
+    """How far one item is.
+
+    Attributes:
+        key: Its key.
+        wanted: What it should be.
+        last: What it is.
+        dirty: Attributes that the damage has changed, and nobody has put right since.
+        removed: Whether the damage has removed it, and nobody has put it back as it was.
+        review: Why a person has to look at it.
+    """
+
+    key: Key
+    wanted: Image | None
+    last: Image | None
+    dirty: set[str] = field(default_factory=set)
+    removed: bool = False
+    review: str = ""
+
+    def damage(self, step: Step, *, shared: bool) -> None:
+        """Take note of a damage step."""
+        self.dirty |= _changed(step.before, step.after)
+        self.removed = step.after is None or (self.removed and step.before is not None)
+        if shared:
+            self.review = self.review or SAME_STEP
+
+    def others(self, step: Step) -> bool:
+        """Merge a step by others; return whether the damage is over with it."""
+        if step.after == self.wanted:
+            return True
+        if step.after is None:
+            if step.by == "ttl" and self._made_to_expire(step):
+                self.review = self.review or EXPIRED
+                return False
+            return not self.removed
+        if step.before is None:
+            self.review = self.review or MADE_AGAIN
+            return False
+        if self.wanted is None:
+            self.review = self.review or MADE_BY_DAMAGE
+            return False
+        names = _changed(step.before, step.after)
+        then, now = attributes(self.wanted), attributes(step.after)
+        self.dirty -= {name for name in names & self.dirty if then.get(name) == now.get(name)}
+        if names & self.dirty:
+            self.review = self.review or SAME_ATTRIBUTE
+        self.wanted = with_attributes(self.wanted, step.after, names - self.dirty)
+        return self.wanted == step.after
+
+    def _made_to_expire(self, step: Step) -> bool:
+        """Return whether the damage wrote what looks like an expiry in the past, which was not there before."""
+        assert step.before is not None
+        found, wanted = attributes(step.before), attributes(self.wanted or "{}")
+        return any(_past(found.get(name), step.at) and not _past(wanted.get(name), step.at) for name in self.dirty)
+
+
+def _changed(before: Image | None, after: Image | None) -> set[str]:
+    return set(changed_attributes(before or "{}", after or "{}"))
+
+
+def _past(value: dict[str, str] | None, at: datetime) -> bool:
+    """Return whether a value could be the reason why TTL deleted an item at *at*."""
+    if not value or "N" not in value:
+        return False
+    return at.timestamp() - _LONGEST_EXPIRED <= float(value["N"]) <= at.timestamp()
