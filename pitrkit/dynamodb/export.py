@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -28,7 +30,7 @@ class Export:
         prefix: What the keys of its files begin with, in front of `AWSDynamoDB/`.
         bucket_owner: Account of the bucket, where it was named.
         manifest: Key of its summary, empty as long as the service names none.
-        filtered: Whether it was asked for some items or attributes only. Such a one is never written back from.
+        filter: What it was asked for only, as `filter_text` spells it; empty for everything.
         billed_bytes: What the service charges for.
     """
 
@@ -46,7 +48,7 @@ class Export:
     bucket_owner: str
     manifest: str
     format: str
-    filtered: bool
+    filter: str
     item_count: int
     billed_bytes: int
     started_at: datetime | None
@@ -58,6 +60,11 @@ class Export:
     def table(self) -> str:
         """Name of the table."""
         return self.table_arn.rpartition("/")[2]
+
+    @property
+    def filtered(self) -> bool:
+        """Whether it holds some items or attributes only. Such a one is never written back from."""
+        return bool(self.filter)
 
     @property
     def when(self) -> When | None:
@@ -90,6 +97,13 @@ def whole(at: datetime) -> datetime:
     return at.astimezone(UTC).replace(microsecond=0)
 
 
+def filter_text(specification: dict[str, Any] | None) -> str:
+    """Return a FilterSpecification as text that is the same for the same filter, empty for none."""
+    if not specification:
+        return ""
+    return json.dumps(specification, sort_keys=True, default=lambda binary: base64.b64encode(bytes(binary)).decode())
+
+
 def export_of(row: dict[str, Any]) -> Export:
     """Return the export that the service's ExportDescription *row* tells of."""
     window = row.get("IncrementalExportSpecification") or {}
@@ -110,7 +124,7 @@ def export_of(row: dict[str, Any]) -> Export:
         bucket_owner=row.get("S3BucketOwner") or "",
         manifest=row.get("ExportManifest") or "",
         format=row.get("ExportFormat") or "DYNAMODB_JSON",
-        filtered=bool(row.get("FilterSpecification")),
+        filter=filter_text(row.get("FilterSpecification")),
         item_count=row.get("ItemCount", 0),
         billed_bytes=row.get("BilledSizeBytes", 0),
         started_at=_moment(row.get("StartTime")),

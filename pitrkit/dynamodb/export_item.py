@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from pitrkit.dynamodb import export_files, export_records, exports
-from pitrkit.dynamodb.export import Export, whole
+from pitrkit.dynamodb.export import Export, filter_text, whole
 from pitrkit.dynamodb.items import Image, Key, to_boto
-from pitrkit.dynamodb.pitr import check_restorable
 from pitrkit.dynamodb.session import Aws
 from pitrkit.dynamodb.tables import KeySchema, Table
 from pitrkit.errors import BadInput
@@ -60,19 +60,19 @@ def start_filtered(
             table=table.name,
             fix="Update boto3, or look the item up in a full export or a restored copy.",
         )
-    at = whole(at)
-    check_restorable(aws, table.name, at)
-    if known is None and not bucket:
-        known = exports.earlier(aws, table)
-    where = exports.destination(known or (), table, (bucket, prefix, bucket_owner))
-    names = table.key_schema.names
+    only = only_of(key, table.key_schema)
+    return exports.start(aws, table, whole(at), (bucket, prefix, bucket_owner), known=known, only=only)
+
+
+def only_of(key: Key, key_schema: KeySchema) -> dict[str, Any]:
+    """Return the FilterSpecification that lets only the item of *key* through."""
+    names = dict(enumerate(key_schema.names))
     values = to_boto(key)
-    only = {
-        "KeyConditionExpression": " AND ".join(f"#k{place} = :k{place}" for place in range(len(names))),
-        "ExpressionAttributeNames": {f"#k{place}": name for place, name in enumerate(names)},
-        "ExpressionAttributeValues": {f":k{place}": values[name] for place, name in enumerate(names)},
+    return {
+        "KeyConditionExpression": " AND ".join(f"#k{place} = :k{place}" for place in names),
+        "ExpressionAttributeNames": {f"#k{place}": name for place, name in names.items()},
+        "ExpressionAttributeValues": {f":k{place}": values[name] for place, name in names.items()},
     }
-    return exports.begin(aws, table, at, where, 0, **{_FILTER: only})
 
 
 def read(aws: Aws, export: Export, key: Key, key_schema: KeySchema) -> Image | None:
@@ -83,6 +83,8 @@ def read(aws: Aws, export: Export, key: Key, key_schema: KeySchema) -> Image | N
     """
     if export.kind != "full":
         raise BadInput(f"the {export} holds changes, not items", table=export.table, fix="Give a full export.")
+    if export.filtered and export.filter != filter_text(only_of(key, key_schema)):
+        raise BadInput(f"the {export} is of another item", table=export.table, fix="Export this one.")
     manifest = export_files.manifest(aws, export)
     wanted = key.encode()
     with TemporaryDirectory(prefix="pitrkit-") as work:

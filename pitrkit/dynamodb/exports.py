@@ -16,14 +16,25 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
-from pitrkit.dynamodb.export import Export, When, describe, export_of, whole
+from pitrkit.dynamodb.export import Export, When, describe, export_of, filter_text, whole
 from pitrkit.dynamodb.export_files import summary_exists
 from pitrkit.dynamodb.pitr import GRACE_SECONDS, check_restorable, iso
 from pitrkit.dynamodb.session import Aws
 from pitrkit.dynamodb.tables import Table
 from pitrkit.errors import AccessDenied, AwsError, BadInput, InputNeeded
 
-__all__ = ["Export", "Waiting", "When", "describe", "earlier", "find", "start_full", "start_incremental", "wait"]
+__all__ = [
+    "Export",
+    "Waiting",
+    "When",
+    "describe",
+    "earlier",
+    "find",
+    "start",
+    "start_full",
+    "start_incremental",
+    "wait",
+]
 
 SHORTEST = timedelta(minutes=15)
 LONGEST = timedelta(hours=24)
@@ -81,24 +92,31 @@ def earlier(aws: Aws, table: Table) -> list[Export]:
 
 
 def find(
-    aws: Aws, table: Table, when: When, *, bucket: str = "", known: Sequence[Export] | None = None
+    aws: Aws,
+    table: Table,
+    when: When,
+    *,
+    bucket: str = "",
+    filtered: str = "",
+    known: Sequence[Export] | None = None,
 ) -> Export | None:
     """Return an export of *table* that is, or will be, all that one of *when* can be; None if there is none.
 
-    It is complete with its summary still there, or in progress; with old images, not filtered, in DynamoDB JSON, and
-    of this very table, not of an earlier one of its name.
+    It is complete with its summary still there, or in progress; with old images, in DynamoDB JSON, and of this very
+    table, not of an earlier one of its name.
 
     Args:
         aws: Where.
         table: The table.
         when: The second or window.
         bucket: Where a new one would go: one that lies elsewhere and may not be read is passed over.
+        filtered: The filter that it must have, as `filter_text` spells it; empty for none.
         known: Its earlier exports, where they were asked for already.
 
     Raises:
         AccessDenied: There is one, but it may not be read.
     """
-    alike = [one for one in (earlier(aws, table) if known is None else known) if _is_of(one, table, when)]
+    alike = [one for one in (earlier(aws, table) if known is None else known) if _is_of(one, table, when, filtered)]
     for export in alike:
         try:
             if export.status == "COMPLETED" and summary_exists(aws, export):
@@ -135,7 +153,7 @@ def start_full(
         InputNeeded: No bucket was given, and none was exported to before.
         AccessDenied: An action is missing; it is named.
     """
-    return _start(aws, table, whole(at), (bucket, prefix, bucket_owner), known)
+    return start(aws, table, whole(at), (bucket, prefix, bucket_owner), known=known)
 
 
 def start_incremental(
@@ -160,7 +178,48 @@ def start_incremental(
             table=table.name,
             fix="Its window is 15 minutes to 24 hours long: chain several for more, see `export_log.windows`.",
         )
-    return _start(aws, table, when, (bucket, prefix, bucket_owner), known)
+    return start(aws, table, when, (bucket, prefix, bucket_owner), known=known)
+
+
+def start(
+    aws: Aws,
+    table: Table,
+    when: When,
+    where: tuple[str, str, str],
+    *,
+    known: Sequence[Export] | None = None,
+    only: dict[str, Any] | None = None,
+) -> Export:
+    """Start an export of *when*, or adopt the one that is there.
+
+    Args:
+        aws: Where the table is.
+        table: The table.
+        when: What it is of.
+        where: Bucket, prefix, and account of the bucket; an empty bucket is found.
+        known: The table's earlier exports, where they were asked for already.
+        only: A FilterSpecification.
+
+    Raises:
+        BadInput: The time cannot be exported.
+        InputNeeded: No bucket was given, and none was exported to before.
+        AccessDenied: An action is missing; it is named.
+    """
+    filtered = filter_text(only)
+    if known is None:
+        try:
+            known = earlier(aws, table)
+        except AccessDenied:
+            if not where[0]:
+                raise
+            known = ()  # nothing can be adopted then, but the token still finds what was asked for before
+    if (found := find(aws, table, when, bucket=where[0], filtered=filtered, known=known)) is not None:
+        return found
+    where = _destination(known, table, where)
+    for moment in (when,) if isinstance(when, datetime) else when:
+        check_restorable(aws, table.name, moment)
+    useless = sum(one.status != "IN_PROGRESS" and _is_of(one, table, when, filtered) for one in known)
+    return _begin(aws, table, when, where, useless, **({"FilterSpecification": only} if only else {}))
 
 
 def wait(
@@ -241,7 +300,7 @@ def failure(export: Export) -> AwsError:
     )
 
 
-def begin(aws: Aws, table: Table, when: When, where: tuple[str, str, str], attempt: int, **more: Any) -> Export:
+def _begin(aws: Aws, table: Table, when: When, where: tuple[str, str, str], attempt: int, **more: Any) -> Export:
     """Ask the service for an export, by a token made of all that is asked for.
 
     Args:
@@ -249,7 +308,8 @@ def begin(aws: Aws, table: Table, when: When, where: tuple[str, str, str], attem
         table: The table.
         when: What it is of.
         where: Bucket, prefix, and account of the bucket.
-        attempt: How many such exports have failed: the service answers a token of the last 8 hours with the old one.
+        attempt: How many such exports there were that are of no use: failed, or with their files gone. The service
+            answers a token that it has had in the last 8 hours with the export of then.
         more: Further parameters.
 
     Raises:
@@ -278,7 +338,7 @@ def begin(aws: Aws, table: Table, when: When, where: tuple[str, str, str], attem
     return export_of(answer["ExportDescription"])
 
 
-def destination(known: Sequence[Export], table: Table, where: tuple[str, str, str]) -> tuple[str, str, str]:
+def _destination(known: Sequence[Export], table: Table, where: tuple[str, str, str]) -> tuple[str, str, str]:
     """Return where an export goes: *where* it was said to, or where the latest one went that was written.
 
     Raises:
@@ -294,30 +354,12 @@ def destination(known: Sequence[Export], table: Table, where: tuple[str, str, st
     )
 
 
-def _start(aws: Aws, table: Table, when: When, where: tuple[str, str, str], known: Sequence[Export] | None) -> Export:
-    if known is None:
-        try:
-            known = earlier(aws, table)
-        except AccessDenied:
-            if not where[0]:
-                raise
-            known = ()  # nothing can be adopted then, but the token still finds what was asked for before
-    if (found := find(aws, table, when, bucket=where[0], known=known)) is not None:
-        return found
-    where = destination(known, table, where)
-    for moment in (when,) if isinstance(when, datetime) else when:
-        check_restorable(aws, table.name, moment)
-    failed = sum(one.status == "FAILED" and _is_of(one, table, when) for one in known)
-    gone = sum(one.status == "COMPLETED" and _is_of(one, table, when) for one in known)
-    return begin(aws, table, when, where, failed + gone)
-
-
-def _is_of(export: Export, table: Table, when: When) -> bool:
+def _is_of(export: Export, table: Table, when: When, filtered: str = "") -> bool:
     return (
         export.when == when
         and export.table_arn == table.arn
         and (not export.table_id or not table.id or export.table_id == table.id)
-        and not export.filtered
+        and export.filter == filtered
         and export.format == "DYNAMODB_JSON"
         and export.view in {"", "new-and-old"}
     )
