@@ -79,6 +79,12 @@ _FIXES = {
     "PointInTimeRecoveryUnavailableException": "Turn PITR on in 00_start_here; it protects from then on.",
     "InvalidRestoreTimeException": "Pick a second inside the window in 02_pick_timestamp.",
     "ResourceInUseException": "The table is being changed: wait until it is ACTIVE, then run this step again.",
+    "ExportConflictException": "Something else is being exported to the same place: wait until it is done, or give "
+    "another prefix.",
+    "ExportNotFoundException": "The service lists exports for 90 days: start it again.",
+    "InvalidExportTimeException": "Pick times inside the restorable window.",
+    "NoSuchBucket": "Give a bucket that exists, in the account that the credentials are for.",
+    "NoSuchKey": "The file was deleted, or never written: export again.",
     "ValidationException": "The service refuses a value; the message says which.",
 }
 """What to do about errors that are told apart by nothing but their code."""
@@ -205,6 +211,11 @@ class Aws:
         pages = iter(self._client(service, retry=True).get_paginator(operation).paginate(**params))
         while page := self._translated(lambda: next(pages, None), service, operation, table):
             yield from page.get(result_key, ())
+
+    def offers(self, service: str, operation: str, parameter: str) -> bool:
+        """Return whether the installed SDK knows *parameter* of the API's *operation*, e.g. `Scan`."""
+        model = self._client(service, retry=True).meta.service_model
+        return operation in model.operation_names and parameter in model.operation_model(operation).input_shape.members
 
     @property
     def credentials(self) -> Any:
