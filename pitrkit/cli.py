@@ -165,9 +165,14 @@ def _recover(command: argparse.ArgumentParser) -> None:
         "--damage-until", default="", metavar="TIME", help="when the damage was done: take back what it did till then"
     )
     command.add_argument(
-        "--route", default="", choices=("restore", "stream", "export"), help="what tells the changes; restore if left out"
+        "--route",
+        default="",
+        choices=("restore", "stream", "export"),
+        help="what tells the changes; restore if left out",
     )
-    command.add_argument("--bucket", default="", help="S3 bucket of exports; that of the table's earlier ones if left out")
+    command.add_argument(
+        "--bucket", default="", help="S3 bucket of exports; that of the table's earlier ones if left out"
+    )
     command.add_argument("--prefix", default="", help="prefix of exports in that bucket")
     command.add_argument("--incident", default="", help="name of the incident; goes on with it if it exists")
     command.add_argument("--approve", default="", metavar="DIGEST", help="write exactly the plan of this digest")
@@ -179,7 +184,10 @@ def _recover(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--expired", default="", choices=("keep", "put"), help="items past the table's TTL")
     command.add_argument(
-        "--mixed", default="", choices=("ask", "revert"), help="damaged items that others wrote as well, where a log tells"
+        "--mixed",
+        default="",
+        choices=("ask", "revert"),
+        help="damaged items that others wrote as well, where a log tells",
     )
     command.add_argument("--kinds", default="", help="scope by kind: removed,modified,inserted")
     command.add_argument("--keys", default="", help="scope by key: a JSON list")

@@ -55,6 +55,7 @@ from pitrkit.recovery.export_short import ROLES, Evidence, Undecided, step, thre
 from pitrkit.recovery.steps import Step
 
 SECOND = timedelta(seconds=1)
+POLL_SECONDS = 10.0
 Window = tuple[datetime, datetime]
 _FETCHERS = 6
 _STRETCH_BYTES = 32 * 1024**2
@@ -138,7 +139,7 @@ def wait(
     aws: Aws,
     started: Sequence[Export],
     *,
-    poll_seconds: float = 10.0,
+    poll_seconds: float = POLL_SECONDS,
     on_progress: Callable[[Export, Waiting], None] | None = None,
 ) -> list[Export]:
     """Wait for all of them and return them complete; a failed one raises as `exports.wait` does."""

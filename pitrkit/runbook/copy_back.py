@@ -205,7 +205,7 @@ def choose_modified(difference: compare.Difference, modified: str = "") -> Choic
 
 
 def policy(
-    modified: str, inserted: str, attributes: str, guard: str = "", expired: str = "", mixed: str = ""
+    modified: str, inserted: str, attributes: str, *, guard: str = "", expired: str = "", mixed: str = ""
 ) -> Policy:
     """Return the policy an operator wrote as text.
 
@@ -261,7 +261,7 @@ def plan(
     changes = compare.open_scoped(book).changes
     # What differs from now may be a good write; what differs from right after the damage is not.
     unless_told = "ask" if changes.open_ended else "revert"
-    wanted = policy(modified or unless_told, inserted, attributes, guard, expired, mixed)
+    wanted = policy(modified or unless_told, inserted, attributes, guard=guard, expired=expired, mixed=mixed)
     explicit = bool(modified or inserted or attributes or guard or expired or mixed)
     scope = book.data.get("scope") or {**changes.scope.to_dict(), "words": changes.scope.describe()}
     return prepare(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Any
@@ -18,11 +18,10 @@ from pitrkit.runbook.view import View
 
 if TYPE_CHECKING:
     from pitrkit.recovery.item_history import Sight
-    from pitrkit.recovery.locate import Located, Span
+    from pitrkit.recovery.locate import Located
     from pitrkit.recovery.log import ChangeLog
     from pitrkit.recovery.steps import Step
 
-BURSTS_SHOWN = 5
 REVIEWS_SHOWN = 10
 STEPS_SHOWN = 12
 """Steps of one item that are shown; the rest is counted."""
@@ -47,36 +46,34 @@ def log_card(log: ChangeLog) -> View:
 
 def located_card(found: Located) -> View:
     """Return when the damage began and ended, how many items it met, and how sure that is."""
-    if not found.items:
-        return note("Nothing in the log looks like that.", "warn", "Widen the window, or describe the damage otherwise.")
-    counted = ", ".join(f"{getattr(found, kind):,} {kind}" for kind in KINDS if getattr(found, kind))
     rows: list[tuple[str, Cell]] = [
-        ("began", span_text(found.began)),
-        ("ended", span_text(found.ended)),
-        ("items", f"{found.items:,}: {counted}"),
+        ("looked for", found.damage),
+        ("began", str(found.began)),
+        ("ended", str(found.ended)),
+        ("items", f"{found.items:,}: {_kinds(found.kinds)}"),
         ("how sure", found.precision),
-        ("restore to", f"{moment(found.restore_at)}, surely before it"),
+        ("window", f"{moment(found.since_at)} to {moment(found.until_at)} holds it"),
+        ("restore to", f"{moment(found.restore_at)}, the last second that is surely before it"),
     ]
     blocks: list[Block] = [Facts(tuple(rows))]
     if len(found.bursts) > 1:
-        shown = found.bursts[:BURSTS_SHOWN]
-        bursts = tuple((f"{one.items:,}", span_text(one.began), span_text(one.ended)) for one in shown)
-        blocks.append(Grid((">items", "began", "ended"), bursts, "Bursts, the largest first"))
-        if len(found.bursts) > BURSTS_SHOWN:
-            blocks.append(Note(f"{things(len(found.bursts) - BURSTS_SHOWN, 'more burst')} not shown.", "muted"))
+        bursts = tuple((f"{one.items:,}", _kinds(one.kinds), str(one.began), str(one.ended)) for one in found.bursts)
+        blocks.append(Grid((">items", "kinds", "began", "ended"), bursts, "Bursts of what looks like that"))
+        if found.found > len(bursts):
+            blocks.append(Note(f"{things(found.found - len(bursts), 'more burst')} not shown.", "muted"))
     blocks += [Note(text, "warn") for text in found.unknown]
-    return View("located", "When it happened", (Tag(things(found.items, "item"), "warn"),), tuple(blocks), found.to_dict())
+    return View(
+        "located", "When it happened", (Tag(things(found.items, "item"), "warn"),), tuple(blocks), found.to_dict()
+    )
 
 
-def span_text(span: Span) -> str:
-    """Return the bounds of a moment: one time where both are the same second."""
-    earliest, latest = moment(span.earliest), moment(span.latest)
-    return earliest if earliest == latest else f"between {earliest} and {latest}"
+def _kinds(kinds: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())
 
 
 def reviews_view(log: ChangeLog, changes: ChangeSet) -> View:
     """Return the damaged items that others wrote as well, each with its history in the log."""
-    waiting = [change for change in islice((one for one in changes if one.review), REVIEWS_SHOWN + 1)]
+    waiting = list(islice((one for one in changes if one.review), REVIEWS_SHOWN + 1))
     if not waiting:
         return note("No damaged item was written by others in a way that needs a person.", "good")
     blocks: list[Block] = []
@@ -136,13 +133,10 @@ def _state(sight: Sight) -> Tag:
 
 def _changes(key: Key, sights: Sequence[Sight]) -> Iterable[Any]:
     for earlier, later in pairwise(one for one in sights if one.known):
-        if earlier.image == later.image:
-            words = "unchanged"
-        else:
-            words = kind_of(earlier.image, later.image)
+        words = "unchanged" if earlier.image == later.image else kind_of(earlier.image, later.image)
         span = f"{words}, {_second(earlier.at)} to {_second(later.at)}"
         tone = words if words != "unchanged" else "muted"
-        yield sample(Tag(span, tone), key, earlier.image, later.image)  # type: ignore[arg-type]
+        yield sample(Tag(span, tone), key, earlier.image, later.image)
 
 
 def _only(key: Key, sight: Sight) -> Any:

@@ -6,25 +6,23 @@ back goes the way of every copy: plan, gate, apply, verify.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
 
 from pitrkit.dynamodb import pitr, streams
-from pitrkit.dynamodb.items import key_from_plain
 from pitrkit.dynamodb.pitr import iso
 from pitrkit.dynamodb.tables import Table
 from pitrkit.errors import BadInput, InputNeeded
-from pitrkit.recovery import export_log, frames, log
+from pitrkit.recovery import export_log, exported, stream_log
 from pitrkit.recovery.changes import ChangeSet
 from pitrkit.recovery.locate import locate
 from pitrkit.recovery.log import EXPORTS, STREAM, ChangeLog
 from pitrkit.recovery.scope import Scope
-from pitrkit.runbook import copy_back, log_views, views
+from pitrkit.runbook import copy_back, log_views, restore, views
 from pitrkit.runbook.book import OF_A_COMPARISON, Book, flag
-from pitrkit.runbook.exporting import waited
 from pitrkit.runbook.incident import now
 from pitrkit.runbook.progress import Progress
 from pitrkit.runbook.view import Shows
@@ -111,7 +109,7 @@ class Damage(Shows):
 
     def explore(self, limit: int = 1000) -> pd.DataFrame:
         """Return a frame of the first *limit* changes, plain values, for looking at only."""
-        return frames.explore(self.changes, limit)
+        return self.changes.explore(limit)
 
 
 def read(
@@ -172,7 +170,8 @@ def read(
     if by_stream:
         told = _from_stream(book, table, folder, since_at, at)
     else:
-        told = _from_exports(book, table, folder, since_at, until_at, (bucket, prefix), width_minutes)
+        place = {"bucket": bucket, "prefix": prefix}
+        told = _from_exports(book, table, folder, (since_at, until_at), place, width_minutes)
     book.done(
         "log",
         "log_read",
@@ -208,9 +207,7 @@ def _by_stream(book: Book, table: Table, source: str, since_at: datetime) -> boo
         return source == "stream"
     stream = streams.describe(book.aws, table)
     reaches = now() - streams.RETENTION
-    return (
-        stream is not None and stream.view == streams.VIEW and since_at >= max(reaches, stream.created_at)
-    )
+    return stream is not None and stream.view == streams.VIEW and since_at >= max(reaches, stream.created_at)
 
 
 def _opened(book: Book) -> Log:
@@ -223,9 +220,7 @@ def _opened(book: Book) -> Log:
     )
 
 
-def _kept(
-    book: Book, since_at: datetime, until_at: datetime, *, by_stream: bool, width_minutes: float
-) -> Log | None:
+def _kept(book: Book, since_at: datetime, until_at: datetime, *, by_stream: bool, width_minutes: float) -> Log | None:
     """Return the log that the incident holds already, if it tells this window as well as another reading would."""
     kept = book.data.get("log") or {}
     if not kept or kept["source"] != (STREAM if by_stream else EXPORTS):
@@ -240,44 +235,40 @@ def _kept(
 
 
 def _from_stream(book: Book, table: Table, folder: Path, since_at: datetime, at: datetime) -> ChangeLog:
-    stream = streams.describe(book.aws, table)
-    if stream is None:
-        raise BadInput("the table has no stream that could be read", table=table.name, fix=streams.EXPORTS_INSTEAD)
     with Progress(f"Reading the stream of {table.name}", unit="shards") as progress:
-        reading = streams.read(book.aws, stream, table.key_schema, since_at, at, on_progress=progress)
-        return log.write(
-            log.steps_of(reading), folder, table=table.name, key_schema=table.key_schema, source=STREAM,
-            since_at=since_at, until_at=at, covered=reading,
-        )  # fmt: skip
+        return stream_log.read(book.aws, table, folder, since_at, at, on_progress=progress)
 
 
-def _from_exports(
-    book: Book,
-    table: Table,
-    folder: Path,
-    since_at: datetime,
-    until_at: datetime,
-    place: tuple[str, str],
-    width_minutes: float,
+def _from_exports(  # noqa: PLR0917
+    book: Book, table: Table, folder: Path, window: export_log.Window, place: dict[str, str], width_minutes: float
 ) -> ChangeLog:
+    since_at, until_at = window
     found = pitr.check_restorable(book.aws, table.name, until_at)
     assert found.window is not None
     width = timedelta(minutes=width_minutes) if width_minutes else None
     needed = export_log.windows(
         since_at, until_at, latest_at=found.window.latest_at, earliest_at=found.window.earliest_at, width=width
     )
-    bucket, prefix = place
-    started = export_log.start(book.aws, table, needed, bucket=bucket, prefix=prefix)
+    started = export_log.start(book.aws, table, needed, **place)
     book.note("exports_started", exports=[one.arn for one in started])
-    done = waited(book, started)
-    undecided: list[export_log.Undecided] = []
+    label = f"Waiting for {len(started)} exports of {table.name}"
+    with Progress(label, unit="seconds") as progress:
+        poll = restore.SANDBOX_POLL_SECONDS if book.aws.endpoint_url else export_log.POLL_SECONDS
+        done = export_log.wait(
+            book.aws,
+            started,
+            poll_seconds=poll,
+            on_progress=lambda export, waiting: progress(
+                int(waiting.seconds), waiting.expected_seconds, f"{export}: {waiting.status}"
+            ),
+        )
     with Progress(f"Reading the exports of {table.name}", unit="records") as progress:
-        steps = export_log.steps(
-            book.aws, done, table.key_schema, since_at, until_at, undecided=undecided, work=book.incident.folder,
-            on_progress=progress,
-        )  # fmt: skip
-        told = log.write(
-            steps, folder, table=table.name, key_schema=table.key_schema, source=EXPORTS,
-            since_at=since_at, until_at=until_at,
-        )  # fmt: skip
-    return told
+        return exported.read(
+            book.aws,
+            table,
+            done,
+            folder,
+            since_at=since_at,
+            until_at=until_at,
+            on_progress=lambda records: progress(records, None, ""),
+        )
