@@ -7,5 +7,6 @@ from pitrkit.sandbox.export_files import ExportSettings
 from pitrkit.sandbox.faults import Fault
 from pitrkit.sandbox.history import PastWrite
 from pitrkit.sandbox.server import Sandbox
+from pitrkit.sandbox.trail import TrailEvent
 
-__all__ = ["EXPORTS_BUCKET", "Clock", "ExportFault", "ExportSettings", "Fault", "PastWrite", "Sandbox"]
+__all__ = ["EXPORTS_BUCKET", "Clock", "ExportFault", "ExportSettings", "Fault", "PastWrite", "Sandbox", "TrailEvent"]

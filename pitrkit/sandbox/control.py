@@ -1,4 +1,4 @@
-"""The sandbox's own HTTP interface under `/_sandbox/`: clock, faults, exports, truth, health."""
+"""The sandbox's own HTTP interface under `/_sandbox/`: clock, faults, exports, expiry, truth, health."""
 
 from __future__ import annotations
 
@@ -30,36 +30,32 @@ class Control:
         truth: Returns what a scenario knows to be true, or None if it knows nothing.
         faults: What goes wrong.
         exports: How exports go.
+        expire: Has the service delete what has expired, and returns how many items by table.
     """
 
     clock: Clock
     truth: Callable[[], dict[str, Any] | None]
     faults: Faults
     exports: Exports
+    expire: Callable[[], dict[str, int]]
 
     def answer(self, method: str, path: str, content: bytes) -> Reply:
-        """Answer one request: `GET health|truth`, `GET|POST clock|exports`, `GET|POST|DELETE faults`."""
-        match method, path.removeprefix(PREFIX):
-            case "GET", "health":
-                return _json({"status": "ok"})
-            case "GET", "clock":
-                return _json({"now": self.clock.now().isoformat()})
-            case "POST", "clock":
-                return self._set(content)
-            case "GET", "faults":
-                return self._faults()
-            case "POST", "faults":
-                return self._add(content)
-            case "DELETE", "faults":
-                self.faults.clear()
-                return self._faults()
-            case "GET", "exports":
-                return _json(asdict(self.exports.settings))
-            case "POST", "exports":
-                return self._spell(content)
-            case "GET", "truth" if (truth := self.truth()) is not None:
-                return _json(truth)
-        return _json({"error": f"nothing at {method} {path}"}, status=_NOT_FOUND)
+        """Answer a request: `GET health|truth`, `GET|POST clock|exports`, `GET|POST|DELETE faults`, `POST expire`."""
+        known = self.truth()
+        answers: dict[tuple[str, str], Callable[[], Reply]] = {
+            ("GET", "health"): lambda: _json({"status": "ok"}),
+            ("GET", "clock"): lambda: _json({"now": self.clock.now().isoformat()}),
+            ("POST", "clock"): lambda: self._set(content),
+            ("GET", "faults"): self._faults,
+            ("POST", "faults"): lambda: self._add(content),
+            ("DELETE", "faults"): self._clear,
+            ("GET", "exports"): lambda: _json(asdict(self.exports.settings)),
+            ("POST", "exports"): lambda: self._spell(content),
+            ("POST", "expire"): lambda: _json({"deleted": self.expire()}),
+            **({("GET", "truth"): lambda: _json(known)} if known is not None else {}),
+        }
+        answer = answers.get((method, path.removeprefix(PREFIX)))
+        return answer() if answer else _json({"error": f"nothing at {method} {path}"}, status=_NOT_FOUND)
 
     def _set(self, content: bytes) -> Reply:
         try:
@@ -94,6 +90,10 @@ class Control:
         except ValueError as error:
             return _json({"error": str(error)}, status=BAD_REQUEST)
         return _json(asdict(self.exports.settings))
+
+    def _clear(self) -> Reply:
+        self.faults.clear()
+        return self._faults()
 
     def _faults(self) -> Reply:
         return _json({"faults": self.faults.report()})
