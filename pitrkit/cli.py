@@ -171,6 +171,12 @@ def _recover(command: argparse.ArgumentParser) -> None:
         help="what tells the changes; restore if left out",
     )
     command.add_argument(
+        "--how",
+        default="",
+        choices=("restore", "export"),
+        help="restore copies of the past into tables, or export them",
+    )
+    command.add_argument(
         "--bucket", default="", help="S3 bucket of exports; that of the table's earlier ones if left out"
     )
     command.add_argument("--prefix", default="", help="prefix of exports in that bucket")

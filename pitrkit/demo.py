@@ -19,7 +19,7 @@ from pitrkit.errors import Exit
 from pitrkit.runbook.front import shown
 from pitrkit.runbook.incident import Incident
 from pitrkit.runbook.recover import Request, recover
-from pitrkit.sandbox import Sandbox
+from pitrkit.sandbox import EXPORTS_BUCKET, Sandbox
 from pitrkit.sandbox.live import LiveShop
 from pitrkit.sandbox.shop import orders
 from pitrkit.sandbox.truth import Differences, Truth, check
@@ -71,6 +71,7 @@ def _both_halves(truth: Truth, route: str, root: Path, echo: TextIO) -> tuple[Ex
         at=truth.good_at.isoformat(),
         damage_until="" if route == "restore" else ended_at.isoformat(),
         route="" if route in {"restore", "threeway"} else route,
+        bucket=EXPORTS_BUCKET if route == "export" else "",
         where=truth.where,
         modified="revert",
         attributes=",".join(truth.attributes),

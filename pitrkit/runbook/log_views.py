@@ -10,16 +10,19 @@ from typing import TYPE_CHECKING, Any
 from pitrkit.dynamodb.items import Key
 from pitrkit.recovery.changes import KINDS, ChangeSet
 from pitrkit.recovery.steps import kind_of
-from pitrkit.runbook.blocks import Block, Cell, Facts, Grid, Note, Samples, Tag, Tile, Tiles
+from pitrkit.runbook.blocks import Block, Cell, Facts, Grid, Note, Samples, Tag, Tile, Tiles, Tone
 from pitrkit.runbook.change_views import sample
 from pitrkit.runbook.incident_views import note
 from pitrkit.runbook.values import duration, key_text, moment, things
 from pitrkit.runbook.view import View
 
 if TYPE_CHECKING:
+    from pitrkit.dynamodb.export import Export
+    from pitrkit.recovery.cost import Estimate
     from pitrkit.recovery.item_history import Sight
     from pitrkit.recovery.locate import Located
     from pitrkit.recovery.log import ChangeLog
+    from pitrkit.recovery.routes import Route
     from pitrkit.recovery.steps import Step
 
 REVIEWS_SHOWN = 10
@@ -141,3 +144,38 @@ def _changes(key: Key, sights: Sequence[Sight]) -> Iterable[Any]:
 
 def _only(key: Key, sight: Sight) -> Any:
     return sample(Tag(_second(sight.at)), key, sight.image, None)
+
+
+def exports_card(exports: Sequence[Export], *, estimate: Estimate | None = None) -> View:
+    """Return exports: of what, where they lie, and how they stand."""
+    rows = tuple((str(one), _status(one), f"s3://{one.bucket}/{one.prefix}".rstrip("/"), one.arn) for one in exports)
+    blocks: list[Block] = [Grid(("export", "status", "lies in", "ARN"), rows)]
+    if estimate is not None:
+        blocks.append(Note(f"Costs about {estimate}", "muted"))
+    blocks.append(Note("Exports use no read capacity. They stay in the bucket until they are deleted there.", "muted"))
+    data = {"exports": [one.to_dict() for one in exports]}
+    return View("exports", "Exports to S3", (Tag(things(len(exports), "export"), "info"),), tuple(blocks), data)
+
+
+def _status(export: Export) -> Tag:
+    tones: dict[str, Tone] = {"COMPLETED": "good", "FAILED": "bad"}
+    return Tag(export.status.replace("_", " ").lower(), tones.get(export.status, "info"))
+
+
+def routes_card(routes: Sequence[Route], *, table: str, chosen: str, size_text: str, notes: Sequence[str] = ()) -> View:
+    """Return the routes for a table side by side, the one to be taken marked."""
+    rows = tuple(
+        (Tag(one.name, "info" if one.name == chosen else ""), one.when, one.reach, one.time, _usd(one.cost))
+        for one in routes
+    )
+    grid = Grid(("route", "take it when", "reaches back", "takes", ">costs about"), rows)
+    priced = Note(
+        f"Estimates for {size_text}, without the writes: {routes[0].cost.priced_at} prices, see recovery/cost.", "muted"
+    )
+    blocks: tuple[Block, ...] = (grid, *(Note(text, "warn") for text in notes), priced)
+    data = {"chosen": chosen, "routes": [{"name": one.name, "usd": round(one.cost.usd, 2)} for one in routes]}
+    return View("routes", f"Ways to roll {table} back", (Tag(f"takes: {chosen}", "info"),), blocks, data)
+
+
+def _usd(cost: Estimate) -> str:
+    return "nothing" if not cost.usd else f"${max(cost.usd, 0.01):,.2f}"

@@ -112,9 +112,9 @@ def pick(book: Book, at: str, *, damage_until: str = "") -> View:
             fix="Give a damage_until later than the time to go back to.",
         )
     for side, wanted in ((THEN, iso(second)), (UNTIL, iso(until) if until else "")):
-        if data.get(side.table) and data.get(side.at) not in ("", wanted):
+        if (data.get(side.table) or data.get(side.export)) and data.get(side.at) not in ("", wanted):
             raise BadInput(
-                f"this incident has restored {data[side.at]} already",
+                f"this incident has a copy of {data[side.at]} already",
                 table=table,
                 fix=f"Go on with that copy, or begin another incident for {wanted or 'this'} with 01_select_table.",
             )

@@ -41,6 +41,7 @@ class Request:
         at: Second to go back to: ISO 8601 with Z or an offset, `latest`, or a duration ago.
         damage_until: A second by which the damage was done: takes the three-way route, or ends what a log is asked for.
         route: `restore`, or `stream` or `export` for the one without a restore; blank for that of the incident.
+        how: Of copies: `restore` into a table, or `export` to S3.
         bucket: S3 bucket of exports.
         prefix: Prefix in that bucket.
         incident: Name of the incident; a new one is made up when blank.
@@ -65,6 +66,7 @@ class Request:
     at: str = ""
     damage_until: str = ""
     route: str = ""
+    how: str = ""
     bucket: str = ""
     prefix: str = ""
     incident: str = ""
@@ -173,7 +175,7 @@ def _parameters(step: str, request: Request, incident: Incident | None) -> dict[
                 **request.parameters("bucket", "prefix", "kinds", "keys", "where", *_OF_A_PLAN),
             }
         case "03_restore":
-            return request.parameters("target")
+            return request.parameters("target", "how", *(("bucket", "prefix") if request.how == "export" else ()))
         case "04_diff":
             return request.parameters("kinds", "keys", "where")
         case "05_copy_back":
@@ -206,7 +208,7 @@ def _route(request: Request, state: Mapping[str, Any]) -> tuple[str, ...]:
     without_restore = (request.route or state.get("route") or "restore") != "restore"
     if not without_restore:
         return ROUTE
-    if copies := [name for name in ("restored", "restored_until", "target") if getattr(request, name)]:
+    if copies := [name for name in ("restored", "restored_until", "target", "how") if getattr(request, name)]:
         raise BadInput(
             f"--{copies[0].replace('_', '-')} is about a restored copy, and this route has none",
             table=request.table,

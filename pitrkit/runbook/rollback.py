@@ -20,11 +20,14 @@ from pitrkit.recovery import export_log, exported, stream_log
 from pitrkit.recovery.changes import ChangeSet
 from pitrkit.recovery.locate import locate
 from pitrkit.recovery.log import EXPORTS, STREAM, ChangeLog
+from pitrkit.recovery.routes import routes
 from pitrkit.recovery.scope import Scope
 from pitrkit.runbook import copy_back, log_views, restore, views
 from pitrkit.runbook.book import OF_A_COMPARISON, Book, flag
 from pitrkit.runbook.incident import now
+from pitrkit.runbook.item import item_at, one_key
 from pitrkit.runbook.progress import Progress
+from pitrkit.runbook.values import moment, size, things
 from pitrkit.runbook.view import Shows
 from pitrkit.runbook.views import View
 
@@ -58,11 +61,21 @@ class Log(Shows):
         self.book.note("damage_located", **{name: value for name, value in found.to_dict().items() if name != "keys"})
         return log_views.located_card(found)
 
-    def history(self, key: str) -> View:
-        """Return what happened to the item of *key* (plain JSON or DynamoDB JSON); a note where it is blank."""
+    def history(self, key: str, times: str = "", *, bucket: str = "", prefix: str = "") -> View:
+        """Return what happened to one item, or what it looked like at chosen times; a note where *key* is blank.
+
+        Args:
+            key: The item's key, as plain JSON or DynamoDB JSON.
+            times: Moments, with commas between; blank for each change that the log knows.
+            bucket: S3 bucket for filtered exports of moments that nothing else tells; none when blank.
+            prefix: Prefix in that bucket.
+        """
         if not key.strip():
             return views.note("No item was asked for: give `key` to see what happened to one.", "muted")
-        (found,) = Scope.parse("", f"[{key}]", "", self.log.key_schema).keys
+        moments = [time.strip() for time in times.split(",") if time.strip()]
+        if moments:
+            return item_at(self.book, key, *moments, log=self.log, bucket=bucket, prefix=prefix)
+        found = one_key(key, self.log.key_schema)
         return log_views.history_view(found, self.log.history(found), self.log)
 
     def damage(self, *, kinds: str = "", keys: str = "", where: str = "") -> Damage:
@@ -112,6 +125,24 @@ class Damage(Shows):
         return self.changes.explore(limit)
 
 
+def ahead(book: Book, *, source: str = "", since: str = "", until: str = "", width_minutes: float = 0.0) -> View:
+    """Return the routes for this table side by side, what each costs, and which one is taken. Nothing is started.
+
+    Args and errors are those of `read`.
+    """
+    table = book.table()
+    asked = _asked(book, source, since, until)
+    windows: list[export_log.Window] = []
+    notes = []
+    if asked.source == "export":
+        windows = _windows(book, table, asked.since_at, asked.until_at, width_minutes)
+        first, last = min(begin for begin, _ in windows), max(end for _, end in windows)
+        notes.append(f"It has the service make {things(len(windows), 'export')}, of {moment(first)} to {moment(last)}.")
+    found = routes(table.size_bytes, windows=[end - begin for begin, end in windows])
+    chosen = "incremental exports" if windows else "stream"
+    return log_views.routes_card(found, table=table.name, chosen=chosen, size_text=size(table.size_bytes), notes=notes)
+
+
 def read(
     book: Book,
     *,
@@ -142,31 +173,18 @@ def read(
         InputNeeded: *since*, or the bucket, is blank and cannot be found.
         BadInput: A time is not one, or the source cannot tell that window.
     """
-    flag(source, "source", ("", *SOURCES))
-    table = book.table()
-    known = book.data.get("window") or {}
     if copy_back.approved(book, "", approve) is not None and book.data.get("log"):
         return _opened(book)
-    if not since and not known:
-        raise InputNeeded("since", fix="Give the second before the damage: ISO 8601 with Z, or a duration ago (90m).")
-    at = now()
-    since_at = pitr.parse_time(since or known["since"], now=at)
-    said = until or ("" if since else known["until"])
-    by_stream = _by_stream(book, table, source, since_at)
-    protection = pitr.protection(book.aws, table.name)
-    latest_at = at if by_stream or protection.window is None else protection.window.latest_at
-    until_at = pitr.parse_time(said, now=at, window=protection.window) if said else latest_at
-    if not since_at < until_at:
-        raise BadInput(f"{iso(since_at)} is not before {iso(until_at)}", fix="Give an `until` later than `since`.")
-    book.keep(
-        "window_chosen",
-        route=source or ("stream" if by_stream else "export"),
-        window={"since": iso(since_at), "until": iso(until_at)},
-    )
+    asked = _asked(book, source, since, until)
+    since_at, until_at = asked.since_at, asked.until_at
+    book.keep("window_chosen", route=asked.source, window={"since": iso(since_at), "until": iso(until_at)})
+    by_stream = asked.source == "stream"
     if (kept := _kept(book, since_at, until_at, by_stream=by_stream, width_minutes=width_minutes)) is not None:
         return kept
     number = 1 + len(list(book.incident.path("logs").glob("[0-9][0-9][0-9]")))
     folder = book.incident.path("logs", f"{number:03}")
+    table = book.table()
+    at = now()
     if by_stream:
         told = _from_stream(book, table, folder, since_at, at)
     else:
@@ -201,10 +219,37 @@ def plan(
     )  # fmt: skip
 
 
-def _by_stream(book: Book, table: Table, source: str, since_at: datetime) -> bool:
-    """Return whether the stream is to be read: it was asked for, or it is there and reaches back so far."""
-    if source:
-        return source == "stream"
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    source: str
+    since_at: datetime
+    until_at: datetime
+
+
+def _asked(book: Book, source: str, since: str, until: str) -> _Asked:
+    """Return what is asked for; what is left blank is what the incident knows.
+
+    Raises:
+        InputNeeded: It knows no beginning.
+        BadInput: A time is not one, or the end is not after the beginning.
+    """
+    flag(source, "source", ("", *SOURCES))
+    table, at, known = book.table(), now(), book.data.get("window") or {}
+    if not since and not known:
+        raise InputNeeded("since", fix="Give the second before the damage: ISO 8601 with Z, or a duration ago (90m).")
+    since_at = pitr.parse_time(since or known["since"], now=at)
+    said = until or ("" if since else known["until"])
+    source = source or ("stream" if _by_stream(book, table, since_at) else "export")
+    window = pitr.protection(book.aws, table.name).window
+    latest_at = at if source == "stream" or window is None else window.latest_at
+    until_at = pitr.parse_time(said, now=at, window=window) if said else latest_at
+    if not since_at < until_at:
+        raise BadInput(f"{iso(since_at)} is not before {iso(until_at)}", fix="Give an `until` later than `since`.")
+    return _Asked(source, since_at, until_at)
+
+
+def _by_stream(book: Book, table: Table, since_at: datetime) -> bool:
+    """Return whether the table has a stream that tells images, and reaches back so far."""
     stream = streams.describe(book.aws, table)
     reaches = now() - streams.RETENTION
     return stream is not None and stream.view == streams.VIEW and since_at >= max(reaches, stream.created_at)
@@ -243,21 +288,15 @@ def _from_exports(  # noqa: PLR0917
     book: Book, table: Table, folder: Path, window: export_log.Window, place: dict[str, str], width_minutes: float
 ) -> ChangeLog:
     since_at, until_at = window
-    found = pitr.check_restorable(book.aws, table.name, until_at)
-    assert found.window is not None
-    width = timedelta(minutes=width_minutes) if width_minutes else None
-    needed = export_log.windows(
-        since_at, until_at, latest_at=found.window.latest_at, earliest_at=found.window.earliest_at, width=width
-    )
+    needed = _windows(book, table, since_at, until_at, width_minutes)
     started = export_log.start(book.aws, table, needed, **place)
     book.note("exports_started", exports=[one.arn for one in started])
     label = f"Waiting for {len(started)} exports of {table.name}"
     with Progress(label, unit="seconds") as progress:
-        poll = restore.SANDBOX_POLL_SECONDS if book.aws.endpoint_url else export_log.POLL_SECONDS
         done = export_log.wait(
             book.aws,
             started,
-            poll_seconds=poll,
+            poll_seconds=restore.poll_seconds(book),
             on_progress=lambda export, waiting: progress(
                 int(waiting.seconds), waiting.expected_seconds, f"{export}: {waiting.status}"
             ),
@@ -272,3 +311,18 @@ def _from_exports(  # noqa: PLR0917
             until_at=until_at,
             on_progress=lambda records: progress(records, None, ""),
         )
+
+
+def _windows(
+    book: Book, table: Table, since_at: datetime, until_at: datetime, width_minutes: float
+) -> list[export_log.Window]:
+    """Return the windows of the exports that it takes."""
+    window = pitr.check_restorable(book.aws, table.name, until_at).window
+    assert window is not None
+    return export_log.windows(
+        since_at,
+        until_at,
+        latest_at=window.latest_at,
+        earliest_at=window.earliest_at,
+        width=timedelta(minutes=width_minutes) if width_minutes else None,
+    )

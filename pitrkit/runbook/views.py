@@ -20,6 +20,7 @@ from pitrkit.runbook.incident_views import (
     note,
     report_card,
 )
+from pitrkit.runbook.log_views import exports_card
 from pitrkit.runbook.table_views import (
     backup_card,
     backups_list,
@@ -42,6 +43,7 @@ __all__ = [
     "caller_strip",
     "counts_card",
     "error_card",
+    "exports_card",
     "gate_card",
     "incident_strip",
     "incidents_list",
