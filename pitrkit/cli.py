@@ -87,6 +87,7 @@ def _sandbox(command: argparse.ArgumentParser) -> None:
     command.add_argument("--port", type=int, default=0, help="port on loopback; any free one when left out")
     command.add_argument("--empty", action="store_true", help="no table, no scenario")
     command.add_argument("--restore-seconds", type=float, default=5.0, metavar="S", help="how long a restore takes")
+    command.add_argument("--export-seconds", type=float, default=3.0, metavar="S", help="how long an export takes")
     command.add_argument(
         "--latest-lag-seconds",
         type=float,

@@ -1,16 +1,20 @@
-"""The sandbox's own HTTP interface under `/_sandbox/`: clock, faults, truth, health."""
+"""The sandbox's own HTTP interface under `/_sandbox/`: clock, faults, exports, truth, health."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
 import orjson
 
 from pitrkit.sandbox.clock import Clock
+from pitrkit.sandbox.export_faults import ExportFault
+from pitrkit.sandbox.export_files import ExportSettings
+from pitrkit.sandbox.exports import Exports
 from pitrkit.sandbox.faults import Fault, Faults
+from pitrkit.sandbox.rules import checked, read
 from pitrkit.sandbox.wire import BAD_REQUEST, OK, Reply
 
 PREFIX = "/_sandbox/"
@@ -25,14 +29,16 @@ class Control:
         clock: The sandbox's clock.
         truth: Returns what a scenario knows to be true, or None if it knows nothing.
         faults: What goes wrong.
+        exports: How exports go.
     """
 
     clock: Clock
     truth: Callable[[], dict[str, Any] | None]
     faults: Faults
+    exports: Exports
 
     def answer(self, method: str, path: str, content: bytes) -> Reply:
-        """Answer one request: `GET health`, `GET|POST clock`, `GET|POST|DELETE faults`, `GET truth`."""
+        """Answer one request: `GET health|truth`, `GET|POST clock|exports`, `GET|POST|DELETE faults`."""
         match method, path.removeprefix(PREFIX):
             case "GET", "health":
                 return _json({"status": "ok"})
@@ -47,6 +53,10 @@ class Control:
             case "DELETE", "faults":
                 self.faults.clear()
                 return self._faults()
+            case "GET", "exports":
+                return _json(asdict(self.exports.settings))
+            case "POST", "exports":
+                return self._spell(content)
             case "GET", "truth" if (truth := self.truth()) is not None:
                 return _json(truth)
         return _json({"error": f"nothing at {method} {path}"}, status=_NOT_FOUND)
@@ -67,10 +77,23 @@ class Control:
     def _add(self, content: bytes) -> Reply:
         try:
             given = orjson.loads(content)
-            self.faults.add(*map(Fault.from_dict, given if isinstance(given, list) else [given]))
+            given = given if isinstance(given, list) else [given]
+            self.faults.add(*(read(one, (Fault, ExportFault)) for one in given))
         except ValueError as error:
             return _json({"error": str(error)}, status=BAD_REQUEST)
         return self._faults()
+
+    def _spell(self, content: bytes) -> Reply:
+        try:
+            match orjson.loads(content):
+                case dict(given):
+                    given = checked(ExportSettings, given, what="the settings of exports")
+                    self.exports.settings = replace(self.exports.settings, **given)
+                case _:
+                    raise ValueError('send {"export_seconds": 5} or {"checksum_suffix": ".md5"}')
+        except ValueError as error:
+            return _json({"error": str(error)}, status=BAD_REQUEST)
+        return _json(asdict(self.exports.settings))
 
     def _faults(self) -> Reply:
         return _json({"faults": self.faults.report()})

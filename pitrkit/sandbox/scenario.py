@@ -100,7 +100,7 @@ class Scenario:
     truth: Truth
 
     def lay_into(self, sandbox: Sandbox) -> None:
-        """Seed *sandbox* with the table and its past, and have it serve the truth."""
+        """Seed *sandbox* with the table and its past, make a bucket for exports, and have it serve the truth."""
         sandbox.seed(
             self.create_table,
             self.writes,
@@ -108,6 +108,7 @@ class Scenario:
             ttl_attribute=self.ttl_attribute,
             tags=self.tags,
         )
+        sandbox.bucket()
         sandbox.truth = self.truth.to_dict
 
 

@@ -4,10 +4,10 @@ How it is put together. A request goes through these, from the outside in:
 
 1. `serving`: werkzeug's threaded server on 127.0.0.1, with connections that stay open.
 2. `Front`: the WSGI application. `/_sandbox/` is the sandbox's own (`control`); services other than DynamoDB go
-   straight to moto and stay as moto has them.
+   straight to moto and stay as moto has them, S3 except for what its `buckets` deny.
 3. Layers around DynamoDB, each a function `(request, inner) -> reply` (`wire`). Errors become replies; requests are
-   serialised; what moto cannot do is answered here (`pitr`, `backups`); tables that are still being created are
-   refused; replies are made exact (`writes`, `reads`). Around them all is what shall go wrong on demand (`faults`).
+   serialised; what moto cannot do is answered here (`pitr`, `backups`, `exports`); tables that are still being created
+   are refused; replies are made exact (`writes`, `reads`). Around them all is what shall go wrong on demand (`faults`).
 4. moto's own application, which parses, validates and evaluates.
 5. `backend` and `tables`: moto's classes with the storage replaced by `rows` (items in the order of a scan) and
    `history` (every change with its time, from which `pitr` computes earlier states). `mends` corrects how moto
@@ -41,7 +41,10 @@ from werkzeug.wrappers import Response
 from pitrkit.sandbox import control, mends, seeding, serving
 from pitrkit.sandbox.backend import PastBackend
 from pitrkit.sandbox.backups import Backups
+from pitrkit.sandbox.buckets import EXPORTS_BUCKET, Buckets, S3Request
 from pitrkit.sandbox.clock import Clock
+from pitrkit.sandbox.export_files import ExportSettings
+from pitrkit.sandbox.exports import Exports
 from pitrkit.sandbox.faults import Faults
 from pitrkit.sandbox.history import PastWrite
 from pitrkit.sandbox.legacy import expressions
@@ -73,8 +76,11 @@ StartResponse = Callable[..., Any]
 class Front:
     """The WSGI application: the sandbox's own requests, DynamoDB's through the layers, the rest to moto."""
 
-    def __init__(self, own: control.Control, layers: list[Layer], lock: threading.Lock, faults: Faults) -> None:
+    def __init__(
+        self, own: control.Control, layers: list[Layer], lock: threading.Lock, faults: Faults, buckets: Buckets
+    ) -> None:
         self._own = own
+        self._buckets = buckets
         self._moto: Callable[..., Iterable[bytes]] = DomainDispatcherApplication(create_backend_app)
         self._moto_dynamodb = create_backend_app("dynamodb")
         self._dynamodb = layered([faults.layer, self._one_at_a_time, _errors, *layers], self._by_moto)
@@ -89,7 +95,7 @@ class Front:
             return _send(self._own.answer(environ["REQUEST_METHOD"], path, content), start_response)
         target = environ.get("HTTP_X_AMZ_TARGET", "")
         if not target.startswith("DynamoDB"):
-            return self._moto(environ, start_response)
+            return self._s3(environ, start_response) or self._moto(environ, start_response)
         if target.startswith("DynamoDBStreams"):
             with self._lock:
                 return list(self._moto(environ, start_response))
@@ -100,6 +106,16 @@ class Front:
         reply = self._dynamodb(request)
         environ[serving.SENT] = reply.sent
         return _send(reply, start_response)
+
+    def _s3(self, environ: dict[str, Any], start_response: StartResponse) -> list[bytes] | None:
+        """See to it that S3 holds what it should by now; answer for a bucket that denies."""
+        request = S3Request.read(environ)
+        if request is None:
+            return None
+        with self._lock:
+            self._own.exports.settle()
+        refusal = self._buckets.refusal(request)
+        return None if refusal is None else _send(refusal, start_response)
 
     def _one_at_a_time(self, request: Request, inner: Handler) -> Reply:
         with self._lock:
@@ -157,6 +173,7 @@ class Sandbox:
     Args:
         port: Port on 127.0.0.1; 0 takes a free one.
         restore_seconds: Real seconds that a restore takes.
+        export_seconds: Real seconds that an export takes.
         latest_lag_seconds: How far the latest restorable time is behind the clock; about 300 in the service.
         region: Region of `client`, `environment` and `seed`. Other regions exist as well.
         ticking: Whether the clock goes on by itself, see `Clock`.
@@ -164,6 +181,7 @@ class Sandbox:
     Attributes:
         clock: Dates everything that happens.
         faults: What goes wrong.
+        exports: How exports go, in its `settings`.
         truth: Set by a scenario to tell at `/_sandbox/truth` what it knows to be true.
         port: The port, once it serves.
     """
@@ -175,6 +193,7 @@ class Sandbox:
         *,
         port: int = 0,
         restore_seconds: float = 0.0,
+        export_seconds: float = 0.0,
         latest_lag_seconds: float = 0.0,
         region: str = DEFAULT_REGION,
         ticking: bool = True,
@@ -186,6 +205,9 @@ class Sandbox:
         self.region = region
         self._recovery = PointInTimeRecovery(self.clock, restore_seconds, latest_lag_seconds)
         self._backups = Backups(self.clock, restore_seconds)
+        self._buckets = Buckets(self.faults)
+        settings = ExportSettings(export_seconds=export_seconds)
+        self.exports = Exports(self.clock, self._recovery, self._buckets, self.faults, settings)
         self._lock = threading.Lock()
         self._server: serving.Server | None = None
 
@@ -196,17 +218,17 @@ class Sandbox:
             mends.mend()
             BackendDict.reset()
             dynamodb_backends.backend = PastBackend.dated(self.clock)
-            own = control.Control(self.clock, lambda: self.truth() if self.truth else None, self.faults)
+            own = control.Control(self.clock, lambda: self.truth() if self.truth else None, self.faults, self.exports)
             layers: list[Layer] = [
                 _refusing_the_unfinished,
                 self._backups.before_deletion,
-                _answering({**self._recovery.operations(), **self._backups.operations()}),
+                _answering({**self._recovery.operations(), **self._backups.operations(), **self.exports.operations()}),
                 expressions,
                 statements,
                 writes,
                 reads,
             ]
-            front = Front(own, layers, self._lock, self.faults)
+            front = Front(own, layers, self._lock, self.faults, self._buckets)
             self._server = serving.Server(front, self.port)
         except BaseException:
             self._open.release()
@@ -249,6 +271,11 @@ class Sandbox:
                 **options,
             },
         )
+
+    def bucket(self, name: str = EXPORTS_BUCKET) -> str:
+        """Make a bucket, for exports to go to, and return its name."""
+        self._buckets.create(name, account=DEFAULT_ACCOUNT_ID, region=self.region)
+        return name
 
     def seed(
         self,

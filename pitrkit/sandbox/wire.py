@@ -149,8 +149,7 @@ class Request:
 
     def tables(self) -> Iterator[str]:
         """Yield the names (or ARNs) of the tables that the parameters name."""
-        if "TableName" in self.body:
-            yield self.body["TableName"]
+        yield from (self.body[name] for name in ("TableName", "TableArn") if name in self.body)
         yield from self.body.get("RequestItems", ())
         for item in self.body.get("TransactItems", ()):
             yield from (action["TableName"] for action in item.values())
