@@ -57,15 +57,18 @@ def _seen(at: datetime, told: Sequence[Sight]) -> Sight:
 def by_steps(steps: Sequence[Step], since_at: datetime, until_at: datetime, *, source: str) -> Teller:
     """Return the teller of an item's *steps*, all there are from *since_at* to *until_at*.
 
-    An item without steps was not written in that time: what it was, the steps cannot tell. Moments are whole seconds;
-    a step dated to a second counts as done in it, as one does that a restore to that second may lack.
+    An item without steps was not written in that time: what it was, the steps cannot tell. A moment is the beginning of
+    its second, as it is for a restore: a single write, which is dated to a second, happened within that one, so later.
     """
+
+    def done(step: Step, at: datetime) -> bool:
+        return step.at < at if step.single else step.at <= at
 
     def tell(at: datetime) -> Sight | None:
         if not steps or not since_at <= at <= until_at:
             return None
-        past = [step for step in steps if step.at <= at]
-        coming = next((step for step in steps if step.at > at), None)
+        past = [step for step in steps if done(step, at)]
+        coming = next((step for step in steps if not done(step, at)), None)
         if coming is not None and not coming.single and coming.before_at < at:
             return Sight(at, None, known=False, source=f"written between {iso(coming.before_at)} and {iso(coming.at)}")
         if past:

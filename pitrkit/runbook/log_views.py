@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pitrkit.dynamodb.items import Key
 from pitrkit.recovery.changes import KINDS, ChangeSet
+from pitrkit.recovery.scope import EVERYTHING, Scope
 from pitrkit.recovery.steps import kind_of
 from pitrkit.runbook.blocks import Block, Cell, Facts, Grid, Note, Samples, Tag, Tile, Tiles, Tone
 from pitrkit.runbook.change_views import sample
@@ -72,6 +73,27 @@ def located_card(found: Located) -> View:
 
 def _kinds(kinds: Mapping[str, int]) -> str:
     return ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())
+
+
+def damage_card(changes: ChangeSet, scope: Scope, since_at: datetime, until_at: datetime) -> View:
+    """Return how many items the damage has changed, and what counts as damage."""
+    counts = changes.counts
+    rows: list[tuple[str, Cell]] = [
+        ("damage is", scope.describe()),
+        ("from", moment(since_at)),
+        ("until before", moment(until_at)),
+        ("told by", changes.source),
+    ]
+    tiles = Tiles(tuple(Tile(f"{getattr(counts, kind):,}", kind, kind) for kind in KINDS))
+    blocks: list[Block] = [Facts(tuple(rows)), tiles]
+    if scope == EVERYTHING:
+        fix = "Give `where`, `kinds` or `keys`; look at the samples for what they have in common."
+        words = "Nothing says what damage looks like, so every change in this window counts as damage, good ones too."
+        blocks.append(Note(words, "warn", fix))
+    elif not counts.changes:
+        blocks.append(Note("Nothing is to be taken back.", "good"))
+    data = {"counts": counts.to_dict(), "scope": scope.to_dict(), "source": changes.source}
+    return View("damage", f"The damage to {changes.table}", (Tag(things(counts.changes, "item")),), tuple(blocks), data)
 
 
 def reviews_view(log: ChangeLog, changes: ChangeSet) -> View:

@@ -94,7 +94,7 @@ class Log(Shows):
             "diff", "damage_told", diff=counts, changes=kept, scope=scope, scoped=counts, scoped_changes=kept,
             scoped_at=iso(now()),
         )  # fmt: skip
-        return Damage(book, self.log, found)
+        return Damage(book, self.log, found, self.since_at, self.until_at)
 
     def _damage(self, kinds: str, keys: str, where: str) -> Scope:
         return Scope.parse(kinds, keys, where, self.log.key_schema)
@@ -107,10 +107,13 @@ class Damage(Shows):
     book: Book
     log: ChangeLog
     changes: ChangeSet
+    since_at: datetime
+    until_at: datetime
 
     def view(self) -> View:
-        """Return how many items the damage removed, modified and inserted."""
-        return views.counts_card(self.changes)
+        """Return how many items the damage removed, modified and inserted, and what counts as damage."""
+        scope = Scope.from_dict(self.book.data["scope"])
+        return log_views.damage_card(self.changes, scope, self.since_at, self.until_at)
 
     def samples(self, n: int = 3) -> View:
         """Return *n* changes of each kind: without the damage, and as the log knows the item last."""
