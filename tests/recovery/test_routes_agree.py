@@ -1,0 +1,430 @@
+"""Rolling back by the stream, by exports, by a restore and by three-way agrees wherever each can know; else it says so.
+
+Each example is a table with a past that a sandbox holds (`stories`), recovered by every route in turn, and given back
+as it was by that route's undo. What each route promises about an item, and what it may not know:
+
+- **Stream**: every write with both images. So the item becomes exactly what it would be without the damage, or it takes
+  a person to tell, and then it is left, by name, as `also written by others`.
+- **Exports**: one record an item and window. Where the window of the damage holds nobody else's write to the item, the
+  same as the stream; where it holds one from after the damage, it is left for a person if the record looks like damage.
+  One from within the damage's window cannot be told from the damage, which the log's notes say. Items that a short
+  window's exports cannot tell are named in the notes, and not touched.
+- **Three-way**: two copies, which are to the damage's window what one export's record is: it changes the same.
+- **Restore**: a copy at T1 against now. An item that looks damaged between the two is in scope, and put back to T1 if
+  that is what the operator chose (`modified=revert`); by default modified items are left undecided.
+
+What others wrote after the end of what a route looked at is kept with `guard=attributes` if it touched other
+attributes, else the item is left as `changed since` or `exists again`. On no route is a good write to an item without
+damage changed, nor anything that others write while the plan is applied.
+"""
+
+import os
+import re
+from bisect import bisect_right
+from datetime import UTC, datetime
+from itertools import pairwise
+
+import pytest
+from hypothesis import Phase, event, given, note, settings
+from hypothesis import strategies as st
+
+from pitrkit.dynamodb import exports, pitr, tables
+from pitrkit.dynamodb.items import attributes, canonical
+from pitrkit.recovery import export_log, export_snapshot, exported, snapshot, stream_log
+from pitrkit.recovery.changes import ONE_COPY, TWO_COPIES, diff
+from pitrkit.recovery.log import ONE_STEP_A_WINDOW
+from pitrkit.recovery.merge import looks_like
+from pitrkit.recovery.plan import Policy
+from pitrkit.recovery.policy import (
+    LEFT_ALSO_WRITTEN,
+    LEFT_CHANGED_SINCE,
+    LEFT_EXISTS_AGAIN,
+    LEFT_EXPIRED,
+    LEFT_UNDECIDED,
+)
+from pitrkit.recovery.scope import Scope
+from pitrkit.recovery.steps import Step
+from tests.recovery.stories import (
+    DAMAGE,
+    L,
+    MICRO,
+    MINUTE,
+    TTL_ATTRIBUTE,
+    Wrote,
+    compacted,
+    expired,
+    frame,
+    histories,
+    lines,
+    looks_like_damage,
+    past,
+    state_before,
+    stories,
+    text,
+    truth,
+)
+
+SCHEMA = {
+    "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+    "AttributeDefinitions": [
+        {"AttributeName": "pk", "AttributeType": "S"},
+        {"AttributeName": "sk", "AttributeType": "N"},
+    ],
+    "BillingMode": "PAY_PER_REQUEST",
+    "StreamSpecification": {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
+}
+BUCKET = "exports"
+WHERE = Scope(where=DAMAGE)
+CHANGED_SINCE = {LEFT_CHANGED_SINCE, LEFT_EXISTS_AGAIN}
+LATE = {"S": "late"}
+UNSHRUNK = (Phase.explicit, Phase.reuse, Phase.generate)
+"""An example takes a second or two, and its items do not depend on each other: a failure names its item's history."""
+
+OPTIONS = st.fixed_dictionaries(
+    {
+        "guard": st.sampled_from(["item", "attributes"]),
+        "narrow": st.booleans(),
+        "copies": st.sampled_from(["restore", "export"]),
+        "late": st.sets(st.integers(0, 9), max_size=3),
+    }
+)
+
+
+class Incident:
+    """One story in a table of its own, and what came of a route for each of its items."""
+
+    def __init__(self, sandbox, bench, story, options):
+        self.times = frame(story, sandbox.clock.now())
+        self.told = histories(story, self.times)
+        self.options = options
+        name = bench.path("Agree").name
+        sandbox.seed(
+            SCHEMA | {"TableName": name},
+            past(self.told),
+            created_at=self.times.created_at,
+            ttl_attribute=TTL_ATTRIBUTE,
+        )
+        self.bench = type(bench)(bench.aws, bench.folder, existing=name)
+        self.aws, self.table = self.bench.aws, self.bench.table
+        self.now = {item: wrote[-1].after if wrote else None for item, wrote in self.told.items()}
+        self.live = {text(item, {}): text(item, state) for item, state in self.now.items() if state is not None}
+        assert self.bench.state() == self.live
+        self.late = {item for item in options["late"] if item in self.told}
+
+    def policy(self, **choices):
+        return Policy(**{"modified": "revert", "inserted": "delete", "guard": self.options["guard"]} | choices)
+
+    # The sources.
+
+    def by_stream(self):
+        times = self.times
+        log = stream_log.read(self.aws, self.table, self.path("log"), times.since_at, times.now_at)
+        assert log.single
+        assert all("no present end" in said for said in log.notes)
+        return self._changes(log)
+
+    def by_exports(self, until_at):
+        """The change set, the notes, and the edges of the windows of what exports tell up to *until_at*."""
+        times = self.times
+        width = L if self.options["narrow"] else None
+        window = times.since_at, until_at
+        needed = export_log.windows(
+            *window, latest_at=times.now_at, earliest_at=times.created_at, width=width
+        )
+        started = export_log.start(self.aws, self.table, needed, bucket=BUCKET)
+        done = export_log.wait(self.aws, started, poll_seconds=0.01)
+        log = exported.read(self.aws, self.table, done, self.path("log"), since_at=window[0], until_at=until_at)
+        edges = list(window) if until_at - window[0] < L else [needed[0][0], *(end for _, end in needed)]
+        assert (ONE_STEP_A_WINDOW in log.notes) == (len(log) > 0)
+        return self._changes(log), [one for one in log.notes if one != ONE_STEP_A_WINDOW], edges
+
+    def _changes(self, log):
+        times = self.times
+        return log.changes(self.path("changes"), damage=WHERE, since_at=times.since_at, until_at=times.until_at)
+
+    def copy(self, at):
+        folder = self.path("copy")
+        if self.options["copies"] == "export":
+            full = exports.wait(
+                self.aws, exports.start_full(self.aws, self.table, at, bucket=BUCKET), poll_seconds=0.01
+            )
+            return export_snapshot.from_export(self.aws, full, self.table, folder)
+        name = f"{self.table.name}-{at:%H%M%S}"
+        pitr.restore(self.aws, self.table, name, at)
+        return snapshot.take(self.aws, pitr.wait(self.aws, name, poll_seconds=0.01), folder, segments=1)
+
+    def between(self, then, later, source):
+        whole = diff(then, later, self.path("diff"), before_at="a", after_at="b", source=source, table=self.table.name)
+        return whole.scoped(WHERE, self.path("scoped"))
+
+    def path(self, what):
+        return self.bench.path(what)
+
+    # Going back.
+
+    def recovered(self, changes, policy):
+        """Write what reverts *changes*, with others writing late, then take it back; return what came of it."""
+        plan = self.bench.plan(changes, policy)
+        for item in self.late:
+            self._write_late(item)
+        done = self.bench.apply(plan)
+        assert done.complete
+        final = self.bench.state()
+        if plan.total:
+            self.bench.undo(plan)
+        self._survived(final)
+        for item in self.late:
+            if (now := self.now[item]) is None:
+                self.bench.delete(text(item, {}))
+            else:
+                self.bench.put(text(item, now))
+        assert self.bench.state() == self.live
+        return Outcome(self, {left.key: left.reason for left in plan.left_items()}, final)
+
+    def _write_late(self, item):
+        if self.now[item] is None:
+            self.bench.put(text(item, {"x": "late"}))
+        else:
+            self.bench.set(text(item, {}), "x", LATE)
+
+    def _survived(self, final):
+        for state in (final, self.bench.state()):
+            for item in self.late:
+                held = state.get(text(item, {}))
+                assert held is not None
+                assert attributes(held)["x"] == LATE
+                if self.now[item] is None:
+                    assert held == text(item, {"x": "late"})
+
+
+class Outcome:
+    """What a route left alone, and the table after it. A failed check names the item that it looked at."""
+
+    looked_at = ""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, trace):
+        if error is not None:
+            note(self.looked_at)
+
+    def __init__(self, incident, left, final):
+        self.incident, self.left, self.final = incident, left, final
+
+    def items(self):
+        """Every item that nobody wrote late: number, history, what it is now, what became of it, why it was left."""
+        for item, wrote in self.incident.told.items():
+            if item not in self.incident.late:
+                key = text(item, {})
+                live, final, left = text(item, self.incident.now[item]), self.final.get(key), self.left.get(key, "")
+                self.looked_at = f"item {item}:\n{lines(wrote)}\n  live  {live}\n  final {final}\n  left  {left}"
+                yield item, wrote, live, final, left
+
+
+def check_conditions(incident):
+    """The story's own claim: in the window, the condition holds of the damage and of nothing else."""
+    for item, wrote in incident.told.items():
+        for one in wrote:
+            step = Step(
+                text(item, {}), one.at, one.at, text(item, one.before), text(item, one.after), single=True,
+                by="ttl" if one.who == "ttl" else "",
+            )  # fmt: skip
+            assert WHERE.holds(step) == looks_like_damage(one.before, one.after)
+            if incident.times.inside(one.at):
+                assert looks_like(step, WHERE) == (one.who == "damage")
+
+
+def check_kept(item, live, final, seen):
+    """Nothing that others wrote after the item was as *seen* is overwritten: it is as they left it."""
+    then, now, became = (attributes(one) if one else None for one in (seen, live, final))
+    if then is None or now is None:
+        assert (final == live) or seen == live, (item, seen, live, final)
+        return
+    for name in then.keys() | now.keys():
+        if then.get(name) != now.get(name):
+            assert became is not None
+            assert became.get(name) == now.get(name), (item, name)
+
+
+def check_stream(incident, outcome):
+    now_at = incident.times.now_at
+    for item, wrote, live, final, left in outcome.items():
+        since = [one for one in wrote if one.at >= incident.times.since_at]
+        damaged = next((place for place, one in enumerate(since) if one.who == "damage"), None)
+        if damaged is None:
+            assert (final, left) == (live, "")
+            continue
+        found = truth(since[damaged:])
+        wanted = text(item, found.wanted)
+        if found.clash:
+            event("stream: for a person")
+            assert (final, left) == (live, LEFT_ALSO_WRITTEN)
+        elif final == wanted:
+            event("stream: put right" if live != wanted else "stream: right already")
+            assert left == "" or live == wanted
+        elif left == LEFT_EXPIRED:
+            assert final == live
+            assert expired(found.wanted, now_at)
+        else:
+            event("stream: left, though it could be told")
+            assert not found.simple
+            assert (final, left) == (live, LEFT_ALSO_WRITTEN)
+
+
+def check_records(incident, outcome, edges, notes=()):
+    """What is promised where an item is told once between each two *edges*: by exports, or by two copies."""
+    times, end = incident.times, edges[-1]
+    for item, wrote, live, final, left in outcome.items():
+        after_end = text(item, state_before(wrote, end))
+        records = compacted([one for one in wrote if one.at >= times.since_at], edges)
+        hit = [one for one in records if one.who == "damage"]
+        if any(text(item, {}) in said for said in notes):
+            assert (final, left) == (live, "")
+            check_undecided(incident, wrote, end)
+            continue
+        check_kept(item, live, final, after_end)
+        if not hit:
+            check_undamaged(incident, item, wrote, edges, (live, final, left))
+        elif any(one.mixed for one in hit):
+            event("records: damage and others in one")
+            late = [one for one in hit if one.at >= times.until_at]
+            if late and late[0].after is None:
+                assert (final, left) == (live, "")  # others removed it after the damage, and that stands
+            elif late and looks_like_damage(late[0].before, late[0].after):
+                assert (final, left) == (live, LEFT_ALSO_WRITTEN)
+        else:
+            own = records[records.index(hit[0]) :]
+            found = truth(own)
+            wanted = text(item, found.wanted)
+            if final == live and live != after_end and left in CHANGED_SINCE:
+                event("records: changed since")
+                assert wanted != live
+            elif found.clash:
+                event("records: for a person")
+                assert (final, left) == (live, LEFT_ALSO_WRITTEN)
+            elif live == after_end:
+                if left == LEFT_EXPIRED:
+                    assert (final, expired(found.wanted, times.now_at)) == (live, True)
+                elif left == LEFT_ALSO_WRITTEN:
+                    assert (final, found.simple) == (live, False)
+                else:
+                    event("records: put right" if live != wanted else "records: right already")
+                    assert final == wanted
+            else:
+                check_later(incident, item, wrote, own, (live, final, left))
+
+
+def check_later(incident, item, wrote, own, came):
+    """An item told clearly, and written since: merged, if that touched nothing of it; else it is left, by name."""
+    live, final, left = came
+    last = wrote[-1]
+    net = Wrote(last.at, last.who, own[-1].after, last.after)
+    whole = truth([*own, net])
+    if left == LEFT_EXPIRED:
+        assert final == live
+    elif final == text(item, whole.wanted):
+        event("records: merged with what came later")
+        assert not whole.clash
+    else:
+        # A change that a good writer took out of the log's way: the item is wanted as it was at the log's end.
+        event("records: left with what came later")
+        assert final == live
+        assert left or truth(own).wanted == own[-1].after
+
+
+def check_undamaged(incident, item, wrote, edges, came):
+    live, final, left = came
+    expiring = [one for one in wrote if one.who == "ttl" and incident.times.inside(one.at)]
+    if final == live:
+        return
+    # Exports and copies do not tell the service's deletions from others'.
+    event("records: an expired item put back")
+    assert expiring
+    assert expiring[-1].before["g"] == "doomed"
+    assert left == ""
+
+
+def check_undecided(incident, wrote, end):
+    """What a short window's exports may not know: an item written within a minute of an edge of theirs."""
+    event("exports: cannot tell")
+    assert end - incident.times.since_at < L
+    edges = (incident.times.since_at - L, end - L)
+    assert any(edge <= one.at < edge + MINUTE for one in wrote for edge in edges)
+
+
+def check_restore(incident, outcome):
+    times = incident.times
+    for item, wrote, live, final, left in outcome.items():
+        before, now = state_before(wrote, times.since_at), incident.now[item]
+        since = [one for one in wrote if one.at >= times.since_at]
+        if before != now and looks_like_damage(before, now):
+            if left == LEFT_EXPIRED:
+                assert (final, expired(before, times.now_at)) == (live, True)
+                continue
+            event("restore: in scope")
+            assert (final, left) == (text(item, before), "")
+        else:
+            assert (final, left) == (live, "")
+        if not since or all(one.who == "damage" for one in since):
+            assert final == text(item, before) == text(item, truth(since).wanted if since else before)
+        if not any(one.who == "damage" for one in since) and final != live:
+            # The classic way has no end: what looks like damage after it is in scope, too.
+            assert any(looks_like_damage(one.before, one.after) for one in since)
+
+
+def check_default(incident, changes):
+    """By default the classic way leaves all modified items to a person."""
+    plan = incident.bench.plan(changes, Policy())
+    left = {one.key: one.reason for one in plan.left_items()}
+    for change in changes:
+        if change.kind == "modified":
+            assert left[change.key] == LEFT_UNDECIDED
+    assert plan.updates == plan.deletes == 0
+
+
+def check(sandbox, bench, story, options):
+    """Recover the story's table by every route, and hold each to its promise."""
+    incident = Incident(sandbox, bench, story, options)
+    times = incident.times
+    note(f"{times} {options}")
+    check_conditions(incident)
+
+    stream = incident.by_stream()
+    exported_, notes, edges = incident.by_exports(times.until_at)
+    longer, longer_notes, longer_edges = incident.by_exports(times.log_until_at)
+    then, until = incident.copy(times.since_at), incident.copy(times.until_at)
+    two = incident.between(then, until, TWO_COPIES)
+    present = snapshot.take(incident.aws, incident.table, incident.path("present"), segments=1)
+    one = incident.between(then, present, ONE_COPY)
+
+    with incident.recovered(stream, incident.policy()) as outcome:
+        check_stream(incident, outcome)
+    with incident.recovered(exported_, incident.policy()) as outcome:
+        check_records(incident, outcome, edges, notes)
+    with incident.recovered(longer, incident.policy()) as outcome:
+        check_records(incident, outcome, longer_edges, longer_notes)
+    with incident.recovered(two, incident.policy()) as outcome:
+        check_records(incident, outcome, [times.since_at, times.until_at])
+    with incident.recovered(one, incident.policy()) as outcome:
+        check_restore(incident, outcome)
+    check_default(incident, one)
+
+    # Exports of one window tell what two copies tell, but for what their notes name.
+    if len(edges) == 2:
+        named = {change.key for change in two if any(change.key in said for said in notes)}
+        assert [one for one in two if one.key not in named] == list(exported_)
+
+
+@pytest.fixture(scope="module")
+def shared(sandbox, aws, tmp_path_factory, make_bench):
+    sandbox.bucket(BUCKET)
+    return make_bench(aws, tmp_path_factory.mktemp("agree"))
+
+
+@settings(max_examples=int(os.environ.get('N','12')), phases=UNSHRUNK)
+@given(story=stories(), options=OPTIONS)
+def test_all_routes_leave_what_good_writers_alone_would_have_or_say_that_they_cannot_know(
+    sandbox, shared, story, options
+):
+    check(sandbox, shared, story, options)
