@@ -25,7 +25,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 
 import pytest
-from hypothesis import Phase, event, given, note, settings
+from hypothesis import Phase, event, example, given, note, settings
 from hypothesis import strategies as st
 
 from pitrkit.dynamodb import exports, pitr, tables
@@ -88,6 +88,16 @@ OPTIONS = st.fixed_dictionaries(
         "late": st.sets(st.integers(0, 9), max_size=3),
     }
 )
+
+PLAIN = {"guard": "item", "narrow": True, "copies": "restore", "late": set()}
+T1, T2 = 0, 1  # edges
+SECONDS = 10**6
+
+
+def story(*items, lasts, longer=0):
+    """A story told by hand: each item's start, then its writes, each a phase or edge, the place there, and the action."""
+    told = [(start, [((phase, place), tuple(action)) for phase, place, *action in writes]) for start, *writes in items]
+    return {"lasts": lasts, "since": 3_600, "log_longer": longer, "items": told}
 
 
 class Incident:
@@ -424,6 +434,15 @@ def shared(sandbox, aws, tmp_path_factory, make_bench):
 
 @settings(max_examples=int(os.environ.get('N','12')), phases=UNSHRUNK)
 @given(story=stories(), options=OPTIONS)
+@example(
+    story=story((None, (T1, -90 * SECONDS, "put", 1, "doomed", ""), ("in", 500, "purge")), lasts=300, longer=300),
+    options=PLAIN,
+)
+@example(story=story(((1, "safe"), ("in", 100, "mark", "e"), ("in", 900, "expire")), lasts=7_200), options=PLAIN)
+@example(
+    story=story(((1, "safe"), ("in", 100, "mark", "e"), (T2, 30 * SECONDS, "expire")), lasts=1_800, longer=600),
+    options=PLAIN,
+)
 def test_all_routes_leave_what_good_writers_alone_would_have_or_say_that_they_cannot_know(
     sandbox, shared, story, options
 ):
