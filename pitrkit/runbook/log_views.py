@@ -191,9 +191,8 @@ def routes_card(routes: Sequence[Route], *, table: str, chosen: str, size_text: 
         for one in routes
     )
     grid = Grid(("route", "take it when", "reaches back", "takes", ">costs about"), rows)
-    priced = Note(
-        f"Estimates for {size_text}, without the writes: {routes[0].cost.priced_at} prices, see recovery/cost.", "muted"
-    )
+    priced_at = routes[0].cost.priced_at
+    priced = Note(f"Estimates for {size_text}, by the prices of {priced_at}, without the writes.", "muted")
     blocks: tuple[Block, ...] = (grid, *(Note(text, "warn") for text in notes), priced)
     data = {"chosen": chosen, "routes": [{"name": one.name, "usd": round(one.cost.usd, 2)} for one in routes]}
     return View("routes", f"Ways to roll {table} back", (Tag(f"takes: {chosen}", "info"),), blocks, data)
