@@ -171,12 +171,15 @@ def test_a_seeded_past_is_counted_by_what_happened():
         sandbox.clock.set(NOON)
         scenario.lay_into(sandbox)
         end = NOON + timedelta(minutes=1)
+        units = {"name": "ConsumedWriteCapacityUnits", "table": "Orders", "stat": "Sum"}
         queries = [
-            *(query(LATENCY, f"{name}Item", table="Orders", number=n) for n, name in enumerate(("Put", "Update", "Delete"))),
+            query(LATENCY, "PutItem", table="Orders"),
+            query(LATENCY, "UpdateItem", table="Orders", number=1),
+            query(LATENCY, "DeleteItem", table="Orders", number=2),
             query("TimeToLiveDeletedItemCount", table="Orders", stat="Sum", number=3),
-            query("ConsumedWriteCapacityUnits", table="Orders", stat="Sum", number=4),
-            query("ConsumedWriteCapacityUnits", table="Orders", stat="Sum", number=5, GlobalSecondaryIndexName="by_status"),
-        ]  # fmt: skip
+            query(**units, number=4),
+            query(**units, number=5, GlobalSecondaryIndexName="by_status"),
+        ]
         found = ask(sandbox, *queries, start=NOON - timedelta(days=1), end=end)
     sums = {name: sum(value for _, value in points) for name, points in found.items()}
     expired = sum(write.by == "ttl" for write in scenario.writes)
@@ -306,7 +309,7 @@ def test_statistics_of_one_metric_and_the_list_of_metrics(sandbox, dynamodb):
     assert point["Timestamp"] == NOON
     assert [point[name] for name in statistics] == [2, 4, 2, 2, 2]
     listed = cloudwatch.list_metrics(Namespace="AWS/DynamoDB", Dimensions=[{"Name": "Operation"}])["Metrics"]
-    assert [(one["MetricName"], dict((d["Name"], d["Value"]) for d in one["Dimensions"])) for one in listed] == [
+    assert [(one["MetricName"], {d["Name"]: d["Value"] for d in one["Dimensions"]}) for one in listed] == [
         (LATENCY, {"Operation": "PutItem", "TableName": "Shop"})
     ]
 
