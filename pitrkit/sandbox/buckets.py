@@ -18,7 +18,7 @@ EXPORTS_BUCKET = "pitrkit-sandbox-exports"
 """The bucket that a sandbox with a story in it has ready."""
 
 FORBIDDEN = 403
-_SIGNED = re.compile(r"Credential=([^/,&]+)/[^/]+/[^/]+/s3/")
+_SIGNED = re.compile(r"Credential=([^/,&]+)/[^/]+/[^/]+/s3/|AWSAccessKeyId=([^&]+)")
 _OBJECT_ACTIONS = {"GET": "GetObject", "HEAD": "GetObject", "DELETE": "DeleteObject"}
 _BUCKET_ACTIONS = {"GET": "ListBucket", "HEAD": "ListBucket", "PUT": "CreateBucket", "DELETE": "DeleteBucket"}
 _DENIED = (
@@ -74,7 +74,7 @@ class S3Request:
             action = "GetBucketLocation"
         else:
             action = _BUCKET_ACTIONS.get(method, "PutObject")
-        return cls(bucket, action, signed[1])
+        return cls(bucket, action, signed[1] or signed[2])
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,7 +111,7 @@ class Filter:
         if key and where:
             _refuse_keys(where, names, table)
         conditions = _key_conditions(key, names, values, table) if key else []
-        condition = get_filter_expression(where, names, normalised_image(values)) if where else None
+        condition = _condition(where, names, values) if where else None
         paths = ProjectionExpressionParser(specification.get("ProjectionExpression"), names).parse()
 
         def keeps(image: Image) -> bool:
@@ -133,6 +133,18 @@ class Filter:
                 before, after = (image and self.projected(image) for image in (record.before, record.after))
                 kept.append(record._replace(before=before, after=after))
         return kept
+
+
+def _condition(text: str, names: dict[str, str], values: dict[str, Any]) -> Any:
+    try:
+        return get_filter_expression(text, names, normalised_image(values))
+    except KeyError as missing:
+        raise invalid(
+            "Invalid FilterExpression: An expression attribute value used in expression is not defined; "
+            f"attribute value: {missing.args[0]}"
+        ) from None
+    except ValueError as error:  # of moto's parser, and values that are none
+        raise invalid(f"Invalid FilterExpression: {error}") from None
 
 
 def _key_conditions(
