@@ -163,8 +163,11 @@ def _titled(name: str, protection: Protection) -> Tag:
     return Tag(f"{name} {tag.text}", tag.tone)
 
 
-def picked_time(at: datetime, protection: Protection) -> View:
-    """Return the chosen second, in UTC and local time, and how far it is from the window's ends."""
+def picked_time(at: datetime, protection: Protection, *, until: datetime | None = None) -> View:
+    """Return the chosen second, in UTC and local time, and how far it is from the window's ends.
+
+    *until* is the end of the damage in a three-way recovery.
+    """
     local = at.astimezone()
     rows: list[tuple[str, Cell]] = [("UTC", moment(at))]
     if local.utcoffset() != at.astimezone(UTC).utcoffset():
@@ -173,10 +176,14 @@ def picked_time(at: datetime, protection: Protection) -> View:
         after, left = protection.window.latest_at - at, at - protection.window.earliest_at
         rows.append(("before latest", duration(after.total_seconds()) if after else "it is the latest second"))
         rows.append(("leaves the window in", f"about {duration(left.total_seconds() + _slack(protection))}"))
-    meaning = Note("The table as of this second includes exactly the writes up to it.", "muted")
-    return View(
-        "picked", "Chosen second", (Tag("in the window", "good"),), (Facts(tuple(rows)), meaning), {"at": iso(at)}
-    )
+    meaning = "The table as of this second includes exactly the writes up to it."
+    data = {"at": iso(at)}
+    if until is not None:
+        rows.append(("damage until", f"{moment(until)}, {duration((until - at).total_seconds())} later"))
+        data["damage_until"] = iso(until)
+        meaning += " What happened from it to the damage's end is what will be taken back; what came later stays."
+    blocks = (Facts(tuple(rows)), Note(meaning, "muted"))
+    return View("picked", "Chosen second", (Tag("in the window", "good"),), blocks, data)
 
 
 def _slack(protection: Protection) -> float:
@@ -186,8 +193,21 @@ def _slack(protection: Protection) -> float:
     return max(0.0, protection.period_days * 86400 - reach)
 
 
-def restoration_card(restoration: Restoration, table: Table | None = None) -> View:
-    """Return a restore: from where, to where, as of when; with the copy itself once it is there."""
+def restoration_card(*restorations: tuple[Restoration, Table | None]) -> View:
+    """Return restores: from where, to where, as of when; each with the copy itself once it is there."""
+    found = [_restoration(*one) for one in restorations]
+    blocks: list[Block] = [block for facts, _, _ in found for block in facts]
+    tags = tuple(tag for _, these, _ in found for tag in these)
+    missing = "A copy has no tags, TTL, streams, alarms or PITR of its own. It is only read here."
+    title = "Restored copy" if len(found) == 1 else "Restored copies: before the damage, and right after it"
+    data = found[0][2] | ({"until": found[1][2]} if len(found) > 1 else {})
+    return View("restoration", title, tags, (*blocks, Note(missing, "muted")), data)
+
+
+def _restoration(
+    restoration: Restoration, table: Table | None
+) -> tuple[tuple[Block, ...], tuple[Tag, ...], dict[str, Any]]:
+    """Return what is to be said of one restore: its facts, its state, and both as plain JSON."""
     rows: list[tuple[str, Cell]] = [
         ("source", restoration.source),
         ("copy", restoration.target),
@@ -208,8 +228,7 @@ def restoration_card(restoration: Restoration, table: Table | None = None) -> Vi
         "started_at": iso(restoration.started_at),
         "status": table.status if table else "",
     }
-    missing = "A copy has no tags, TTL, streams, alarms or PITR of its own. It is only read here."
-    return View("restoration", "Restored copy", (state, how), (Facts(tuple(rows)), Note(missing, "muted")), data)
+    return (Facts(tuple(rows)),), (state, how), data
 
 
 def backups_list(backups: Sequence[SystemBackup]) -> View:

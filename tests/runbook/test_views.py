@@ -282,9 +282,10 @@ def gallery(tmp: Path) -> list[views.View]:
         views.window_view(PROTECTED, minutes(3), at="2026-11-22T02:14:05Z"),
         views.window_view(UNPROTECTED, (), "CloudWatch has no write calls of this table in the last 12 hours."),
         views.picked_time(T0, PROTECTED),
-        views.restoration_card(Restoration("Orders", "Orders-pitr-20261123T021405Z", T0, False, T0)),
+        views.restoration_card((Restoration("Orders", "Orders-pitr-20261123T021405Z", T0, False, T0), None)),
         views.restoration_card(
-            Restoration("Orders", "Orders-pitr-20261123T021405Z", T0, True, T0), table("Orders-pitr", bare=True)
+            (Restoration("Orders", "Orders-pitr-20261123T021405Z", T0, True, T0), table("Orders-pitr", bare=True)),
+            (Restoration("Orders", "Orders-pitr-20261123T021505Z", T0, False, T0), None),
         ),
         views.counts_card(made),
         views.samples_view(made, 3),
