@@ -53,13 +53,13 @@ def burst(operation, minute, *counts):
 
 @pytest.mark.parametrize("bursts", [0.0, 0.3])
 def test_steady_noise_gives_no_candidate_in_most_days(bursts):
-    days = [propose(traffic(seed, 1440, bursts=bursts)) for seed in range(20)]
+    days = [propose(traffic(seed, 1440, bursts=bursts)) for seed in range(12)]
     assert sum(1 for found in days if found) <= 1
 
 
 def test_noise_with_a_long_tail_gives_few():
-    days = [propose(traffic(seed, 1440, bursts=1.0)) for seed in range(20)]
-    assert sum(1 for found in days if found) <= 4
+    days = [propose(traffic(seed, 1440, bursts=1.0)) for seed in range(12)]
+    assert sum(1 for found in days if found) <= 2
 
 
 @given(st.integers(0, 10**6), st.integers(100, 700), st.integers(20, 400))
@@ -150,7 +150,9 @@ def test_nothing_known_proposes_nothing():
 
 
 @given(
-    st.lists(st.tuples(st.sampled_from(["PutItem", "DeleteItem", "BatchWriteItem"]), st.integers(-5, 90), st.integers(1, 10**7))),
+    st.lists(
+        st.tuples(st.sampled_from(["PutItem", "DeleteItem", "Odd"]), st.integers(-5, 90), st.integers(1, 10**7))
+    ),
     st.lists(st.tuples(st.integers(-100, 200), st.sampled_from([CODE, "UpdateTimeToLive", "DeleteTable"]))),
     st.sampled_from([60, 300, 3600]),
 )  # fmt: skip

@@ -357,7 +357,7 @@ class Document(HTMLParser):
 
 OURS = {
     *("div", "span", "style", "table", "thead", "tbody", "tr", "th", "td", "pre", "mark"),
-    *("svg", "line", "text", "rect", "title"),
+    *("svg", "line", "text", "rect", "title", "g", "path", "circle"),
 }
 
 
