@@ -1,4 +1,4 @@
-"""The sandbox's own HTTP interface under `/_sandbox/`: clock, faults, truth, health."""
+"""The sandbox's own HTTP interface under `/_sandbox/`: clock, faults, expiry, truth, health."""
 
 from __future__ import annotations
 
@@ -25,14 +25,16 @@ class Control:
         clock: The sandbox's clock.
         truth: Returns what a scenario knows to be true, or None if it knows nothing.
         faults: What goes wrong.
+        expire: Has the service delete what has expired, and returns how many items by table.
     """
 
     clock: Clock
     truth: Callable[[], dict[str, Any] | None]
     faults: Faults
+    expire: Callable[[], dict[str, int]]
 
     def answer(self, method: str, path: str, content: bytes) -> Reply:
-        """Answer one request: `GET health`, `GET|POST clock`, `GET|POST|DELETE faults`, `GET truth`."""
+        """Answer one request: `GET health`, `GET|POST clock`, `GET|POST|DELETE faults`, `POST expire`, `GET truth`."""
         match method, path.removeprefix(PREFIX):
             case "GET", "health":
                 return _json({"status": "ok"})
@@ -47,6 +49,8 @@ class Control:
             case "DELETE", "faults":
                 self.faults.clear()
                 return self._faults()
+            case "POST", "expire":
+                return _json({"deleted": self.expire()})
             case "GET", "truth" if (truth := self.truth()) is not None:
                 return _json(truth)
         return _json({"error": f"nothing at {method} {path}"}, status=_NOT_FOUND)

@@ -28,6 +28,8 @@ _REASON = re.compile(
     r"(Table|Index)(Read|Write)"
     r"(ProvisionedThroughput|AccountLimit|KeyRangeThroughput|MaxOnDemandThroughput)Exceeded"
 )
+_SERVICES = ("dynamodb", "dynamodbstreams", "cloudwatch", "cloudtrail")
+_ACTIONS = {"dynamodbstreams": "dynamodb"}
 _BATCHES = ("BatchWriteItem", "BatchGetItem", "BatchExecuteStatement")
 _READS = ("GetItem", "BatchGetItem", "Query", "Scan", "TransactGetItems")
 _CHARACTER = re.compile(rb"[0-8a-ln-yA-Y]")
@@ -48,10 +50,13 @@ class Fault:
             `drop_before`, `drop_after`: the connection is closed without a reply, before or after the request was done;
             `truncate`: the request is done, the reply breaks off in its body;
             `bad_checksum`: the request is done, one character of the reply is another by the time it arrives;
-            `expired_credentials`: refused, because the credentials have expired.
+            `expired_credentials`: refused, because the credentials have expired;
+            `denied`: refused, because the caller is not allowed to.
         share: Of the requests that it is about, the share that it strikes.
         count: How many it strikes at most; None for any number.
         skip: How many requests that it is about pass before it begins.
+        service: Service that it is about, by boto's name: `dynamodb`, `dynamodbstreams`, `cloudwatch` or `cloudtrail`;
+            empty for all of them.
         operations: The API's names of the operations that it is about; none for all.
         table: Name of the table that it is about; empty for all.
         access_key: Access key whose requests it is about; empty for all.
@@ -67,6 +72,7 @@ class Fault:
     share: float = 1.0
     count: int | None = None
     skip: int = 0
+    service: str = ""
     operations: tuple[str, ...] = ()
     table: str = ""
     access_key: str = ""
@@ -81,6 +87,8 @@ class Fault:
             raise ValueError(f"no such kind of fault: {self.kind!r}; there are {', '.join(_KINDS)}")
         if not 0 <= self.share <= 1:
             raise ValueError(f"share is {self.share}, which is not from 0 to 1")
+        if self.service not in ("", *_SERVICES):
+            raise ValueError(f"no faults for a service {self.service!r}; there are {', '.join(_SERVICES)}")
         if self.code not in _THROTTLES:
             raise ValueError(f"no code of throttling: {self.code!r}; there are {', '.join(_THROTTLES)}")
         for reason in self.reasons:
@@ -112,7 +120,8 @@ class Fault:
     def is_about(self, request: Request) -> bool:
         """Return whether it can strike *request*."""
         return (
-            (not self.operations or request.operation in self.operations)
+            self.service in ("", request.service)
+            and (not self.operations or request.operation in self.operations)
             and (not self.table or self.table in {name.rpartition(":table/")[2] for name in request.tables()})
             and (not self.access_key or self.access_key == request.access_key)
             and (self.kind != "unprocessed" or request.operation in _BATCHES)
@@ -190,6 +199,10 @@ class Faults:
 
 
 def _throttled(fault: Fault, request: Request, _inner: Handler, _dice: random.Random) -> Reply:
+    if request.service == "cloudtrail":
+        return _refusal("ThrottlingException", "Rate exceeded", service=_FRONT)
+    if request.service == "cloudwatch":
+        return _refusal("Throttling", "Rate exceeded", service=_FRONT)
     way = "Read" if request.operation in _READS else "Write"
     tables = [table for name in request.tables() if (table := request.table(name)) is not None]
     resource = tables[0].table_arn if tables else ""
@@ -204,6 +217,19 @@ def _throttled(fault: Fault, request: Request, _inner: Handler, _dice: random.Ra
 def _expired(_fault: Fault, _request: Request, _inner: Handler, _dice: random.Random) -> Reply:
     message = "The security token included in the request is expired"
     return _refusal("ExpiredTokenException", message, service=_FRONT)
+
+
+def _denied(_fault: Fault, request: Request, _inner: Handler, _dice: random.Random) -> Reply:
+    action = f"{_ACTIONS.get(request.service, request.service)}:{request.operation}"
+    tables = [table.table_arn for name in request.tables() if (table := request.table(name)) is not None]
+    resource = f" on resource: {tables[0]}" if tables else ""
+    message = (
+        f"User: arn:aws:sts::{request.account}:user/moto is not authorized to perform: {action}{resource} "
+        f"because no identity-based policy allows the {action} action"
+    )
+    # CloudWatch still has the codes of its first protocol.
+    code = "AccessDenied" if request.service == "cloudwatch" else "AccessDeniedException"
+    return _refusal(code, message, service=_FRONT)
 
 
 def _failed(fault: Fault, request: Request, inner: Handler, _dice: random.Random) -> Reply:
@@ -317,4 +343,5 @@ _KINDS: dict[str, Callable[[Fault, Request, Handler, random.Random], Reply]] = {
     "truncate": _truncated,
     "bad_checksum": _changed,
     "expired_credentials": _expired,
+    "denied": _denied,
 }
