@@ -2,7 +2,8 @@
 
 The evidence is circumstantial: calls a minute and what was done in the account. A sudden change of the writes says in
 which minute it began, a deploy right before it says in which second its cause came. The proposal is the last second
-before that. Too early is safe: what was written in between shows up as a difference and may be kept. Too late is not.
+before that. Too early costs little: what was written in between shows up as a difference and may be kept, and only an
+item that came into being in between and was then deleted is missed. Too late loses what the damage did first.
 """
 
 from __future__ import annotations
@@ -108,20 +109,22 @@ def propose(activity: Activity | None, events: Sequence[TrailEvent] = (), *, mos
 
 
 def _changes(activity: Activity) -> Iterator[_Change]:
-    # The latest minutes are still coming in: what they lack is no fall.
+    series = [(name, list(points)) for name, points in _series(activity)]
+    # What comes first is no change of anything. The latest minutes are still coming in: what they lack is no fall.
+    start_at = min((at for _, points in series for at, _ in points), default=activity.end_at)
     end_at = activity.end_at - max(_UNSETTLED, activity.period)
-    count = int((end_at - activity.start_at) / activity.period)
-    for series, points in _series(activity):
-        values = [0.0] * max(0, count)
+    count = max(0, int((end_at - start_at) / activity.period))
+    for name, points in series:
+        values = [0.0] * count
         for at, value in points:
-            place = int((at - activity.start_at) / activity.period)
+            place = int((at - start_at) / activity.period)
             if 0 <= place < count:
                 values[place] += value
-        for found in (*rises(values), *(falls(values) if series != _EXPIRED else ())):
+        for found in (*rises(values), *(falls(values) if name != _EXPIRED else ())):
             at, seen_at, ends_at = (
-                activity.start_at + place * activity.period for place in (found.first, found.seen, found.last + 1)
+                start_at + place * activity.period for place in (found.first, found.seen, found.last + 1)
             )
-            yield _Change(series, at, seen_at, ends_at, found)
+            yield _Change(name, at, seen_at, ends_at, found)
 
 
 def _series(activity: Activity) -> Iterator[tuple[str, Iterable[tuple[datetime, float]]]]:
@@ -193,18 +196,17 @@ def _turns_ttl_on(event: TrailEvent) -> bool:
 
 def _alone(events: Sequence[TrailEvent]) -> Iterator[Candidate]:
     """Yield deploys, the latest first: a few items mangled by one show in no count."""
-    later: datetime | None = None
-    for event in reversed(events):
-        ttl = _turns_ttl_on(event)
-        if not ttl and event.kind != "deploy":
-            continue
-        if later is not None and later - event.at <= BLAMED:
-            continue
-        later = event.at
+    causes = [event for event in events if event.kind == "deploy" or _turns_ttl_on(event)]
+    while causes:
+        event = causes.pop()
+        while causes and event.at - causes[-1].at <= _CHAIN:
+            event = causes.pop()
         evidence = (_told(event, None, timedelta()), "No sudden change of the writes stands out after it.")
-        score = _TTL_SCORE if ttl else _ALONE_SCORE
+        score = _TTL_SCORE if _turns_ttl_on(event) else _ALONE_SCORE
         at = (event.at.replace(microsecond=0) - _SECOND).astimezone(UTC)
         yield Candidate(at, "deploy", f"Before {_named(event)}", evidence, score)
+        while causes and event.at - causes[-1].at <= BLAMED:
+            causes.pop()
 
 
 def _title(change: _Change) -> str:

@@ -134,7 +134,7 @@ def test_the_latest_minutes_are_still_coming_in_and_prove_nothing():
 
 def test_without_any_change_the_latest_deploys_are_all_there_is_to_propose():
     found = propose(traffic(10), [deploy(60), deploy(300), deploy(301), deploy(600)])
-    assert [one.at for one in found] == [deploy(minute).at - timedelta(seconds=1) for minute in (600, 301)]
+    assert [one.at for one in found] == [deploy(minute).at - timedelta(seconds=1) for minute in (600, 300)]
     assert {one.kind for one in found} == {"deploy"}
 
 
@@ -142,6 +142,12 @@ def test_changes_of_the_table_alone_propose_nothing_but_turning_ttl_on():
     assert propose(None, [deploy(60, "UpdateTable", kind="table")]) == []
     (found,) = propose(None, [deploy(60, "UpdateTimeToLive", "Orders: TTL on, attribute x", kind="table")])
     assert found.at == deploy(60).at - timedelta(seconds=1)
+
+
+def test_the_beginning_of_a_tables_life_is_no_change():
+    activity = traffic(11)
+    kept = tuple(one for one in activity.calls if one.at >= START + timedelta(minutes=300))
+    assert propose(Activity(activity.start_at, activity.end_at, activity.period, kept)) == []
 
 
 def test_nothing_known_proposes_nothing():

@@ -37,7 +37,7 @@ def life(minutes=1440, events=200, *, end_at=NOW, seed=3, damage=True, gaps=(), 
             counts["DeleteItem"] += 420 - 100 * (n - hit)
             counts["UpdateItem"] += 260
             refused.append((at, 30))
-        calls += [Minute(at, name, count) for name, count in counts.items() if count > 0]
+        calls += [Minute(at, name, count) for name, count in sorted(counts.items()) if count > 0]
         units.append((at, float(sum(counts.values())) * 1.4))
         if expired and rng.random() < 0.5:
             gone.append((at, rng.randrange(1, 9)))
