@@ -21,7 +21,7 @@ CELL = 20.0
 NAMES = {"deploy": "deploys", "table": "table"}
 
 _RADIUS = 6.5
-_LETTER = 6.1
+_LETTER = 6.6
 _LEAST, _LONGEST = 9, 40
 _TOLD = 8
 _MANY = 10

@@ -26,6 +26,8 @@ from pitrkit.runbook.incident import Incident
 from pitrkit.runbook.values import duration
 
 NAME = "timeline.json"
+_BEFORE_LIFE = timedelta(minutes=10)
+_MINUTE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,16 @@ def gather(aws: Aws, table: str, window: Window | None, start_at: datetime, end_
     except AwsError as error:
         gaps.append(_gap(error, "Deploys and changes of the table are unknown", "cloudtrail:LookupEvents"))
     candidates = tuple(propose(known, events))
+    # Before a young table's first sign of life there is nothing to show.
+    signs = [window.earliest_at] if window else []
+    signs += [*(minute.at for minute in (known.calls[:1] if known else ())), *(event.at for event in events[:1])]
+    start_at = max(start_at, floored(min(signs, default=start_at) - _BEFORE_LIFE, _MINUTE))
     return Life(table, start_at, end_at, window, known, events, candidates, tuple(gaps))
+
+
+def floored(at: datetime, period: timedelta) -> datetime:
+    """Return *at*, or the last whole period before it."""
+    return at - timedelta(seconds=at.timestamp() % period.total_seconds())
 
 
 def save(life: Life, incident: Incident) -> None:

@@ -16,7 +16,7 @@ from pitrkit.recovery.candidates import Candidate
 from pitrkit.runbook.axis import Axis, Tick
 from pitrkit.runbook.lanes import HEIGHT as LANE
 from pitrkit.runbook.lanes import Lane, lanes
-from pitrkit.runbook.life import Life
+from pitrkit.runbook.life import Life, floored
 from pitrkit.runbook.values import moment, things
 
 WIDTH = 960.0
@@ -211,11 +211,6 @@ def draw(
         quiet=f"No {', no '.join(absent)} in this time." if absent and life.activity else "",
         live=live,
     )
-
-
-def floored(at: datetime, period: timedelta) -> datetime:
-    """Return *at*, or the last whole period before it."""
-    return at - timedelta(seconds=at.timestamp() % period.total_seconds())
 
 
 _Columns = dict[datetime, dict[str, Counter[str]]]

@@ -13,7 +13,8 @@ import ipywidgets as widgets
 
 from pitrkit.dynamodb import pitr
 from pitrkit.runbook.controls import WIDE, Control
-from pitrkit.runbook.picture import SHORTEST, draw, floored
+from pitrkit.runbook.life import floored
+from pitrkit.runbook.picture import SHORTEST, draw
 from pitrkit.runbook.time_picker import TimePicker
 from pitrkit.runbook.values import folded, moment, visible
 from pitrkit.runbook.view import View

@@ -80,11 +80,13 @@ def candidates_grid(life: Life) -> Grid:
 
 def _events_grid(events: Sequence[TrailEvent], around_at: datetime) -> Grid:
     rows = tuple(
-        (moment(event.at), event.name, folded(event.what, 60), event.source, folded(event.who, 60))
+        (moment(event.at), event.name, folded(event.what, 44), event.source, folded(event.who, 60))
         for event in nearest(events, around_at)
     )
     listed = "" if len(rows) == len(events) else f": the {len(rows)} of {len(events):,} nearest to {moment(around_at)}"
-    return Grid(("=at", "=event", "what", "=service", "who"), rows, caption=f"Deploys and changes of the table{listed}")
+    return Grid(
+        ("=at", "=event", "=what", "=service", "who"), rows, caption=f"Deploys and changes of the table{listed}"
+    )
 
 
 def nearest(events: Sequence[TrailEvent], around_at: datetime) -> list[TrailEvent]:

@@ -107,6 +107,11 @@ def test_the_scenarios_bad_deploy_is_the_likeliest_candidate_without_being_told(
     assert window.life.gaps == ()
 
 
+def test_a_young_tables_picture_begins_shortly_before_its_life(book, scenario):
+    found = pick.window(book, hours=12).life
+    assert timedelta() <= scenario.created_at - found.start_at <= timedelta(minutes=12)
+
+
 def test_choosing_the_candidate_settles_t_and_the_picture_around_it_is_shown(book):
     control = pick.window(book).picker()
     control.candidates.value = control.candidates.options[0][1]
