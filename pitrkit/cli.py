@@ -155,6 +155,9 @@ def _incident_of(notebook: Path, parameters: dict[str, str]) -> str:
 def _recover(command: argparse.ArgumentParser) -> None:
     command.add_argument("table", help="the damaged table")
     command.add_argument("--at", default="", help="ISO 8601 with Z or an offset, latest, or a duration ago (90m)")
+    command.add_argument(
+        "--damage-until", default="", metavar="TIME", help="when the damage was done: take back what it did till then"
+    )
     command.add_argument("--incident", default="", help="name of the incident; goes on with it if it exists")
     command.add_argument("--approve", default="", metavar="DIGEST", help="write exactly the plan of this digest")
     command.add_argument("--modified", default="", choices=("keep", "revert"), help="modified items in scope")
@@ -168,6 +171,9 @@ def _recover(command: argparse.ArgumentParser) -> None:
     command.add_argument("--keys", default="", help="scope by key: a JSON list")
     command.add_argument("--where", default="", help="scope by JMESPath over kind, key, before, after, changed")
     command.add_argument("--restored", default="", metavar="TABLE", help="compare with this copy, do not restore")
+    command.add_argument(
+        "--restored-until", default="", metavar="TABLE", help="a copy from right after the damage, with --restored"
+    )
     command.add_argument("--target", default="", metavar="TABLE", help="name of the table to restore into")
     command.add_argument("--accept", default="", help="findings to accept by name: no-pitr")
     command.add_argument("--write-units", default="", metavar="N", help="pace in write units a second")

@@ -30,7 +30,13 @@ if TYPE_CHECKING:
 
     from pitrkit.recovery.snapshot import Snapshot
 
-__all__ = ["KINDS", "Change", "ChangeSet", "Counts", "Kind", "diff", "from_changes"]
+__all__ = ["KINDS", "ONE_COPY", "TWO_COPIES", "Change", "ChangeSet", "Counts", "Kind", "diff", "from_changes"]
+
+ONE_COPY = "restored copy"
+"""A source: a copy of the past against the table as it is now, so the later side holds good writes, too."""
+
+TWO_COPIES = "two copies"
+"""A source: the table before the damage against the table right after it."""
 
 _META = "changes.json"
 _ROWS = "changes.parquet"
@@ -81,9 +87,9 @@ class ChangeSet:
 
     Attributes:
         folder: Where it lies.
-        table: Table it is about (the later side's name).
+        table: Table it is about.
         key_schema: The table's key.
-        source: What told it, in words: `restored copy`, `journal`.
+        source: What told it: `ONE_COPY`, `TWO_COPIES`, `journal`, or a log.
         before_at: The earlier time, as text.
         after_at: The later time, as text.
         counts: Items by kind, of what is in scope; `same` always counts the whole comparison.
@@ -124,6 +130,11 @@ class ChangeSet:
         if held != len(changes):
             raise BadInput(f"the change set in {folder} has {held:,} of its {len(changes):,} changes", fix=_AGAIN)
         return changes
+
+    @property
+    def open_ended(self) -> bool:
+        """Whether its later side is simply now, so that good writes made since the damage are among its changes."""
+        return self.source == ONE_COPY
 
     @property
     def rows(self) -> Path:
@@ -216,12 +227,14 @@ def diff(
     *,
     before_at: str,
     after_at: str,
-    source: str = "restored copy",
+    source: str = ONE_COPY,
+    table: str = "",
     memory_limit: str = MEMORY_LIMIT,
 ) -> ChangeSet:
     """Write what differs between two snapshots to *folder* as a change set, and return it.
 
-    An earlier change set in the folder is replaced. Beside *memory_limit*, which the join of the keys keeps to, it uses
+    An earlier change set in the folder is replaced. *table* is the one that it is about, the later side's where blank.
+    Beside *memory_limit*, which the join of the keys keeps to, it uses
     some 200 MB at any number and size of items; the rest lies in files inside the folder while it runs.
 
     Raises:
@@ -243,7 +256,7 @@ def diff(
         return _finish(
             ChangeSet(
                 folder=folder,
-                table=after.table,
+                table=table or after.table,
                 key_schema=after.key_schema,
                 source=source,
                 before_at=before_at,

@@ -132,6 +132,7 @@ def _database(work: Path, memory_limit: str) -> Iterator[duckdb.DuckDBPyConnecti
     }
     try:
         with duckdb.connect(config=config) as database:
+            database.execute("SET enable_progress_bar = false")  # it goes to standard output, which is the operator's
             yield database
     except (duckdb.OutOfMemoryException, duckdb.ParserException) as error:
         raise BadInput(

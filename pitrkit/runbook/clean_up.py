@@ -1,4 +1,4 @@
-"""14: delete the restored copy, and only the one that this incident made."""
+"""14: delete the restored copies, and only those that this incident made."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pitrkit.runbook import views
 from pitrkit.runbook.book import Book
 from pitrkit.runbook.gate import Intent
 from pitrkit.runbook.passage import Passage, pass_gate
+from pitrkit.runbook.sides import Side, sides
 from pitrkit.runbook.view import Shows
 from pitrkit.runbook.views import View
 from pitrkit.runbook.widgets import ApproveBox
@@ -18,22 +19,31 @@ from pitrkit.runbook.widgets import ApproveBox
 
 @dataclass
 class Removal(Shows):
-    """The restored copy on its way out; None where there is nothing (left) to delete."""
+    """The restored copies on their way out; none where there is nothing (left) to delete.
+
+    Attributes:
+        copies: What would be deleted, by the side of the incident that it is.
+        why_not: Why the others would not be.
+    """
 
     book: Book
-    copy: Table | None
-    why_not: str
+    copies: dict[Side, Table]
+    why_not: tuple[str, ...]
     intent: Intent | None
     passage: Passage
 
     def view(self) -> View:
         """Return what would be deleted."""
+        kept = " ".join(self.why_not)
         if self.intent is None:
-            return views.note(self.why_not)
-        return views.intent_card(self.intent, "Deletes the restored copy for good. The original table is not touched.")
+            return views.note(kept)
+        words = f"the {len(self.copies)} restored copies" if len(self.copies) > 1 else "the restored copy"
+        return views.intent_card(
+            self.intent, f"Deletes {words} for good. The original table is not touched.{' ' if kept else ''}{kept}"
+        )
 
     def approve(self) -> ApproveBox:
-        """Return a widget that approves the deletion when the copy's name is typed."""
+        """Return a widget that approves the deletion when the copy's name is typed, the first one's of two."""
         return self.passage.widget({"action": "delete table"})
 
     def gate(self, approve: str) -> View:
@@ -44,22 +54,43 @@ class Removal(Shows):
         return pass_gate(self.book, self.passage, self.intent.action, approve, command)
 
     def delete(self) -> View:
-        """Delete the copy, if it is still the very table that was approved."""
-        if self.intent is None or self.copy is None:
+        """Delete the copies, each only if it is still the very table that was approved."""
+        if self.intent is None:
             return views.note("Nothing was deleted.")
         self.passage.require()
-        if tables.describe(self.book.aws, self.copy.name).id != self.copy.id:
-            raise BadInput("this is another table of the same name now", table=self.copy.name, fix="Look at it first.")
-        self.book.note("delete_requested", table=self.copy.name, table_id=self.copy.id)
-        self.book.aws.call("dynamodb", "delete_table", TableName=self.copy.name)
-        self.book.done("clean_up", "copy_deleted", restored_by="deleted")
-        return views.note(f"{self.copy.name} is being deleted.")
+        for side, copy in self.copies.items():
+            if tables.describe(self.book.aws, copy.name).id != copy.id:
+                raise BadInput("this is another table of the same name now", table=copy.name, fix="Look at it first.")
+            self.book.note("delete_requested", table=copy.name, table_id=copy.id)
+            self.book.aws.call("dynamodb", "delete_table", TableName=copy.name)
+            self.book.done("clean_up", "copy_deleted", **{side.by: "deleted"})
+        names = [copy.name for copy in self.copies.values()]
+        return views.note(f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} being deleted.")
 
 
 def copy_of(book: Book) -> Removal:
-    """Prepare the deletion of the copy that this incident restored. A copy that was given or adopted is kept."""
+    """Prepare the deletion of the copies that this incident restored. Those that were given or adopted are kept."""
     data = book.data
-    name, by = data.get("restored_table", ""), data.get("restored_by", "")
+    copies: dict[Side, Table] = {}
+    why_not = []
+    for side in sides(data):
+        found = _ours(book, side)
+        if isinstance(found, Table):
+            copies[side] = found
+        else:
+            why_not.append(found)
+    if not copies:
+        return Removal(book, {}, tuple(why_not), None, Passage(None, ""))
+    made = [f"{copy.arn} (id {copy.id})" for copy in copies.values()]
+    name = next(iter(copies.values())).name
+    intent = Intent("delete table", name, {"account": data["account"], "region": data["region"], "copies": made})
+    return Removal(book, copies, tuple(why_not), intent, Passage(intent, name))
+
+
+def _ours(book: Book, side: Side) -> Table | str:
+    """Return the copy that this incident made, or why there is none to delete."""
+    data = book.data
+    name, by = data.get(side.table, ""), data.get(side.by, "")
     if by != "incident":
         why = {
             "given": f"{name} was given to this incident, so it is not ours to delete.",
@@ -67,20 +98,12 @@ def copy_of(book: Book) -> Removal:
             "deleted": f"{name} is deleted already.",
             "returned": f"{name} is the deleted table brought back, not a copy of one.",
         }
-        return _nothing(book, why.get(by, "This incident has restored nothing."))
+        return why.get(by, "This incident has restored nothing.")
     try:
         copy = tables.describe(book.aws, name)
     except TableNotFound:
-        return _nothing(book, f"{name} is gone already.")
+        return f"{name} is gone already."
     made_here = copy.restored is not None and copy.restored.source_arn == data["table_arn"]
-    if name == data["table"] or copy.id != data.get("restored_table_id") or not made_here:
-        return _nothing(
-            book, f"{name} is not known to be the copy that this incident made; 03_restore looks at it again."
-        )
-    details = {"account": data["account"], "region": data["region"], "arn": copy.arn, "id": copy.id}
-    intent = Intent("delete table", name, details)
-    return Removal(book, copy, "", intent, Passage(intent, name))
-
-
-def _nothing(book: Book, why: str) -> Removal:
-    return Removal(book, None, why, None, Passage(None, ""))
+    if name == data["table"] or copy.id != data.get(side.table_id) or not made_here:
+        return f"{name} is not known to be the copy that this incident made; 03_restore looks at it again."
+    return copy

@@ -19,6 +19,7 @@ from pitrkit.runbook.book import Book
 from pitrkit.runbook.incident import now
 from pitrkit.runbook.progress import Progress
 from pitrkit.runbook.select import check_copy
+from pitrkit.runbook.sides import Side, sides
 from pitrkit.runbook.views import View
 from pitrkit.runbook.widgets import Explorer
 
@@ -61,7 +62,8 @@ class Difference:
 def diff(book: Book, *, segments: int = 4) -> Difference:
     """Snapshot the restored copy and the live table, and compare them item by item.
 
-    The copy's snapshot is kept and used again; the live table is read anew each time.
+    In a three-way recovery the two copies are compared, from before and from right after the damage; the live table
+    is not read. A copy's snapshot is kept and used again; the live table is read anew each time.
 
     Args:
         book: The incident's book.
@@ -71,17 +73,12 @@ def diff(book: Book, *, segments: int = 4) -> Difference:
         BadInput: The two tables are keyed differently, or one is not active.
     """
     original = book.table()
-    copy = tables.describe(book.aws, book.known("restored_table", step="03_restore"))
-    check_copy(copy, original)
     number = 1 + len(list(book.incident.path("changes").glob("[0-9][0-9][0-9]")))
-    # Named by the table's id: another table that took the copy's name is read anew. One that was never a restore may
-    # be written to by others, so it is read anew each time.
-    then = _snapshot(book, copy, f"then-{copy.id[:13]}", segments, keep=copy.restored is not None)
-    present = _snapshot(book, original, f"now-{number:03}", segments)
-    at = book.data.get("restore_at") or iso(then.started_at)
-    found = changes.diff(
-        then, present, book.incident.path("changes", f"{number:03}"), before_at=at, after_at=iso(present.started_at)
-    )
+    (then, at), *until = [_past(book, side, original, segments) for side in sides(book.data)]
+    later, later_at = until[0] if until else _present(book, original, f"now-{number:03}", segments)
+    folder = book.incident.path("changes", f"{number:03}")
+    source = changes.TWO_COPIES if until else changes.ONE_COPY
+    found = changes.diff(then, later, folder, before_at=at, after_at=later_at, source=source, table=original.name)
     book.done(
         "diff",
         "tables_compared",
@@ -93,6 +90,23 @@ def diff(book: Book, *, segments: int = 4) -> Difference:
         segments=segments,
     )
     return Difference(book, found)
+
+
+def _past(book: Book, side: Side, original: Table, segments: int) -> tuple[Snapshot, str]:
+    """Return one side of the past, and the second it shows."""
+    copy = tables.describe(book.aws, book.known(side.table, step="03_restore"))
+    check_copy(copy, original)
+    # Named by the table's id: another table that took the copy's name is read anew. One that was never a restore may
+    # be written to by others, so it is read anew each time.
+    name = f"{side.snapshot}-{copy.id[:13]}"
+    taken = _snapshot(book, copy, name, segments, keep=copy.restored is not None)
+    return taken, str(book.data.get(side.at) or iso(taken.started_at))
+
+
+def _present(book: Book, original: Table, name: str, segments: int) -> tuple[Snapshot, str]:
+    """Return the live table as it is now, and when that was."""
+    taken = _snapshot(book, original, name, segments)
+    return taken, iso(taken.started_at)
 
 
 def _snapshot(book: Book, table: Table, name: str, segments: int, *, keep: bool = False) -> Snapshot:

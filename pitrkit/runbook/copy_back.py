@@ -179,10 +179,15 @@ def is_current(book: Book, slot: Slot, plan: Plan) -> bool:
 def choose_modified(difference: compare.Difference, modified: str = "") -> Choice:
     """Return a widget that asks what to do with modified items, if there are any in scope."""
     counts = difference.changes.counts
+    unless_told = (
+        "leave them for now: they may be good writes"
+        if difference.changes.open_ended
+        else "put their earlier values back, as they were damaged"
+    )
     return Choice(
         f"{counts.modified:,} modified items",
         [
-            ("leave them for now: they may be good writes", ""),
+            (unless_told, ""),
             ("keep them as they are now", "keep"),
             ("put their earlier values back", "revert"),
         ],
@@ -240,7 +245,9 @@ def plan(
         BadInput: A policy word is not known, or *approve* names a plan of another policy.
     """
     changes = compare.open_scoped(book).changes
-    wanted = policy(modified, inserted, attributes, guard, expired)
+    # What differs from now may be a good write; what differs from right after the damage is not.
+    unless_told = "ask" if changes.open_ended else "revert"
+    wanted = policy(modified or unless_told, inserted, attributes, guard, expired)
     explicit = bool(modified or inserted or attributes or guard or expired)
     return prepare(
         book,

@@ -76,7 +76,7 @@ class Return(Shows):
         shown = Restoration(
             self.backup.table, self.target, self.backup.created_at, restoration.adopted, table.created_at
         )
-        return views.restoration_card(shown, table)
+        return views.restoration_card((shown, table))
 
 
 def bring_back(aws: Aws, table: str, *, target: str = "", incident: str = "") -> Return:

@@ -9,9 +9,10 @@ from pitrkit.dynamodb import pitr
 from pitrkit.dynamodb.pitr import Protection, iso
 from pitrkit.errors import BadInput, InputNeeded, RecordAltered
 from pitrkit.runbook import life, views
-from pitrkit.runbook.book import Book
+from pitrkit.runbook.book import OF_A_COMPARISON, Book
 from pitrkit.runbook.incident import now
 from pitrkit.runbook.life import Life
+from pitrkit.runbook.sides import THEN, UNTIL
 from pitrkit.runbook.values import visible
 from pitrkit.runbook.view import Shows
 from pitrkit.runbook.views import View
@@ -97,19 +98,26 @@ def window(book: Book, *, hours: float = HOURS, at: str = "") -> Window:
     return Window(book, found, gathered)
 
 
-def pick(book: Book, at: str) -> View:
+def pick(book: Book, at: str, *, damage_until: str = "") -> View:
     """Settle the second to go back to and leave it in the incident.
 
     Args:
         book: The incident's book.
         at: ISO 8601 with Z or an offset, `latest`, or a duration ago such as `90m`.
+        damage_until: A second by which the damage was done, written the same way, for the three-way route: what
+            differs between the two is looked at, instead of what differs from now. Blank: the classic route.
 
     Raises:
         InputNeeded: *at* is blank; it names the candidates.
-        BadInput: Not a time, outside the window, or the incident has restored another second already.
+        BadInput: Not a time, outside the window, not after T, or the incident has restored another second already.
     """
     data = book.data
     if data.get("restored_by") == "given":
+        if damage_until and damage_until != data.get(UNTIL.at):
+            raise BadInput(
+                "the damage's end goes with a restore, but a copy was given to compare with",
+                fix="Give a copy of the table right after the damage, too: restored_until in 01_select_table.",
+            )
         return NothingToPick(book).view()
     known = _known(book)
     if not at:
@@ -117,15 +125,26 @@ def pick(book: Book, at: str) -> View:
     table = book.known("table", step="01_select_table")
     protection = pitr.protection(book.aws, table)
     second = pitr.parse_time(at, now=now(), window=protection.window)
-    if data.get("restored_table") and data.get("restore_at") not in ("", iso(second)):
+    until = pitr.parse_time(damage_until, now=now(), window=protection.window) if damage_until else None
+    if until is not None and until <= second:
         raise BadInput(
-            f"this incident has restored {data['restore_at']} already",
+            f"the damage cannot have ended at {iso(until)}, before or at T, which is {iso(second)}",
             table=table,
-            fix=f"Go on with that copy, or begin another incident for {iso(second)} with 01_select_table.",
+            fix="Give a damage_until later than the time to go back to.",
         )
-    pitr.check_restorable(book.aws, table, second)
-    book.done("pick", "timestamp_picked", restore_at=iso(second))
-    return views.picked_time(second, protection, known)
+    for side, wanted in ((THEN, iso(second)), (UNTIL, iso(until) if until else "")):
+        if data.get(side.table) and data.get(side.at) not in ("", wanted):
+            raise BadInput(
+                f"this incident has restored {data[side.at]} already",
+                table=table,
+                fix=f"Go on with that copy, or begin another incident for {wanted or 'this'} with 01_select_table.",
+            )
+    for one in filter(None, (second, until)):
+        pitr.check_restorable(book.aws, table, one)
+    changed = {} if data.get(UNTIL.at) in (None, iso(until) if until else None) else dict.fromkeys(OF_A_COMPARISON)
+    picked = {THEN.at: iso(second), UNTIL.at: iso(until) if until else None}
+    book.done("pick", "timestamp_picked", **picked, **changed)
+    return views.picked_time(second, protection, known, until=until)
 
 
 _FORMS = "ISO 8601 with Z, 'latest', or '90m' for ago."

@@ -18,6 +18,9 @@ from pitrkit.runbook.front import shown
 from pitrkit.runbook.incident import Incident, now, root_folder
 from pitrkit.runbook.verdict import reach
 
+_SETTLED = {"at": "restore_at", "damage_until": "damage_until"}
+"""Where an incident keeps what the times asked for came to be."""
+
 ROUTE = ("01_select_table", "02_pick_timestamp", "03_restore", "04_diff", "05_copy_back", "06_report")
 
 
@@ -28,9 +31,11 @@ class Request:
     Attributes:
         table: The damaged table.
         at: Second to go back to: ISO 8601 with Z or an offset, `latest`, or a duration ago.
+        damage_until: A second by which the damage was done: takes the three-way route.
         incident: Name of the incident; a new one is made up when blank.
         approve: Digest of the plan to write; blank stops at the gate.
         restored: An existing copy to compare with, instead of a restore.
+        restored_until: An existing copy of the table right after the damage, for the three-way route.
         target: Name of the table to restore into.
         kinds: Scope by kind.
         keys: Scope by key.
@@ -46,9 +51,11 @@ class Request:
 
     table: str
     at: str = ""
+    damage_until: str = ""
     incident: str = ""
     approve: str = ""
     restored: str = ""
+    restored_until: str = ""
     target: str = ""
     kinds: str = ""
     keys: str = ""
@@ -75,8 +82,9 @@ def recover(request: Request, *, root: Path | None = None, echo: TextIO) -> tupl
     Raises:
         BadInput: A parameter cannot be used; nothing ran.
     """
-    if request.at and _asked(request.at) != "latest":
-        parse_time(request.at, now=now())  # refused before an incident comes to be
+    for at in (request.at, request.damage_until):
+        if at and _asked(at) != "latest":
+            parse_time(at, now=now())  # refused before an incident comes to be
     incident = request.incident or new_id(request.table)
     resumed = _existing(incident, root)
     if resumed is not None:
@@ -95,9 +103,11 @@ def recover(request: Request, *, root: Path | None = None, echo: TextIO) -> tupl
         finally:
             del os.environ[COMMAND_VARIABLE]
         picked = step == ROUTE[1] and result.exit_code is Exit.DONE
-        if picked and request.at and found is not None and "at_asked" not in found.data:
+        if picked and found is not None:
             # What a relative time named at first, it names for as long as the incident lasts.
-            found.update("time_asked_for", at_asked=_asked(request.at))
+            asked: dict[str, Any] = {f"{name}_asked": _asked(at) for name in _SETTLED if (at := getattr(request, name))}
+            if new := {name: at for name, at in asked.items() if name not in found.data}:
+                found.update("time_asked_for", **new)
         if result.exit_code is not Exit.DONE:
             return result.exit_code, _existing(incident, root)
     ended = _existing(incident, root)
@@ -134,9 +144,9 @@ def _existing(incident: str, root: Path | None) -> Incident | None:
 def _parameters(step: str, request: Request, incident: Incident | None) -> dict[str, str]:
     match step:
         case "01_select_table":
-            return request.parameters("table", "restored")
+            return request.parameters("table", "restored", "restored_until")
         case "02_pick_timestamp":
-            return {"at": _at(request, incident)} if _at(request, incident) else {}
+            return {name: at for name in ("at", "damage_until") if (at := _at(request, incident, name))}
         case "03_restore":
             return request.parameters("target")
         case "04_diff":
@@ -147,12 +157,12 @@ def _parameters(step: str, request: Request, incident: Incident | None) -> dict[
     return {}
 
 
-def _at(request: Request, incident: Incident | None) -> str:
+def _at(request: Request, incident: Incident | None, name: str = "at") -> str:
     """Return the time asked for; a relative one names, in an incident that goes on, what it named at first."""
     data = incident.data if incident else {}
-    settled = str(data.get("restore_at") or "")
-    same = not request.at or _asked(request.at) == data.get("at_asked")
-    return settled if settled and same else request.at
+    settled, asked = str(data.get(_SETTLED[name]) or ""), str(getattr(request, name))
+    same = not asked or _asked(asked) == data.get(f"{name}_asked")
+    return settled if settled and same else asked
 
 
 def _asked(at: str) -> str:
@@ -168,14 +178,18 @@ def _refuse_another(request: Request, state: Mapping[str, Any]) -> None:
     scope = state.get("scope") or {}
     table = state.get("restored_table")
     settled = {"where": scope.get("where", ""), "target": table, "restored": table}
+    settled["restored_until"] = state.get("until_table")
     other = [name for name, value in settled.items() if (asked := getattr(request, name)) and asked != value]
     other += [name for name in ("kinds", "keys") if getattr(request, name) and not scope.get(name)]
-    asked_at = request.at and _asked(request.at) != state.get("at_asked")
-    if asked_at and iso(parse_time(request.at, now=now())) != state.get("restore_at"):
-        other.append("at")
+    for name, place in _SETTLED.items():
+        asked = getattr(request, name)
+        again = asked and _asked(asked) == state.get(f"{name}_asked")
+        if asked and not again and iso(parse_time(asked, now=now())) != state.get(place):
+            other.append(name)
     if other:
+        words = ", --".join(other).replace("_", "-")
         raise BadInput(
-            f"the plan of incident {state.get('incident')} was made with another --{', --'.join(other)}",
+            f"the plan of incident {state.get('incident')} was made with another --{words}",
             table=request.table,
             fix="To write that plan, leave these out. To make another one, leave out --approve.",
         )

@@ -1,6 +1,8 @@
-"""03: restore the chosen second into a new table and wait for it."""
+"""03: restore the chosen second into a new table and wait for it; in a three-way recovery, the damage's end as well."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from pitrkit.dynamodb import pitr
 from pitrkit.dynamodb.pitr import Restoration, iso
@@ -9,6 +11,7 @@ from pitrkit.runbook import views
 from pitrkit.runbook.book import OF_A_COMPARISON, Book
 from pitrkit.runbook.incident import now
 from pitrkit.runbook.progress import Progress
+from pitrkit.runbook.sides import THEN, Side, sides
 from pitrkit.runbook.views import View
 
 POLL_SECONDS = 5.0
@@ -16,51 +19,64 @@ SANDBOX_POLL_SECONDS = 0.5
 
 
 def start(book: Book, *, target: str = "", indexes: bool = False) -> View:
-    """Start the restore, or adopt the matching copy that is there.
+    """Start the restore, or adopt the matching copy that is there; of both sides where there are two.
 
     Args:
         book: The incident's book.
-        target: Name of the new table, made up from the table and the second when blank.
+        target: Name of the new table as of T, made up from the table and the second when blank.
         indexes: Whether to restore the secondary indexes too. A comparison needs none, and without them the restore
             is faster and cheaper.
 
     Raises:
         BadInput: The time left the window, or the name is taken by something else.
     """
+    book.known(THEN.at if book.data.get(THEN.by) != "given" else THEN.table, step="02_pick_timestamp")
+    found = [_start(book, side, target if side is THEN else "", indexes) for side in sides(book.data)]
+    started = [(one, None) for one in found if isinstance(one, Restoration)]
+    if not started:
+        verb = "was" if len(found) == 1 else "were"
+        return views.note(f"Nothing to restore: {' and '.join(str(one) for one in found)} {verb} given.")
+    return views.restoration_card(*started)
+
+
+def _start(book: Book, side: Side, target: str, indexes: bool) -> Restoration | str:
+    """Start the restore of one side and return it; the copy's name where the operator gave one."""
     data = book.data
-    if data.get("restored_by") == "given":
-        return views.note(f"Nothing to restore: {data['restored_table']} was given.")
-    at = pitr.parse_time(book.known("restore_at", step="02_pick_timestamp"), now=now())
+    if data.get(side.by) == "given":
+        return str(data[side.table])
+    at = pitr.parse_time(book.known(side.at, step="02_pick_timestamp"), now=now())
     source = book.table()
-    name = target or data.get("restored_table") or pitr.copy_name(source.name, at)
+    name = target or data.get(side.table) or pitr.copy_name(source.name, at)
     # Recorded before it is asked for: if this process dies now, the next run adopts the copy it finds.
     book.note("restore_requested", source=source.name, target=name, restore_at=iso(at), indexes=indexes)
     restoration = pitr.restore(book.aws, source, name, at, indexes=indexes)
-    same = data.get("restored_table") == name
-    ours = not restoration.adopted or (same and data.get("restored_by") == "incident")
-    book.keep(
-        "restore_adopted" if restoration.adopted else "restore_started",
-        restored_table=name,
-        restored_by="incident" if ours else "adopted",
-        restore_started_at=iso(restoration.started_at),
-        **({} if same else dict.fromkeys((*OF_A_COMPARISON, "restored_table_id"))),
-    )
-    return views.restoration_card(restoration)
+    same = data.get(side.table) == name
+    ours = not restoration.adopted or (same and data.get(side.by) == "incident")
+    results: dict[str, Any] = {
+        side.table: name,
+        side.by: "incident" if ours else "adopted",
+        side.started_at: iso(restoration.started_at),
+        **({} if same else dict.fromkeys((*OF_A_COMPARISON, side.table_id))),
+    }
+    book.keep("restore_adopted" if restoration.adopted else "restore_started", **results)
+    return restoration
 
 
 def wait(book: Book) -> View:
-    """Wait until the restored copy can be read. Safe to interrupt: running it again goes on waiting."""
+    """Wait until what was restored can be read. Safe to interrupt: running it again goes on waiting."""
+    return views.restoration_card(*[_wait(book, side) for side in sides(book.data)])
+
+
+def _wait(book: Book, side: Side) -> tuple[Restoration, Table]:
     data = book.data
-    name = book.known("restored_table", step="03_restore")
-    label = "Looking at" if data.get("restored_by") == "given" else "Restoring"
+    name = book.known(side.table, step="03_restore")
+    label = "Looking at" if data.get(side.by) == "given" else "Restoring"
     with Progress(f"{label} {name}", unit="seconds") as progress:
         copy = await_active(book, name, progress)
-    book.done("restore", "restore_finished", restored_table=name, restored_table_id=copy.id)
+    book.done("restore", "restore_finished", **{side.table: name, side.table_id: copy.id})
     at = copy.restored.restore_at if copy.restored else copy.created_at
-    known = Restoration(
-        data["table"], name, at, adopted=data.get("restored_by") != "incident", started_at=copy.created_at
-    )
-    return views.restoration_card(known, copy)
+    adopted = data.get(side.by) != "incident"
+    return Restoration(data["table"], name, at, adopted=adopted, started_at=copy.created_at), copy
 
 
 def await_active(book: Book, name: str, progress: Progress) -> Table:

@@ -14,6 +14,7 @@ from pitrkit.dynamodb.tables import Table
 from pitrkit.errors import AccessDenied, BadInput, InputNeeded, TableNotFound
 from pitrkit.runbook import views
 from pitrkit.runbook.book import OF_A_COMPARISON, Book
+from pitrkit.runbook.sides import THEN, UNTIL
 from pitrkit.runbook.views import View
 from pitrkit.runbook.widgets import TablePicker
 
@@ -55,7 +56,7 @@ def choose(aws: Aws, table: str = "") -> TablePicker:
     return TablePicker([_one(aws, table)] if table else overview(aws), value=table)
 
 
-def select(aws: Aws, table: str, *, incident: str = "", restored: str = "") -> Book:
+def select(aws: Aws, table: str, *, incident: str = "", restored: str = "", restored_until: str = "") -> Book:
     """Open the incident of *table*.
 
     Args:
@@ -63,21 +64,39 @@ def select(aws: Aws, table: str, *, incident: str = "", restored: str = "") -> B
         table: The damaged table.
         incident: Name of the incident; a new one is made up when blank.
         restored: An existing copy of the table's past to compare with, instead of a restore.
+        restored_until: An existing copy of the table right after the damage, for the three-way route: then the two
+            copies are compared, instead of the first one with the table as it is now.
 
     Raises:
         InputNeeded: *table* is blank.
         TableNotFound: There is no such table.
-        BadInput: *restored* is not a table with the same key, or the incident is another table's.
+        BadInput: *restored* or *restored_until* is not a table with the same key, the second comes without the first,
+            or the incident is another table's.
     """
     if not table:
         raise InputNeeded("table", fix="Choose a table in the list above, or give the parameter `table`.")
     found = tables.describe(aws, table)
-    copied_at = check_copy(tables.describe(aws, restored), found) if restored else ""
+    if restored_until and not restored:
+        raise BadInput(
+            "a copy from after the damage alone cannot say what the table was before",
+            table=table,
+            fix="Give the earlier copy as the parameter `restored`, too.",
+        )
+    if restored and restored == restored_until:
+        raise BadInput("both copies are the same table", table=restored, fix="Name two copies, of two moments.")
+    copies = [(side, name) for side, name in ((THEN, restored), (UNTIL, restored_until)) if name]
+    copied_at = {side: check_copy(tables.describe(aws, name), found) for side, name in copies}
+    if len(copied_at) > 1 and all(copied_at.values()) and copied_at[THEN] >= copied_at[UNTIL]:
+        raise BadInput(
+            f"{restored} shows {copied_at[THEN]}, which is not before {restored_until}'s {copied_at[UNTIL]}",
+            table=table,
+            fix="Give the earlier one as `restored` and the later one as `restored_until`.",
+        )
     book = Book.begin(incident, table=table, aws=aws)
     given: dict[str, Any] = {}
-    if restored:
-        given = {"restored_table": restored, "restore_at": copied_at, "restored_by": "given"}
-        if book.data.get("restored_table") != restored:
+    for side, name in copies:
+        given |= {side.table: name, side.at: copied_at[side], side.by: "given"}
+        if book.data.get(side.table) != name:
             given |= dict.fromkeys(OF_A_COMPARISON)
     book.done("select", "table_selected", table=table, table_arn=found.arn, table_id=found.id, **given)
     return book

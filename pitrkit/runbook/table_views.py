@@ -129,8 +129,21 @@ def _keys(schema: KeySchema) -> str:
     )
 
 
-def restoration_card(restoration: Restoration, table: Table | None = None) -> View:
-    """Return a restore: from where, to where, as of when; with the copy itself once it is there."""
+def restoration_card(*restorations: tuple[Restoration, Table | None]) -> View:
+    """Return restores: from where, to where, as of when; each with the copy itself once it is there."""
+    found = [_restoration(*one) for one in restorations]
+    blocks: list[Block] = [block for facts, _, _ in found for block in facts]
+    tags = tuple(tag for _, these, _ in found for tag in these)
+    missing = "A copy has no tags, TTL, streams, alarms or PITR of its own. It is only read here."
+    title = "Restored copy" if len(found) == 1 else "Restored copies: before the damage, and right after it"
+    data = found[0][2] | ({"until": found[1][2]} if len(found) > 1 else {})
+    return View("restoration", title, tags, (*blocks, Note(missing, "muted")), data)
+
+
+def _restoration(
+    restoration: Restoration, table: Table | None
+) -> tuple[tuple[Block, ...], tuple[Tag, ...], dict[str, Any]]:
+    """Return what is to be said of one restore: its facts, its state, and both as plain JSON."""
     rows: list[tuple[str, Cell]] = [
         ("source", restoration.source),
         ("copy", restoration.target),
@@ -151,8 +164,7 @@ def restoration_card(restoration: Restoration, table: Table | None = None) -> Vi
         "started_at": iso(restoration.started_at),
         "status": table.status if table else "",
     }
-    missing = "A copy has no tags, TTL, streams, alarms or PITR of its own. It is only read here."
-    return View("restoration", "Restored copy", (state, how), (Facts(tuple(rows)), Note(missing, "muted")), data)
+    return (Facts(tuple(rows)),), (state, how), data
 
 
 def backups_list(backups: Sequence[SystemBackup]) -> View:

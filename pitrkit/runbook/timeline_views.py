@@ -95,8 +95,13 @@ def nearest(events: Sequence[TrailEvent], around_at: datetime) -> list[TrailEven
     return sorted(near, key=lambda event: event.at)
 
 
-def picked_time(at: datetime, protection: Protection, life: Life | None = None) -> View:
-    """Return the chosen second, in UTC and local time, how far it is from the window's ends, and what is around it."""
+def picked_time(
+    at: datetime, protection: Protection, life: Life | None = None, *, until: datetime | None = None
+) -> View:
+    """Return the chosen second, in UTC and local time, how far it is from the window's ends, and what is around it.
+
+    *until* is the end of the damage in a three-way recovery.
+    """
     local = at.astimezone()
     rows: list[tuple[str, Cell]] = [("UTC", moment(at))]
     if local.utcoffset() != at.astimezone(UTC).utcoffset():
@@ -105,12 +110,18 @@ def picked_time(at: datetime, protection: Protection, life: Life | None = None) 
         after, left = protection.window.latest_at - at, at - protection.window.earliest_at
         rows.append(("before latest", duration(after.total_seconds()) if after else "it is the latest second"))
         rows.append(("leaves the window in", f"about {duration(left.total_seconds() + _slack(protection))}"))
+    meaning = "The table as of this second includes exactly the writes up to it."
+    data = {"at": iso(at)}
+    if until is not None:
+        rows.append(("damage until", f"{moment(until)}, {duration((until - at).total_seconds())} later"))
+        data["damage_until"] = iso(until)
+        meaning += " What happened from it to the damage's end is what will be taken back; what came later stays."
     blocks: list[Block] = [Facts(tuple(rows))]
     if life and life.start_at <= at <= life.end_at and (life.events or (life.activity and life.activity.calls)):
         until_at = min(at + AROUND_T, life.end_at)
         blocks.append(draw(life, max(life.start_at, until_at - 2 * AROUND_T), until_at, marked_at=at))
-    blocks.append(Note("The table as of this second includes exactly the writes up to it.", "muted"))
-    return View("picked", "Chosen second", (Tag("in the window", "good"),), tuple(blocks), {"at": iso(at)})
+    blocks.append(Note(meaning, "muted"))
+    return View("picked", "Chosen second", (Tag("in the window", "good"),), tuple(blocks), data)
 
 
 def _slack(protection: Protection) -> float:

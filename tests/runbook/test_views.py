@@ -295,9 +295,10 @@ def gallery(tmp: Path) -> list[views.View]:
         views.window_view(PROTECTED, synthetic.life(240, 30, gaps=["CloudTrail is not permitted."])),
         views.picked_time(T0, PROTECTED),
         views.picked_time(synthetic.NOW - timedelta(hours=1), PROTECTED, synthetic.life(240, 30)),
-        views.restoration_card(Restoration("Orders", "Orders-pitr-20261123T021405Z", T0, False, T0)),
+        views.restoration_card((Restoration("Orders", "Orders-pitr-20261123T021405Z", T0, False, T0), None)),
         views.restoration_card(
-            Restoration("Orders", "Orders-pitr-20261123T021405Z", T0, True, T0), table("Orders-pitr", bare=True)
+            (Restoration("Orders", "Orders-pitr-20261123T021405Z", T0, True, T0), table("Orders-pitr", bare=True)),
+            (Restoration("Orders", "Orders-pitr-20261123T021505Z", T0, False, T0), None),
         ),
         views.counts_card(made),
         views.samples_view(made, 3),

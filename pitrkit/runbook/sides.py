@@ -1,0 +1,43 @@
+"""The sides of a comparison: the table as of T, and in a three-way recovery its state right after the damage as well.
+
+Each side of the past is a copy of the table. `incident.json` names what is known of it by the fields of its `Side`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """Names of the fields in which an incident keeps what it knows of one copy of its table's past.
+
+    Attributes:
+        at: The second it shows.
+        table: Name of the copy.
+        table_id: The copy's TableId, once it can be read.
+        by: Whose it is: `incident` restored it, `adopted` found it, `given` by the operator; `deleted` since.
+        started_at: When its restore began.
+        snapshot: What its snapshot's folder is called.
+    """
+
+    at: str
+    table: str
+    table_id: str
+    by: str
+    started_at: str
+    snapshot: str
+
+
+THEN = Side("restore_at", "restored_table", "restored_table_id", "restored_by", "restore_started_at", "then")
+"""The table as of T: before the damage."""
+
+UNTIL = Side("damage_until", "until_table", "until_table_id", "until_by", "until_started_at", "until")
+"""The table right after the damage, in a three-way recovery."""
+
+
+def sides(data: Mapping[str, Any]) -> tuple[Side, ...]:
+    """Return the sides of the past that an incident, as its `incident.json` has it, looks at."""
+    return (THEN, UNTIL) if data.get(UNTIL.at) or data.get(UNTIL.table) else (THEN,)
