@@ -2,9 +2,11 @@
 
 from datetime import UTC, datetime, timedelta
 
+import boto3
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from moto import mock_aws
 
 from pitrkit.dynamodb import activity
 from pitrkit.dynamodb.session import Aws
@@ -25,9 +27,9 @@ class Counting:
         return self._aws.paginate(*what, **params)
 
 
-def told(sandbox, *points, table="Orders"):
+def told(*points, table="Orders"):
     """Put *points* (metric, operation, minute, value) into CloudWatch as the service would."""
-    cloudwatch = sandbox.client("cloudwatch")
+    cloudwatch = boto3.client("cloudwatch", region_name="eu-west-1")
     for metric, operation, minute, value in points:
         dimensions = [{"Name": "TableName", "Value": table}]
         if operation:
@@ -39,17 +41,17 @@ def told(sandbox, *points, table="Orders"):
 
 
 @pytest.fixture
-def aws(sandbox):
-    return Counting(Aws.connect())
+def aws():
+    with mock_aws():
+        yield Counting(Aws.connect(region="eu-west-1"))
 
 
 def at(minute):
     return NOW - timedelta(minutes=minute)
 
 
-def test_calls_units_ttl_deletions_and_throttles_come_back_in_one_call(sandbox, aws):
+def test_calls_units_ttl_deletions_and_throttles_come_back_in_one_call(aws):
     told(
-        sandbox,
         ("SuccessfulRequestLatency", "DeleteItem", 30, 4),
         ("SuccessfulRequestLatency", "PutItem", 30, 2),
         ("SuccessfulRequestLatency", "PutItem", 31, 1),
@@ -60,7 +62,7 @@ def test_calls_units_ttl_deletions_and_throttles_come_back_in_one_call(sandbox, 
         ("ThrottledRequests", "PutItem", 28, 2),
         ("ThrottledRequests", "UpdateItem", 27, 3),
     )
-    told(sandbox, ("SuccessfulRequestLatency", "PutItem", 30, 1), table="Others")
+    told(("SuccessfulRequestLatency", "PutItem", 30, 1), table="Others")
     found = activity.read(aws, "Orders", at(60) + timedelta(seconds=5), at(0))
     assert [(one.at, one.operation, one.calls) for one in found.calls] == [
         (at(31), "PutItem", 1), (at(30), "DeleteItem", 4), (at(30), "PutItem", 2),
@@ -73,7 +75,7 @@ def test_calls_units_ttl_deletions_and_throttles_come_back_in_one_call(sandbox, 
     assert len(asked["MetricDataQueries"]) <= 500
 
 
-def test_a_table_that_was_not_written_has_no_activity(sandbox, aws):
+def test_a_table_that_was_not_written_has_no_activity(aws):
     found = activity.read(aws, "Orders", at(60), at(0))
     assert (found.calls, found.write_units, found.expired, found.throttled) == ((), (), (), ())
 
