@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from pitrkit.dynamodb import pitr
 from pitrkit.dynamodb.pitr import Protection, iso
 from pitrkit.errors import BadInput, InputNeeded, RecordAltered
-from pitrkit.runbook import life, views
+from pitrkit.recovery.scope import Scope
+from pitrkit.runbook import life, log_views, reading, views
 from pitrkit.runbook.book import OF_A_COMPARISON, Book
 from pitrkit.runbook.incident import now
 from pitrkit.runbook.life import Life
@@ -96,6 +97,60 @@ def window(book: Book, *, hours: float = HOURS, at: str = "") -> Window:
         gaps=[gap.what for gap in gathered.gaps],
     )
     return Window(book, found, gathered)
+
+
+@dataclass(frozen=True)
+class Place(Shows):
+    """When the damage happened, by a log of what happened; a note where that was not asked for."""
+
+    shown: View
+    value: str = ""
+    """The last second that is surely before the damage, as text; blank if it was not looked for."""
+
+    def view(self) -> View:
+        """Return when it began and ended, and how sure that is."""
+        return self.shown
+
+
+def locate(
+    book: Book,
+    *,
+    source: str = "",
+    since: str = "",
+    hours: float = HOURS,
+    bucket: str = "",
+    width_minutes: float = 15.0,
+    kinds: str = "",
+    where: str = "",
+) -> Place:
+    """Look for the damage itself: in which second it began and ended, by what it looks like.
+
+    Args:
+        book: The incident's book.
+        source: `stream` or `export`; blank does not look.
+        since: From when on; blank for *hours* ago.
+        hours: How far back to look where *since* is blank; a stream goes back 24 hours at most.
+        bucket: S3 bucket for exports.
+        width_minutes: About how long each export's window is to be.
+        kinds: `removed`, `modified`, `inserted`, with commas between; blank for all.
+        where: JMESPath over `kind`, `key`, `before`, `after`, `changed`, `by` and `at` of each change.
+
+    Raises:
+        InputNeeded: No bucket was given, and none was exported to before.
+        BadInput: The source cannot tell, or nothing looks like that.
+    """
+    if not source:
+        return Place(
+            views.note("Not looked for: give `source` and what the damage looks like to have it found.", "muted")
+        )
+    reach = pitr.protection(book.aws, book.known("table", step="01_select_table")).window
+    earliest_at = now() - timedelta(hours=hours)
+    begin = since or iso(max(earliest_at, reach.earliest_at) if reach else earliest_at)
+    wanted = reading.asked(book, source=source, since=begin, until="", width_minutes=width_minutes)
+    damage = Scope.parse(kinds, "", where, book.table().key_schema)
+    _, told = reading.read(book, wanted, bucket=bucket)
+    found = reading.located(book, told, damage)
+    return Place(log_views.located_card(found), iso(found.restore_at))
 
 
 def pick(book: Book, at: str, *, damage_until: str = "") -> View:
