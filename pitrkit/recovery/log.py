@@ -60,9 +60,17 @@ _AGAIN = "Read the log again into this folder; an unfinished one is replaced."
 class Covered(Protocol):
     """What a source knows of itself only once it is read through."""
 
-    since_at: datetime
-    until_at: datetime
-    notes: list[str]
+    @property
+    def since_at(self) -> datetime:
+        """From when on it is complete."""
+
+    @property
+    def until_at(self) -> datetime:
+        """Until when."""
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What it cannot know, in words."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -215,7 +215,7 @@ class Sandbox:
             BackendDict.reset()
             dynamodb_backends.backend = PastBackend.dated(self.clock, busy_records=self._busy_records)
             own = control.Control(self.clock, lambda: self.truth() if self.truth else None, self.faults, self.expire)
-            lookups = Lookups(self.clock)
+            lookups, streams = Lookups(self.clock), Streams(self.clock)
             layers: list[Layer] = [
                 lookups.recorded,
                 metering.counted,
@@ -230,7 +230,7 @@ class Sandbox:
             ]
             services: dict[str, list[Layer]] = {
                 "dynamodb": layers,
-                "dynamodbstreams": [lookups.recorded, _errors, _answering(Streams(self.clock).operations())],
+                "dynamodbstreams": [streams.dated, lookups.recorded, _errors, _answering(streams.operations())],
                 "cloudwatch": [_errors, metrics],
                 "cloudtrail": [_errors, _answering(lookups.operations())],
             }
