@@ -83,11 +83,11 @@ def change_of(history: Iterable[Step], damage: Damage) -> Change | None:
     merge: _Merge | None = None
     for step in history:
         hit = damage.holds(step)
-        if merge is None and hit:
-            merge = _Merge(step.key, wanted=step.before, last=step.before)
         if merge is None:
-            continue
-        if step.before != merge.last:
+            if not hit:
+                continue
+            merge = _Merge(step.key, wanted=step.before, last=step.before, left=step.before)
+        elif step.before != merge.last:
             merge.review = merge.review or GAP
         if hit:
             merge.review = merge.review or (SAME_STEP if damage.shared(step) else "")
@@ -95,9 +95,9 @@ def change_of(history: Iterable[Step], damage: Damage) -> Change | None:
             merge = None
             continue
         merge.last = step.after
-    if merge is None or merge.wanted == merge.last:
-        return None
-    return Change(merge.key, kind_of(merge.wanted, merge.last), merge.wanted, merge.last, merge.review)
+        if merge.wanted == merge.last and not merge.review:
+            merge = None
+    return merge.change() if merge is not None else None
 
 
 @dataclass(slots=True)
@@ -108,6 +108,7 @@ class _Merge:
         key: Its key.
         wanted: What it should be.
         last: What it is.
+        left: What others left last.
         made_again: Whether others have made another item after the damage had removed it.
         review: Why a person has to look at it.
     """
@@ -115,6 +116,7 @@ class _Merge:
     key: Key
     wanted: Image | None
     last: Image | None
+    left: Image | None
     made_again: bool = False
     review: str = ""
 
@@ -122,6 +124,7 @@ class _Merge:
         """Merge a step by others; return whether the damage is over with it."""
         if step.after == self.wanted:
             return True
+        self.left = step.after
         if step.after is None:
             if step.by == "ttl" and self._made_to_expire(step):
                 self.review = self.review or EXPIRED
@@ -140,6 +143,14 @@ class _Merge:
                 self.review = self.review or SAME_ATTRIBUTE
             self.wanted = with_attributes(self.wanted, step.after, clean)
         return self.wanted == step.after
+
+    def change(self) -> Change | None:
+        """Return the change whose revert makes it what it should be, None where it is that."""
+        # In review, the damage may have come back to its beginning: over what others have left.
+        wanted = self.wanted if self.wanted != self.last else self.left
+        if wanted == self.last:
+            return None
+        return Change(self.key, kind_of(wanted, self.last), wanted, self.last, self.review)
 
     def _made_to_expire(self, step: Step) -> bool:
         """Return whether the damage wrote what looks like an expiry in the past, which was not there before."""

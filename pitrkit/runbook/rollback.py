@@ -89,7 +89,7 @@ class Log(Shows):
         return Damage(book, self.log, found, self.since_at, self.until_at)
 
     def _damage(self, kinds: str, keys: str, where: str) -> Scope:
-        return Scope.parse(kinds, keys, where, self.log.key_schema)
+        return Scope.parse(kinds, keys, where, self.log.key_schema, steps=True)
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,9 @@ REMOVED = Scope(("removed",))
 MANGLED = Scope(where="after.v == 'bad'")
 
 
+BURSTS = st.tuples(st.integers(60, 400), st.integers(1, 900), st.integers(0, 80_000))  # how many, how long, from when
+
+
 def at(second):
     return NOON + timedelta(seconds=second)
 
@@ -95,9 +98,9 @@ def test_an_item_hit_twice_is_one_item(log):
 
 
 @settings(deadline=None, max_examples=20)
-@given(st.integers(0, 2**32), st.integers(1, 3000), st.integers(60, 400), st.integers(1, 900), st.integers(0, 80_000))
-def test_a_burst_stands_out_among_ordinary_deletions(*drawn):
-    seed, noise, count, length, start = drawn
+@given(st.integers(0, 2**32), st.integers(1, 3000), BURSTS)
+def test_a_burst_stands_out_among_ordinary_deletions(seed, noise, burst):
+    count, length, start = burst
     count = max(count, 20 * noise * length // 86_400)  # a burst is denser than the noise, or it is none
     chance = random.Random(seed)
     rows = [removal(f"n{number}", chance.randrange(86_400)) for number in range(noise)]
