@@ -35,6 +35,10 @@ _FORBIDDEN = {"AccessDenied", "403"}
 _MISSING = {"NoSuchKey", "404"}
 
 
+class BrokenFile(Exception):
+    """A data file cannot be unpacked."""
+
+
 @dataclass(frozen=True, slots=True)
 class DataFile:
     """A data file as the manifest lists it.
@@ -166,7 +170,7 @@ def blocks(path: Path) -> Iterator[bytes]:
     """Yield a fetched file's text in blocks of whole lines.
 
     Raises:
-        ValueError: It is not gzip, or breaks off.
+        BrokenFile: It is not gzip, or breaks off.
     """
     rest = b""
     try:
@@ -179,7 +183,7 @@ def blocks(path: Path) -> Iterator[bytes]:
                 else:
                     rest += chunk
     except (OSError, EOFError, zlib.error) as error:
-        raise ValueError(f"it is not whole gzip ({error})") from error
+        raise BrokenFile(f"it is not whole gzip ({error})") from error
     yield rest
 
 

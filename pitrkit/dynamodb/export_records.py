@@ -6,18 +6,19 @@ items are equal byte for byte.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import orjson
 
 from pitrkit.dynamodb.export import Export
-from pitrkit.dynamodb.export_files import DataFile, blocks, damaged
+from pitrkit.dynamodb.export_files import BrokenFile, DataFile, blocks, damaged
 from pitrkit.dynamodb.items import REPLICATION_PREFIX, settle, without_replication
 from pitrkit.dynamodb.pages import Row, row
 from pitrkit.errors import BadInput
 
+_T = TypeVar("_T")
 _REPLICATION = REPLICATION_PREFIX.encode()
 
 
@@ -50,38 +51,39 @@ def rows(path: Path, file: DataFile, export: Export, key: Sequence[str]) -> Iter
         BadInput: The file is damaged, or of something else; it is named.
     """
     names = sorted(key)
-    for batch in _loaded(path, file, export):
-        try:
-            yield [row(line["Item"], names) for line in batch]
-        except (KeyError, TypeError, AttributeError, BadInput) as error:
-            raise _foreign(file, export, error) from error
+    yield from _made(path, file, export, lambda line: row(line["Item"], names))
 
 
 def records(path: Path, file: DataFile, export: Export, key: Sequence[str]) -> Iterator[Record]:
     """Yield what a fetched file of an incremental export says; parameters and errors are those of `rows`."""
     names = sorted(key)
-    for batch in _loaded(path, file, export):
-        try:
-            found = [_record(line, names) for line in batch]
-        except (KeyError, TypeError, ValueError, AttributeError, BadInput) as error:
-            raise _foreign(file, export, error) from error
-        yield from found
+    for batch in _made(path, file, export, lambda line: _record(line, names)):
+        yield from batch
 
 
-def _loaded(path: Path, file: DataFile, export: Export) -> Iterator[list[dict[str, Any]]]:
-    """Yield the lines of a file in batches, and prove in the end that there were as many as the manifest says."""
+def _made(path: Path, file: DataFile, export: Export, make: Callable[[dict[str, Any]], _T]) -> Iterator[list[_T]]:
+    """Yield what *make* makes of a file's lines, in batches; there must be as many lines as the manifest says.
+
+    Each line is made into bytes before the next one is loaded: many dictionaries at once would cost as much again.
+    """
     count = 0
     try:
         for block in blocks(path):
-            batch = [orjson.loads(line) for line in block.split(b"\n") if line.strip()]
+            lines = filter(bytes.strip, block.split(b"\n"))
             if _REPLICATION in block:
-                batch = [_without_replication(line) for line in batch]
+                batch = [make(_without_replication(orjson.loads(line))) for line in lines]
+            else:
+                batch = [make(orjson.loads(line)) for line in lines]
             count += len(batch)
             yield batch
-    except (ValueError, AttributeError) as error:
-        raise damaged(f"{file.name} cannot be read: {error}", export) from error
+    except orjson.JSONDecodeError as error:
+        raise damaged(f"{file.name} is damaged: a line of it is no JSON ({error.msg})", export) from error
+    except BrokenFile as error:
+        raise damaged(f"{file.name} is damaged: {error}", export) from error
+    except (KeyError, TypeError, ValueError, AttributeError, BadInput) as error:
+        raise _foreign(file, export, error) from error
     if count != file.items:
-        raise damaged(f"{file.name} holds {count:,} items, not the {file.items:,} of the manifest", export)
+        raise damaged(f"{file.name} is damaged: it holds {count:,} items, not the manifest's {file.items:,}", export)
 
 
 def _without_replication(line: dict[str, Any]) -> dict[str, Any]:

@@ -186,22 +186,44 @@ def steps(
     _check(done)
     short = until_at - since_at < SHORTEST
     chosen = _three_of(done, since_at, until_at) if short else _chain(done, since_at, until_at)
-    with TemporaryDirectory(prefix="export-", dir=work) as folder:
-        reader = _Reader(aws, key_schema, Path(folder), on_progress)
-        if not short:
-            for export in chosen:
-                assert export.from_at is not None
-                yield from (told for record in reader.records(export) if (told := step(record, export.from_at)))
-            return
-        stretches = min(_MOST_STRETCHES, 1 + sum(export.billed_bytes for export in chosen) // _STRETCH_BYTES)
-        with Evidence(since_at, until_at, Path(folder), stretches) as evidence:
-            for role, export in zip(ROLES, chosen, strict=True):
-                evidence.add(role, reader.records(export))
-        for found in evidence.told():
-            if isinstance(found, Step):
-                yield found
+    try:
+        with TemporaryDirectory(prefix="export-", dir=work) as folder:
+            reader = _Reader(aws, key_schema, Path(folder), on_progress)
+            if short:
+                yield from _told(
+                    reader, chosen, Evidence(since_at, until_at, Path(folder), _stretches(chosen)), undecided
+                )
             else:
-                undecided.append(found)
+                yield from _followed(reader, chosen)
+    except OSError as error:
+        raise BadInput(
+            f"what exports say cannot be kept in {work or 'the folder for temporary files'}: {error.strerror or error}",
+            fix="Name a folder on a disk with room as `work`.",
+        ) from error
+
+
+def _followed(reader: _Reader, chain: Sequence[Export]) -> Iterator[Step]:
+    for export in chain:
+        assert export.from_at is not None
+        yield from (told for record in reader.records(export) if (told := step(record, export.from_at)))
+
+
+def _told(
+    reader: _Reader, three_exports: Sequence[Export], evidence: Evidence, undecided: list[Undecided]
+) -> Iterator[Step]:
+    with evidence:
+        for role, export in zip(ROLES, three_exports, strict=True):
+            evidence.add(role, reader.records(export))
+    for found in evidence.told():
+        if isinstance(found, Step):
+            yield found
+        else:
+            undecided.append(found)
+
+
+def _stretches(chosen: Sequence[Export]) -> int:
+    """Return over how many work files the records are spread, so that each of them can be held."""
+    return min(_MOST_STRETCHES, 1 + sum(export.billed_bytes for export in chosen) // _STRETCH_BYTES)
 
 
 class _Reader:

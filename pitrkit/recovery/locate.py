@@ -31,6 +31,8 @@ SHOWN = 5
 KEYS = 20
 """Keys of each that are named."""
 
+_LARGE = 10  # a burst of a tenth of the largest one is worth a line
+
 _SECOND = timedelta(seconds=1)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -193,8 +195,9 @@ class Located:
         lines = [f"{self.damage}: {self.burst}", f"Times are {self.precision} (source: {self.source})."]
         lines.append(f"Restore to {self.restore_at:%Y-%m-%d %H:%M:%S} UTC to have the table as it was before.")
         if (rest := self.steps - self.burst.steps) > 0:
-            lines.append(f"{rest:,} more changes look like that, outside this burst ({self.found:,} bursts in all):")
-            lines += [f"- {burst}" for burst in self.bursts[1:]]
+            lines.append(f"{rest:,} more changes look like that, at other times.")
+            large = [burst for burst in self.bursts[1:] if burst.steps * _LARGE >= self.burst.steps]
+            lines += [f"- {burst}" for burst in large]
         return "\n".join([*lines, *self.unknown])
 
 

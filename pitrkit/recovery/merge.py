@@ -1,8 +1,8 @@
 """What an item would be without the damage: its history walked through, damage left out, everybody else's writes kept.
 
 From the first damage on, `wanted` is what the item should be: at first the image before it. Later writes by others are
-merged into it, top-level attribute by attribute, as long as they touch nothing that the damage has touched. Where they
-do, nobody but a person can tell which value is good: the change goes to review, with the others' other writes merged.
+merged into it, top-level attribute by attribute, as long as they touch nothing that is as the damage left it. Where
+they do, nobody but a person can tell which value is good: the change goes to review, with their other writes merged.
 
 What others did last stands. An item that they removed stays gone, unless the damage had removed it before; one that
 they brought back to what is wanted needs nothing more.
@@ -11,7 +11,7 @@ they brought back to what is wanted needs nothing more.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 from pitrkit.dynamodb.items import Image, Key, attributes, changed_attributes
@@ -83,82 +83,80 @@ def change_of(history: Iterable[Step], damage: Damage) -> Change | None:
     merge: _Merge | None = None
     for step in history:
         hit = damage.holds(step)
-        if merge is None and hit:
-            merge = _Merge(step.key, wanted=step.before, last=step.before)
         if merge is None:
-            continue
-        if step.before != merge.last:
+            if not hit:
+                continue
+            merge = _Merge(step.key, wanted=step.before, last=step.before, left=step.before)
+        elif step.before != merge.last:
             merge.review = merge.review or GAP
         if hit:
-            merge.damage(step, shared=damage.shared(step))
+            merge.review = merge.review or (SAME_STEP if damage.shared(step) else "")
         elif merge.others(step):
             merge = None
             continue
         merge.last = step.after
-    if merge is None or merge.wanted == merge.last:
-        return None
-    return Change(merge.key, kind_of(merge.wanted, merge.last), merge.wanted, merge.last, merge.review)
+        if merge.wanted == merge.last and not merge.review:
+            merge = None
+    return merge.change() if merge is not None else None
 
 
 @dataclass(slots=True)
 class _Merge:
-    """How far one item is.
+    """How far one item is. The damage is in what `wanted` and `last` differ in.
 
     Attributes:
         key: Its key.
         wanted: What it should be.
         last: What it is.
-        dirty: Attributes that the damage has changed, and nobody has put right since.
-        removed: Whether the damage has removed it, and nobody has put it back as it was.
+        left: What others left last.
+        made_again: Whether others have made another item after the damage had removed it.
         review: Why a person has to look at it.
     """
 
     key: Key
     wanted: Image | None
     last: Image | None
-    dirty: set[str] = field(default_factory=set)
-    removed: bool = False
+    left: Image | None
+    made_again: bool = False
     review: str = ""
-
-    def damage(self, step: Step, *, shared: bool) -> None:
-        """Take note of a damage step."""
-        self.dirty |= _changed(step.before, step.after)
-        self.removed = step.after is None or (self.removed and step.before is not None)
-        if shared:
-            self.review = self.review or SAME_STEP
 
     def others(self, step: Step) -> bool:
         """Merge a step by others; return whether the damage is over with it."""
         if step.after == self.wanted:
             return True
+        self.left = step.after
         if step.after is None:
             if step.by == "ttl" and self._made_to_expire(step):
                 self.review = self.review or EXPIRED
                 return False
-            return not self.removed
+            return not self.made_again
         if step.before is None:
+            self.made_again = True
             self.review = self.review or MADE_AGAIN
-            return False
-        if self.wanted is None:
+        elif self.wanted is None:
             self.review = self.review or MADE_BY_DAMAGE
-            return False
-        names = _changed(step.before, step.after)
-        then, now = attributes(self.wanted), attributes(step.after)
-        self.dirty -= {name for name in names & self.dirty if then.get(name) == now.get(name)}
-        if names & self.dirty:
-            self.review = self.review or SAME_ATTRIBUTE
-        self.wanted = with_attributes(self.wanted, step.after, names - self.dirty)
+        else:
+            names = changed_attributes(step.before, step.after)
+            wanted, found, left = map(attributes, (self.wanted, step.before, step.after))
+            clean = [name for name in names if wanted.get(name) == found.get(name)]
+            if any(wanted.get(name) not in (found.get(name), left.get(name)) for name in names):
+                self.review = self.review or SAME_ATTRIBUTE
+            self.wanted = with_attributes(self.wanted, step.after, clean)
         return self.wanted == step.after
+
+    def change(self) -> Change | None:
+        """Return the change whose revert makes it what it should be, None where it is that."""
+        # In review, the damage may have come back to its beginning: over what others have left.
+        wanted = self.wanted if self.wanted != self.last else self.left
+        if wanted == self.last:
+            return None
+        return Change(self.key, kind_of(wanted, self.last), wanted, self.last, self.review)
 
     def _made_to_expire(self, step: Step) -> bool:
         """Return whether the damage wrote what looks like an expiry in the past, which was not there before."""
         assert step.before is not None
         found, wanted = attributes(step.before), attributes(self.wanted or "{}")
-        return any(_past(found.get(name), step.at) and not _past(wanted.get(name), step.at) for name in self.dirty)
-
-
-def _changed(before: Image | None, after: Image | None) -> set[str]:
-    return set(changed_attributes(before or "{}", after or "{}"))
+        return any(_past(value, step.at) and not _past(wanted.get(name), step.at) for name, value in found.items())
 
 
 def _past(value: dict[str, str] | None, at: datetime) -> bool:

@@ -26,7 +26,7 @@ from pitrkit.recovery.pace import Pace
 from pitrkit.recovery.plan import Plan, Policy
 from pitrkit.recovery.preflight import Finding
 from pitrkit.runbook import compare, views
-from pitrkit.runbook.book import Book, flag
+from pitrkit.runbook.book import Book, flag, has_log
 from pitrkit.runbook.gate import SHORTEST
 from pitrkit.runbook.incident import now
 from pitrkit.runbook.passage import Passage
@@ -163,7 +163,7 @@ def notebook_of(data: Mapping[str, Any], slot: Slot) -> str:
     """Return the notebook in which a copy of this incident goes on."""
     if slot:
         return "12_undo"
-    return "10_rollback_without_restore" if data.get("route") in {"stream", "export"} else "05_copy_back"
+    return "10_rollback_without_restore" if has_log(data) else "05_copy_back"
 
 
 def keep(book: Book, slot: Slot, event: str, **results: Any) -> None:

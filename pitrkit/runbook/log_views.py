@@ -187,17 +187,17 @@ def _status(export: Export) -> Tag:
 def routes_card(routes: Sequence[Route], *, table: str, chosen: str, size_text: str, notes: Sequence[str] = ()) -> View:
     """Return the routes for a table side by side, the one to be taken marked."""
     rows = tuple(
-        (Tag(one.name, "info" if one.name == chosen else ""), one.when, one.reach, one.time, _usd(one.cost))
+        (Tag(one.name, "info" if one.name == chosen else ""), one.when, one.reach, one.time, cost_text(one.cost))
         for one in routes
     )
     grid = Grid(("route", "take it when", "reaches back", "takes", ">costs about"), rows)
-    priced = Note(
-        f"Estimates for {size_text}, without the writes: {routes[0].cost.priced_at} prices, see recovery/cost.", "muted"
-    )
+    priced_at = routes[0].cost.priced_at
+    priced = Note(f"Estimates for {size_text}, by the prices of {priced_at}, without the writes.", "muted")
     blocks: tuple[Block, ...] = (grid, *(Note(text, "warn") for text in notes), priced)
     data = {"chosen": chosen, "routes": [{"name": one.name, "usd": round(one.cost.usd, 2)} for one in routes]}
     return View("routes", f"Ways to roll {table} back", (Tag(f"takes: {chosen}", "info"),), blocks, data)
 
 
-def _usd(cost: Estimate) -> str:
-    return "nothing" if not cost.usd else f"${max(cost.usd, 0.01):,.2f}"
+def cost_text(cost: Estimate) -> str:
+    """Return about what it costs, in words."""
+    return "cents at most" if not cost.usd else f"${max(cost.usd, 0.01):,.2f}"

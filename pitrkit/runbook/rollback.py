@@ -8,30 +8,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import pandas as pd
 
-from pitrkit.dynamodb import pitr, streams
 from pitrkit.dynamodb.pitr import iso
-from pitrkit.dynamodb.tables import Table
-from pitrkit.errors import BadInput, InputNeeded
-from pitrkit.recovery import export_log, exported, stream_log
 from pitrkit.recovery.changes import ChangeSet
-from pitrkit.recovery.locate import locate
+from pitrkit.recovery.export_log import Window
 from pitrkit.recovery.log import EXPORTS, STREAM, ChangeLog
 from pitrkit.recovery.routes import routes
 from pitrkit.recovery.scope import Scope
-from pitrkit.runbook import copy_back, log_views, restore, views
-from pitrkit.runbook.book import OF_A_COMPARISON, Book, flag
+from pitrkit.runbook import copy_back, log_views, reading, views
+from pitrkit.runbook.book import OF_A_COMPARISON, Book
 from pitrkit.runbook.incident import now
 from pitrkit.runbook.item import item_at, one_key
-from pitrkit.runbook.progress import Progress
+from pitrkit.runbook.reading import Asked
 from pitrkit.runbook.values import moment, size, things
 from pitrkit.runbook.view import Shows
 from pitrkit.runbook.views import View
 
-SOURCES = ("stream", "export")
 READ_AGAIN_AFTER = timedelta(minutes=15)
 """How old the log of a stream may be: what was written since is not in it, and would only be found by the guards."""
 
@@ -57,9 +51,7 @@ class Log(Shows):
             keys: JSON list of keys; blank for all.
             where: JMESPath over `kind`, `key`, `before`, `after`, `changed`, `by` and `at` of each change.
         """
-        found = locate(self.log, self._damage(kinds, keys, where))
-        self.book.note("damage_located", **{name: value for name, value in found.to_dict().items() if name != "keys"})
-        return log_views.located_card(found)
+        return log_views.located_card(reading.located(self.book, self.log, self._damage(kinds, keys, where)))
 
     def history(self, key: str, times: str = "", *, bucket: str = "", prefix: str = "") -> View:
         """Return what happened to one item, or what it looked like at chosen times; a note where *key* is blank.
@@ -97,7 +89,7 @@ class Log(Shows):
         return Damage(book, self.log, found, self.since_at, self.until_at)
 
     def _damage(self, kinds: str, keys: str, where: str) -> Scope:
-        return Scope.parse(kinds, keys, where, self.log.key_schema)
+        return Scope.parse(kinds, keys, where, self.log.key_schema, steps=True)
 
 
 @dataclass(frozen=True)
@@ -134,11 +126,11 @@ def ahead(book: Book, *, source: str = "", since: str = "", until: str = "", wid
     Args and errors are those of `read`.
     """
     table = book.table()
-    asked = _asked(book, source, since, until)
-    windows: list[export_log.Window] = []
+    wanted = reading.asked(book, source=source, since=since, until=until, width_minutes=width_minutes)
+    windows: list[Window] = []
     notes = []
-    if asked.source == "export":
-        windows = _windows(book, table, asked.since_at, asked.until_at, width_minutes)
+    if wanted.source == "export":
+        windows = reading.windows(book, wanted)
         first, last = min(begin for begin, _ in windows), max(end for _, end in windows)
         notes.append(f"It has the service make {things(len(windows), 'export')}, of {moment(first)} to {moment(last)}.")
     found = routes(table.size_bytes, windows=[end - begin for begin, end in windows])
@@ -178,84 +170,16 @@ def read(
     """
     if copy_back.approved(book, "", approve) is not None and book.data.get("log"):
         return _opened(book)
-    asked = _asked(book, source, since, until)
-    since_at, until_at = asked.since_at, asked.until_at
-    book.keep("window_chosen", route=asked.source, window={"since": iso(since_at), "until": iso(until_at)})
-    by_stream = asked.source == "stream"
-    if (kept := _kept(book, since_at, until_at, by_stream=by_stream, width_minutes=width_minutes)) is not None:
+    wanted = reading.asked(book, source=source, since=since, until=until, width_minutes=width_minutes)
+    since_at, until_at = wanted.since_at, wanted.until_at
+    book.keep("window_chosen", route=wanted.source, window={"since": iso(since_at), "until": iso(until_at)})
+    if (kept := _kept(book, wanted)) is not None:
         return kept
-    number = 1 + len(list(book.incident.path("logs").glob("[0-9][0-9][0-9]")))
-    folder = book.incident.path("logs", f"{number:03}")
-    table = book.table()
     at = now()
-    if by_stream:
-        told = _from_stream(book, table, folder, since_at, at)
-    else:
-        place = {"bucket": bucket, "prefix": prefix}
-        told = _from_exports(book, table, folder, (since_at, until_at), place, width_minutes)
-    book.done(
-        "log",
-        "log_read",
-        log={"folder": f"logs/{number:03}", "width_minutes": width_minutes, "read_at": iso(at), **told.to_dict()},
-        **dict.fromkeys(OF_A_COMPARISON),
-    )
+    folder, told = reading.read(book, wanted, bucket=bucket, prefix=prefix)
+    about = {"folder": folder, "width_minutes": _minutes(wanted), "read_at": iso(at), **told.to_dict()}
+    book.done("log", "log_read", log=about, **dict.fromkeys(OF_A_COMPARISON))
     return Log(book, told, max(since_at, told.since_at), min(until_at, told.until_at))
-
-
-def plan(
-    damage: Damage,
-    *,
-    modified: str = "",
-    inserted: str = "",
-    attributes: str = "",
-    guard: str = "",
-    expired: str = "",
-    mixed: str = "",
-    accept: str = "",
-    write_units: float = copy_back.WRITE_UNITS,
-    approve: str = "",
-) -> copy_back.Copy:
-    """Plan the revert of the damage; see `copy_back.plan`."""
-    return copy_back.plan(
-        damage.book, modified=modified, inserted=inserted, attributes=attributes, guard=guard, expired=expired,
-        mixed=mixed, accept=accept, write_units=write_units, approve=approve,
-    )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    source: str
-    since_at: datetime
-    until_at: datetime
-
-
-def _asked(book: Book, source: str, since: str, until: str) -> _Asked:
-    """Return what is asked for; what is left blank is what the incident knows.
-
-    Raises:
-        InputNeeded: It knows no beginning.
-        BadInput: A time is not one, or the end is not after the beginning.
-    """
-    flag(source, "source", ("", *SOURCES))
-    table, at, known = book.table(), now(), book.data.get("window") or {}
-    if not since and not known:
-        raise InputNeeded("since", fix="Give the second before the damage: ISO 8601 with Z, or a duration ago (90m).")
-    since_at = pitr.parse_time(since or known["since"], now=at)
-    said = until or ("" if since else known["until"])
-    source = source or ("stream" if _by_stream(book, table, since_at) else "export")
-    window = pitr.protection(book.aws, table.name).window
-    latest_at = at if source == "stream" or window is None else window.latest_at
-    until_at = pitr.parse_time(said, now=at, window=window) if said else latest_at
-    if not since_at < until_at:
-        raise BadInput(f"{iso(since_at)} is not before {iso(until_at)}", fix="Give an `until` later than `since`.")
-    return _Asked(source, since_at, until_at)
-
-
-def _by_stream(book: Book, table: Table, since_at: datetime) -> bool:
-    """Return whether the table has a stream that tells images, and reaches back so far."""
-    stream = streams.describe(book.aws, table)
-    reaches = now() - streams.RETENTION
-    return stream is not None and stream.view == streams.VIEW and since_at >= max(reaches, stream.created_at)
 
 
 def _opened(book: Book) -> Log:
@@ -268,64 +192,20 @@ def _opened(book: Book) -> Log:
     )
 
 
-def _kept(book: Book, since_at: datetime, until_at: datetime, *, by_stream: bool, width_minutes: float) -> Log | None:
+def _kept(book: Book, wanted: Asked) -> Log | None:
     """Return the log that the incident holds already, if it tells this window as well as another reading would."""
     kept = book.data.get("log") or {}
-    if not kept or kept["source"] != (STREAM if by_stream else EXPORTS):
+    since_at, until_at = wanted.since_at, wanted.until_at
+    if not kept or kept["source"] != {"stream": STREAM, "export": EXPORTS}[wanted.source]:
         return None
     found = ChangeLog.open(book.path(kept["folder"]))
-    if by_stream:
+    if wanted.source == "stream":
         fresh = now() - datetime.fromisoformat(kept["read_at"]) < READ_AGAIN_AFTER
         same = fresh and found.since_at <= since_at and until_at <= found.until_at
     else:
-        same = (found.since_at, found.until_at) == (since_at, until_at) and kept["width_minutes"] == width_minutes
+        same = (found.since_at, found.until_at) == (since_at, until_at) and kept["width_minutes"] == _minutes(wanted)
     return Log(book, found, since_at, until_at) if same else None
 
 
-def _from_stream(book: Book, table: Table, folder: Path, since_at: datetime, at: datetime) -> ChangeLog:
-    with Progress(f"Reading the stream of {table.name}", unit="shards") as progress:
-        return stream_log.read(book.aws, table, folder, since_at, at, on_progress=progress)
-
-
-def _from_exports(  # noqa: PLR0917
-    book: Book, table: Table, folder: Path, window: export_log.Window, place: dict[str, str], width_minutes: float
-) -> ChangeLog:
-    since_at, until_at = window
-    needed = _windows(book, table, since_at, until_at, width_minutes)
-    started = export_log.start(book.aws, table, needed, **place)
-    book.note("exports_started", exports=[one.arn for one in started])
-    label = f"Waiting for {len(started)} exports of {table.name}"
-    with Progress(label, unit="seconds") as progress:
-        done = export_log.wait(
-            book.aws,
-            started,
-            poll_seconds=restore.poll_seconds(book),
-            on_progress=lambda export, waiting: progress(
-                int(waiting.seconds), waiting.expected_seconds, f"{export}: {waiting.status}"
-            ),
-        )
-    with Progress(f"Reading the exports of {table.name}", unit="records") as progress:
-        return exported.read(
-            book.aws,
-            table,
-            done,
-            folder,
-            since_at=since_at,
-            until_at=until_at,
-            on_progress=lambda records: progress(records, None, ""),
-        )
-
-
-def _windows(
-    book: Book, table: Table, since_at: datetime, until_at: datetime, width_minutes: float
-) -> list[export_log.Window]:
-    """Return the windows of the exports that it takes."""
-    window = pitr.check_restorable(book.aws, table.name, until_at).window
-    assert window is not None
-    return export_log.windows(
-        since_at,
-        until_at,
-        latest_at=window.latest_at,
-        earliest_at=window.earliest_at,
-        width=timedelta(minutes=width_minutes) if width_minutes else None,
-    )
+def _minutes(wanted: Asked) -> float:
+    return wanted.width.total_seconds() / 60 if wanted.width else 0.0

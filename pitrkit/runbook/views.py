@@ -24,13 +24,12 @@ from pitrkit.runbook.log_views import exports_card
 from pitrkit.runbook.table_views import (
     backup_card,
     backups_list,
-    picked_time,
     protections,
     restoration_card,
     table_card,
     tables_overview,
-    window_view,
 )
+from pitrkit.runbook.timeline_views import picked_time, window_view
 from pitrkit.runbook.view import View
 
 __all__ = [

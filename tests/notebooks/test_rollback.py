@@ -81,6 +81,21 @@ def test_the_locator_bounds_it_rightly_by_narrow_exports(shop, damaged):
     assert ended["earliest"] <= ended_at <= ended["latest"]
 
 
+@pytest.mark.parametrize("source", [("stream",), ("export", "-p", "bucket", EXPORTS_BUCKET)])
+def test_the_damage_is_found_where_the_second_is_picked_and_proposes_it(shop, damaged, source):
+    incident = f"picked-{source[0]}"
+    shop.pitrkit("run", "01", "-p", "table", "Orders", "-p", "incident", incident)
+    code, said = shop.pitrkit("run", "02", "-p", "incident", incident, "-p", "source", *source,
+                              "-p", "where", shop.truth.where)  # fmt: skip
+    assert code == 0, said
+    data = shop.incident(incident)
+    assert data["restore_at"] < iso(shop.truth.damage_started_at)
+    if source[0] == "stream":
+        assert data["restore_at"] == iso(shop.truth.good_at - timedelta(seconds=1))
+    assert "route" not in data
+    assert '"customer_id"' not in (shop.folder / incident / "events.jsonl").read_text()
+
+
 def test_one_item_is_shown_as_it_was_at_chosen_moments(shop, damaged):
     key = attributes(canonical(shop.truth.deleted[0]))
     since, until = window(shop.truth)
