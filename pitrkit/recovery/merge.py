@@ -24,8 +24,10 @@ SAME_ATTRIBUTE = "others have written attributes that the damage had changed"
 MADE_AGAIN = "others have made an item under this key after the damage had removed it"
 MADE_BY_DAMAGE = "others have written to an item that the damage had made"
 SAME_STEP = "the source tells it as one change together with later writes by others"
+UNDATED = "the source does not tell whether it was removed by the damage or after it"
 GAP = "the log lacks a write to it"
 EXPIRED = "it expired by what the damage had written"
+PERHAPS_EXPIRED = "it was removed: by others, or because it expired by what the damage had written"
 
 _LONGEST_EXPIRED = 5 * 366 * 86_400
 """Seconds. What expired longer ago is not deleted by TTL. Source: Developer Guide, "Time to Live"."""
@@ -51,15 +53,15 @@ class Damage:
         Raises:
             BadInput: The scope's condition cannot be evaluated on this step.
         """
-        # The moment of a single write is known, and so is that of a removal: it comes last.
-        exact = step.single or step.after is None
-        if step.at < self.since_at or (step.at if exact else step.before_at) >= self.until_at:
+        if step.at < self.since_at or (step.at if step.exact else step.before_at) >= self.until_at:
             return False
         return looks_like(step, self.scope)
 
-    def shared(self, step: Step) -> bool:
-        """Return whether a damage step contains a write from after the damage, which is somebody else's."""
-        return step.at >= self.until_at
+    def doubt(self, step: Step) -> str:
+        """Return why a damage step contains, or may be, a later write, which is somebody else's; empty if it is not."""
+        if step.at < self.until_at:
+            return ""
+        return UNDATED if step.undated else SAME_STEP
 
 
 def looks_like(step: Step, scope: Scope) -> bool:
@@ -90,7 +92,7 @@ def change_of(history: Iterable[Step], damage: Damage) -> Change | None:
         elif step.before != merge.last:
             merge.review = merge.review or GAP
         if hit:
-            merge.review = merge.review or (SAME_STEP if damage.shared(step) else "")
+            merge.review = merge.review or damage.doubt(step)
         elif merge.others(step):
             merge = None
             continue
@@ -126,8 +128,9 @@ class _Merge:
             return True
         self.left = step.after
         if step.after is None:
-            if step.by == "ttl" and self._made_to_expire(step):
-                self.review = self.review or EXPIRED
+            # Exports do not tell the service's deletions from others'.
+            if (step.by == "ttl" or not step.single) and self._made_to_expire(step):
+                self.review = self.review or (EXPIRED if step.by == "ttl" else PERHAPS_EXPIRED)
                 return False
             return not self.made_again
         if step.before is None:

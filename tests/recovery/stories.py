@@ -7,8 +7,8 @@ that a person on call could write, and it holds of a write in the window exactly
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from itertools import groupby
+from datetime import datetime, timedelta
+from itertools import pairwise
 
 from hypothesis import strategies as st
 
@@ -212,7 +212,7 @@ def compacted(wrote, edges):
     Records of an item that is at a window's end what it was at its beginning are not told.
     """
     records = []
-    for begin, end in zip(edges, edges[1:], strict=False):
+    for begin, end in pairwise(edges):
         own = [one for one in wrote if begin <= one.at < end]
         if own:
             mixed = len({one.who == "damage" for one in own}) > 1
@@ -242,41 +242,60 @@ class Truth:
 
 def truth(wrote):
     """Have the good writes alone done to an item that begins as it was before the first of *wrote*."""
-    wanted = real = wrote[0].before if wrote else None
-    clash, touched, simple = set(), set(), True
+    world = _World(wrote[0].before)
     for one in wrote:
-        assert one.before == real
-        real = one.after
+        assert one.before == world.real
+        world.real = one.after
         if one.who == "damage":
-            touched |= _changed(one.before, one.after) | ({"item"} if None in (one.before, one.after) else set())
+            world.damage(one)
             continue
-        remade = one.before is None or one.after is None
-        simple = simple and not (touched and (remade or "item" in touched or _changed(one.before, real) & touched))
-        if real == wanted:
-            pass
-        elif real is None:
-            if one.who == "ttl" and not expired(wanted, one.at):
-                clash.add("item")  # only what the damage wrote let it expire
-            elif "item" not in clash:
-                wanted = None
-        elif one.before is None:
-            if wanted is None:
-                wanted = real
-            else:
-                clash.add("item")
-        elif wanted is None:
-            clash.add("item")
+        world.good(one)
+        if world.real == world.wanted:
+            world.clash, world.touched = set(), set()
+    return Truth(world.wanted, frozenset(world.clash), world.simple)
+
+
+class _World:
+    """An item as it really is, and as it would be without the damage."""
+
+    def __init__(self, state):
+        self.real = self.wanted = state
+        self.clash, self.touched, self.simple = set(), set(), True
+
+    def damage(self, one):
+        self.touched |= _changed(one.before, one.after) | ({"item"} if None in (one.before, one.after) else set())
+
+    def good(self, one):
+        whole = None in (one.before, one.after) or "item" in self.touched
+        if self.touched and (whole or _changed(one.before, one.after) & self.touched):
+            self.simple = False
+        if one.after == self.wanted:
+            return
+        if one.after is None:
+            self._removed(one)
+        elif one.before is None and self.wanted is None:
+            self.wanted = one.after
+        elif one.before is None or self.wanted is None:
+            self.clash.add("item")
         else:
-            for name in _changed(one.before, real):
-                if one.before.get(name) == wanted.get(name):
-                    wanted = {other: value for other, value in (wanted | {name: real.get(name)}).items() if value is not None}
-                elif real.get(name) == wanted.get(name):
-                    clash.discard(name)
-                else:
-                    clash.add(name)
-        if real == wanted:
-            clash, touched = set(), set()
-    return Truth(wanted, frozenset(clash), simple)
+            self._changed(one)
+
+    def _removed(self, one):
+        if one.who == "ttl" and not expired(self.wanted, one.at):
+            self.clash.add("item")  # only what the damage wrote let it expire
+        elif "item" not in self.clash:
+            self.wanted = None
+
+    def _changed(self, one):
+        for name in _changed(one.before, one.after):
+            found, wanted, left = (state.get(name) for state in (one.before, self.wanted, one.after))
+            if found == wanted:
+                merged = self.wanted | {name: left}
+                self.wanted = {other: value for other, value in merged.items() if value is not None}
+            elif left == wanted:
+                self.clash.discard(name)
+            else:
+                self.clash.add(name)
 
 
 def lines(wrote):

@@ -136,6 +136,7 @@ def test_a_stretch_too_short_to_export_is_told_exactly_at_both_ends_or_said_to_b
         assert (one.before_at, one.single, one.by) == (since_at, False, "")
         made_at = last_write(own, UNTIL - L, UNTIL) if state(own, UNTIL - L) or state(own, UNTIL) else None
         assert one.at == made_at if made_at else since_at <= one.at < UNTIL
+        assert one.undated == (made_at is None)
     for one in undecided:
         own = histories[one.key.split('"')[5]]
         assert one.why
@@ -285,10 +286,11 @@ def test_both_spellings_of_the_service_are_read(sandbox, aws, table, plain, suff
     assert undecided == []
 
 
-def test_a_deletion_of_what_was_just_made_is_told_with_the_end_as_its_time(sandbox, aws):
+def test_a_deletion_of_what_was_just_made_is_told_without_its_time(sandbox, aws):
     histories = {"brief": [(SINCE - 3 * MINUTE, "a"), (UNTIL - MINUTE, None), (UNTIL + MINUTE, "b")]}
     steps, undecided = told(aws, past(sandbox, aws, histories), SINCE, UNTIL)
-    assert steps == [Step(key_text("brief"), SINCE, UNTIL - MICRO, text("brief", "a"), None, single=False)]
+    brief = text("brief", "a")
+    assert steps == [Step(key_text("brief"), SINCE, UNTIL - MICRO, brief, None, single=False, undated=True)]
     assert undecided == []
 
 

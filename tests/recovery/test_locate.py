@@ -43,9 +43,10 @@ def mangling(pk, second):
     return Step(canonical({"pk": {"S": pk}}), at(second), at(second), image(pk, "good"), image(pk, "bad"), single=True)
 
 
-def exported(pk, begin, last, after="bad"):
+def exported(pk, begin, last, after="bad", *, undated=False):
     left = None if after is None else image(pk, after)
-    return Step(canonical({"pk": {"S": pk}}), at(begin), at(last), image(pk, "good"), left, single=False)
+    of = canonical({"pk": {"S": pk}}), at(begin), at(last), image(pk, "good")
+    return Step(*of, left, single=False, undated=undated)
 
 
 def recorded(steps, folder, source=STREAM):
@@ -86,6 +87,13 @@ def test_a_removal_in_an_export_is_dated_to_the_moment(log):
     assert (found.ended.earliest, found.ended.latest) == (at(600), at(600))
     assert found.restore_at == at(500)
     assert found.precision.startswith("exact")
+
+
+def test_a_removal_of_which_exports_tell_no_moment_is_bounded(log):
+    found = locate(log([exported("a", 300, 600, None, undated=True)], EXPORTS), REMOVED)
+    assert (found.began.earliest, found.began.latest) == (at(300), at(600))
+    assert found.restore_at == at(299)
+    assert found.precision.startswith("bounds")
 
 
 def test_an_item_hit_twice_is_one_item(log):
