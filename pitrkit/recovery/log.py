@@ -50,6 +50,7 @@ _SCHEMA = pa.schema(
         ("after", _TEXT),
         ("single", pa.bool_()),
         ("by", _TEXT),
+        ("dated", pa.bool_()),
     ]
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -248,7 +249,7 @@ def write(
         for step in steps:
             compacted[not step.single] += 1
             times = (_micros(step.before_at), _micros(step.at))
-            yield (step.key, step.kind, *times, step.before, step.after, step.single, step.by)
+            yield (step.key, step.kind, *times, step.before, step.after, step.single, step.by, step.dated)
 
     with writing(folder, complete=_META, clear=_ROWS) as work:
         kinds = arrange(rows(), folder / _ROWS, work, _SCHEMA, by="at")

@@ -51,9 +51,7 @@ class Damage:
         Raises:
             BadInput: The scope's condition cannot be evaluated on this step.
         """
-        # The moment of a single write is known, and so is that of a removal: it comes last.
-        exact = step.single or step.after is None
-        if step.at < self.since_at or (step.at if exact else step.before_at) >= self.until_at:
+        if step.at < self.since_at or (step.at if step.exact else step.before_at) >= self.until_at:
             return False
         return looks_like(step, self.scope)
 

@@ -22,6 +22,7 @@ class Step:
         after: Its image at the step's end, None where it no longer exists. Never equal to `before`.
         single: Whether it is exactly one write. An export's step may stand for several: exports give an item once.
         by: Who wrote: `ttl`, the service's own deletion of expired items; empty where the source does not tell.
+        dated: Whether the source tells `at`; if not, it is only what it cannot have been later than.
     """
 
     key: Key
@@ -31,6 +32,12 @@ class Step:
     after: Image | None
     single: bool
     by: Literal["", "ttl"] = ""
+    dated: bool = True
+
+    @property
+    def exact(self) -> bool:
+        """Whether `at` is the moment of what it ended with: of a single write, or of a removal, which comes last."""
+        return self.single or (self.after is None and self.dated)
 
     @property
     def kind(self) -> Literal["removed", "modified", "inserted"]:

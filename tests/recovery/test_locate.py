@@ -2,6 +2,7 @@
 
 import random
 import tempfile
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -86,6 +87,14 @@ def test_a_removal_in_an_export_is_dated_to_the_moment(log):
     assert (found.ended.earliest, found.ended.latest) == (at(600), at(600))
     assert found.restore_at == at(500)
     assert found.precision.startswith("exact")
+
+
+def test_a_removal_that_exports_cannot_date_is_only_bounded(log):
+    removal = replace(exported("a", 0, 899.999999, None), dated=False)
+    found = locate(log([removal, exported("b", 0, 600, None)], EXPORTS), REMOVED)
+    assert (found.began.earliest, found.began.latest) == (at(0), at(600))
+    assert (found.ended.earliest, found.ended.latest) == (at(600), at(899.999999))
+    assert found.precision.startswith("bounds")
 
 
 def test_an_item_hit_twice_is_one_item(log):
