@@ -122,6 +122,8 @@ def test_each_route_stops_at_its_gate_then_makes_the_table_right_and_its_undo_gi
     assert shop.tables() == tables, "no table was made"
     data = shop.incident(route)
     assert (data["plan"]["puts"], data["plan"]["updates"]) == (len(shop.truth.deleted), len(shop.truth.mangled))
+    assert data["scope"]["where"] == shop.truth.where, "the approved run knows what was described"
+    assert "Counted as damage" in (shop.folder / route / "report.html").read_text() or route == "full"
     assert data["verify"]["ok"] is True
     assert shop.pitrkit("audit", route)[0] == 0
 
