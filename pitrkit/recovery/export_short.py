@@ -134,7 +134,6 @@ class Evidence:
             return _undecided(records, "the export that ends where the stretch begins holds a later write")
         if before.micros < begin + SLACK // _MICRO:
             return _undecided(records, "it was written too close to where the last export begins")
-<<<<<<< HEAD
         return self._step(before, before.after, None, self._until - 1, undated=True)
 
     def _step(
@@ -142,13 +141,6 @@ class Evidence:
     ) -> Step:
         texts = _text(before), _text(after)
         return Step(record.key.decode(), self._since_at, moment(at), *texts, single=False, undated=undated)
-=======
-        return self._step(before, before.after, None, self._until - 1, dated=False)
-
-    def _step(self, record: Record, before: bytes | None, after: bytes | None, at: int, *, dated: bool = True) -> Step:
-        sides = _text(before), _text(after)
-        return Step(record.key.decode(), self._since_at, moment(at), *sides, single=False, dated=dated)
->>>>>>> rollback
 
 
 def micros(at: datetime) -> int:

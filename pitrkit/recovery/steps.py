@@ -22,11 +22,7 @@ class Step:
         after: Its image at the step's end, None where it no longer exists. Never equal to `before`.
         single: Whether it is exactly one write. An export's step may stand for several: exports give an item once.
         by: Who wrote: `ttl`, the service's own deletion of expired items; empty where the source does not tell.
-<<<<<<< HEAD
         undated: Whether a removal's moment is not known, so that `at` is only the last one that it may have been.
-=======
-        dated: Whether the source tells `at`; if not, it is only what it cannot have been later than.
->>>>>>> rollback
     """
 
     key: Key
@@ -36,21 +32,12 @@ class Step:
     after: Image | None
     single: bool
     by: Literal["", "ttl"] = ""
-<<<<<<< HEAD
     undated: bool = False
 
     @property
     def exact(self) -> bool:
         """Return whether `at` is the moment of it all: it is a single write, or a removal, which comes last."""
         return self.single or (self.after is None and not self.undated)
-=======
-    dated: bool = True
-
-    @property
-    def exact(self) -> bool:
-        """Whether `at` is the moment of what it ended with: of a single write, or of a removal, which comes last."""
-        return self.single or (self.after is None and self.dated)
->>>>>>> rollback
 
     @property
     def kind(self) -> Literal["removed", "modified", "inserted"]:

@@ -290,13 +290,8 @@ def test_both_spellings_of_the_service_are_read(sandbox, aws, table, plain, suff
 def test_a_deletion_of_what_was_just_made_is_told_without_its_time(sandbox, aws):
     histories = {"brief": [(SINCE - 3 * MINUTE, "a"), (UNTIL - MINUTE, None), (UNTIL + MINUTE, "b")]}
     steps, undecided = told(aws, past(sandbox, aws, histories), SINCE, UNTIL)
-<<<<<<< HEAD
     brief = text("brief", "a")
     assert steps == [Step(key_text("brief"), SINCE, UNTIL - MICRO, brief, None, single=False, undated=True)]
-=======
-    gone = Step(key_text("brief"), SINCE, UNTIL - MICRO, text("brief", "a"), None, single=False, dated=False)
-    assert steps == [gone]
->>>>>>> rollback
     assert undecided == []
 
 

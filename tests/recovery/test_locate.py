@@ -2,7 +2,6 @@
 
 import random
 import tempfile
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -90,18 +89,10 @@ def test_a_removal_in_an_export_is_dated_to_the_moment(log):
     assert found.precision.startswith("exact")
 
 
-<<<<<<< HEAD
 def test_a_removal_of_which_exports_tell_no_moment_is_bounded(log):
     found = locate(log([exported("a", 300, 600, None, undated=True)], EXPORTS), REMOVED)
     assert (found.began.earliest, found.began.latest) == (at(300), at(600))
     assert found.restore_at == at(299)
-=======
-def test_a_removal_that_exports_cannot_date_is_only_bounded(log):
-    removal = replace(exported("a", 0, 899.999999, None), dated=False)
-    found = locate(log([removal, exported("b", 0, 600, None)], EXPORTS), REMOVED)
-    assert (found.began.earliest, found.began.latest) == (at(0), at(600))
-    assert (found.ended.earliest, found.ended.latest) == (at(600), at(899.999999))
->>>>>>> rollback
     assert found.precision.startswith("bounds")
 
 
