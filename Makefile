@@ -10,8 +10,8 @@ PEERS := .venv/peers
 help: ## what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
-demo: $(STAMP) ## recover the sandbox's damaged table headless and check the outcome
-	@$(PITRKIT) demo
+demo: $(STAMP) ## recover the sandbox's damaged table headless and check the outcome; ROUTE=threeway, stream or export
+	@$(PITRKIT) demo --route $(or $(ROUTE),restore)
 
 lab: $(STAMP) ## JupyterLab on the runbook with the sandbox behind it
 	@mkdir -p .lab && cd .lab && ../$(PITRKIT) lab --sandbox
@@ -25,7 +25,7 @@ lint: $(STAMP) ## ruff and mypy --strict
 	$(BIN)/mypy
 
 prove: $(STAMP) ## the long proofs, whole: kills, races, faults, the second engine; takes its time
-	PITRKIT_PROVE=1 $(BIN)/pytest tests/prove tests/engine
+	PITRKIT_PROVE=1 $(BIN)/pytest -n 2 --dist loadfile tests/prove tests/engine
 
 bench: $(STAMP) $(PEERS)/.installed ## how fast, beside what else does it, in one table; some minutes
 	@PITRKIT_BENCH_PEERS=$(PEERS)/bin/python $(BIN)/python -m tests.bench

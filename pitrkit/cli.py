@@ -52,11 +52,16 @@ def parser() -> argparse.ArgumentParser:
 def _demo(command: argparse.ArgumentParser) -> None:
     command.add_argument("--folder", type=Path, default=Path("incidents"), help="folder of the demo's incident")
     command.add_argument("--seed", type=int, default=7, help="of the scenario")
+    command.add_argument(
+        "--route", default="restore", help="restore (one copy against now), threeway (two copies), stream or export"
+    )
 
     def run(arguments: argparse.Namespace) -> int:
         from pitrkit import demo  # noqa: PLC0415 -- moto and papermill take seconds to import
 
-        return demo.run(arguments.folder.absolute(), seed=arguments.seed, echo=sys.stdout)
+        if arguments.route not in demo.ROUTES:
+            raise BadInput(f"there is no route {arguments.route!r}", fix=f"Choose {', '.join(demo.ROUTES)}.")
+        return demo.run(arguments.folder.absolute(), seed=arguments.seed, route=arguments.route, echo=sys.stdout)
 
     command.set_defaults(command=run)
 
@@ -87,6 +92,7 @@ def _sandbox(command: argparse.ArgumentParser) -> None:
     command.add_argument("--port", type=int, default=0, help="port on loopback; any free one when left out")
     command.add_argument("--empty", action="store_true", help="no table, no scenario")
     command.add_argument("--restore-seconds", type=float, default=5.0, metavar="S", help="how long a restore takes")
+    command.add_argument("--export-seconds", type=float, default=3.0, metavar="S", help="how long an export takes")
     command.add_argument(
         "--latest-lag-seconds",
         type=float,
@@ -131,7 +137,7 @@ def _run(command: argparse.ArgumentParser) -> None:
         notebook = front.find(arguments.notebook)
         incident = parameters.get("incident") or _incident_of(notebook, parameters)
         result = front.run(notebook, parameters, incident=incident, echo=sys.stdout)
-        slot = {name: slot for slot, name in copy_back.NOTEBOOK.items()}.get(notebook.stem)
+        slot = copy_back.NOTEBOOKS.get(notebook.stem)
         if result.exit_code is Exit.DONE and slot is not None:
             return copy_back.ending(Incident.open(incident).data, slot)
         return result.exit_code
@@ -158,6 +164,22 @@ def _recover(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--damage-until", default="", metavar="TIME", help="when the damage was done: take back what it did till then"
     )
+    command.add_argument(
+        "--route",
+        default="",
+        choices=("restore", "stream", "export"),
+        help="what tells the changes; restore if left out",
+    )
+    command.add_argument(
+        "--how",
+        default="",
+        choices=("restore", "export"),
+        help="restore copies of the past into tables, or export them",
+    )
+    command.add_argument(
+        "--bucket", default="", help="S3 bucket of exports; that of the table's earlier ones if left out"
+    )
+    command.add_argument("--prefix", default="", help="prefix of exports in that bucket")
     command.add_argument("--incident", default="", help="name of the incident; goes on with it if it exists")
     command.add_argument("--approve", default="", metavar="DIGEST", help="write exactly the plan of this digest")
     command.add_argument("--modified", default="", choices=("keep", "revert"), help="modified items in scope")
@@ -167,6 +189,12 @@ def _recover(command: argparse.ArgumentParser) -> None:
         "--guard", default="", choices=("item", "attributes"), help="what of a modified item must be unchanged since"
     )
     command.add_argument("--expired", default="", choices=("keep", "put"), help="items past the table's TTL")
+    command.add_argument(
+        "--mixed",
+        default="",
+        choices=("ask", "revert"),
+        help="damaged items that others wrote as well, where a log tells",
+    )
     command.add_argument("--kinds", default="", help="scope by kind: removed,modified,inserted")
     command.add_argument("--keys", default="", help="scope by key: a JSON list")
     command.add_argument("--where", default="", help="scope by JMESPath over kind, key, before, after, changed")

@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -19,17 +19,27 @@ from pitrkit.errors import Exit
 from pitrkit.runbook.front import shown
 from pitrkit.runbook.incident import Incident
 from pitrkit.runbook.recover import Request, recover
-from pitrkit.sandbox import Sandbox
+from pitrkit.sandbox import EXPORTS_BUCKET, Sandbox
 from pitrkit.sandbox.live import LiveShop
 from pitrkit.sandbox.shop import orders
 from pitrkit.sandbox.truth import Differences, Truth, check
 
 RESTORE_SECONDS = 3.0
+ROUTES = ("restore", "threeway", "stream", "export")
+"""Ways to the same table: the copy as of T against now, two copies, the table's stream, incremental exports."""
+
 RULE = "-" * 78
 
 
-def run(root: Path, *, seed: int, echo: TextIO) -> Exit:
-    """Recover the scenario under *root* and return DONE only if the table is what it would be without the damage."""
+def run(root: Path, *, seed: int, route: str = "restore", echo: TextIO) -> Exit:
+    """Recover the scenario under *root* and return DONE only if the table is what it would be without the damage.
+
+    Args:
+        root: Folder of the demo's incident.
+        seed: Of the scenario.
+        route: One of `ROUTES`.
+        echo: Where the story is told.
+    """
     began = time.monotonic()
     scenario = orders(seed, now=datetime.now(UTC))
     with Sandbox(restore_seconds=RESTORE_SECONDS, latest_lag_seconds=300.0) as sandbox:
@@ -40,7 +50,7 @@ def run(root: Path, *, seed: int, echo: TextIO) -> Exit:
         with variables(sandbox.environment()):
             shop = LiveShop(scenario, client, sandbox.clock.now, every_seconds=0.25)
             with shop:
-                ended, incident = _both_halves(truth, root, echo)
+                ended, incident = _both_halves(truth, route, root, echo)
             truth = shop.truth
         if incident is None or ended not in {Exit.DONE, Exit.LEFT}:
             return ended
@@ -54,13 +64,18 @@ def run(root: Path, *, seed: int, echo: TextIO) -> Exit:
     return Exit.DONE if differences.none and ended is Exit.DONE else Exit.LEFT
 
 
-def _both_halves(truth: Truth, root: Path, echo: TextIO) -> tuple[Exit, Incident | None]:
+def _both_halves(truth: Truth, route: str, root: Path, echo: TextIO) -> tuple[Exit, Incident | None]:
+    ended_at = truth.damage_ended_at.replace(microsecond=0) + timedelta(seconds=1)
     asked = Request(
         table=truth.table,
         at=truth.good_at.isoformat(),
+        damage_until="" if route == "restore" else ended_at.isoformat(),
+        route="" if route in {"restore", "threeway"} else route,
+        bucket=EXPORTS_BUCKET if route == "export" else "",
         where=truth.where,
         modified="revert",
         attributes=",".join(truth.attributes),
+        guard="" if route == "restore" else "attributes",
     )
     ended, incident = recover(asked, root=root, echo=echo)
     if ended is not Exit.GATE_CLOSED or incident is None:
@@ -68,7 +83,9 @@ def _both_halves(truth: Truth, root: Path, echo: TextIO) -> tuple[Exit, Incident
     digest = incident.data["plan"]["digest"]
     print(f"{RULE}\nThe gate holds until somebody approves exactly this plan. The demo approves {digest[:12]}.\n{RULE}",
           file=echo, flush=True)  # fmt: skip
-    approved = Request(table=truth.table, at=truth.good_at.isoformat(), incident=incident.id, approve=digest)
+    approved = Request(
+        table=truth.table, at=truth.good_at.isoformat(), route=asked.route, incident=incident.id, approve=digest
+    )
     return recover(approved, root=root, echo=echo)
 
 

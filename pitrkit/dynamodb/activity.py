@@ -1,13 +1,18 @@
-"""Write activity: how many writes a minute a table took, as CloudWatch knows it.
+"""Write activity: what CloudWatch knows of a table's writes, minute by minute.
 
 `SuccessfulRequestLatency` has a sample for each successful call, so its SampleCount by operation is the number of
-calls a minute (Amazon DynamoDB Developer Guide, "Metrics and dimensions"). A BatchWriteItem call may carry 25 items.
+calls a minute (Amazon DynamoDB Developer Guide, "Metrics and dimensions"). A BatchWriteItem call may carry 25 items:
+consumed write units tell that. GetMetricData takes 500 metrics a call and pages by 100,800 points, so everything a
+table has to tell is asked for at once.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from pitrkit.dynamodb.session import Aws
 from pitrkit.dynamodb.tables import utc
@@ -24,60 +29,93 @@ WRITES = (
 )
 """Operations that write, or may: CloudWatch does not tell a PartiQL SELECT from an INSERT."""
 
+KEPT = ((timedelta(days=15), 60), (timedelta(days=63), 300))
+"""Until which age points are kept, and at which seconds; older ones hourly, for 455 days."""
+
+_HOURLY = 3600
+_MARGIN = timedelta(minutes=10)
+_CALLS, _REFUSED = "c", "r"
+
 
 @dataclass(frozen=True, slots=True)
 class Minute:
-    """Successful calls of one operation in the minute that began at *at*."""
+    """Successful calls of one operation in the period (mostly a minute) that began at *at*."""
 
     at: datetime
     operation: str
     calls: int
 
 
-def writes_per_minute(aws: Aws, table: str, start_at: datetime, end_at: datetime) -> list[Minute]:
-    """Return the write calls of each minute that had any, in time order; empty where CloudWatch knows nothing.
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """What a table's writes were like, period by period; a period without an entry had none.
 
-    Minutes are kept for 15 days.
+    Attributes:
+        start_at: Beginning of the first period.
+        end_at: End of the last period.
+        period: Length of a period: a minute, five where they are older than 15 days, an hour past 63 days.
+        calls: Successful calls by operation, in time order.
+        write_units: Consumed write units.
+        expired: Items that the table's TTL deleted.
+        throttled: Writes refused for their rate.
+        partial: CloudWatch did not give everything it has.
+    """
+
+    start_at: datetime
+    end_at: datetime
+    period: timedelta
+    calls: tuple[Minute, ...] = ()
+    write_units: tuple[tuple[datetime, float], ...] = ()
+    expired: tuple[tuple[datetime, int], ...] = ()
+    throttled: tuple[tuple[datetime, int], ...] = ()
+    partial: bool = False
+
+
+def period_for(start_at: datetime, now: datetime) -> timedelta:
+    """Return the shortest period for which CloudWatch still keeps points from *start_at* on."""
+    age = now - start_at + _MARGIN
+    return timedelta(seconds=next((seconds for kept, seconds in KEPT if age <= kept), _HOURLY))
+
+
+def read(aws: Aws, table: str, start_at: datetime, end_at: datetime) -> Activity:
+    """Return the write activity of *table* from *start_at* to *end_at*, widened to whole periods.
+
+    A minute is known a minute or two after it is over. One call for each 100,800 points that there are.
 
     Raises:
         AccessDenied: The caller may not read metrics (`cloudwatch:GetMetricData`).
+        AwsError: CloudWatch cannot be asked.
     """
-    queries = [
-        {
-            "Id": f"m{number}",
-            "Label": operation,
-            "MetricStat": {
-                "Metric": {
-                    "Namespace": "AWS/DynamoDB",
-                    "MetricName": "SuccessfulRequestLatency",
-                    "Dimensions": [
-                        {"Name": "TableName", "Value": table},
-                        {"Name": "Operation", "Value": operation},
-                    ],
-                },
-                "Period": 60,
-                "Stat": "SampleCount",
-            },
-        }
+    period = period_for(start_at, datetime.now(UTC))
+    start_at, end_at = _floored(start_at, period), _ceiled(end_at, period)
+    found: dict[str, list[tuple[datetime, float]]] = {}
+    states: dict[str, str] = {}
+    for row in _data(aws, table, list(_queries(table, period)), start_at, end_at):
+        points = zip(row.get("Timestamps", ()), row.get("Values", ()), strict=True)
+        found.setdefault(row["Id"], []).extend((utc(at), value) for at, value in points if value)
+        states[row["Id"]] = row.get("StatusCode", "Complete")  # PartialData is followed by another page
+    calls = [
+        Minute(at, operation, round(value))
         for number, operation in enumerate(WRITES)
+        for at, value in found.get(f"{_CALLS}{number}", ())
     ]
-    rows = aws.paginate(
-        "cloudwatch",
-        "get_metric_data",
-        "MetricDataResults",
-        table=table,
-        MetricDataQueries=queries,
-        StartTime=start_at,
-        EndTime=end_at,
-        ScanBy="TimestampAscending",
+    refused = Counter[datetime]()
+    for number in range(len(WRITES)):
+        for at, value in found.get(f"{_REFUSED}{number}", ()):
+            refused[at] += round(value)
+    # Both count the same refusals, one by table and one by operation; either may be absent.
+    for at, value in found.get("events", ()):
+        refused[at] = max(refused[at], round(value))
+    return Activity(
+        start_at=start_at,
+        end_at=end_at,
+        period=period,
+        calls=tuple(sorted(calls, key=lambda minute: (minute.at, minute.operation))),
+        write_units=tuple(sorted(found.get("units", ()))),
+        expired=tuple(sorted((at, round(value)) for at, value in found.get("ttl", ()))),
+        throttled=tuple(sorted(refused.items())),
+        partial=any(state != "Complete" for state in states.values()),
     )
-    minutes = [
-        Minute(utc(at), WRITES[int(row["Id"][1:])], int(calls))
-        for row in rows
-        for at, calls in zip(row["Timestamps"], row["Values"], strict=True)
-        if calls
-    ]
-    return sorted(minutes, key=lambda minute: (minute.at, minute.operation))
 
 
 def consumed_write_units(aws: Aws, table: str, start_at: datetime, end_at: datetime) -> list[tuple[datetime, float]]:
@@ -88,21 +126,59 @@ def consumed_write_units(aws: Aws, table: str, start_at: datetime, end_at: datet
     Raises:
         AccessDenied: The caller may not read metrics (`cloudwatch:GetMetricData`).
     """
-    metric = {
-        "Namespace": "AWS/DynamoDB",
-        "MetricName": "ConsumedWriteCapacityUnits",
-        "Dimensions": [{"Name": "TableName", "Value": table}],
-    }
-    rows = aws.paginate(
+    query = _query("units", table, "ConsumedWriteCapacityUnits", timedelta(minutes=1))
+    rows = _data(aws, table, [query], start_at, end_at)
+    return sorted(
+        (utc(at), float(units)) for row in rows for at, units in zip(row["Timestamps"], row["Values"], strict=True)
+    )
+
+
+def _data(
+    aws: Aws, table: str, queries: list[dict[str, Any]], start_at: datetime, end_at: datetime
+) -> Iterator[dict[str, Any]]:
+    return aws.paginate(
         "cloudwatch",
         "get_metric_data",
         "MetricDataResults",
         table=table,
-        MetricDataQueries=[{"Id": "units", "MetricStat": {"Metric": metric, "Period": 60, "Stat": "Sum"}}],
+        MetricDataQueries=queries,
         StartTime=start_at,
         EndTime=end_at,
         ScanBy="TimestampAscending",
     )
-    return sorted(
-        (utc(at), float(units)) for row in rows for at, units in zip(row["Timestamps"], row["Values"], strict=True)
-    )
+
+
+def _queries(table: str, period: timedelta) -> Iterator[dict[str, Any]]:
+    for number, operation in enumerate(WRITES):
+        counted = {"statistic": "SampleCount", "operation": operation}
+        yield _query(f"{_CALLS}{number}", table, "SuccessfulRequestLatency", period, **counted)
+        yield _query(f"{_REFUSED}{number}", table, "ThrottledRequests", period, operation=operation)
+    yield _query("units", table, "ConsumedWriteCapacityUnits", period)
+    yield _query("ttl", table, "TimeToLiveDeletedItemCount", period)
+    yield _query("events", table, "WriteThrottleEvents", period)
+
+
+def _query(
+    name: str, table: str, metric: str, period: timedelta, *, statistic: str = "Sum", operation: str = ""
+) -> dict[str, Any]:
+    dimensions = [{"Name": "TableName", "Value": table}]
+    if operation:
+        dimensions.append({"Name": "Operation", "Value": operation})
+    return {
+        "Id": name,
+        "MetricStat": {
+            "Metric": {"Namespace": "AWS/DynamoDB", "MetricName": metric, "Dimensions": dimensions},
+            "Period": int(period.total_seconds()),
+            "Stat": statistic,
+        },
+    }
+
+
+def _floored(at: datetime, period: timedelta) -> datetime:
+    seconds = int(period.total_seconds())
+    return datetime.fromtimestamp(int(at.timestamp()) // seconds * seconds, UTC)
+
+
+def _ceiled(at: datetime, period: timedelta) -> datetime:
+    floor = _floored(at, period)
+    return floor if floor == at else floor + period

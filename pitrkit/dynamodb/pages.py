@@ -116,8 +116,16 @@ def rows(body: bytes, key: Sequence[str]) -> Iterator[Row]:
     replicated = _REPLICATION in body
     for item in slices(body):
         attrs = orjson.loads(memoryview(item))
-        if replicated:
-            attrs = without_replication(attrs)
-        size = settle(attrs)
-        image = orjson.dumps(attrs, option=orjson.OPT_SORT_KEYS)
-        yield orjson.dumps({name: attrs[name] for name in names}), image, size
+        yield row(without_replication(attrs) if replicated else attrs, names)
+
+
+def row(attrs: dict[str, Any], names: Sequence[str]) -> Row:
+    """Return an item, as the service's JSON, in canonical form; *attrs* is changed in place.
+
+    Args:
+        attrs: The item's attributes, without those that global tables keep for themselves.
+        names: Names of the key attributes, sorted.
+    """
+    size = settle(attrs)
+    image = orjson.dumps(attrs, option=orjson.OPT_SORT_KEYS)
+    return orjson.dumps({name: attrs[name] for name in names}), image, size

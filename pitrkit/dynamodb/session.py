@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from functools import cached_property
 from threading import Lock
 from typing import Any
@@ -77,6 +79,12 @@ _FIXES = {
     "PointInTimeRecoveryUnavailableException": "Turn PITR on in 00_start_here; it protects from then on.",
     "InvalidRestoreTimeException": "Pick a second inside the window in 02_pick_timestamp.",
     "ResourceInUseException": "The table is being changed: wait until it is ACTIVE, then run this step again.",
+    "ExportConflictException": "Something else is being exported to the same place: wait until it is done, or give "
+    "another prefix.",
+    "ExportNotFoundException": "The service lists exports for 90 days: start it again.",
+    "InvalidExportTimeException": "Pick times inside the restorable window.",
+    "NoSuchBucket": "Give a bucket that exists, in the account that the credentials are for.",
+    "NoSuchKey": "The file was deleted, or never written: export again.",
     "ValidationException": "The service refuses a value; the message says which.",
 }
 """What to do about errors that are told apart by nothing but their code."""
@@ -204,6 +212,11 @@ class Aws:
         while page := self._translated(lambda: next(pages, None), service, operation, table):
             yield from page.get(result_key, ())
 
+    def offers(self, service: str, operation: str, parameter: str) -> bool:
+        """Return whether the installed SDK knows *parameter* of the API's *operation*, e.g. `Scan`."""
+        model = self._client(service, retry=True).meta.service_model
+        return operation in model.operation_names and parameter in model.operation_model(operation).input_shape.members
+
     @property
     def credentials(self) -> Any:
         """Credentials as botocore keeps them, which may refresh: ask them for frozen ones at each use."""
@@ -254,6 +267,12 @@ class Aws:
             raise BadInput(f"{service}:{api} was not sent: {error}", table=table, fix="Correct the value.") from error
         except BotoCoreError as error:
             raise no_answer(error, service, api, table) from error
+
+
+def answered_at(answer: Mapping[str, Any]) -> datetime:
+    """Return the service's time of an answer, by its Date header; this machine's where it has none."""
+    date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", "")
+    return parsedate_to_datetime(date).astimezone(UTC) if date else datetime.now(UTC).replace(microsecond=0)
 
 
 class _Unsent(Exception):

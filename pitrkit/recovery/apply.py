@@ -11,13 +11,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from pathlib import Path
 from threading import Event
 from typing import Any
 
-from pitrkit.dynamodb.session import Aws
+from pitrkit.dynamodb.session import Aws, answered_at
 from pitrkit.dynamodb.tables import Table
 from pitrkit.dynamodb.wire import Wire
 from pitrkit.errors import BadInput, RecordAltered, StalePlan
@@ -188,5 +187,4 @@ def _check(aws: Aws, table: Table, plan: Plan) -> datetime:
             table=plan.table,
             fix="Build the plan again: the table was made anew, or this is another account or region.",
         )
-    date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", "")
-    return parsedate_to_datetime(date).astimezone(UTC) if date else datetime.now(UTC).replace(microsecond=0)
+    return answered_at(answer)

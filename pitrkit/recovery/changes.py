@@ -1,7 +1,7 @@
 """Change sets: what differs between two times, whoever can tell it.
 
-A change set is a folder: `changes.parquet` (key, kind, before, after; canonical JSON text, sorted by key) and
-`changes.json`, which is written last and makes it complete. Nothing downstream knows whether it came from two
+A change set is a folder: `changes.parquet` (key, kind, before, after, review; images are canonical JSON text; sorted by
+key) and `changes.json`, which is written last and makes it complete. Nothing downstream knows whether it came from two
 snapshots, an export, a stream or a journal. All of it is read and written in bounded memory.
 """
 
@@ -41,7 +41,7 @@ TWO_COPIES = "two copies"
 _META = "changes.json"
 _ROWS = "changes.parquet"
 _TEXT = pa.string()
-_SCHEMA = pa.schema([("key", _TEXT), ("kind", _TEXT), ("before", _TEXT), ("after", _TEXT)])
+_SCHEMA = pa.schema([("key", _TEXT), ("kind", _TEXT), ("before", _TEXT), ("after", _TEXT), ("review", _TEXT)])
 _AGAIN = "Make the change set again into this folder; an unfinished one is replaced."
 
 
@@ -54,12 +54,14 @@ class Change:
         kind: What happened to it, in time's direction.
         before: Its image at the earlier time, None where it did not exist.
         after: Its image at the later time, None where it no longer exists.
+        review: Why it takes a person to tell what of it is damage; mostly empty. Only a log of changes can know.
     """
 
     key: Key
     kind: Kind
     before: Image | None
     after: Image | None
+    review: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,7 @@ class ChangeSet:
 
     @property
     def rows(self) -> Path:
-        """Its Parquet file, with the columns key, kind, before and after."""
+        """Its Parquet file, with the columns key, kind, before, after and review."""
         return self.folder / _ROWS
 
     def to_dict(self) -> dict[str, Any]:
@@ -154,8 +156,13 @@ class ChangeSet:
         }
 
     def __iter__(self) -> Iterator[Change]:
-        for batch in batches(self.rows, _SCHEMA.names):
+        for batch in self._batches():
             yield from _changes(batch)
+
+    def _batches(self) -> Iterator[pa.RecordBatch]:
+        kept = pq.read_schema(self.rows).names
+        for batch in batches(self.rows, [name for name in _SCHEMA.names if name in kept]):
+            yield batch if "review" in kept else batch.append_column(_SCHEMA.field("review"), _blank(batch.num_rows))
 
     def __len__(self) -> int:
         return self.counts.changes
@@ -177,7 +184,7 @@ class ChangeSet:
         kinds: Counter[str] = Counter()
         with writing(folder, complete=_META, clear=_ROWS):
             with ParquetFile(folder / _ROWS, _SCHEMA) as file:
-                for batch in batches(self.rows, _SCHEMA.names):
+                for batch in self._batches():
                     held = [scope.holds(change) for change in _changes(batch)]
                     inside = batch.filter(pa.array(held, pa.bool_()))
                     kinds.update(inside.column("kind").to_pylist())
@@ -198,7 +205,8 @@ class ChangeSet:
                 here = [index for rank, index in enumerate(indices, start=place) if rank in wanted]
                 place += len(indices)
                 if here:
-                    rows = file.read_row_group(group, _SCHEMA.names, use_threads=False).take(here)
+                    names = [name for name in _SCHEMA.names if name in file.schema_arrow.names]
+                    rows = file.read_row_group(group, names, use_threads=False).take(here)
                     found += [change for batch in rows.to_batches() for change in _changes(batch)]
         return found
 
@@ -249,7 +257,9 @@ def diff(
         )
     with writing(folder, complete=_META, clear=_ROWS) as work:
         size = before.bytes + after.bytes
-        counts = Counts(**join(before.files, after.files, folder / _ROWS, work, size=size, memory_limit=memory_limit))
+        both = before.files, after.files
+        kinds = join(*both, folder / _ROWS, work, schema=_SCHEMA, size=size, memory_limit=memory_limit)
+        counts = Counts(**kinds)
         same = before.items - counts.removed - counts.modified
         if after.items != same + counts.modified + counts.inserted:
             raise BadInput("a snapshot holds a key more than once", table=after.table, fix=TWICE)
@@ -281,10 +291,14 @@ def from_changes(
     Raises:
         BadInput: Two changes have the same key, or the folder cannot be written.
     """
-    rows = ((change.key, change.kind, change.before, change.after) for change in changes)
+    rows = ((change.key, change.kind, change.before, change.after, change.review) for change in changes)
     with writing(folder, complete=_META, clear=_ROWS) as work:
-        counts = Counts(**arrange(rows, folder / _ROWS, work))
+        counts = Counts(**arrange(rows, folder / _ROWS, work, _SCHEMA))
         return _finish(ChangeSet(folder, table, key_schema, source, before_at, after_at, counts))
+
+
+def _blank(rows: int) -> pa.Array:
+    return pa.array([""] * rows, _TEXT)
 
 
 def _changes(batch: pa.RecordBatch) -> Iterator[Change]:

@@ -133,6 +133,7 @@ class Condition:
     Attributes:
         text: The expression.
         names: Names that exist at the top of what it is asked about.
+        asked: Those of them that the expression asks for.
 
     Raises:
         BadInput: The expression cannot be read, or asks for a name or function that does not exist.
@@ -140,13 +141,15 @@ class Condition:
 
     text: str
     names: tuple[str, ...]
+    asked: frozenset[str] = field(init=False, compare=False)
     _tree: dict[str, Any] = field(init=False, repr=False, compare=False)
     _interpreter: Any = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        asked: set[str] = set()
         try:
             tree = _Parser().parse(self.text).parsed
-            self._check(tree, at_top=True)
+            self._check(tree, asked, at_top=True)
         except exceptions.LexerError as error:
             self._refuse(f"cannot be read at character {error.lexer_position + 1}: {error.message}")
         except exceptions.IncompleteExpressionError:
@@ -157,6 +160,7 @@ class Condition:
             )
         except RecursionError:
             self._refuse("is nested too deeply")
+        object.__setattr__(self, "asked", frozenset(asked))
         object.__setattr__(self, "_tree", tree)
         object.__setattr__(self, "_interpreter", _Interpreter(visitor.Options(custom_functions=_FUNCTIONS)))
 
@@ -183,20 +187,22 @@ class Condition:
     def _refuse(self, why: str, fix: str = _HOW) -> NoReturn:
         raise BadInput(f"where {why}. The expression is: {self.text}", fix=fix) from None
 
-    def _check(self, node: dict[str, Any], *, at_top: bool) -> None:
-        """Refuse names and functions that do not exist, which JMESPath would find out late or never."""
+    def _check(self, node: dict[str, Any], asked: set[str], *, at_top: bool) -> None:
+        """Refuse names and functions that do not exist, which JMESPath would find out late or never; note the names."""
         kind, name = node["type"], node.get("value")
         if kind == "field" and at_top and name not in self.names:
             self._refuse(
                 f"asks for {name!r}, but there are only {', '.join(self.names)}",
                 f"Write before.{name} or after.{name} for an attribute, and '{name}' in single quotes for text.",
             )
+        if kind == "field" and at_top:
+            asked.add(str(name))
         children = [child for child in node["children"] if isinstance(child, dict)]
         if kind == "function_expression":
             self._check_function(str(name), len(children))
         for place, child in enumerate(children):
             below = kind == "expref" or (kind in _SAME_VALUE and place > 0)
-            self._check(child, at_top=at_top and not below)
+            self._check(child, asked, at_top=at_top and not below)
 
     def _check_function(self, name: str, given: int) -> None:
         known = _FUNCTIONS.FUNCTION_TABLE.get(name)

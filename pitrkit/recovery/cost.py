@@ -6,7 +6,7 @@ the same names replaces what it names.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import date
 from pathlib import Path
@@ -20,6 +20,9 @@ _MILLION = 1_000_000
 _GB = 1024**3
 _SMALLEST_SHOWN = 0.01
 
+LEAST_LOG_BYTES = 10 * 1024**2
+"""What an incremental export is charged for at least."""
+
 
 @dataclass(frozen=True, slots=True)
 class Prices:
@@ -30,6 +33,8 @@ class Prices:
         priced_at: Day they were looked up.
         write_units_million: A million write request units.
         read_units_million: A million read request units; an eventually consistent read takes half a unit per 4 KiB.
+        export_gb: Exporting a GB of a table.
+        export_log_gb: Exporting a GB of a table's log of changes, incrementally; `LEAST_LOG_BYTES` an export at least.
         restore_gb: Restoring a GB by point-in-time recovery. (Whether indexes count is not documented for sure.)
         storage_gb_month: Keeping a GB for a month, e.g. of the restored copy.
     """
@@ -38,6 +43,8 @@ class Prices:
     priced_at: date = date(2026, 11, 1)
     write_units_million: float = 0.625
     read_units_million: float = 0.125
+    export_gb: float = 0.10
+    export_log_gb: float = 0.10
     restore_gb: float = 0.15
     storage_gb_month: float = 0.25
 
@@ -93,6 +100,8 @@ def estimate(
     restore_bytes: float = 0,
     scan_bytes: float = 0,
     kept_days: float = 0,
+    export_bytes: float = 0,
+    export_logs: Sequence[float] = (),
     prices: Prices | None = None,
 ) -> Estimate:
     """Return what these together cost on demand.
@@ -102,11 +111,15 @@ def estimate(
         restore_bytes: Size of the table to restore.
         scan_bytes: Bytes scanned, eventually consistent: half a read unit per 4 KiB.
         kept_days: How long the restored bytes are kept as a table.
+        export_bytes: Size of the table to export in full.
+        export_logs: Of each incremental export, the bytes written in its window; 0 where that is not known.
         prices: Price table, the built-in one if absent.
     """
     prices = prices or Prices()
     read_units = scan_bytes / 4096 / 2
     restored_gb = restore_bytes / _GB
+    exported_gb = export_bytes / _GB
+    log_gb = sum(max(LEAST_LOG_BYTES, size) for size in export_logs) / _GB
     terms = [
         (
             write_units / _MILLION * prices.write_units_million,
@@ -123,6 +136,12 @@ def estimate(
             restored_gb * kept_days / 30 * prices.storage_gb_month,
             f"{restored_gb:,.3f} GB kept {kept_days:g} days x {prices.storage_gb_month} a month",
             restore_bytes * kept_days,
+        ),
+        (exported_gb * prices.export_gb, f"{exported_gb:,.3f} GB exported x {prices.export_gb}", export_bytes),
+        (
+            log_gb * prices.export_log_gb,
+            f"{log_gb:,.3f} GB of changes exported x {prices.export_log_gb}, at least 10 MB each",
+            log_gb,
         ),
     ]
     used = [(usd, words) for usd, words, amount in terms if amount]

@@ -30,22 +30,15 @@ from pitrkit.recovery.storage import ROWS_PER_GROUP, ParquetFile, batches
 MEMORY_LIMIT = "512MB"
 _STRETCH_BYTES = 32 * 1024 * 1024
 _MAX_STRETCHES = 256  # open files
-_INDEX = pa.schema(
-    [
-        ("key", pa.string()),
-        ("kind", pa.string()),
-        ("before_row", pa.int64()),
-        ("after_row", pa.int64()),
-        ("place", pa.int64()),
-        ("stretch", pa.int64()),
-    ]
-)
+_PLACE = [pa.field(name, pa.int64()) for name in ("before_row", "after_row", "place", "stretch")]
+_IMAGES = ("before", "after")
 _SPOOL = pa.schema([("place", pa.int64()), ("image", pa.string())])
 _LEFT = pa.schema([("key", pa.string()), ("size", pa.int32()), ("digest", pa.binary(32)), ("row", pa.int64())])
 _DIFFERING = """
     SELECT
         coalesce(b.key, a.key) AS key,
         CASE WHEN a.key IS NULL THEN 'removed' WHEN b.key IS NULL THEN 'inserted' ELSE 'modified' END AS kind,
+        '' AS review,
         b.row AS before_row,
         a.row AS after_row,
         coalesce(b.size, 0)::BIGINT + coalesce(a.size, 0)::BIGINT AS weight
@@ -55,13 +48,12 @@ _DIFFERING = """
 """
 _UNSORTED = """
     SELECT
-        key,
-        kind,
+        {columns},
         CASE WHEN has_before THEN file_row_number END AS before_row,
         CASE WHEN has_after THEN file_row_number END AS after_row,
         weight
     FROM unsorted
-    ORDER BY key
+    ORDER BY {order}
 """
 _PLACES = "SELECT {side}_row AS row, place, stretch FROM places WHERE {side}_row IS NOT NULL ORDER BY row"
 TWICE = "Take both snapshots again; if it stays so, the source of this change set is broken."
@@ -76,14 +68,24 @@ class _Side:
     column: str
 
 
-def join(before: list[str], after: list[str], path: Path, work: Path, *, size: int, memory_limit: str) -> Counter[str]:
-    """Write what differs (key, kind, before, after) to *path*, sorted by key; return the count of each kind.
+def join(
+    before: list[str],
+    after: list[str],
+    path: Path,
+    work: Path,
+    *,
+    schema: pa.Schema,
+    size: int,
+    memory_limit: str,
+) -> Counter[str]:
+    """Write what differs to *path*, sorted by key; return the count of each kind.
 
     Args:
         before: Parquet files of the earlier side, with key, item, size and digest.
         after: Those of the later side.
         path: Where the rows go.
         work: A folder for files that are needed meanwhile.
+        schema: The columns to write: key, kind, before, after and review, which stays empty.
         size: About how many bytes both sides hold.
         memory_limit: What the join of the keys may use, as DuckDB reads it.
 
@@ -96,29 +98,47 @@ def join(before: list[str], after: list[str], path: Path, work: Path, *, size: i
     with _database(work, memory_limit) as database:
         for side, path_left in zip(sides, left, strict=True):
             _read(database, path_left).create_view(f"{side.name}_left")
-        return _in_order(database, _DIFFERING, sides, path, work, size=size)
+        return _in_order(database, _DIFFERING, sides, path, work, schema=schema, size=size)
 
 
-def arrange(changes: Iterable[tuple[str, str, str | None, str | None]], path: Path, work: Path) -> Counter[str]:
-    """Write *changes* (key, kind, before, after; in any order) to *path*, sorted by key; return the count of each kind.
+def arrange(
+    rows: Iterable[tuple[Any, ...]], path: Path, work: Path, schema: pa.Schema, *, by: str = ""
+) -> Counter[str]:
+    """Write *rows*, given in any order, to *path*, sorted by key; return the count of each kind.
+
+    Args:
+        rows: Values of the columns of *schema*, times as microseconds since the epoch.
+        path: Where they go.
+        work: A folder for files that are needed meanwhile.
+        schema: The columns: key, kind, before and after are among them, and the others are small.
+        by: The column that orders the rows of one key; where it is the same, they stay in the order in which they were
+            given. Without it a key must come once.
 
     Raises:
         BadInput: A key comes more than once.
     """
-    images = [("before", pa.string()), ("after", pa.string())]
-    found = [("has_before", pa.bool_()), ("has_after", pa.bool_()), ("weight", pa.int64())]
+    about = [("has_before", pa.bool_()), ("has_after", pa.bool_()), ("weight", pa.int64())]
     unsorted = work / "unsorted.parquet"
     size = 0
-    schema = pa.schema([("key", pa.string()), ("kind", pa.string()), *images, *found])
-    with ParquetFile(unsorted, schema, compression="lz4", lasting=False) as file:
-        for key, kind, before, after in changes:
-            weight = len(before or "") + len(after or "")
-            file.add(key, kind, before, after, before is not None, after is not None, weight, weight=weight)
+    sides = [schema.get_field_index(name) for name in _IMAGES]
+    held = pa.schema([*_kept(schema), *(pa.field(*one) for one in about)])
+    with ParquetFile(unsorted, held, compression="lz4", lasting=False) as file:
+        for row in rows:
+            images = [row[side] for side in sides]
+            weight = sum(len(image) for image in images if image is not None)
+            file.add(*row, *(image is not None for image in images), weight, weight=weight)
             size += weight
+    columns = ", ".join(f'"{name}"' for name in schema.names if name not in _IMAGES)
+    query = _UNSORTED.format(columns=columns, order=f'key, "{by}", file_row_number' if by else "key")
     with _database(work, MEMORY_LIMIT) as database:
         _read(database, unsorted).create_view("unsorted")
-        sides = (_Side("before", [str(unsorted)], "before"), _Side("after", [str(unsorted)], "after"))
-        return _in_order(database, _UNSORTED, sides, path, work, size=size)
+        both = (_Side("before", [str(unsorted)], "before"), _Side("after", [str(unsorted)], "after"))
+        return _in_order(database, query, both, path, work, schema=schema, size=size, once=not by)
+
+
+def _kept(schema: pa.Schema) -> list[pa.Field]:
+    """Return columns as they are kept meanwhile: times as plain numbers, which no database gives a zone of its own."""
+    return [pa.field(one.name, pa.int64()) if pa.types.is_timestamp(one.type) else one for one in schema]
 
 
 @contextmanager
@@ -177,50 +197,56 @@ def _in_order(
     path: Path,
     work: Path,
     *,
+    schema: pa.Schema,
     size: int,
+    once: bool = True,
 ) -> Counter[str]:
-    """Write the images that the query *differing* names (key, kind, before_row, after_row, weight) in its order."""
+    """Write *schema* in the order of the query *differing*: all but the images, before_row, after_row and weight."""
     index = work / "index.parquet"
-    counts = _index(
-        database.sql(differing).to_arrow_reader(ROWS_PER_GROUP), index, max(_STRETCH_BYTES, size // _MAX_STRETCHES)
-    )
+    columns = pa.schema([*(one for one in _kept(schema) if one.name not in _IMAGES), *_PLACE])
+    rows = database.sql(differing).to_arrow_reader(ROWS_PER_GROUP)
+    counts = _index(rows, index, columns, max(_STRETCH_BYTES, size // _MAX_STRETCHES), once=once)
     _read(database, index).create_view("places")
     with ThreadPoolExecutor(len(sides)) as pool:
         list(pool.map(lambda side: _distribute(side, database.cursor(), work), sides))
-    schema = pa.schema([("key", pa.string()), ("kind", pa.string()), ("before", pa.string()), ("after", pa.string())])
     with ParquetFile(path, schema) as file:
-        for rows in _stretches(index):
-            places = rows["place"].to_numpy()
-            images = [_spooled(_spool(work, side.name, rows["stretch"][0].as_py()), places) for side in sides]
-            for batch in pa.table([rows["key"], rows["kind"], *images], schema=schema).to_batches():
+        for found in _stretches(index, columns):
+            places = found["place"].to_numpy()
+            stretch = found["stretch"][0].as_py()
+            images = {side.name: _spooled(_spool(work, side.name, stretch), places) for side in sides}
+            written = [images[one.name] if one.name in images else found[one.name].cast(one.type) for one in schema]
+            for batch in pa.table(written, schema=schema).to_batches():
                 file.add_batch(batch)
     return counts
 
 
-def _index(differing: Iterable[pa.RecordBatch], path: Path, stretch_bytes: int) -> Counter[str]:
-    """Write each differing key with its place in the order and the stretch of the order that it is in."""
+def _index(
+    differing: Iterable[pa.RecordBatch], path: Path, schema: pa.Schema, stretch_bytes: int, *, once: bool
+) -> Counter[str]:
+    """Write each row with its place in the order and the stretch of the order that it is in."""
     counts: Counter[str] = Counter()
     place, weight, last = 0, 0, None
-    with ParquetFile(path, _INDEX, compression="lz4", lasting=False) as file:
+    with ParquetFile(path, schema, compression="lz4", lasting=False) as file:
         for batch in differing:
             if not batch.num_rows:
                 continue
             keys = batch.column("key")
-            if keys[0].as_py() == last or not pc.all(pc.less(keys[:-1], keys[1:]), min_count=0).as_py():
+            rising = keys[0].as_py() != last and pc.all(pc.less(keys[:-1], keys[1:]), min_count=0).as_py()
+            if once and not rising:
                 raise BadInput("a key is there more than once", fix=TWICE)
             last = keys[-1].as_py()
             counts.update({row["values"]: row["counts"] for row in batch.column("kind").value_counts().to_pylist()})
             weights = weight + np.cumsum(batch.column("weight").to_numpy())
-            columns = [batch.column(name) for name in _INDEX.names[:4]]
+            columns = [batch.column(name) for name in schema.names[:-2]]
             places = np.arange(place, place + batch.num_rows)
-            file.add_batch(pa.record_batch([*columns, places, weights // stretch_bytes], schema=_INDEX))
+            file.add_batch(pa.record_batch([*columns, places, weights // stretch_bytes], schema=schema))
             place, weight = place + batch.num_rows, int(weights[-1])
     return counts
 
 
-def _stretches(index: Path) -> Iterator[pa.Table]:
+def _stretches(index: Path, schema: pa.Schema) -> Iterator[pa.Table]:
     """Yield the index stretch by stretch."""
-    cursor = _Cursor(batches(index, _INDEX.names), "stretch", _INDEX)
+    cursor = _Cursor(batches(index, schema.names), "stretch", schema)
     while (stretch := cursor.next_value()) is not None:
         yield cursor.below(stretch + 1)
 

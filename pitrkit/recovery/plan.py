@@ -30,6 +30,7 @@ from pitrkit.recovery.changes import Change, ChangeSet
 from pitrkit.recovery.guard import Write, write_units
 from pitrkit.recovery.policy import (
     FOR_A_PERSON,
+    LEFT_ALSO_WRITTEN,
     LEFT_EXPIRED,
     LEFT_KEPT_BY_POLICY,
     LEFT_UNDECIDED,
@@ -267,9 +268,12 @@ def _candidates(changes: ChangeSet, policy: Policy, admission: Admission, table:
             raise BadInput(f"a {change.kind} change lacks an image", table=table, fix="Make the change set anew.")
         previous = change.key
         choice = {"removed": policy.removed, "modified": policy.modified, "inserted": policy.inserted}[change.kind]
-        if choice in {"keep", "ask"}:
-            reason = LEFT_UNDECIDED if choice == "ask" else LEFT_KEPT_BY_POLICY
-            rows.append(Left(change.key, change.kind, reason))
+        if choice == "keep":
+            rows.append(Left(change.key, change.kind, LEFT_KEPT_BY_POLICY))
+        elif change.review and policy.mixed == "ask":
+            rows.append(Left(change.key, change.kind, LEFT_ALSO_WRITTEN))
+        elif choice == "ask":
+            rows.append(Left(change.key, change.kind, LEFT_UNDECIDED))
         elif change.kind == "removed" and admission.expired(change.before):
             # Most likely TTL removed it, and there may be millions of them: whatever is there now, it is left alone.
             rows.append(Left(change.key, change.kind, LEFT_EXPIRED))
@@ -297,7 +301,10 @@ def _counted(plan: Plan) -> Plan:
     plan = replace(
         plan, digest="", puts=actions["put"], updates=actions["update"], deletes=actions["delete"], left=dict(reasons)
     )
-    digest.update(_line(plan.to_dict()))
+    said = plan.to_dict()
+    if plan.policy.mixed == "ask":
+        del said["policy"]["mixed"]  # so that plans from before there was the choice keep their digest
+    digest.update(_line(said))
     return replace(plan, digest=digest.hexdigest())
 
 

@@ -17,8 +17,9 @@ LEFT_ALREADY_SO = "already so"
 LEFT_EXISTS_AGAIN = "exists again"
 LEFT_EXPIRED = "expired"
 LEFT_INDEX_REFUSES = "an index refuses it"
+LEFT_ALSO_WRITTEN = "also written by others"
 
-FOR_A_PERSON = (LEFT_UNDECIDED, LEFT_CHANGED_SINCE, LEFT_EXISTS_AGAIN, LEFT_INDEX_REFUSES)
+FOR_A_PERSON = (LEFT_UNDECIDED, LEFT_CHANGED_SINCE, LEFT_EXISTS_AGAIN, LEFT_INDEX_REFUSES, LEFT_ALSO_WRITTEN)
 """Reasons that leave a decision to a person."""
 
 
@@ -35,6 +36,8 @@ class Policy:
             what would be put back was written, and everything else written since is kept.
         expired: `keep` gone, or as they are, items whose earlier image has expired by the table's TTL, or `put` them
             back although the service will delete them again.
+        mixed: Of items that others wrote, too, so that it takes a person to tell what is good: `ask`, leave them for
+            that person, or `revert` them like any other. Only a log of changes knows such items (`Change.review`).
     """
 
     removed: Literal["put", "keep"] = "put"
@@ -43,6 +46,7 @@ class Policy:
     attributes: tuple[str, ...] = ()
     guard: Guard = "item"
     expired: Literal["keep", "put"] = "keep"
+    mixed: Literal["ask", "revert"] = "ask"
 
     UNDO: ClassVar[Policy]
 
@@ -60,7 +64,7 @@ class Policy:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Policy:
-        """Return the policy that `to_dict` wrote."""
+        """Return the policy that `to_dict` wrote, here or in an earlier version of the kit."""
         return cls(**data | {"attributes": tuple(data["attributes"])})
 
 
@@ -70,8 +74,9 @@ _CHOICES = {
     "inserted": ("keep", "delete"),
     "guard": ("item", "attributes"),
     "expired": ("keep", "put"),
+    "mixed": ("ask", "revert"),
 }
-_NAMES = {"guard": "the guard"}
+_NAMES = {"guard": "the guard", "mixed": "items that others wrote, too"}
 Policy.UNDO = Policy(removed="put", modified="revert", inserted="delete", expired="put")
 
 

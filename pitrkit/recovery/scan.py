@@ -108,7 +108,7 @@ class Reader:
         self._part_bytes = max(_LEAST_PART, _HELD // (2 * self._threads))
         self._stop = threading.Event()
         self._told: SimpleQueue[tuple[Page, int] | None] = SimpleQueue()
-        self._makers = _Makers(processes)
+        self._makers = Makers(processes)
         self._item_bytes = float(_LIKELY_ITEM)
 
     def read(self, done: Sequence[Part], on_progress: Callable[[Read], None] | None) -> list[Part]:
@@ -241,10 +241,13 @@ class Reader:
             self._pace.throttled(failure.reasons)
 
 
-class _Makers:
+class Makers:
     """Makes parts: in a thread of this process at first, then in other processes if there are to be any.
 
     One thread is enough here, for threads share the interpreter; several would only take more memory.
+
+    Args:
+        processes: How many other processes there may be; with 1, this one makes all parts.
     """
 
     def __init__(self, processes: int) -> None:
@@ -263,6 +266,7 @@ class _Makers:
             self._elsewhere.shutdown(cancel_futures=True)
 
     def submit(self, work: Callable[[], Part], size: int) -> Future[Part]:
+        """Have *work*, which is about *size* bytes, done."""
         with self._lock:
             self._size += size
             if self._elsewhere is None and self._processes > 1 and self._size > _WORTH_PROCESSES:

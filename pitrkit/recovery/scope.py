@@ -1,4 +1,8 @@
-"""The scope of a recovery: which of the changes are the damage, by kind, by key and by a condition on attributes."""
+"""The scope of a recovery: which of the changes are the damage, by kind, by key and by a condition on attributes.
+
+A scope is asked about changes, or about the steps of a log. Of a step it can say two things more, who wrote and when;
+a condition that asks for those is refused wherever a change has to answer it.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from pitrkit.dynamodb.items import Key, changed_attributes, key_from_plain, plain
 from pitrkit.errors import BadInput
 from pitrkit.recovery.condition import Condition
+from pitrkit.recovery.steps import Step
 
 if TYPE_CHECKING:
     from pitrkit.dynamodb.tables import KeySchema
@@ -19,6 +24,8 @@ if TYPE_CHECKING:
 Kind = Literal["removed", "modified", "inserted"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 NAMES = ("kind", "key", "before", "after", "changed")
+STEP_NAMES = (*NAMES, "by", "at")
+_OF_STEPS = frozenset(STEP_NAMES).difference(NAMES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +37,8 @@ class Scope:
         keys: Keys of the items.
         where: A JMESPath expression over `kind`, `key`, `before`, `after` (plain values, null where there is no
             image; numbers are exact) and `changed` (names of a modified item's differing top-level attributes, empty
-            for the other kinds). A change is in scope where it is true in JMESPath's sense: not null, false or empty.
+            for the other kinds). Of a step over `by` (`ttl`, or empty) and `at` (when it was last written, as
+            ISO 8601 text in UTC). A change is in scope where it is true in JMESPath's sense: not null, false or empty.
     """
 
     kinds: tuple[Kind, ...] = ()
@@ -41,10 +49,10 @@ class Scope:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_wanted", frozenset(self.keys))
-        object.__setattr__(self, "_condition", Condition(self.where, NAMES) if self.where.strip() else None)
+        object.__setattr__(self, "_condition", Condition(self.where, STEP_NAMES) if self.where.strip() else None)
 
     @classmethod
-    def parse(cls, kinds: str, keys: str, where: str, key_schema: KeySchema) -> Scope:
+    def parse(cls, kinds: str, keys: str, where: str, key_schema: KeySchema, *, steps: bool = False) -> Scope:
         """Return the scope that an operator wrote as text.
 
         Args:
@@ -52,18 +60,31 @@ class Scope:
             keys: A JSON list of keys, each plain (`{"pk": "a", "sk": 1}`) or as DynamoDB JSON. Blank: all.
             where: A JMESPath expression, as in `Scope.where`. Blank: no condition.
             key_schema: The table's key.
+            steps: Whether it is about the steps of a log, so that the condition may ask for `by` and `at`.
 
         Raises:
             BadInput: A part cannot be read; the message says which, and where in it.
         """
+        if where.strip() and not steps:
+            Condition(where.strip(), NAMES)
         return cls(_kinds(kinds), _keys(keys, key_schema), where.strip())
 
-    def holds(self, change: Change) -> bool:
+    def asks_for(self, name: str) -> bool:
+        """Return whether the condition asks for one of `STEP_NAMES`."""
+        return self._condition is not None and name in self._condition.asked
+
+    def holds(self, change: Change | Step) -> bool:
         """Return whether *change* is in scope.
 
         Raises:
             BadInput: `where` cannot be evaluated on this change, for example a function given a null.
         """
+        asked = self._condition.asked if self._condition is not None else frozenset[str]()
+        if not isinstance(change, Step) and (unknown := asked & _OF_STEPS):
+            raise BadInput(
+                f"where asks for {min(unknown)!r}, which only the steps of a log have",
+                fix="Compare by kind, key, before, after and changed; or take a log of changes (stream or exports).",
+            )
         if self.kinds and change.kind not in self.kinds:
             return False
         if self._wanted and change.key not in self._wanted:
@@ -92,10 +113,11 @@ class Scope:
 EVERYTHING = Scope()
 
 
-def _view(change: Change) -> dict[str, Any]:
-    """Return a change as `where` sees it."""
+def _view(change: Change | Step) -> dict[str, Any]:
+    """Return a change or a step as `where` sees it."""
     before, after = change.before, change.after
-    return {
+    of_steps = {"by": change.by, "at": change.at.isoformat()} if isinstance(change, Step) else {}
+    return of_steps | {
         "kind": change.kind,
         "key": plain(change.key),
         "before": None if before is None else plain(before),

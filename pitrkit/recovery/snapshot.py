@@ -42,6 +42,7 @@ RESUMABLE = timedelta(hours=6)
 MOST_PROCESSES = 12
 """As many as one process can read for."""
 
+_OPEN = datetime.max.replace(tzinfo=UTC)
 _META = "snapshot.json"
 _BEGUN = "scan.json"
 _BATCH_BYTES = 1024 * 1024
@@ -154,13 +155,8 @@ def take(
     """
     if not 1 <= segments <= MAX_SEGMENTS:
         raise BadInput(f"a scan cannot have {segments} segments", fix=f"Give 1 to {MAX_SEGMENTS:,} segments.")
-    begun = _begun(folder, table.name, table.arn, table.key_schema)
-    scan = {"table_id": table.id, "segments": segments, "consistent": consistent}
-    earlier = _unfinished(begun, scan)
-    with writing(folder, complete=_META, clear="" if earlier else PARTS) as work:
-        done = parts.found(folder) if earlier else []
-        begun = replace(begun, started_at=earlier or begun.started_at)
-        write_json(folder / _BEGUN, {**begun.to_dict(), **scan})
+
+    def read(work: Path, done: list[Part]) -> list[Part]:
         scans = [Scan(table.name, number, segments, consistent) for number in range(segments)]
         reader = Reader(
             wire or Wire.of(aws),
@@ -169,9 +165,32 @@ def take(
             folder,
             work,
             pace=pace,
-            processes=processes or min(_cores(), MOST_PROCESSES),
+            processes=processes or likely_processes(),
         )
-        return _finish(reader.read(done, on_progress), begun)
+        return reader.read(done, on_progress)
+
+    scan = {"table_id": table.id, "segments": segments, "consistent": consistent}
+    return gather(beginning(folder, table.name, table.arn, table.key_schema), scan, read)
+
+
+def gather(begun: Snapshot, of: dict[str, Any], read: Callable[[Path, list[Part]], list[Part]]) -> Snapshot:
+    """Make the snapshot *begun* of the parts that *read* makes, and return it.
+
+    Args:
+        begun: What is known of it at its `beginning`.
+        of: What else must be alike for parts that an earlier run left to be gone on with.
+        read: Makes the parts that are not there yet, given a work folder and those that are, and returns all.
+
+    Raises:
+        BadInput: The folder cannot be written.
+    """
+    folder = begun.folder
+    earlier = _unfinished(begun, of)
+    with writing(folder, complete=_META, clear="" if earlier else PARTS) as work:
+        done = parts.found(folder) if earlier else []
+        begun = replace(begun, started_at=earlier or begun.started_at)
+        write_json(folder / _BEGUN, {**begun.to_dict(), **of})
+        return _finish(read(work, done), begun)
 
 
 def from_items(items: Iterable[Image], folder: Path, *, table: str, table_arn: str, key_schema: KeySchema) -> Snapshot:
@@ -180,7 +199,7 @@ def from_items(items: Iterable[Image], folder: Path, *, table: str, table_arn: s
     Raises:
         BadInput: The folder cannot be written.
     """
-    begun = _begun(folder, table, table_arn, key_schema)
+    begun = beginning(folder, table, table_arn, key_schema)
     with writing(folder, complete=_META, clear=PARTS):
         (folder / _BEGUN).unlink(missing_ok=True)
         return _finish([parts.write(folder, Part(0, 0), _batches(items, sorted(key_schema.names)))], begun)
@@ -220,14 +239,20 @@ def _unfinished(begun: Snapshot, scan: dict[str, Any]) -> datetime | None:
     return begun.started_at - age if alike and timedelta(0) <= age < RESUMABLE else None
 
 
-def _cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def likely_processes() -> int:
+    """Return how many processes are worth having: as many as this one may use cores, up to `MOST_PROCESSES`."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, MOST_PROCESSES)
 
 
-def _begun(folder: Path, table: str, table_arn: str, key_schema: KeySchema) -> Snapshot:
+def beginning(
+    folder: Path, table: str, table_arn: str, key_schema: KeySchema, *, at: datetime | None = None
+) -> Snapshot:
+    """Return an empty snapshot that shows the moment *at*; absent, one that begins now and ends when it is finished."""
     now = datetime.now(UTC)
-    return Snapshot(folder, table, table_arn, key_schema, 0, 0, started_at=now, finished_at=now, read_units=0.0)
+    return Snapshot(
+        folder, table, table_arn, key_schema, 0, 0, started_at=at or now, finished_at=at or _OPEN, read_units=0.0
+    )
 
 
 def _finish(made: list[Part], begun: Snapshot) -> Snapshot:
@@ -235,7 +260,7 @@ def _finish(made: list[Part], begun: Snapshot) -> Snapshot:
         begun,
         items=sum(part.items for part in made),
         bytes=sum(part.bytes for part in made),
-        finished_at=datetime.now(UTC),
+        finished_at=datetime.now(UTC) if begun.finished_at == _OPEN else begun.finished_at,
         read_units=sum(part.read_units for part in made),
     )
     # In this order: a complete snapshot must never be taken for a scan that did not end.

@@ -85,7 +85,7 @@ class Grid:
     """A table.
 
     Attributes:
-        columns: Headings; one that begins with `>` is of a column of numbers.
+        columns: Headings; one that begins with `>` is of a column of numbers, with `=` of one that is not wrapped.
         rows: Cells, as many in each row as there are columns.
         caption: What it lists.
     """
@@ -97,7 +97,7 @@ class Grid:
 
     def lines(self) -> list[str]:
         """Return the caption, the headings and the rows, in columns."""
-        heads = [column.lstrip(">") for column in self.columns]
+        heads = [column.lstrip(">=") for column in self.columns]
         table = [heads, *([visible(str(cell)) for cell in row] for row in self.rows)]
         widths = [max(len(row[place]) for row in table) for place in range(len(heads))]
         right = [column.startswith(">") for column in self.columns]

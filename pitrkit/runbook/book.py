@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -28,6 +29,9 @@ from pitrkit.runbook.widgets import Choice
 STEPS = ("select", "pick", "restore", "diff", "copy", "report")
 """The steps of the classic route in order, as `incident.json` names the ones that are done."""
 
+STEPS_WITHOUT_RESTORE = ("select", "log", "diff", "copy", "report")
+"""Those of the route without a restore."""
+
 OF_A_COMPARISON = ("changes", "scoped_changes", "diff", "scope", "scoped", "plan", "approval", "apply", "verify")
 """What the incident knows because two tables were compared; void when another copy takes the place of the first."""
 
@@ -37,13 +41,20 @@ COMMAND_VARIABLE = "PITRKIT_APPROVE_COMMAND"
 
 @dataclass(frozen=True)
 class Book:
-    """An account and an incident, opened by a notebook."""
+    """An account and an incident, opened by a notebook.
+
+    Attributes:
+        aws: Where.
+        incident: The incident.
+        without_restore: Whether the notebook is of the route without a restore, whatever the incident took so far.
+    """
 
     aws: Aws
     incident: Incident
+    without_restore: bool = False
 
     @classmethod
-    def open(cls, incident: str, *, aws: Aws | None = None) -> Book:
+    def open(cls, incident: str, *, aws: Aws | None = None, without_restore: bool = False) -> Book:
         """Return the book of an existing incident, once the credentials are seen to be those of its account.
 
         Raises:
@@ -52,7 +63,8 @@ class Book:
         """
         aws = aws or connect()
         caller = aws.caller()
-        return cls(aws, Incident.open(only(incident), account=caller.account, region=caller.region))
+        opened = Incident.open(only(incident), account=caller.account, region=caller.region)
+        return cls(aws, opened, without_restore)
 
     @classmethod
     def begin(cls, incident: str, *, table: str, aws: Aws) -> Book:
@@ -73,7 +85,9 @@ class Book:
 
     def strip(self) -> View:
         """Return who and where one is, and which steps are done."""
-        return views.incident_strip(self.aws.caller(), self.aws.endpoint_url, self.incident.data, STEPS)
+        data = self.incident.data
+        steps = STEPS_WITHOUT_RESTORE if self.without_restore or has_log(data) else STEPS
+        return views.incident_strip(self.aws.caller(), self.aws.endpoint_url, data, steps)
 
     @property
     def data(self) -> dict[str, Any]:
@@ -126,6 +140,11 @@ class Book:
         if given := os.environ.get(COMMAND_VARIABLE):
             return given.replace("{digest}", digest)
         return approve_command(notebook, digest, incident=self.incident.id, **parameters)
+
+
+def has_log(data: Mapping[str, Any]) -> bool:
+    """Return whether an incident, as its `incident.json` has it, went the route without a restore."""
+    return data.get("route") in {"stream", "export"}
 
 
 def connect() -> Aws:

@@ -9,12 +9,12 @@ import pandas as pd
 from pitrkit.dynamodb import tables
 from pitrkit.dynamodb.pitr import iso
 from pitrkit.dynamodb.tables import Table
-from pitrkit.recovery import changes, snapshot
+from pitrkit.recovery import changes, export_snapshot, snapshot
 from pitrkit.recovery.changes import ChangeSet
 from pitrkit.recovery.scan import Read
 from pitrkit.recovery.scope import Scope
 from pitrkit.recovery.snapshot import Snapshot
-from pitrkit.runbook import views
+from pitrkit.runbook import restore, views
 from pitrkit.runbook.book import Book
 from pitrkit.runbook.incident import now
 from pitrkit.runbook.progress import Progress
@@ -94,6 +94,8 @@ def diff(book: Book, *, segments: int = 4) -> Difference:
 
 def _past(book: Book, side: Side, original: Table, segments: int) -> tuple[Snapshot, str]:
     """Return one side of the past, and the second it shows."""
+    if book.data.get(side.by) == "exported":
+        return _exported(book, side, original), str(book.data[side.at])
     copy = tables.describe(book.aws, book.known(side.table, step="03_restore"))
     check_copy(copy, original)
     # Named by the table's id: another table that took the copy's name is read anew. One that was never a restore may
@@ -101,6 +103,24 @@ def _past(book: Book, side: Side, original: Table, segments: int) -> tuple[Snaps
     name = f"{side.snapshot}-{copy.id[:13]}"
     taken = _snapshot(book, copy, name, segments, keep=copy.restored is not None)
     return taken, str(book.data.get(side.at) or iso(taken.started_at))
+
+
+def _exported(book: Book, side: Side, original: Table) -> Snapshot:
+    """Return one side of the past out of its full export."""
+    export = restore.exported(book, side)
+    folder = book.incident.path("snapshots", f"{side.snapshot}-{export.arn.rpartition('/')[2]}")
+    if (folder / "snapshot.json").exists():
+        return Snapshot.open(folder)
+    with Progress(f"Reading the {export}", total=export.item_count or None) as progress:
+        taken = export_snapshot.from_export(
+            book.aws,
+            export,
+            original,
+            folder,
+            on_progress=lambda read: progress(read.items, export.item_count or None, f"{read.bytes / 1e6:,.1f} MB"),
+        )
+    book.note("snapshot_taken", table=original.name, export=export.arn, items=taken.items, bytes=taken.bytes)
+    return taken
 
 
 def _present(book: Book, original: Table, name: str, segments: int) -> tuple[Snapshot, str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -26,7 +26,7 @@ from pitrkit.recovery.pace import Pace
 from pitrkit.recovery.plan import Plan, Policy
 from pitrkit.recovery.preflight import Finding
 from pitrkit.runbook import compare, views
-from pitrkit.runbook.book import Book, flag
+from pitrkit.runbook.book import Book, flag, has_log
 from pitrkit.runbook.gate import SHORTEST
 from pitrkit.runbook.incident import now
 from pitrkit.runbook.passage import Passage
@@ -44,7 +44,8 @@ WRITE_UNITS = 500.0
 REUSED_FOR = timedelta(minutes=15)
 """How long an unapplied plan of the same inputs is shown again, so that "run all" does not void an approval."""
 
-NOTEBOOK: dict[Slot, str] = {"": "05_copy_back", "undo": "12_undo"}
+NOTEBOOKS: dict[str, Slot] = {"05_copy_back": "", "10_rollback_without_restore": "", "12_undo": "undo"}
+"""The notebooks that copy, each with where its copy keeps its state."""
 
 
 @dataclass
@@ -82,7 +83,7 @@ class Copy(Shows):
     @property
     def command(self) -> str:
         """The one command that approves this plan."""
-        return self.book.command(NOTEBOOK[self.slot], self.plan.digest, **self._given())
+        return self.book.command(notebook_of(self.book.data, self.slot), self.plan.digest, **self._given())
 
     def _given(self) -> dict[str, Any]:
         """Return the parameters that the approved run needs besides the digest."""
@@ -158,6 +159,13 @@ class Copy(Shows):
             self.book.note(event, plan=self.plan.digest, **results)
 
 
+def notebook_of(data: Mapping[str, Any], slot: Slot) -> str:
+    """Return the notebook in which a copy of this incident goes on."""
+    if slot:
+        return "12_undo"
+    return "10_rollback_without_restore" if has_log(data) else "05_copy_back"
+
+
 def keep(book: Book, slot: Slot, event: str, **results: Any) -> None:
     """Leave a copy's results in the incident, at the top or under its slot."""
     if slot:
@@ -196,7 +204,9 @@ def choose_modified(difference: compare.Difference, modified: str = "") -> Choic
     )
 
 
-def policy(modified: str, inserted: str, attributes: str, guard: str = "", expired: str = "") -> Policy:
+def policy(
+    modified: str, inserted: str, attributes: str, *, guard: str = "", expired: str = "", mixed: str = ""
+) -> Policy:
     """Return the policy an operator wrote as text.
 
     Args:
@@ -205,6 +215,7 @@ def policy(modified: str, inserted: str, attributes: str, guard: str = "", expir
         attributes: Of modified items put back only these, with commas between; blank for all.
         guard: `item` or `attributes`: how much of a modified item must be unchanged since; blank for `item`.
         expired: `keep` or `put`: what to do with items that have expired; blank for `keep`.
+        mixed: `ask` or `revert`: what to do with damaged items that others wrote as well; blank for `ask`.
 
     Raises:
         BadInput: A word is not known.
@@ -213,6 +224,7 @@ def policy(modified: str, inserted: str, attributes: str, guard: str = "", expir
     flag(inserted, "inserted", ("", "keep", "delete"))
     flag(guard, "guard", ("", "item", "attributes"))
     flag(expired, "expired", ("", "keep", "put"))
+    flag(mixed, "mixed", ("", "ask", "revert"))
     names = tuple(name.strip() for name in attributes.split(",") if name.strip())
     return Policy(
         modified=modified or "ask",  # type: ignore[arg-type]
@@ -220,6 +232,7 @@ def policy(modified: str, inserted: str, attributes: str, guard: str = "", expir
         attributes=names,
         guard=guard or "item",  # type: ignore[arg-type]
         expired=expired or "keep",  # type: ignore[arg-type]
+        mixed=mixed or "ask",  # type: ignore[arg-type]
     )
 
 
@@ -231,6 +244,7 @@ def plan(
     attributes: str = "",
     guard: str = "",
     expired: str = "",
+    mixed: str = "",
     accept: str = "",
     write_units: float = WRITE_UNITS,
     approve: str = "",
@@ -247,14 +261,15 @@ def plan(
     changes = compare.open_scoped(book).changes
     # What differs from now may be a good write; what differs from right after the damage is not.
     unless_told = "ask" if changes.open_ended else "revert"
-    wanted = policy(modified or unless_told, inserted, attributes, guard, expired)
-    explicit = bool(modified or inserted or attributes or guard or expired)
+    wanted = policy(modified or unless_told, inserted, attributes, guard=guard, expired=expired, mixed=mixed)
+    explicit = bool(modified or inserted or attributes or guard or expired or mixed)
+    scope = book.data.get("scope") or {**changes.scope.to_dict(), "words": changes.scope.describe()}
     return prepare(
         book,
         changes,
         wanted,
         slot="",
-        scope={**changes.scope.to_dict(), "words": changes.scope.describe()},
+        scope=scope,
         accept=accept,
         write_units=write_units,
         approve=approve,

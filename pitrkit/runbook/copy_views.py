@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pitrkit.recovery.policy import (
     LEFT_ALREADY_SO,
+    LEFT_ALSO_WRITTEN,
     LEFT_CHANGED_SINCE,
     LEFT_EXISTS_AGAIN,
     LEFT_EXPIRED,
@@ -42,6 +43,7 @@ _REASONS = {
     LEFT_ALREADY_SO: ("already as they should be", "nothing"),
     LEFT_EXISTS_AGAIN: ("there is an item under this key again", "look at them: a good write may have made it"),
     LEFT_EXPIRED: ("expired: the table would delete them again", "nothing; or turn TTL off and give `expired`: put"),
+    LEFT_ALSO_WRITTEN: ("others wrote them, too", "look at their history; or give `mixed`: revert"),
     LEFT_INDEX_REFUSES: ("their earlier values do not fit the key of an index", "put them back by hand, mended"),
 }
 _TONES: dict[str, Tone] = {"blocking": "bad", "accepted": "warn", "warning": "warn", "information": "muted"}
@@ -128,6 +130,8 @@ def policy_words(policy: Policy) -> tuple[str, ...]:
         words.append("what else was written to modified items since is kept")
     if policy.expired == "put":
         words.append("expired items are put back, too")
+    if policy.mixed == "revert":
+        words.append("items that others wrote, too, are no exception")
     return tuple(words)
 
 

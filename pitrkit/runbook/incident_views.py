@@ -23,6 +23,11 @@ _NAMES = {
     "copy": ("05", "copy back"),
     "report": ("06", "report"),
 }
+_NAMES_WITHOUT_RESTORE = _NAMES | {
+    "log": ("10", "what happened"),
+    "diff": ("10", "the damage"),
+    "copy": ("10", "copy back"),
+}
 
 
 def note(text: str, tone: Tone = "info", fix: str = "") -> View:
@@ -47,14 +52,19 @@ def incident_strip(caller: Caller, endpoint_url: str, data: Mapping[str, Any], s
     """Return an incident's name, table and chosen second, who is at work on it, and which *steps* are done."""
     done = data.get("steps") or {}
     following = next((step for step in steps if step not in done), "")
+    names = _names(steps)
     drawn = tuple(
-        Step(*_NAMES.get(step, ("", step)), "done" if step in done else "current" if step == following else "to come")
+        Step(*names.get(step, ("", step)), "done" if step in done else "current" if step == following else "to come")
         for step in steps
     )
-    rows: list[tuple[str, str | Tag]] = [
-        ("table", str(data.get("table") or "not selected yet")),
-        ("back to", _utc_text(data.get("restore_at")) or "not picked yet"),
-    ]
+    rows: list[tuple[str, str | Tag]] = [("table", str(data.get("table") or "not selected yet"))]
+    window = data.get("window") or {}
+    if "log" not in steps:
+        rows.append(("back to", _utc_text(data.get("restore_at")) or "not picked yet"))
+    elif window:
+        rows.append(("damage", f"{_utc_text(window.get('since'))} to {_utc_text(window.get('until'))}"))
+    if data.get("damage_until"):
+        rows.append(("damage until", _utc_text(data["damage_until"])))
     if data.get("restored_table"):
         rows.append(("copy", str(data["restored_table"])))
     return View(
@@ -64,6 +74,10 @@ def incident_strip(caller: Caller, endpoint_url: str, data: Mapping[str, Any], s
         blocks=(Facts(tuple(rows)), Steps(drawn)),
         data=dict(data),
     )
+
+
+def _names(steps: Iterable[str]) -> dict[str, tuple[str, str]]:
+    return _NAMES_WITHOUT_RESTORE if "log" in steps else _NAMES
 
 
 def _utc_text(text: object) -> str:
@@ -80,8 +94,9 @@ def incidents_list(incidents: Iterable[Mapping[str, Any]]) -> View:
         (
             str(one.get("incident", "")),
             str(one.get("table") or "-"),
-            _utc_text(one.get("restore_at")) or "-",
-            ", ".join(_NAMES.get(step, ("", step))[1] for step in one.get("steps") or {}) or "-",
+            _utc_text(one.get("restore_at") or (one.get("window") or {}).get("since")) or "-",
+            ", ".join(_names(one.get("steps") or {}).get(step, ("", step))[1] for step in one.get("steps") or {})
+            or "-",
             _utc_text(str(one.get("created_at") or "-").partition(".")[0]),
         )
         for one in known

@@ -3,33 +3,37 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from pitrkit.dynamodb import activity, pitr
-from pitrkit.dynamodb.activity import Minute
+from pitrkit.dynamodb import pitr
 from pitrkit.dynamodb.pitr import Protection, iso
-from pitrkit.errors import AwsError, BadInput, InputNeeded
-from pitrkit.runbook import views
+from pitrkit.errors import BadInput, InputNeeded, RecordAltered
+from pitrkit.recovery.scope import Scope
+from pitrkit.runbook import life, log_views, reading, views
 from pitrkit.runbook.book import OF_A_COMPARISON, Book
 from pitrkit.runbook.incident import now
+from pitrkit.runbook.life import Life
 from pitrkit.runbook.sides import THEN, UNTIL
+from pitrkit.runbook.values import visible
 from pitrkit.runbook.view import Shows
 from pitrkit.runbook.views import View
-from pitrkit.runbook.widgets import TimePicker
+from pitrkit.runbook.widgets import TimelinePicker
 
-ACTIVITY_SHOWN = timedelta(hours=12)
+HOURS = 12.0
+MOST_HOURS = 35 * 24.0
+BEFORE_T = timedelta(hours=1)
+"""How far before a given T the picture begins at the latest."""
 
 
 @dataclass(frozen=True)
 class Window(Shows):
-    """The restorable window of the incident's table and, within it, what is known of its writes."""
+    """The restorable window of the incident's table and, within it, what is known of its life."""
 
     book: Book
     protection: Protection
-    minutes: tuple[Minute, ...]
-    unknown: str
+    life: Life
 
-    def picker(self, at: str = "") -> TimePicker | NothingToPick:
+    def picker(self, at: str = "") -> TimelinePicker | NothingToPick:
         """Return a widget whose time cannot leave the window; nothing to pick where a copy was given.
 
         Raises:
@@ -40,11 +44,11 @@ class Window(Shows):
         if self.protection.window is None:
             pitr.check_restorable(self.book.aws, self.protection.table, now())
         assert self.protection.window is not None
-        return TimePicker(self.protection.window, value=at)
+        return TimelinePicker(self.life, self.protection.window, value=at)
 
     def view(self) -> View:
-        """Return the window and the writes of its last hours as a picture."""
-        return views.window_view(self.protection, self.minutes, self.unknown, at=self.book.data.get("restore_at", ""))
+        """Return the window, the life of the table as a picture, and the candidates for T."""
+        return views.window_view(self.protection, self.life, at=self.book.data.get("restore_at", ""))
 
 
 @dataclass(frozen=True)
@@ -61,21 +65,92 @@ class NothingToPick(Shows):
         return views.note(f"Nothing to pick: {data['restored_table']} was given as the copy to compare with{shows}.")
 
 
-def window(book: Book) -> Window:
-    """Return the restorable window of the incident's table and its write activity, as far as it is known."""
+def window(book: Book, *, hours: float = HOURS, at: str = "") -> Window:
+    """Return the restorable window of the incident's table and its life of late, as far as the account tells it.
+
+    What was read is kept with the incident.
+
+    Args:
+        book: The incident's book.
+        hours: How far back to look.
+        at: A second that is asked for; the picture reaches back to an hour before it at least.
+
+    Raises:
+        BadInput: *hours* is not a number of hours that PITR may reach back.
+    """
+    if not 0 < hours <= MOST_HOURS:
+        raise BadInput(f"hours={hours:g} cannot be looked back", fix=f"hours is a number up to {MOST_HOURS:g}.")
     table = book.known("table", step="01_select_table")
     found = pitr.protection(book.aws, table)
     end_at = now()
-    minutes: list[Minute] = []
-    unknown = ""
-    try:
-        minutes = activity.writes_per_minute(book.aws, table, end_at - ACTIVITY_SHOWN, end_at)
-        if not minutes:
-            hours = ACTIVITY_SHOWN // timedelta(hours=1)
-            unknown = f"CloudWatch has no write calls of this table in the last {hours} hours."
-    except AwsError as error:
-        unknown = f"CloudWatch could not be asked ({error.code}); the window below is all that is known."
-    return Window(book, found, tuple(minutes), unknown)
+    start_at = end_at - timedelta(hours=hours)
+    if asked_at := _asked(at or str(book.data.get("restore_at") or ""), found):
+        start_at = max(min(start_at, asked_at - BEFORE_T), end_at - timedelta(hours=MOST_HOURS))
+    gathered = life.gather(book.aws, table, found.window, start_at, end_at)
+    life.save(gathered, book.incident)
+    book.note(
+        "timeline_read",
+        start_at=iso(gathered.start_at),
+        end_at=iso(gathered.end_at),
+        events=len(gathered.events),
+        candidates=[iso(candidate.at) for candidate in gathered.candidates],
+        gaps=[gap.what for gap in gathered.gaps],
+    )
+    return Window(book, found, gathered)
+
+
+@dataclass(frozen=True)
+class Place(Shows):
+    """When the damage happened, by a log of what happened; a note where that was not asked for."""
+
+    shown: View
+    value: str = ""
+    """The last second that is surely before the damage, as text; blank if it was not looked for."""
+
+    def view(self) -> View:
+        """Return when it began and ended, and how sure that is."""
+        return self.shown
+
+
+def locate(
+    book: Book,
+    *,
+    source: str = "",
+    since: str = "",
+    hours: float = HOURS,
+    bucket: str = "",
+    width_minutes: float = 15.0,
+    kinds: str = "",
+    where: str = "",
+) -> Place:
+    """Look for the damage itself: in which second it began and ended, by what it looks like.
+
+    Args:
+        book: The incident's book.
+        source: `stream` or `export`; blank does not look.
+        since: From when on; blank for *hours* ago.
+        hours: How far back to look where *since* is blank; a stream goes back 24 hours at most.
+        bucket: S3 bucket for exports.
+        width_minutes: About how long each export's window is to be.
+        kinds: `removed`, `modified`, `inserted`, with commas between; blank for all.
+        where: JMESPath over `kind`, `key`, `before`, `after`, `changed`, `by` and `at` of each change.
+
+    Raises:
+        InputNeeded: No bucket was given, and none was exported to before.
+        BadInput: The source cannot tell, or nothing looks like that.
+    """
+    if not source:
+        return Place(
+            views.note("Not looked for: give `source` and what the damage looks like to have it found.", "muted")
+        )
+    reach = pitr.protection(book.aws, book.known("table", step="01_select_table")).window
+    earliest_at = now() - timedelta(hours=hours)
+    begin = since or iso(max(earliest_at, reach.earliest_at) if reach else earliest_at)
+    wanted = reading.asked(book, source=source, since=begin, until="", width_minutes=width_minutes)
+    damage = Scope.parse(kinds, "", where, book.table().key_schema, steps=True)
+    _, told = reading.read(book, wanted, bucket=bucket)
+    found = reading.located(book, told, damage)
+    return Place(log_views.located_card(found), iso(found.restore_at))
 
 
 def pick(book: Book, at: str, *, damage_until: str = "") -> View:
@@ -88,7 +163,7 @@ def pick(book: Book, at: str, *, damage_until: str = "") -> View:
             differs between the two is looked at, instead of what differs from now. Blank: the classic route.
 
     Raises:
-        InputNeeded: *at* is blank.
+        InputNeeded: *at* is blank; it names the candidates.
         BadInput: Not a time, outside the window, not after T, or the incident has restored another second already.
     """
     data = book.data
@@ -99,8 +174,9 @@ def pick(book: Book, at: str, *, damage_until: str = "") -> View:
                 fix="Give a copy of the table right after the damage, too: restored_until in 01_select_table.",
             )
         return NothingToPick(book).view()
+    known = _known(book)
     if not at:
-        raise InputNeeded("at", fix="Choose a time above, or give `at`: ISO 8601 with Z, 'latest', or '90m' for ago.")
+        raise InputNeeded("at", fix=f"{_candidates(known)}Choose a time above, or give `at`: {_FORMS}")
     table = book.known("table", step="01_select_table")
     protection = pitr.protection(book.aws, table)
     second = pitr.parse_time(at, now=now(), window=protection.window)
@@ -112,9 +188,9 @@ def pick(book: Book, at: str, *, damage_until: str = "") -> View:
             fix="Give a damage_until later than the time to go back to.",
         )
     for side, wanted in ((THEN, iso(second)), (UNTIL, iso(until) if until else "")):
-        if data.get(side.table) and data.get(side.at) not in ("", wanted):
+        if (data.get(side.table) or data.get(side.export)) and data.get(side.at) not in ("", wanted):
             raise BadInput(
-                f"this incident has restored {data[side.at]} already",
+                f"this incident has a copy of {data[side.at]} already",
                 table=table,
                 fix=f"Go on with that copy, or begin another incident for {wanted or 'this'} with 01_select_table.",
             )
@@ -123,4 +199,29 @@ def pick(book: Book, at: str, *, damage_until: str = "") -> View:
     changed = {} if data.get(UNTIL.at) in (None, iso(until) if until else None) else dict.fromkeys(OF_A_COMPARISON)
     picked = {THEN.at: iso(second), UNTIL.at: iso(until) if until else None}
     book.done("pick", "timestamp_picked", **picked, **changed)
-    return views.picked_time(second, protection, until=until)
+    return views.picked_time(second, protection, known, until=until)
+
+
+_FORMS = "ISO 8601 with Z, 'latest', or '90m' for ago."
+
+
+def _asked(at: str, found: Protection) -> datetime | None:
+    """Return the second that is asked for; what is no time is refused where it is used, not here."""
+    try:
+        return pitr.parse_time(at, now=now(), window=found.window) if at else None
+    except BadInput:
+        return None
+
+
+def _known(book: Book) -> Life | None:
+    try:
+        return life.load(book.incident)
+    except RecordAltered:
+        return None  # only what is shown beside T is missing then; the report says so
+
+
+def _candidates(known: Life | None) -> str:
+    if known is None or not known.candidates:
+        return ""
+    listed = "; ".join(f"{iso(one.at)} ({visible(one.title)})" for one in known.candidates)
+    return f"Candidates, the likeliest first: {listed}. "

@@ -1,4 +1,7 @@
-"""The whole classic route headless, as one incident: 01 to 06, stopping at the gate and going on from there."""
+"""A whole route headless, as one incident, stopping at the gate and going on from there.
+
+The classic route runs 01 to 06; the one without a restore 01, 10 and 06.
+"""
 
 from __future__ import annotations
 
@@ -18,10 +21,15 @@ from pitrkit.runbook.front import shown
 from pitrkit.runbook.incident import Incident, now, root_folder
 from pitrkit.runbook.verdict import reach
 
-_SETTLED = {"at": "restore_at", "damage_until": "damage_until"}
-"""Where an incident keeps what the times asked for came to be."""
-
 ROUTE = ("01_select_table", "02_pick_timestamp", "03_restore", "04_diff", "05_copy_back", "06_report")
+WITHOUT_RESTORE = ("01_select_table", "10_rollback_without_restore", "06_report")
+_GATES = ("05_copy_back", "10_rollback_without_restore")
+_TIMES = ("at", "damage_until")
+
+
+_OF_A_PLAN = (
+    "modified", "inserted", "attributes", "guard", "expired", "mixed", "accept", "write_units", "approve",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +39,11 @@ class Request:
     Attributes:
         table: The damaged table.
         at: Second to go back to: ISO 8601 with Z or an offset, `latest`, or a duration ago.
-        damage_until: A second by which the damage was done: takes the three-way route.
+        damage_until: A second by which the damage was done: takes the three-way route, or ends what a log is asked for.
+        route: `restore`, or `stream` or `export` for the one without a restore; blank for that of the incident.
+        how: Of copies: `restore` into a table, or `export` to S3.
+        bucket: S3 bucket of exports.
+        prefix: Prefix in that bucket.
         incident: Name of the incident; a new one is made up when blank.
         approve: Digest of the plan to write; blank stops at the gate.
         restored: An existing copy to compare with, instead of a restore.
@@ -45,6 +57,7 @@ class Request:
         attributes: Of modified items put back only these.
         guard: `item` or `attributes`.
         expired: `keep` or `put`.
+        mixed: `ask` or `revert`: damaged items that others wrote as well.
         accept: Findings to accept.
         write_units: Pace.
     """
@@ -52,6 +65,10 @@ class Request:
     table: str
     at: str = ""
     damage_until: str = ""
+    route: str = ""
+    how: str = ""
+    bucket: str = ""
+    prefix: str = ""
     incident: str = ""
     approve: str = ""
     restored: str = ""
@@ -65,6 +82,7 @@ class Request:
     attributes: str = ""
     guard: str = ""
     expired: str = ""
+    mixed: str = ""
     accept: str = ""
     write_units: str = ""
 
@@ -93,7 +111,8 @@ def recover(request: Request, *, root: Path | None = None, echo: TextIO) -> tupl
     at_gate = bool(request.approve and state.get("plan"))
     if at_gate:
         _refuse_another(request, state)
-    steps = ROUTE[ROUTE.index("05_copy_back") :] if at_gate else ROUTE
+    route = _route(request, state)
+    steps = route[next(place for place, step in enumerate(route) if step in _GATES) :] if at_gate else route
     for step in steps:
         found = _existing(incident, root)
         given = _parameters(step, request, found)
@@ -102,10 +121,10 @@ def recover(request: Request, *, root: Path | None = None, echo: TextIO) -> tupl
             result = front.run(step, given, incident=incident, root=root, echo=echo)
         finally:
             del os.environ[COMMAND_VARIABLE]
-        picked = step == ROUTE[1] and result.exit_code is Exit.DONE
+        picked = step == route[1] and result.exit_code in {Exit.DONE, Exit.GATE_CLOSED}
         if picked and found is not None:
             # What a relative time named at first, it names for as long as the incident lasts.
-            asked: dict[str, Any] = {f"{name}_asked": _asked(at) for name in _SETTLED if (at := getattr(request, name))}
+            asked: dict[str, Any] = {f"{name}_asked": _asked(at) for name in _TIMES if (at := getattr(request, name))}
             if new := {name: at for name, at in asked.items() if name not in found.data}:
                 found.update("time_asked_for", **new)
         if result.exit_code is not Exit.DONE:
@@ -131,7 +150,8 @@ def summary(incident: Incident) -> str:
     lines.append(f"   report    {shown(incident.folder / 'report.html')}")
     if data.get("copies"):
         lines.append(f"   undo      pitrkit run 12_undo -p incident {incident.id}")
-    lines.append(f"   clean up  pitrkit run 14_clean_up -p incident {incident.id}")
+    if data.get("restored_table"):
+        lines.append(f"   clean up  pitrkit run 14_clean_up -p incident {incident.id}")
     return "\n".join(lines)
 
 
@@ -146,23 +166,55 @@ def _parameters(step: str, request: Request, incident: Incident | None) -> dict[
         case "01_select_table":
             return request.parameters("table", "restored", "restored_until")
         case "02_pick_timestamp":
-            return {name: at for name in ("at", "damage_until") if (at := _at(request, incident, name))}
+            return {name: at for name in _TIMES if (at := _at(request, incident, name))}
+        case "10_rollback_without_restore":
+            window = {"since": _at(request, incident, "at"), "until": _at(request, incident, "damage_until")}
+            return {
+                **({"source": request.route} if request.route else {}),
+                **{name: at for name, at in window.items() if at},
+                **request.parameters("bucket", "prefix", "kinds", "keys", "where", *_OF_A_PLAN),
+            }
         case "03_restore":
-            return request.parameters("target")
+            return request.parameters("target", "how", *(("bucket", "prefix") if request.how == "export" else ()))
         case "04_diff":
             return request.parameters("kinds", "keys", "where")
         case "05_copy_back":
-            policy = ("modified", "inserted", "attributes", "guard", "expired")
-            return request.parameters(*policy, "accept", "write_units", "approve")
+            return request.parameters(*_OF_A_PLAN)
     return {}
 
 
 def _at(request: Request, incident: Incident | None, name: str = "at") -> str:
     """Return the time asked for; a relative one names, in an incident that goes on, what it named at first."""
     data = incident.data if incident else {}
-    settled, asked = str(data.get(_SETTLED[name]) or ""), str(getattr(request, name))
+    settled, asked = _settled(data, name), str(getattr(request, name))
     same = not asked or _asked(asked) == data.get(f"{name}_asked")
     return settled if settled and same else asked
+
+
+def _settled(data: Mapping[str, Any], name: str) -> str:
+    """Return what a time that was asked for has come to be in an incident."""
+    window = data.get("window") or {}
+    if name == "at":
+        return str(window.get("since") or data.get("restore_at") or "")
+    return str(window.get("until") or data.get("damage_until") or "")
+
+
+def _route(request: Request, state: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the notebooks to run.
+
+    Raises:
+        BadInput: What is asked for belongs to the other route.
+    """
+    without_restore = (request.route or state.get("route") or "restore") != "restore"
+    if not without_restore:
+        return ROUTE
+    if copies := [name for name in ("restored", "restored_until", "target", "how") if getattr(request, name)]:
+        raise BadInput(
+            f"--{copies[0].replace('_', '-')} is about a restored copy, and this route has none",
+            table=request.table,
+            fix="Leave it out, or take --route restore.",
+        )
+    return WITHOUT_RESTORE
 
 
 def _asked(at: str) -> str:
@@ -181,10 +233,10 @@ def _refuse_another(request: Request, state: Mapping[str, Any]) -> None:
     settled["restored_until"] = state.get("until_table")
     other = [name for name, value in settled.items() if (asked := getattr(request, name)) and asked != value]
     other += [name for name in ("kinds", "keys") if getattr(request, name) and not scope.get(name)]
-    for name, place in _SETTLED.items():
+    for name in _TIMES:
         asked = getattr(request, name)
         again = asked and _asked(asked) == state.get(f"{name}_asked")
-        if asked and not again and iso(parse_time(asked, now=now())) != state.get(place):
+        if asked and not again and iso(parse_time(asked, now=now())) != _settled(state, name):
             other.append(name)
     if other:
         words = ", --".join(other).replace("_", "-")
@@ -197,7 +249,7 @@ def _refuse_another(request: Request, state: Mapping[str, Any]) -> None:
 
 def approve_command(request: Request, incident: str, found: Incident | None) -> str:
     """Return the one command that goes on behind the gate; `{digest}` stands for the plan's."""
-    at = str(found.data.get("restore_at") or "") if found else request.at
+    at = _settled(found.data, "at") if found else request.at
     words = ["pitrkit", "recover", request.table]
     if at and not request.restored:
         words += ["--at", at]

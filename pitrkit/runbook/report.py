@@ -21,6 +21,7 @@ from markupsafe import Markup
 
 from pitrkit import __version__
 from pitrkit.dynamodb.items import changed_attributes
+from pitrkit.dynamodb.trail import TrailEvent
 from pitrkit.errors import PitrkitError
 from pitrkit.recovery import journal as journals
 from pitrkit.recovery.changes import KINDS, ChangeSet
@@ -28,6 +29,8 @@ from pitrkit.recovery.journal import Conflict
 from pitrkit.recovery.plan import Plan
 from pitrkit.recovery.policy import FOR_A_PERSON
 from pitrkit.runbook import events as logs
+from pitrkit.runbook import life as lives
+from pitrkit.runbook import picture as pictures
 from pitrkit.runbook import timeline
 from pitrkit.runbook.blocks import Sample
 from pitrkit.runbook.change_views import side_by_side
@@ -35,7 +38,10 @@ from pitrkit.runbook.copy_views import policy_words, scope_words
 from pitrkit.runbook.events import Event
 from pitrkit.runbook.gate import SHORTEST
 from pitrkit.runbook.incident import Incident
+from pitrkit.runbook.life import Life
+from pitrkit.runbook.picture import Picture
 from pitrkit.runbook.timeline import Milestone, Timeline
+from pitrkit.runbook.timeline_views import nearest
 from pitrkit.runbook.values import duration, folded, key_text, moment, visible
 from pitrkit.runbook.verdict import Verdict, reach
 
@@ -55,6 +61,7 @@ _LEFT_BECAUSE = {
     "already so": "already as they should be",
     "exists again": "an item had come into being under this key again",
     "expired": "expired, so the table would delete them again",
+    "also written by others": "others had written them, too",
     "an index refuses it": "their earlier values did not fit the key of an index",
 }
 
@@ -70,6 +77,9 @@ class ReportData:
         verdict: How it stands.
         facts: Label and value.
         timeline: The milestones, drawn.
+        life: The table's life as it was known when T was picked, None if it was not looked at.
+        picture: That life, drawn.
+        done_nearby: Deploys and changes of the table nearest to T.
         state: What `incident.json` says.
         scope: What the changes were narrowed to, in words.
         samples: Changes side by side, by kind.
@@ -91,6 +101,9 @@ class ReportData:
     facts: Sequence[tuple[str, str]]
     timeline: Timeline
     state: dict[str, Any]
+    life: Life | None = None
+    picture: Picture | None = None
+    done_nearby: Sequence[TrailEvent] = ()
     scope: str = "everything"
     samples: dict[str, Sequence[Sample]] = field(default_factory=dict)
     attributes: Sequence[dict[str, Any]] = ()
@@ -130,6 +143,7 @@ def gather(incident: Incident) -> ReportData:
             missing.append(f"{words} cannot be shown: {error.what}")
             return otherwise
 
+    life = attempt("The table's life", lambda: lives.load(incident), None)
     changes_path = state.get("scoped_changes") or state.get("changes")
     digest = str((state.get("plan") or {}).get("digest") or "")
     found: dict[str, Any] = {}
@@ -153,6 +167,7 @@ def gather(incident: Incident) -> ReportData:
         facts=_facts(state),
         timeline=timeline.draw(_milestones(state, happened)),
         state=state,
+        **_drawn(life, _time(state.get("restore_at"))),
         scope=scope_words(state.get("scope") or {}),
         notebooks=_notebooks(happened),
         events=happened,
@@ -166,6 +181,17 @@ def gather(incident: Incident) -> ReportData:
 def render(data: ReportData) -> str:
     """Return the report as HTML."""
     return _environment().get_template("report.html.j2").render(data=data)
+
+
+def _drawn(life: Life | None, restore_at: datetime | None) -> dict[str, Any]:
+    if life is None or not (life.events or life.activity):
+        return {}
+    around_at = restore_at or (life.candidates[0].at if life.candidates else life.end_at)
+    return {
+        "life": life,
+        "picture": pictures.draw(life, marked_at=restore_at),
+        "done_nearby": nearest(life.events, around_at),
+    }
 
 
 def _changes(folder: Path) -> dict[str, Any]:
@@ -218,6 +244,9 @@ def _facts(state: dict[str, Any]) -> list[tuple[str, str]]:
         ("Caller", state.get("caller")),
         ("Table", state.get("table_arn") or state.get("table")),
         ("Gone back to", _utc(state.get("restore_at"))),
+        ("Damage", " to ".join(_utc(at) for at in (state.get("window") or {}).values())),
+        ("Damage until", _utc(state.get("damage_until"))),
+        ("Told by", (state.get("log") or {}).get("source")),
         ("Copy of the past", copy_words),
         ("Approved", given),
         ("Approved by", approval.get("by")),
@@ -237,6 +266,8 @@ def _milestones(state: dict[str, Any], happened: Sequence[Event]) -> list[Milest
         ("Opened", _at(first.get("incident_opened")), "step"),
         ("Restore began", _at(first.get("restore_requested")), "step"),
         ("Copy ready", _at(last.get("restore_finished")), "step"),
+        ("Damage begins", _time((state.get("window") or {}).get("since")), "past"),
+        ("Log read", _at(last.get("log_read")), "step"),
         ("Compared", _at(last.get("tables_compared")), "step"),
         ("Planned", _at(last.get("plan_built")) if state.get("plan") else None, "decision"),
         ("Approved", _time((state.get("approval") or {}).get("approved_at")), "decision"),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from pitrkit.dynamodb import pitr
+from pitrkit.dynamodb import exports, pitr
+from pitrkit.dynamodb.export import Export, describe
 from pitrkit.dynamodb.pitr import Restoration, iso
 from pitrkit.dynamodb.tables import Table
+from pitrkit.errors import BadInput
 from pitrkit.runbook import views
-from pitrkit.runbook.book import OF_A_COMPARISON, Book
+from pitrkit.runbook.book import OF_A_COMPARISON, Book, flag
 from pitrkit.runbook.incident import now
 from pitrkit.runbook.progress import Progress
 from pitrkit.runbook.sides import THEN, Side, sides
@@ -18,7 +20,9 @@ POLL_SECONDS = 5.0
 SANDBOX_POLL_SECONDS = 0.5
 
 
-def start(book: Book, *, target: str = "", indexes: bool = False) -> View:
+def start(
+    book: Book, *, target: str = "", indexes: bool = False, how: str = "", bucket: str = "", prefix: str = ""
+) -> View:
     """Start the restore, or adopt the matching copy that is there; of both sides where there are two.
 
     Args:
@@ -26,10 +30,19 @@ def start(book: Book, *, target: str = "", indexes: bool = False) -> View:
         target: Name of the new table as of T, made up from the table and the second when blank.
         indexes: Whether to restore the secondary indexes too. A comparison needs none, and without them the restore
             is faster and cheaper.
+        how: `restore` into a new table, or `export` to S3, where the copy is only looked at; blank restores.
+        bucket: S3 bucket of an export; that of the table's earlier ones where blank.
+        prefix: Prefix in that bucket.
 
     Raises:
+        InputNeeded: An export was asked for, and its bucket is blank and cannot be found.
         BadInput: The time left the window, or the name is taken by something else.
     """
+    if flag(how, "how", ("", "restore", "export")) == "export":
+        if book.data.get(THEN.by) == "given":
+            raise BadInput("a copy was given, so there is nothing to export", fix="Leave `how` blank.")
+        book.known(THEN.at, step="02_pick_timestamp")
+        return views.exports_card([_export(book, side, bucket, prefix) for side in sides(book.data)])
     book.known(THEN.at if book.data.get(THEN.by) != "given" else THEN.table, step="02_pick_timestamp")
     found = [_start(book, side, target if side is THEN else "", indexes) for side in sides(book.data)]
     started = [(one, None) for one in found if isinstance(one, Restoration)]
@@ -62,8 +75,25 @@ def _start(book: Book, side: Side, target: str, indexes: bool) -> Restoration | 
     return restoration
 
 
+def _export(book: Book, side: Side, bucket: str, prefix: str) -> Export:
+    """Start the full export of one side, or adopt the one that is there."""
+    at = pitr.parse_time(book.known(side.at, step="02_pick_timestamp"), now=now())
+    book.note("export_requested", table=book.data["table"], export_at=iso(at), bucket=bucket)
+    export = exports.start_full(book.aws, book.table(), at, bucket=bucket, prefix=prefix)
+    results: dict[str, Any] = {side.export: export.arn, side.by: "exported", side.table: None, side.table_id: None}
+    if book.data.get(side.export) != export.arn:
+        results |= dict.fromkeys(OF_A_COMPARISON)
+    results[side.started_at] = iso(export.started_at or now())
+    book.keep("export_started", **results)
+    return export
+
+
 def wait(book: Book) -> View:
-    """Wait until what was restored can be read. Safe to interrupt: running it again goes on waiting."""
+    """Wait until what was restored or exported can be read. Safe to interrupt: running it again goes on waiting."""
+    if book.data.get(THEN.by) == "exported":
+        done = [exported(book, side) for side in sides(book.data)]
+        book.done("restore", "exports_finished", exports=[one.arn for one in done])
+        return views.exports_card(done)
     return views.restoration_card(*[_wait(book, side) for side in sides(book.data)])
 
 
@@ -79,12 +109,29 @@ def _wait(book: Book, side: Side) -> tuple[Restoration, Table]:
     return Restoration(data["table"], name, at, adopted=adopted, started_at=copy.created_at), copy
 
 
+def exported(book: Book, side: Side) -> Export:
+    """Return the full export of one side once it is complete."""
+    export = describe(book.aws, book.known(side.export, step="03_restore"), table=book.data["table"])
+    with Progress(f"Waiting for the {export}", unit="seconds") as progress:
+        return exports.wait(
+            book.aws,
+            export,
+            size_bytes=book.table().size_bytes,
+            poll_seconds=poll_seconds(book),
+            on_progress=lambda waiting: progress(int(waiting.seconds), waiting.expected_seconds, waiting.status),
+        )
+
+
+def poll_seconds(book: Book) -> float:
+    """Return the pause between two looks at something that takes its time."""
+    return SANDBOX_POLL_SECONDS if book.aws.endpoint_url else POLL_SECONDS
+
+
 def await_active(book: Book, name: str, progress: Progress) -> Table:
     """Return the table *name* once it is ACTIVE, showing its status as it goes."""
-    poll = SANDBOX_POLL_SECONDS if book.aws.endpoint_url else POLL_SECONDS
     return pitr.wait(
         book.aws,
         name,
-        poll_seconds=poll,
+        poll_seconds=poll_seconds(book),
         on_progress=lambda status, seconds: progress(int(seconds), None, status),
     )

@@ -18,8 +18,10 @@ class Side:
         at: The second it shows.
         table: Name of the copy.
         table_id: The copy's TableId, once it can be read.
-        by: Whose it is: `incident` restored it, `adopted` found it, `given` by the operator; `deleted` since.
-        started_at: When its restore began.
+        by: Whose it is: `incident` restored it, `adopted` found it, `given` by the operator; `deleted` since;
+            `exported`, when it is no table but a full export in S3.
+        export: ARN of that export.
+        started_at: When its restore or export began.
         snapshot: What its snapshot's folder is called.
     """
 
@@ -27,14 +29,17 @@ class Side:
     table: str
     table_id: str
     by: str
+    export: str
     started_at: str
     snapshot: str
 
 
-THEN = Side("restore_at", "restored_table", "restored_table_id", "restored_by", "restore_started_at", "then")
+THEN = Side(
+    "restore_at", "restored_table", "restored_table_id", "restored_by", "restored_export", "restore_started_at", "then"
+)
 """The table as of T: before the damage."""
 
-UNTIL = Side("damage_until", "until_table", "until_table_id", "until_by", "until_started_at", "until")
+UNTIL = Side("damage_until", "until_table", "until_table_id", "until_by", "until_export", "until_started_at", "until")
 """The table right after the damage, in a three-way recovery."""
 
 

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from pitrkit.dynamodb.pitr import iso
 from pitrkit.runbook.blocks import Block, Cell, Facts, Grid, Note, Tag
-from pitrkit.runbook.chart import draw
 from pitrkit.runbook.incident_views import note
-from pitrkit.runbook.values import duration, moment, size, things
+from pitrkit.runbook.values import moment, size, things
 from pitrkit.runbook.view import View
 
 if TYPE_CHECKING:
-    from pitrkit.dynamodb.activity import Minute
     from pitrkit.dynamodb.backups import SystemBackup
     from pitrkit.dynamodb.pitr import Protection, Restoration, Window
     from pitrkit.dynamodb.tables import KeySchema, Table
@@ -130,67 +127,6 @@ def _keys(schema: KeySchema) -> str:
     return ", ".join(
         f"{one.name} ({types.get(one.type, one.type)}, {roles.get(one.role, one.role)})" for one in schema.attributes
     )
-
-
-def window_view(protection: Protection, minutes: Sequence[Minute] = (), unknown: str = "", *, at: str = "") -> View:
-    """Return the restorable window and, as far as it is known, the write activity in it with *at* marked."""
-    window = protection.window
-    blocks: list[Block] = []
-    if window is None:
-        blocks.append(Note(_OFF, "bad", "Give an existing copy by the parameter `restored` of 01_select_table."))
-    else:
-        reach = duration((window.latest_at - window.earliest_at).total_seconds())
-        rows = (
-            ("earliest", moment(window.earliest_at)),
-            ("latest", moment(window.latest_at)),
-            ("reach", f"{reach} (at most {things(protection.period_days, 'day')} back)"),
-        )
-        blocks.append(Facts(rows))
-    if minutes:
-        chosen_at = datetime.fromisoformat(at).astimezone(UTC) if at else None
-        chart = draw(minutes, minutes[0].at, minutes[-1].at, chosen_at)
-        blocks.append(chart)
-        if chosen_at and chart.marker is None:
-            blocks.append(Note(f"The chosen {moment(chosen_at)} lies outside the picture.", "muted"))
-    else:
-        blocks.append(Note(unknown or "Nothing is known of the writes to this table.", "muted"))
-    data = {"table": protection.table, **_pitr(protection), "minutes": len(minutes), "unknown": unknown, "at": at}
-    return View("window", f"When: {protection.table}", (_titled("PITR", protection),), tuple(blocks), data)
-
-
-def _titled(name: str, protection: Protection) -> Tag:
-    tag = pitr_tag(protection)
-    return Tag(f"{name} {tag.text}", tag.tone)
-
-
-def picked_time(at: datetime, protection: Protection, *, until: datetime | None = None) -> View:
-    """Return the chosen second, in UTC and local time, and how far it is from the window's ends.
-
-    *until* is the end of the damage in a three-way recovery.
-    """
-    local = at.astimezone()
-    rows: list[tuple[str, Cell]] = [("UTC", moment(at))]
-    if local.utcoffset() != at.astimezone(UTC).utcoffset():
-        rows.append(("local", f"{local:%Y-%m-%d %H:%M:%S} {local.tzname()} (UTC{local:%z})"))
-    if protection.window:
-        after, left = protection.window.latest_at - at, at - protection.window.earliest_at
-        rows.append(("before latest", duration(after.total_seconds()) if after else "it is the latest second"))
-        rows.append(("leaves the window in", f"about {duration(left.total_seconds() + _slack(protection))}"))
-    meaning = "The table as of this second includes exactly the writes up to it."
-    data = {"at": iso(at)}
-    if until is not None:
-        rows.append(("damage until", f"{moment(until)}, {duration((until - at).total_seconds())} later"))
-        data["damage_until"] = iso(until)
-        meaning += " What happened from it to the damage's end is what will be taken back; what came later stays."
-    blocks = (Facts(tuple(rows)), Note(meaning, "muted"))
-    return View("picked", "Chosen second", (Tag("in the window", "good"),), blocks, data)
-
-
-def _slack(protection: Protection) -> float:
-    """Seconds before the window's earliest end begins to move: it does when it is as long as its period."""
-    assert protection.window is not None
-    reach = (protection.window.latest_at - protection.window.earliest_at).total_seconds()
-    return max(0.0, protection.period_days * 86400 - reach)
 
 
 def restoration_card(*restorations: tuple[Restoration, Table | None]) -> View:

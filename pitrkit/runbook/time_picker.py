@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Any
 
@@ -32,10 +32,17 @@ class TimePicker(Control):
         window: The restorable seconds.
         value: A time chosen already, as `pitrkit.dynamodb.pitr.parse_time` reads it; blank if none is.
         local_tz: Zone of the local field, this machine's if absent.
+        on_change: Called with the second that is shown, and whether it is chosen, whenever either changes.
     """
 
-    def __init__(self, window: Window, value: str = "", local_tz: tzinfo | None = None) -> None:
-        self._window, self._zone = window, local_tz
+    def __init__(
+        self,
+        window: Window,
+        value: str = "",
+        local_tz: tzinfo | None = None,
+        on_change: Callable[[datetime, bool], object] | None = None,
+    ) -> None:
+        self._window, self._zone, self._on_change = window, local_tz, on_change
         self._at, self._chosen, self._drawing = window.latest_at, False, False
         self.view = _card(window, value)
         span = max(0, int((window.latest_at - window.earliest_at).total_seconds()))
@@ -81,6 +88,10 @@ class TimePicker(Control):
         """The chosen second as `2026-11-23T02:14:05Z`, blank until one is chosen."""
         return pitr.iso(self._at) if self._chosen else ""
 
+    def choose(self, at: datetime) -> None:
+        """Choose *at*; a second outside the window is not chosen, and said to be outside."""
+        self._take(at)
+
     def _go(self, at: datetime) -> None:
         """Move to *at*, or to the end of the window that it lies beyond, and choose that."""
         self._at, self._chosen = self._inside(at), True
@@ -113,6 +124,10 @@ class TimePicker(Control):
             # What was typed stays for correction; nothing is chosen meanwhile.
             self._say(f"{error.what if isinstance(error, BadInput) else 'That is no time'}. Nothing is chosen.", "bad")
             return
+        self._take(at, "This local time happened twice that night; the earlier one is taken." if twice else "")
+
+    def _take(self, at: datetime, remark: str = "") -> None:
+        self._chosen = False
         if not self._window.holds(at):
             which = "latest" if at > self._window.latest_at else "earliest"
             self._at = self._inside(at)
@@ -120,7 +135,7 @@ class TimePicker(Control):
             self._draw(f"{said} 'Use this time'.", "warn")
             return
         self._at, self._chosen = at, True
-        self._draw("This local time happened twice that night; the earlier one is taken." if twice else "")
+        self._draw(remark)
 
     def _draw(self, remark: str = "", tone: Tone = "info") -> None:
         self._drawing = True
@@ -141,6 +156,8 @@ class TimePicker(Control):
         chosen = Note(f"Chosen: {self.value}. Run the next cell.", "good") if self._chosen else None
         notes = [*([Note(remark, tone)] if remark else []), *([chosen] if chosen else [])]
         self.said.value = View("time", blocks=(Facts(tuple(rows)), *notes))._repr_html_()
+        if self._on_change:
+            self._on_change(self._at, self._chosen)
 
     def _has_local(self) -> bool:
         ends = (self._window.earliest_at, self._window.latest_at)

@@ -20,16 +20,16 @@ from pitrkit.runbook.incident_views import (
     note,
     report_card,
 )
+from pitrkit.runbook.log_views import exports_card
 from pitrkit.runbook.table_views import (
     backup_card,
     backups_list,
-    picked_time,
     protections,
     restoration_card,
     table_card,
     tables_overview,
-    window_view,
 )
+from pitrkit.runbook.timeline_views import picked_time, window_view
 from pitrkit.runbook.view import View
 
 __all__ = [
@@ -42,6 +42,7 @@ __all__ = [
     "caller_strip",
     "counts_card",
     "error_card",
+    "exports_card",
     "gate_card",
     "incident_strip",
     "incidents_list",

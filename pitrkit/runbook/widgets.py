@@ -5,5 +5,6 @@ from __future__ import annotations
 from pitrkit.runbook.controls import ApproveBox, Choice, TablePicker
 from pitrkit.runbook.explorer import Explorer
 from pitrkit.runbook.time_picker import TimePicker
+from pitrkit.runbook.timeline_picker import TimelinePicker
 
-__all__ = ["ApproveBox", "Choice", "Explorer", "TablePicker", "TimePicker"]
+__all__ = ["ApproveBox", "Choice", "Explorer", "TablePicker", "TimePicker", "TimelinePicker"]

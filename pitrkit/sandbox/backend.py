@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from moto.dynamodb.exceptions import (
     MockValidationException,
     MultipleTransactionsException,
     ResourceInUseException,
+    StreamAlreadyEnabledException,
 )
 from moto.dynamodb.models import DynamoDBBackend
 from moto.dynamodb.models.dynamo_type import Item
 
 from pitrkit.sandbox import partiql
 from pitrkit.sandbox.clock import Clock
+from pitrkit.sandbox.meter import Meter
+from pitrkit.sandbox.shards import Stream
 from pitrkit.sandbox.tables import PastTable, image_of
+from pitrkit.sandbox.trail import Trail
 from pitrkit.sandbox.values import BadValue, Image, normalised_image
 
 
@@ -26,21 +30,30 @@ class PastBackend(DynamoDBBackend):  # type: ignore[misc] # moto is untyped
 
     Attributes:
         clock: What time it is.
+        busy_records: As many records as a stream's shard takes before it is split.
         transactions: When and what was done, by the client's token: a request repeated with it does nothing.
+        streams: Every table's streams, by ARN, those that were switched off and of deleted tables, too.
+        meter: What CloudWatch counts.
+        trail: What CloudTrail records.
     """
 
     clock: ClassVar[Clock]
+    busy_records: ClassVar[int]
 
     @classmethod
-    def dated(cls, clock: Clock) -> type[PastBackend]:
+    def dated(cls, clock: Clock, *, busy_records: int) -> type[PastBackend]:
         """Return the class of the backends whose clock is *clock*; moto makes one for each account and region."""
         # moto finds a service's URLs by the name of the module that its backend was defined in.
-        return type("DatedBackend", (cls,), {"clock": clock, "__module__": DynamoDBBackend.__module__})
+        its = {"clock": clock, "busy_records": busy_records, "__module__": DynamoDBBackend.__module__}
+        return type("DatedBackend", (cls,), its)
 
     def __init__(self, region_name: str, account_id: str) -> None:
         super().__init__(region_name, account_id)
         self.tables: dict[str, PastTable] = {}
         self.transactions: dict[str, tuple[datetime, bytes]] = {}
+        self.streams: dict[str, Stream] = {}
+        self.meter = Meter()
+        self.trail = Trail()
         self._depth = 0
 
     @contextmanager
@@ -73,6 +86,41 @@ class PastBackend(DynamoDBBackend):  # type: ignore[misc] # moto is untyped
         table = PastTable(name, backend=self, account_id=self.account_id, region=self.region_name, **settings)
         self.tables[name] = table
         return table
+
+    def delete_table(self, name: str) -> PastTable:
+        """Delete a table. Its stream stays readable for a while."""
+        table: PastTable = super().delete_table(name)
+        if table.stream is not None:
+            table.stream.disable(self.clock.stamp())
+        return table
+
+    def update_table_streams(self, table: PastTable, stream_specification: dict[str, Any]) -> None:
+        """Switch a table's stream on or off."""
+        on = table.stream is not None and table.stream.disabled_at is None
+        if stream_specification.get("StreamEnabled") and on:
+            raise StreamAlreadyEnabledException
+        if not stream_specification.get("StreamEnabled") and not on:
+            raise MockValidationException(f"Table already has a disabled stream: {table.name}")
+        table.set_stream_specification(stream_specification)
+
+    def new_stream(self, table: PastTable, view: str, at: datetime) -> Stream:
+        """Return a new stream of *table* that is switched on at *at*, under an ARN that no other stream has."""
+        while True:
+            stream = Stream(table.table_arn, table.schema, view, table.history, at, busy_records=self.busy_records)
+            if stream.arn not in self.streams:
+                self.streams[stream.arn] = stream
+                return stream
+            at += timedelta(milliseconds=1)
+
+    def expire(self) -> dict[str, int]:
+        """Have the service delete what has expired, and return how many items it deleted by table."""
+        deleted: dict[str, int] = {}
+        for name, table in self.tables.items():
+            count = table.expire()
+            if count:
+                deleted[name] = count
+                self.meter.count("TimeToLiveDeletedItemCount", self.clock.now(), count, TableName=name)
+        return deleted
 
     def put_item(self, *args: Any, **kwargs: Any) -> Item:
         """Put one item, or leave no trace."""
@@ -115,7 +163,7 @@ class PastBackend(DynamoDBBackend):  # type: ignore[misc] # moto is untyped
         return ttl
 
     def update_time_to_live(self, table_name: str, ttl_spec: dict[str, Any]) -> None:
-        """Switch TTL on or off; nothing ever expires here."""
+        """Switch TTL on or off; what has expired is deleted by `expire` only."""
         enabled = bool(ttl_spec["Enabled"])
         ttl = self.get_table(table_name).ttl
         if enabled == (ttl["TimeToLiveStatus"] == "ENABLED"):

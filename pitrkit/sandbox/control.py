@@ -1,16 +1,20 @@
-"""The sandbox's own HTTP interface under `/_sandbox/`: clock, faults, truth, health."""
+"""The sandbox's own HTTP interface under `/_sandbox/`: clock, faults, exports, expiry, truth, health."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
 import orjson
 
 from pitrkit.sandbox.clock import Clock
+from pitrkit.sandbox.export_faults import ExportFault
+from pitrkit.sandbox.export_files import ExportSettings
+from pitrkit.sandbox.exports import Exports
 from pitrkit.sandbox.faults import Fault, Faults
+from pitrkit.sandbox.rules import checked, read
 from pitrkit.sandbox.wire import BAD_REQUEST, OK, Reply
 
 PREFIX = "/_sandbox/"
@@ -25,31 +29,33 @@ class Control:
         clock: The sandbox's clock.
         truth: Returns what a scenario knows to be true, or None if it knows nothing.
         faults: What goes wrong.
+        exports: How exports go.
+        expire: Has the service delete what has expired, and returns how many items by table.
     """
 
     clock: Clock
     truth: Callable[[], dict[str, Any] | None]
     faults: Faults
+    exports: Exports
+    expire: Callable[[], dict[str, int]]
 
     def answer(self, method: str, path: str, content: bytes) -> Reply:
-        """Answer one request: `GET health`, `GET|POST clock`, `GET|POST|DELETE faults`, `GET truth`."""
-        match method, path.removeprefix(PREFIX):
-            case "GET", "health":
-                return _json({"status": "ok"})
-            case "GET", "clock":
-                return _json({"now": self.clock.now().isoformat()})
-            case "POST", "clock":
-                return self._set(content)
-            case "GET", "faults":
-                return self._faults()
-            case "POST", "faults":
-                return self._add(content)
-            case "DELETE", "faults":
-                self.faults.clear()
-                return self._faults()
-            case "GET", "truth" if (truth := self.truth()) is not None:
-                return _json(truth)
-        return _json({"error": f"nothing at {method} {path}"}, status=_NOT_FOUND)
+        """Answer a request: `GET health|truth`, `GET|POST clock|exports`, `GET|POST|DELETE faults`, `POST expire`."""
+        known = self.truth()
+        answers: dict[tuple[str, str], Callable[[], Reply]] = {
+            ("GET", "health"): lambda: _json({"status": "ok"}),
+            ("GET", "clock"): lambda: _json({"now": self.clock.now().isoformat()}),
+            ("POST", "clock"): lambda: self._set(content),
+            ("GET", "faults"): self._faults,
+            ("POST", "faults"): lambda: self._add(content),
+            ("DELETE", "faults"): self._clear,
+            ("GET", "exports"): lambda: _json(asdict(self.exports.settings)),
+            ("POST", "exports"): lambda: self._spell(content),
+            ("POST", "expire"): lambda: _json({"deleted": self.expire()}),
+            **({("GET", "truth"): lambda: _json(known)} if known is not None else {}),
+        }
+        answer = answers.get((method, path.removeprefix(PREFIX)))
+        return answer() if answer else _json({"error": f"nothing at {method} {path}"}, status=_NOT_FOUND)
 
     def _set(self, content: bytes) -> Reply:
         try:
@@ -67,9 +73,26 @@ class Control:
     def _add(self, content: bytes) -> Reply:
         try:
             given = orjson.loads(content)
-            self.faults.add(*map(Fault.from_dict, given if isinstance(given, list) else [given]))
+            given = given if isinstance(given, list) else [given]
+            self.faults.add(*(read(one, (Fault, ExportFault)) for one in given))
         except ValueError as error:
             return _json({"error": str(error)}, status=BAD_REQUEST)
+        return self._faults()
+
+    def _spell(self, content: bytes) -> Reply:
+        try:
+            match orjson.loads(content):
+                case dict(given):
+                    given = checked(ExportSettings, given, what="the settings of exports")
+                    self.exports.settings = replace(self.exports.settings, **given)
+                case _:
+                    raise ValueError('send {"export_seconds": 5} or {"checksum_suffix": ".md5"}')
+        except ValueError as error:
+            return _json({"error": str(error)}, status=BAD_REQUEST)
+        return _json(asdict(self.exports.settings))
+
+    def _clear(self) -> Reply:
+        self.faults.clear()
         return self._faults()
 
     def _faults(self) -> Reply:

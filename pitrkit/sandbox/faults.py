@@ -3,7 +3,7 @@
 A `Fault` is a rule: which requests it is about, how many of them it strikes, and what becomes of those. Rules are
 added and removed while the sandbox serves, from Python (`Sandbox.faults`) or over HTTP (`/_sandbox/faults`). They stand
 around everything else and outside its lock, as a network stands around a service: a slow reply holds up nobody else,
-and a write whose answer is lost has been done.
+and a write whose answer is lost has been done. What goes wrong with exports are rules of their own: `export_faults`.
 
 A request that several rules strike is as slow as all of them together, and otherwise suffers what the first one says.
 """
@@ -14,10 +14,11 @@ import random
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from threading import Lock
-from typing import Any, Self
+from typing import Any, ClassVar, TypeVar
 
+from pitrkit.sandbox.rules import InForce, Rule
 from pitrkit.sandbox.wire import BAD_REQUEST, OK, Handler, Reply, Request
 
 INTERNAL = 500
@@ -28,16 +29,20 @@ _REASON = re.compile(
     r"(Table|Index)(Read|Write)"
     r"(ProvisionedThroughput|AccountLimit|KeyRangeThroughput|MaxOnDemandThroughput)Exceeded"
 )
+_SERVICES = ("dynamodb", "dynamodbstreams", "cloudwatch", "cloudtrail")
+_ACTIONS = {"dynamodbstreams": "dynamodb"}
 _BATCHES = ("BatchWriteItem", "BatchGetItem", "BatchExecuteStatement")
 _READS = ("GetItem", "BatchGetItem", "Query", "Scan", "TransactGetItems")
 _CHARACTER = re.compile(rb"[0-8a-ln-yA-Y]")
 _SERVICE = "com.amazonaws.dynamodb.v20120810"
 _FRONT = "com.amazon.coral.service"
 
+R = TypeVar("R", bound=Rule)
+
 
 @dataclass(frozen=True, slots=True)
-class Fault:
-    """One rule.
+class Fault(Rule):
+    """A rule about requests.
 
     Attributes:
         kind: What happens:
@@ -48,10 +53,10 @@ class Fault:
             `drop_before`, `drop_after`: the connection is closed without a reply, before or after the request was done;
             `truncate`: the request is done, the reply breaks off in its body;
             `bad_checksum`: the request is done, one character of the reply is another by the time it arrives;
-            `expired_credentials`: refused, because the credentials have expired.
-        share: Of the requests that it is about, the share that it strikes.
-        count: How many it strikes at most; None for any number.
-        skip: How many requests that it is about pass before it begins.
+            `expired_credentials`: refused, because the credentials have expired;
+            `denied`: refused, because the caller is not allowed to.
+        service: Service that it is about, by boto's name: `dynamodb`, `dynamodbstreams`, `cloudwatch` or `cloudtrail`;
+            empty for all of them.
         operations: The API's names of the operations that it is about; none for all.
         table: Name of the table that it is about; empty for all.
         access_key: Access key whose requests it is about; empty for all.
@@ -60,13 +65,23 @@ class Fault:
         reasons: Of `throttle`: the service's reasons; none for one that fits the operation.
         done: Of `error500` and `error503`: whether the request was done all the same. Of `unprocessed` for
             BatchExecuteStatement: whether the statements struck were done, and fail by an InternalServerError.
-        seed: Chooses the requests that it strikes.
     """
 
-    kind: str
-    share: float = 1.0
-    count: int | None = None
-    skip: int = 0
+    KINDS: ClassVar[tuple[str, ...]] = (
+        "throttle",
+        "unprocessed",
+        "error500",
+        "error503",
+        "slow",
+        "drop_before",
+        "drop_after",
+        "truncate",
+        "bad_checksum",
+        "expired_credentials",
+        "denied",
+    )
+
+    service: str = ""
     operations: tuple[str, ...] = ()
     table: str = ""
     access_key: str = ""
@@ -74,97 +89,41 @@ class Fault:
     code: str = _THROTTLES[0]
     reasons: tuple[str, ...] = ()
     done: bool = False
-    seed: int = 1
 
     def __post_init__(self) -> None:
-        if self.kind not in _KINDS:
-            raise ValueError(f"no such kind of fault: {self.kind!r}; there are {', '.join(_KINDS)}")
-        if not 0 <= self.share <= 1:
-            raise ValueError(f"share is {self.share}, which is not from 0 to 1")
+        Rule.__post_init__(self)
+        if self.service not in ("", *_SERVICES):
+            raise ValueError(f"no faults for a service {self.service!r}; there are {', '.join(_SERVICES)}")
         if self.code not in _THROTTLES:
             raise ValueError(f"no code of throttling: {self.code!r}; there are {', '.join(_THROTTLES)}")
         for reason in self.reasons:
             if not _REASON.fullmatch(reason):
                 raise ValueError(f"no reason for throttling: {reason!r}; one is TableWriteKeyRangeThroughputExceeded")
-        if self.seconds < 0 or self.skip < 0 or (self.count is not None and self.count < 0):
-            raise ValueError("seconds, skip and count cannot be negative")
-
-    @classmethod
-    def from_dict(cls, data: Any) -> Self:
-        """Return the rule of a JSON object.
-
-        Raises:
-            ValueError: Saying what is wrong with it.
-        """
-        types = {one.name: _JSON[str(one.type)] for one in fields(cls)}
-        if not isinstance(data, dict) or "kind" not in data:
-            raise ValueError('send {"kind": "throttle", "share": 0.1}, or a list of such')
-        for name, value in data.items():
-            if name not in types:
-                raise ValueError(f"a fault has no {name!r}; it has {', '.join(types)}")
-            if not types[name](value):
-                raise ValueError(f"{name} cannot be {value!r}")
-        given: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in data.items()
-        }
-        return cls(**given)
+        if self.seconds < 0:
+            raise ValueError("seconds cannot be negative")
 
     def is_about(self, request: Request) -> bool:
         """Return whether it can strike *request*."""
         return (
-            (not self.operations or request.operation in self.operations)
+            self.service in ("", request.service)
+            and (not self.operations or request.operation in self.operations)
             and (not self.table or self.table in {name.rpartition(":table/")[2] for name in request.tables()})
             and (not self.access_key or self.access_key == request.access_key)
             and (self.kind != "unprocessed" or request.operation in _BATCHES)
         )
 
 
-def _texts(value: Any) -> bool:
-    return isinstance(value, list | tuple) and all(isinstance(member, str) for member in value)
-
-
-def _whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-_JSON: dict[str, Callable[[Any], bool]] = {
-    "str": lambda value: isinstance(value, str),
-    "float": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
-    "int": _whole,
-    "int | None": lambda value: value is None or _whole(value),
-    "tuple[str, ...]": _texts,
-    "bool": lambda value: isinstance(value, bool),
-}
-
-
-@dataclass(slots=True)
-class _Rule:
-    """A fault in force, and how it went so far."""
-
-    fault: Fault
-    chance: random.Random
-    met: int = 0
-    struck: int = 0
-
-    def strikes(self) -> bool:
-        self.met += 1
-        if self.met <= self.fault.skip or self.struck == self.fault.count or self.chance.random() >= self.fault.share:
-            return False
-        self.struck += 1
-        return True
-
-
 @dataclass(slots=True)
 class Faults:
     """The rules in force. Safe to share between threads."""
 
-    _rules: list[_Rule] = field(default_factory=list)
+    _rules: list[InForce] = field(default_factory=list)
     _lock: Lock = field(default_factory=Lock)
 
-    def add(self, *faults: Fault) -> None:
+    def add(self, *rules: Rule) -> None:
         """Put further rules in force."""
         with self._lock:
-            self._rules += [_Rule(fault, random.Random(fault.seed)) for fault in faults]  # noqa: S311 - no secret
+            self._rules += map(InForce.of, rules)
 
     def clear(self) -> None:
         """Lift all rules."""
@@ -174,14 +133,21 @@ class Faults:
     def report(self) -> list[dict[str, Any]]:
         """Return each rule, with how many requests it met and how many of them it struck."""
         with self._lock:
-            return [{**asdict(rule.fault), "met": rule.met, "struck": rule.struck} for rule in self._rules]
+            return [{**asdict(rule.rule), "met": rule.met, "struck": rule.struck} for rule in self._rules]
+
+    def strike(self, family: type[R], is_about: Callable[[R], bool]) -> list[R]:
+        """Return the rules of a *family* that strike something, among those that are about it."""
+        return self._met(family, is_about)[1]
+
+    def _met(self, family: type[R], is_about: Callable[[R], bool]) -> tuple[list[InForce], list[R]]:
+        with self._lock:
+            about = [(one, one.rule) for one in self._rules if isinstance(one.rule, family) and is_about(one.rule)]
+            return [one for one, _ in about], [rule for one, rule in about if one.strikes()]
 
     def layer(self, request: Request, inner: Handler) -> Reply:
         """Layer that does to requests what the rules in force say."""
-        with self._lock:
-            about = [rule for rule in self._rules if rule.fault.is_about(request)]
-            struck = [rule.fault for rule in about if rule.strikes()]
-            dice = random.Random(about[0].chance.random()) if struck else None  # noqa: S311 - no secret
+        about, struck = self._met(Fault, lambda fault: fault.is_about(request))
+        dice = random.Random(about[0].chance.random()) if struck else None  # noqa: S311 - no secret
         time.sleep(sum(fault.seconds for fault in struck if fault.kind == "slow"))
         fault = next((fault for fault in struck if fault.kind != "slow"), None)
         if fault is None or dice is None:
@@ -190,6 +156,10 @@ class Faults:
 
 
 def _throttled(fault: Fault, request: Request, _inner: Handler, _dice: random.Random) -> Reply:
+    if request.service == "cloudtrail":
+        return _refusal("ThrottlingException", "Rate exceeded", service=_FRONT)
+    if request.service == "cloudwatch":
+        return _refusal("Throttling", "Rate exceeded", service=_FRONT)
     way = "Read" if request.operation in _READS else "Write"
     tables = [table for name in request.tables() if (table := request.table(name)) is not None]
     resource = tables[0].table_arn if tables else ""
@@ -204,6 +174,19 @@ def _throttled(fault: Fault, request: Request, _inner: Handler, _dice: random.Ra
 def _expired(_fault: Fault, _request: Request, _inner: Handler, _dice: random.Random) -> Reply:
     message = "The security token included in the request is expired"
     return _refusal("ExpiredTokenException", message, service=_FRONT)
+
+
+def _denied(_fault: Fault, request: Request, _inner: Handler, _dice: random.Random) -> Reply:
+    action = f"{_ACTIONS.get(request.service, request.service)}:{request.operation}"
+    tables = [table.table_arn for name in request.tables() if (table := request.table(name)) is not None]
+    resource = f" on resource: {tables[0]}" if tables else ""
+    message = (
+        f"User: arn:aws:sts::{request.account}:user/moto is not authorized to perform: {action}{resource} "
+        f"because no identity-based policy allows the {action} action"
+    )
+    # CloudWatch still has the codes of its first protocol.
+    code = "AccessDenied" if request.service == "cloudwatch" else "AccessDeniedException"
+    return _refusal(code, message, service=_FRONT)
 
 
 def _failed(fault: Fault, request: Request, inner: Handler, _dice: random.Random) -> Reply:
@@ -317,4 +300,5 @@ _KINDS: dict[str, Callable[[Fault, Request, Handler, random.Random], Reply]] = {
     "truncate": _truncated,
     "bad_checksum": _changed,
     "expired_credentials": _expired,
+    "denied": _denied,
 }

@@ -6,10 +6,13 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from pitrkit.sandbox.rows import Position
 from pitrkit.sandbox.values import Image
+
+By = Literal["", "ttl"]
+"""Who changed an item: a client, or the service itself because the item had expired."""
 
 
 class PastWrite(NamedTuple):
@@ -19,11 +22,13 @@ class PastWrite(NamedTuple):
         at: When it happened, aware.
         key: The key attributes, `{"pk": {"S": "a"}}`. An item holds its key itself, so they count for deletes only.
         item: The whole item afterwards, in the service's JSON (binary as base64), or None for a delete.
+        by: Who wrote.
     """
 
     at: datetime
     key: Image
     item: Image | None
+    by: By = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +39,7 @@ class Change:
     position: Position
     before: Image | None
     after: Image | None
+    by: By = ""
 
 
 class History:

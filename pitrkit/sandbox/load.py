@@ -14,6 +14,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from pitrkit.sandbox.deploys import deploys
 from pitrkit.sandbox.dump import KeySpec, LoadError, parse_keys, read
 from pitrkit.sandbox.scenario import (
     DELETED_SHARE,
@@ -110,6 +111,7 @@ def load(source: Path, *, table: str, keys: str, seed: int = 7, now: datetime) -
         created_at=now - HOURS_OF_PAST - timedelta(minutes=5),
         where=names.where,
         attributes=names.mangled,
+        trail=deploys(incident),
     )
 
 

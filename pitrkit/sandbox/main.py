@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from pitrkit.sandbox.buckets import EXPORTS_BUCKET
 from pitrkit.sandbox.dump import LoadError
 from pitrkit.sandbox.live import LiveShop
 from pitrkit.sandbox.load import load as load_table
@@ -24,6 +25,7 @@ def run(
     port: int = 0,
     empty: bool = False,
     restore_seconds: float = 0.0,
+    export_seconds: float = 0.0,
     latest_lag_seconds: float = 0.0,
     seed: int = 7,
     load: str = "",
@@ -45,6 +47,7 @@ def run(
             port=port,
             empty=empty,
             restore_seconds=restore_seconds,
+            export_seconds=export_seconds,
             latest_lag_seconds=latest_lag_seconds,
             seed=seed,
             load=load,
@@ -69,6 +72,7 @@ def serving(
     port: int = 0,
     empty: bool = False,
     restore_seconds: float = 0.0,
+    export_seconds: float = 0.0,
     latest_lag_seconds: float = 0.0,
     seed: int = 7,
     load: str = "",
@@ -82,6 +86,7 @@ def serving(
         port: Port on loopback, 0 for any free one.
         empty: No scenario and no table.
         restore_seconds: How long a restore takes.
+        export_seconds: How long an export takes.
         latest_lag_seconds: How far the latest restorable time is behind now.
         seed: Of the scenario.
         load: File or folder to rehearse on instead of the shop's scenario; needs *table* and *keys*.
@@ -95,7 +100,12 @@ def serving(
     _check(empty=empty, load=load, table=table, keys=keys, live=live)
     with ExitStack() as closing:
         sandbox = closing.enter_context(
-            Sandbox(port=port, restore_seconds=restore_seconds, latest_lag_seconds=latest_lag_seconds)
+            Sandbox(
+                port=port,
+                restore_seconds=restore_seconds,
+                export_seconds=export_seconds,
+                latest_lag_seconds=latest_lag_seconds,
+            )
         )
         if not empty:
             scenario = _scenario(sandbox, seed=seed, load=load, table=table, keys=keys)
@@ -115,6 +125,7 @@ def welcome(sandbox: Sandbox) -> str:
         ran = f"{truth.damage_started_at:%H:%M:%S} to {truth.damage_ended_at:%H:%M:%S} UTC"
         lines += [
             f"# table {truth.table}: {truth.writes:,} writes of the last six hours",
+            f"# bucket for exports: {EXPORTS_BUCKET}",
             f"# a bad deploy ran {ran}: {len(truth.deleted):,} items deleted, {len(truth.mangled):,} mangled",
             f"# last good second: {truth.good_at:%Y-%m-%dT%H:%M:%SZ}",
             "# to recover it headless, with the variables above set:",

@@ -67,7 +67,7 @@ class PointInTimeRecovery:
             table.period_days = LONGEST_PERIOD_DAYS
         if period is not None:
             table.period_days = period
-            table.protected_at, _ = self._window(table)
+            table.protected_at, _ = self.window(table)
         return self._description(table)
 
     def restore(self, request: Request, inner: Handler) -> dict[str, Any]:
@@ -85,7 +85,7 @@ class PointInTimeRecovery:
                 "PointInTimeRecoveryUnavailableException",
                 f"Point in time recovery is not enabled for table '{source.name}'",
             )
-        earliest_at, latest_at = self._window(source)
+        earliest_at, latest_at = self.window(source)
         at = moment(body["RestoreDateTime"]) if "RestoreDateTime" in body else latest_at
         at = at.replace(microsecond=0)
         if not earliest_at.replace(microsecond=0) <= at <= latest_at:
@@ -125,7 +125,8 @@ class PointInTimeRecovery:
             raise invalid("SSESpecificationOverride is required to restore into another Region")
         return table
 
-    def _window(self, table: PastTable) -> tuple[datetime, datetime]:
+    def window(self, table: PastTable) -> tuple[datetime, datetime]:
+        """Return the earliest and the latest restorable time of a table whose recovery is on."""
         now = self.clock.now()
         if table.protected_at is None:
             raise AssertionError(f"{table.name} has no recovery window")
@@ -135,7 +136,7 @@ class PointInTimeRecovery:
     def _description(self, table: PastTable) -> dict[str, Any]:
         recovery: dict[str, Any] = {"PointInTimeRecoveryStatus": "DISABLED"}
         if table.protected_at is not None:
-            earliest_at, latest_at = self._window(table)
+            earliest_at, latest_at = self.window(table)
             recovery = {
                 "PointInTimeRecoveryStatus": "ENABLED",
                 "RecoveryPeriodInDays": table.period_days,

@@ -137,7 +137,7 @@ def query(  # noqa: PLR0917 - moto's signature
         found = entries(table, index_name)
     else:
         found = [] if hash_key is None else table.rows.partition(_wire(hash_key))
-    found = [one for one in found if all(_holds(one[1].image, *condition) for condition in conditions)]
+    found = [one for one in found if all(holds(one[1].image, *condition) for condition in conditions)]
 
     def place(position: Position, image: Image) -> tuple[Any, ...]:
         return (*(sortable(image[name]) for name in ordered), position)
@@ -195,7 +195,8 @@ def _answer(
     return items, len(page), key
 
 
-def _holds(image: Image, name: str, comparison: str, operands: list[Value]) -> bool:
+def holds(image: Image, name: str, comparison: str, operands: list[Value]) -> bool:
+    """Return whether a key condition holds for an item, e.g. `sk`, `BETWEEN`, two values."""
     value = image.get(name)
     if value is None or any(value.keys() != operand.keys() for operand in operands):
         return False

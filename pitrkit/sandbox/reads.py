@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from pitrkit.sandbox import capacity
+from pitrkit.sandbox import capacity, metering
 from pitrkit.sandbox.queries import page_of
 from pitrkit.sandbox.tables import PastTable
 from pitrkit.sandbox.wire import OK, Handler, Reply, Request, ServiceError, invalid
@@ -54,9 +54,14 @@ def reads(request: Request, inner: Handler) -> Reply:
 
 def _read_capacity(request: Request, table: PastTable, answer: dict[str, Any], size: int) -> dict[str, Any]:
     level = request.body.get("ReturnConsumedCapacity", "NONE")
+    units = {
+        request.body.get("IndexName", ""): capacity.read_units(
+            size, consistent=bool(request.body.get("ConsistentRead"))
+        )
+    }
+    metering.consumed("Read", table, units)
     if level != "NONE":
-        units = capacity.read_units(size, consistent=bool(request.body.get("ConsistentRead")))
-        answer["ConsumedCapacity"] = capacity.consumed(table, {request.body.get("IndexName", ""): units}, level)
+        answer["ConsumedCapacity"] = capacity.consumed(table, units, level)
     return answer
 
 
@@ -119,6 +124,7 @@ def _batch_get(request: Request) -> dict[str, Any] | None:
                 size += row.size
                 found.append(orjson.Fragment(row.json))
         answer["Responses"][name] = found
+        metering.consumed("Read", table, {"": units})
         spent.append(capacity.consumed(table, {"": units}, level))
     if level != "NONE":
         answer["ConsumedCapacity"] = spent

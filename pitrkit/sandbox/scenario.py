@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
-from pitrkit.sandbox.history import PastWrite
+from pitrkit.sandbox.history import By, PastWrite
+from pitrkit.sandbox.trail import TrailEvent
 from pitrkit.sandbox.truth import Truth, identity
 from pitrkit.sandbox.values import Image
 
@@ -36,6 +37,7 @@ class Event:
         values: Attributes that are set, in wire JSON; a put's may hold the key, too.
         dropped: Attributes an update removes.
         damage: True for the bad deploy's events, False for good ones.
+        by: Who did it.
     """
 
     at: datetime
@@ -44,6 +46,7 @@ class Event:
     values: Image = field(default_factory=dict)
     dropped: tuple[str, ...] = ()
     damage: bool = False
+    by: By = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,7 @@ class Scenario:
         ttl_attribute: Name of the TTL attribute, empty when TTL is off.
         tags: Tags of the table.
         truth: What happened and what must be true after a recovery.
+        trail: What else happened in the account.
     """
 
     create_table: dict[str, Any]
@@ -98,9 +102,10 @@ class Scenario:
     ttl_attribute: str
     tags: dict[str, str]
     truth: Truth
+    trail: tuple[TrailEvent, ...] = ()
 
     def lay_into(self, sandbox: Sandbox) -> None:
-        """Seed *sandbox* with the table and its past, and have it serve the truth."""
+        """Seed *sandbox* with the table and its past, make a bucket for exports, and have it serve the truth."""
         sandbox.seed(
             self.create_table,
             self.writes,
@@ -108,6 +113,8 @@ class Scenario:
             ttl_attribute=self.ttl_attribute,
             tags=self.tags,
         )
+        sandbox.bucket()
+        sandbox.trail.add(*self.trail)
         sandbox.truth = self.truth.to_dict
 
 
@@ -131,7 +138,7 @@ def replay(events: Iterable[Event], *, damage: bool = True) -> tuple[list[PastWr
             del table[key]
         else:
             table[key] = item
-        writes.append(PastWrite(event.at, event.key, item))
+        writes.append(PastWrite(event.at, event.key, item, event.by))
     return writes, list(table.values())
 
 
@@ -159,6 +166,7 @@ def tell(
     attributes: tuple[str, ...],
     ttl_attribute: str = "",
     tags: dict[str, str] | None = None,
+    trail: Iterable[TrailEvent] = (),
 ) -> Scenario:
     """The scenario that *events* (in any order) make, with its truth.
 
@@ -171,6 +179,7 @@ def tell(
         attributes: Attributes the damage mangles.
         ttl_attribute: Name of the TTL attribute, if any.
         tags: Tags of the table.
+        trail: What else happened in the account.
     """
     ordered = sorted(events, key=lambda event: event.at)
     writes, _ = replay(ordered)
@@ -178,8 +187,8 @@ def tell(
     since: dict[tuple[bool, str], dict[Any, Image]] = defaultdict(dict)
     for event in ordered:
         if event.at > incident.good_at:
-            since[event.damage, event.action][identity(event.key)] = event.key
-    new, cancelled = since[False, "put"], since[False, "delete"]
+            since[event.damage, event.by or event.action][identity(event.key)] = event.key
+    new, cancelled, expired = since[False, "put"], since[False, "delete"], since[False, "ttl"]
     truth = Truth(
         table=create_table["TableName"],
         key_names=tuple(key["AttributeName"] for key in create_table["KeySchema"]),
@@ -194,9 +203,10 @@ def tell(
         updated=tuple(
             key
             for identified, key in since[False, "update"].items()
-            if identified not in new and identified not in cancelled
+            if identified not in new and identified not in cancelled and identified not in expired
         ),
         cancelled=tuple(cancelled.values()),
+        expired=tuple(expired.values()),
         expected=tuple(expected),
         writes=len(writes),
     )
@@ -207,4 +217,5 @@ def tell(
         ttl_attribute=ttl_attribute,
         tags=tags or {},
         truth=truth,
+        trail=tuple(trail),
     )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
+from pitrkit.sandbox import metering
 from pitrkit.sandbox.backend import PastBackend
 from pitrkit.sandbox.history import Change, PastWrite
 from pitrkit.sandbox.rows import Position, Rows
@@ -57,6 +59,7 @@ def seed(
         del backend.tables[table.name]
         raise
     backend.clock.stamp(last_at)
+    backend.meter.later(partial(metering.past, table, tuple(table.history.changes)))
     if pitr:
         table.protected_at = created_at.astimezone(UTC)
     if ttl_attribute:
@@ -68,7 +71,7 @@ def _lay(table: PastTable, writes: Iterable[PastWrite], begun_at: datetime, now:
     """Write *writes* into the table's history, and what remains into its rows; return the time of the last one."""
     last_at = begun_at
     items: dict[Position, Image] = {}
-    for at, key, image in writes:
+    for at, key, image, by in writes:
         if at.tzinfo is None or not last_at <= at <= now:
             raise ValueError(
                 f"the past of {table.name} is out of order at {at.isoformat()}: times are aware, in order, "
@@ -84,6 +87,6 @@ def _lay(table: PastTable, writes: Iterable[PastWrite], begun_at: datetime, now:
             del items[position]
         else:
             items[position] = after
-        table.history.changes.append(Change(last_at, position, before, after))
+        table.history.changes.append(Change(last_at, position, before, after, by))
     table.rows = Rows(items)
     return last_at

@@ -3,11 +3,13 @@
 How it is put together. A request goes through these, from the outside in:
 
 1. `serving`: werkzeug's threaded server on 127.0.0.1, with connections that stay open.
-2. `Front`: the WSGI application. `/_sandbox/` is the sandbox's own (`control`); services other than DynamoDB go
-   straight to moto and stay as moto has them.
+2. `Front`: the WSGI application. `/_sandbox/` is the sandbox's own (`control`). Services that tell of tables have
+   layers of their own: DynamoDB Streams (`streams`), CloudWatch (`metrics`), CloudTrail (`lookups`). All others go
+   straight to moto and stay as moto has them, S3 except for what its `buckets` deny.
 3. Layers around DynamoDB, each a function `(request, inner) -> reply` (`wire`). Errors become replies; requests are
-   serialised; what moto cannot do is answered here (`pitr`, `backups`); tables that are still being created are
-   refused; replies are made exact (`writes`, `reads`). Around them all is what shall go wrong on demand (`faults`).
+   serialised; what moto cannot do is answered here (`pitr`, `backups`, `exports`); tables that are still being created
+   are refused; replies are made exact (`writes`, `reads`); what happens is counted and recorded (`metering`,
+   `lookups`). Around them all is what shall go wrong on demand (`faults`).
 4. moto's own application, which parses, validates and evaluates.
 5. `backend` and `tables`: moto's classes with the storage replaced by `rows` (items in the order of a scan) and
    `history` (every change with its time, from which `pitr` computes earlier states). `mends` corrects how moto
@@ -38,16 +40,24 @@ from moto.dynamodb.models import DynamoDBBackend, dynamodb_backends
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.wrappers import Response
 
-from pitrkit.sandbox import control, mends, seeding, serving
+from pitrkit.sandbox import control, mends, metering, seeding, serving, wire
 from pitrkit.sandbox.backend import PastBackend
 from pitrkit.sandbox.backups import Backups
+from pitrkit.sandbox.buckets import EXPORTS_BUCKET, Buckets, S3Request
 from pitrkit.sandbox.clock import Clock
+from pitrkit.sandbox.export_files import ExportSettings
+from pitrkit.sandbox.exports import Exports
 from pitrkit.sandbox.faults import Faults
 from pitrkit.sandbox.history import PastWrite
 from pitrkit.sandbox.legacy import expressions
+from pitrkit.sandbox.lookups import Lookups
+from pitrkit.sandbox.metrics import metrics
 from pitrkit.sandbox.pitr import PointInTimeRecovery
 from pitrkit.sandbox.reads import reads
+from pitrkit.sandbox.shards import BUSY_RECORDS
 from pitrkit.sandbox.statements import statements
+from pitrkit.sandbox.streams import Streams
+from pitrkit.sandbox.trail import Trail
 from pitrkit.sandbox.wire import Handler, Layer, Native, Reply, Request, ServiceError, layered
 from pitrkit.sandbox.writes import writes
 
@@ -71,13 +81,25 @@ StartResponse = Callable[..., Any]
 
 
 class Front:
-    """The WSGI application: the sandbox's own requests, DynamoDB's through the layers, the rest to moto."""
+    """The WSGI application: the sandbox's own requests, those of services with layers, the rest to moto."""
 
-    def __init__(self, own: control.Control, layers: list[Layer], lock: threading.Lock, faults: Faults) -> None:
+    def __init__(
+        self,
+        own: control.Control,
+        layers: Mapping[str, list[Layer]],
+        lock: threading.Lock,
+        faults: Faults,
+        buckets: Buckets,
+    ) -> None:
         self._own = own
+        self._buckets = buckets
         self._moto: Callable[..., Iterable[bytes]] = DomainDispatcherApplication(create_backend_app)
         self._moto_dynamodb = create_backend_app("dynamodb")
-        self._dynamodb = layered([faults.layer, self._one_at_a_time, _errors, *layers], self._by_moto)
+        around: list[Layer] = [metering.throttled, faults.layer, self._one_at_a_time]
+        self._handlers = {
+            service: layered([*around, *its], self._by_moto if service == "dynamodb" else self._by_all_of_moto)
+            for service, its in layers.items()
+        }
         self._lock = lock
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
@@ -87,19 +109,26 @@ class Front:
         path = environ.get("PATH_INFO", "")
         if path.startswith(control.PREFIX):
             return _send(self._own.answer(environ["REQUEST_METHOD"], path, content), start_response)
-        target = environ.get("HTTP_X_AMZ_TARGET", "")
-        if not target.startswith("DynamoDB"):
-            return self._moto(environ, start_response)
-        if target.startswith("DynamoDBStreams"):
-            with self._lock:
-                return list(self._moto(environ, start_response))
+        handler = self._handlers.get(wire.service_of(environ))
+        if handler is None:
+            return self._s3(environ, start_response) or self._moto(environ, start_response)
         try:
             request = Request.read(environ, content)
         except ServiceError as error:
             return _send(Reply.error(error), start_response)
-        reply = self._dynamodb(request)
+        reply = handler(request)
         environ[serving.SENT] = reply.sent
         return _send(reply, start_response)
+
+    def _s3(self, environ: dict[str, Any], start_response: StartResponse) -> list[bytes] | None:
+        """See to it that S3 holds what it should by now; answer for a bucket that denies."""
+        request = S3Request.read(environ)
+        if request is None:
+            return None
+        with self._lock:
+            self._own.exports.settle()
+        refusal = self._buckets.refusal(request)
+        return None if refusal is None else _send(refusal, start_response)
 
     def _one_at_a_time(self, request: Request, inner: Handler) -> Reply:
         with self._lock:
@@ -112,9 +141,14 @@ class Front:
             raise ServiceError("UnknownOperationException", "There is no such operation") from None
         return Reply.of(response.status_code, response.get_data())
 
+    def _by_all_of_moto(self, request: Request) -> Reply:
+        response = Response.from_app(self._moto, request.environ, buffered=True)
+        return Reply(response.status_code, tuple(response.headers.items()), response.get_data())
+
 
 def _send(reply: Reply, start_response: StartResponse) -> list[bytes]:
-    start_response(str(reply.status), [*reply.headers, ("Content-Length", str(len(reply.content)))])
+    headers = [(name, value) for name, value in reply.headers if name.lower() != "content-length"]
+    start_response(str(reply.status), [*headers, ("Content-Length", str(len(reply.content)))])
     return [reply.content]
 
 
@@ -157,13 +191,16 @@ class Sandbox:
     Args:
         port: Port on 127.0.0.1; 0 takes a free one.
         restore_seconds: Real seconds that a restore takes.
+        export_seconds: Real seconds that an export takes.
         latest_lag_seconds: How far the latest restorable time is behind the clock; about 300 in the service.
         region: Region of `client`, `environment` and `seed`. Other regions exist as well.
         ticking: Whether the clock goes on by itself, see `Clock`.
+        busy_records: As many records as a shard of a table's stream takes before it is split.
 
     Attributes:
         clock: Dates everything that happens.
         faults: What goes wrong.
+        exports: How exports go, in its `settings`.
         truth: Set by a scenario to tell at `/_sandbox/truth` what it knows to be true.
         port: The port, once it serves.
     """
@@ -175,9 +212,11 @@ class Sandbox:
         *,
         port: int = 0,
         restore_seconds: float = 0.0,
+        export_seconds: float = 0.0,
         latest_lag_seconds: float = 0.0,
         region: str = DEFAULT_REGION,
         ticking: bool = True,
+        busy_records: int = BUSY_RECORDS,
     ) -> None:
         self.clock = Clock(ticking=ticking)
         self.faults = Faults()
@@ -186,6 +225,10 @@ class Sandbox:
         self.region = region
         self._recovery = PointInTimeRecovery(self.clock, restore_seconds, latest_lag_seconds)
         self._backups = Backups(self.clock, restore_seconds)
+        self._buckets = Buckets(self.faults)
+        settings = ExportSettings(export_seconds=export_seconds)
+        self.exports = Exports(self.clock, self._recovery, self._buckets, self.faults, settings)
+        self._busy_records = busy_records
         self._lock = threading.Lock()
         self._server: serving.Server | None = None
 
@@ -195,18 +238,30 @@ class Sandbox:
         try:
             mends.mend()
             BackendDict.reset()
-            dynamodb_backends.backend = PastBackend.dated(self.clock)
-            own = control.Control(self.clock, lambda: self.truth() if self.truth else None, self.faults)
+            dynamodb_backends.backend = PastBackend.dated(self.clock, busy_records=self._busy_records)
+            own = control.Control(
+                self.clock, lambda: self.truth() if self.truth else None, self.faults, self.exports, self.expire
+            )
+            lookups, streams = Lookups(self.clock), Streams(self.clock)
             layers: list[Layer] = [
+                lookups.recorded,
+                metering.counted,
+                _errors,
                 _refusing_the_unfinished,
                 self._backups.before_deletion,
-                _answering({**self._recovery.operations(), **self._backups.operations()}),
+                _answering({**self._recovery.operations(), **self._backups.operations(), **self.exports.operations()}),
                 expressions,
                 statements,
                 writes,
                 reads,
             ]
-            front = Front(own, layers, self._lock, self.faults)
+            services: dict[str, list[Layer]] = {
+                "dynamodb": layers,
+                "dynamodbstreams": [streams.dated, lookups.recorded, _errors, _answering(streams.operations())],
+                "cloudwatch": [_errors, metrics],
+                "cloudtrail": [_errors, _answering(lookups.operations())],
+            }
+            front = Front(own, services, self._lock, self.faults, self._buckets)
             self._server = serving.Server(front, self.port)
         except BaseException:
             self._open.release()
@@ -250,6 +305,27 @@ class Sandbox:
             },
         )
 
+    def bucket(self, name: str = EXPORTS_BUCKET) -> str:
+        """Make a bucket, for exports to go to, and return its name."""
+        self._buckets.create(name, account=DEFAULT_ACCOUNT_ID, region=self.region)
+        return name
+
+    @property
+    def trail(self) -> Trail:
+        """What CloudTrail has recorded; a scenario adds what happened before."""
+        trail: Trail = self._tables.trail
+        return trail
+
+    def expire(self) -> dict[str, int]:
+        """Have the service delete what has expired by TTL, and return how many items it deleted by table."""
+        with self._lock:
+            return self._tables.expire()
+
+    @property
+    def _tables(self) -> PastBackend:
+        tables: PastBackend = dynamodb_backends[DEFAULT_ACCOUNT_ID][self.region]
+        return tables
+
     def seed(
         self,
         create_table: dict[str, Any],
@@ -275,7 +351,7 @@ class Sandbox:
         """
         with self._lock:
             seeding.seed(
-                dynamodb_backends[DEFAULT_ACCOUNT_ID][self.region],
+                self._tables,
                 create_table,
                 writes,
                 created_at=created_at,

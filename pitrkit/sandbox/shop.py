@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
+from pitrkit.sandbox.deploys import deploys
 from pitrkit.sandbox.scenario import (
     DELETED_SHARE,
     HOURS_OF_PAST,
@@ -35,6 +36,10 @@ NEW_SINCE_SHARE = 1 / 12
 MANGLED_UPDATED_SHARE = 1 / 3
 CANCELLED_SHARE = 0.04
 PURGED_SHARE = 8 / 3000
+FORGOTTEN_SHARE = 45 / 3000
+FORGOTTEN_AMID_SHARE = 6 / 3000
+FORGOTTEN_AFTER = timedelta(minutes=25)
+"""Cancelled orders of guests are kept for so long; TTL deletes them some time later."""
 
 _GOODS = (
     ("MUG-01", "Enamel mug", 1450),
@@ -127,11 +132,12 @@ def orders(seed: int = 7, *, now: datetime, orders: int = 3000) -> Scenario:
         attributes=MANGLED,
         ttl_attribute="expires_at",
         tags={"team": "shop", "environment": "production"},
+        trail=deploys(incident),
     )
 
 
 def _damaged(rng: random.Random, lives: list[Order], incident: Incident, now: datetime) -> Iterator[Event]:
-    """Everything that happens: the orders' lives, purges of cancelled orders, and the deploy's damage."""
+    """Everything that happens: the orders' lives, what becomes of cancelled ones, and the deploy's damage."""
     old = [life for life in lives if life.placed.at <= incident.good_at]
     purges = max(2, round(len(lives) * PURGED_SHARE))
     cancelled = [life for life in old if life.status_at(incident.good_at) == "cancelled"]
@@ -140,9 +146,14 @@ def _damaged(rng: random.Random, lives: list[Order], incident: Incident, now: da
         yield Event(_between(rng, life.steps[-1].at, incident.good_at), "delete", life.placed.key)
     for life in cancelled[purges : 2 * purges]:
         yield Event(_between(rng, incident.ended_at, now), "delete", life.placed.key)
-    purged = {id(life) for life in cancelled[: 2 * purges]}
+    off = {id(life) for life in cancelled[: 2 * purges]}
+    for life, at in _forgotten(rng, cancelled[2 * purges :], incident, now, of=len(lives)):
+        off.add(id(life))
+        # It expires by what its last update, the cancellation, says.
+        life.steps[-1].values["expires_at"] = {"N": str(int(at.timestamp()) - rng.randint(1, 300))}
+        yield Event(at, "delete", life.placed.key, by="ttl")
 
-    standing = [life for life in old if id(life) not in purged]
+    standing = [life for life in old if id(life) not in off]
     rng.shuffle(standing)
     mangled = _to_mangle(standing, round(len(lives) * MANGLED_SHARE), incident)
     spared = {id(life) for life in mangled} | {id(life) for life in cancelled}
@@ -159,6 +170,21 @@ def _damaged(rng: random.Random, lives: list[Order], incident: Incident, now: da
     rng.shuffle(damage)
     for at, event in zip(incident.moments([rng.random() for _ in damage]), damage, strict=True):
         yield Event(at, event.action, event.key, event.values, event.dropped, damage=True)
+
+
+def _forgotten(
+    rng: random.Random, cancelled: list[Order], incident: Incident, now: datetime, *, of: int
+) -> Iterator[tuple[Order, datetime]]:
+    """Cancelled orders that TTL deletes, and when: some of them while the deploy runs or close to it."""
+    early = [life for life in cancelled if life.steps[-1].at + FORGOTTEN_AFTER < incident.started_at]
+    amid = round(of * FORGOTTEN_AMID_SHARE)
+    for count, life in enumerate(early[: round(of * FORGOTTEN_SHARE)]):
+        if count >= amid:
+            yield life, _between(rng, life.steps[-1].at + FORGOTTEN_AFTER, now)
+        elif count % 2:
+            yield life, _between(rng, incident.started_at, incident.ended_at)
+        else:
+            yield life, incident.started_at + timedelta(seconds=rng.uniform(-90, 180))
 
 
 def _to_mangle(standing: list[Order], count: int, incident: Incident) -> list[Order]:

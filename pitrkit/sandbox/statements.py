@@ -6,7 +6,7 @@ from typing import Any
 
 from moto.dynamodb.exceptions import DynamodbException
 
-from pitrkit.sandbox import capacity, partiql
+from pitrkit.sandbox import capacity, metering, partiql
 from pitrkit.sandbox.tables import PastTable
 from pitrkit.sandbox.values import Image, stored_size
 from pitrkit.sandbox.wire import Handler, Reply, Request, invalid
@@ -85,7 +85,9 @@ class _Spent:
             return found
         finally:
             if table is not None:
-                units = _read(found) if partiql.is_read(statement) else _written(table, before)
+                reading = partiql.is_read(statement)
+                units = _read(found) if reading else _written(table, before)
+                metering.consumed("Read" if reading else "Write", table, units)
                 self._units[table.name] = capacity.added(self._units.get(table.name, {}), units)
 
     def single(self) -> dict[str, Any]:

@@ -11,16 +11,17 @@ from __future__ import annotations
 
 import time
 import uuid
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from moto.dynamodb.exceptions import ItemSizeTooLarge, MockValidationException
 from moto.dynamodb.models.dynamo_type import DynamoType, Item, LimitedSizeDict
-from moto.dynamodb.models.table import StreamShard, Table
+from moto.dynamodb.models.table import Table
 
 from pitrkit.sandbox import queries
 from pitrkit.sandbox.history import Change, History
 from pitrkit.sandbox.rows import Position, Rows, position
+from pitrkit.sandbox.shards import Stream
 from pitrkit.sandbox.values import (
     MAX_ITEM_BYTES,
     BadValue,
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 
 MAX_PARTITION_KEY_BYTES = 2048
 MAX_SORT_KEY_BYTES = 1024
+TTL_REACHES_BACK = timedelta(days=5 * 365)
+"""What expired longer ago than this is not deleted: such a number is rather no time."""
 
 
 def value_of(typed: Any) -> Value:
@@ -73,19 +76,11 @@ def _check_key_size(value: Value, name: str, kind: str, most: int) -> None:
         )
 
 
-class PastShard(StreamShard):  # type: ignore[misc] # moto is untyped
-    """A stream's shard that holds what was committed, and nothing of what moto tries on the way."""
-
-    def add(self, old: Item | None, new: Item | None) -> None:
-        """Ignore what moto reports in the middle of a request."""
-
-    def record(self, at: datetime, old: Item | None, new: Item | None) -> None:
-        """Add one change, dated to the second as the service dates it."""
-        super().add(old, new)
-        if self.items:
-            record = self.items[-1].record
-            record["awsRegion"] = self.table.region_name
-            record["dynamodb"]["ApproximateCreationDateTime"] = at.replace(tzinfo=None, microsecond=0)
+def _expired(value: Value | None, now: datetime) -> bool:
+    """Whether a TTL attribute's value is past. Source: Developer Guide, "Using time to live"."""
+    if value is None or "N" not in value:
+        return False
+    return 0 < now.timestamp() - float(value["N"]) < TTL_REACHES_BACK.total_seconds()
 
 
 class PastTable(Table):  # type: ignore[misc] # moto is untyped
@@ -100,16 +95,18 @@ class PastTable(Table):  # type: ignore[misc] # moto is untyped
         protected_at: Since when point-in-time recovery is on, or None.
         period_days: How many days recovery reaches back.
         restored: RestoreSummary of a restored table, or None.
+        stream: Its latest stream, or None.
     """
 
     def __init__(self, *args: Any, backend: PastBackend, born_at: datetime | None = None, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+        # What moto's constructor needs already, because it switches the stream on.
         self.backend = backend
-        self.stream_shard: PastShard | None
+        self.born_at = born_at or backend.clock.stamp()
+        self.history = History()
+        self.stream: Stream | None = None
+        super().__init__(*args, **kwargs)
         self.id = str(uuid.uuid4())
         self.rows = Rows()
-        self.history = History()
-        self.born_at = born_at or backend.clock.stamp()
         self.created_at = self.born_at.replace(tzinfo=None)
         self.bytes_read = 0
         self.protected_at: datetime | None = None
@@ -232,15 +229,34 @@ class PastTable(Table):  # type: ignore[misc] # moto is untyped
                 continue
             self.rows.put(where, after)
             self.history.changes.append(Change(at, where, before, after))
-            if self.stream_shard is not None:
-                self.stream_shard.record(at, before and self.item(before), after and self.item(after))
         self._pending.clear()
 
+    def expire(self) -> int:
+        """Delete what has expired by the table's TTL setting, as the service does, and return how many items."""
+        name, now = self.ttl.get("AttributeName"), self.backend.clock.now()
+        if name is None:
+            return 0
+        expired = [where for where, image in self.rows.images().items() if _expired(image.get(name), now)]
+        at = self.backend.clock.stamp()
+        for where in expired:
+            row = self.rows.get(where)
+            assert row is not None
+            self.rows.put(where, None)
+            self.history.changes.append(Change(at, where, row.image, None, "ttl"))
+        return len(expired)
+
     def set_stream_specification(self, streams: dict[str, Any] | None) -> None:
-        """Let moto switch the stream on or off, with a shard that is written by `commit` only."""
-        super().set_stream_specification(streams)
-        if self.stream_shard is not None:
-            self.stream_shard = PastShard(self.account_id, self)
+        """Switch the stream on or off. Each time that it is switched on, it is another stream."""
+        on = bool(streams and (streams.get("StreamEnabled") or streams.get("StreamViewType")))
+        self.stream_specification = {**(streams or {}), "StreamEnabled": True} if on else {"StreamEnabled": False}
+        if streams and on:
+            begun = hasattr(self, "rows")  # a seeded table's stream is as old as the table
+            self.stream = self.backend.new_stream(
+                self, streams["StreamViewType"], self.backend.clock.stamp() if begun else self.born_at
+            )
+            self.latest_stream_label = self.stream.label
+        elif self.stream is not None:
+            self.stream.disable(self.backend.clock.stamp())
 
     def item(self, image: Image) -> Item:
         """Return a new moto item of an image, for moto to do with as it likes."""

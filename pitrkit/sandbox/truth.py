@@ -37,6 +37,7 @@ class Truth:
         new: Keys of items created by good writes since `good_at`.
         updated: Keys of older items updated by good writes since; some of them are mangled, too.
         cancelled: Keys of items deleted by good writes since; they must stay deleted.
+        expired: Keys of items that the service has deleted since, because they had expired; they stay deleted, too.
         expected: The items the table must hold after the recovery, exactly these.
         writes: Number of writes in the table's history.
     """
@@ -53,6 +54,7 @@ class Truth:
     new: tuple[Image, ...]
     updated: tuple[Image, ...]
     cancelled: tuple[Image, ...]
+    expired: tuple[Image, ...]
     expected: tuple[Image, ...]
     writes: int
 
@@ -68,6 +70,7 @@ class Truth:
             "updated": len(self.updated),
             "mangled_and_updated": sum(identity(key) in mangled for key in self.updated),
             "cancelled": len(self.cancelled),
+            "expired": len(self.expired),
             "expected": len(self.expected),
         }
 
@@ -92,6 +95,7 @@ class Truth:
                 "new": list(self.new),
                 "updated": list(self.updated),
                 "cancelled": list(self.cancelled),
+                "expired": list(self.expired),
             },
             "expected": list(self.expected),
         }
@@ -113,6 +117,7 @@ class Truth:
             new=tuple(since["new"]),
             updated=tuple(since["updated"]),
             cancelled=tuple(since["cancelled"]),
+            expired=tuple(since["expired"]),
             expected=tuple(data["expected"]),
             writes=data["counts"]["writes"],
         )

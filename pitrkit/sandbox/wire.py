@@ -22,6 +22,12 @@ from pitrkit.sandbox.tables import PastTable
 
 OK = 200
 BAD_REQUEST = 400
+_SERVICES = {
+    "DynamoDB": "dynamodb",
+    "DynamoDBStreams": "dynamodbstreams",
+    "GraniteServiceVersion20100801": "cloudwatch",
+    "CloudTrail": "cloudtrail",
+}
 _CREDENTIAL = re.compile(r"Credential=([^/,]+)/[^/]+/([^/]+)/")
 
 
@@ -44,6 +50,12 @@ class ServiceError(Exception):
 def invalid(message: str) -> ServiceError:
     """Return the service's ValidationException."""
     return ServiceError("ValidationException", message)
+
+
+def service_of(environ: dict[str, Any]) -> str:
+    """Return boto's name of the service that a request is for, empty for one that is none of those answered here."""
+    target = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[0].rpartition(".")[2]
+    return _SERVICES.get(target.partition("_")[0], "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +105,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request to DynamoDB.
+    """One request to DynamoDB, or to a service that is spoken to in the same way.
 
     Attributes:
         operation: Name of the API operation, e.g. `PutItem`.
@@ -142,6 +154,11 @@ class Request:
         return replace(self, operation=operation, body=body, environ=environ)
 
     @property
+    def service(self) -> str:
+        """The service that it is for, by boto's name."""
+        return service_of(self.environ)
+
+    @property
     def backend(self) -> PastBackend:
         """The tables of the caller's account and region."""
         backend: PastBackend = dynamodb_backends[self.account][self.region]
@@ -149,13 +166,15 @@ class Request:
 
     def tables(self) -> Iterator[str]:
         """Yield the names (or ARNs) of the tables that the parameters name."""
-        if "TableName" in self.body:
-            yield self.body["TableName"]
+        yield from (self.body[name] for name in ("TableName", "TableArn") if name in self.body)
         yield from self.body.get("RequestItems", ())
         for item in self.body.get("TransactItems", ()):
             yield from (action["TableName"] for action in item.values())
         for statement in (self.body, *self.body.get("Statements", ()), *self.body.get("TransactStatements", ())):
             yield from filter(None, [table_of(statement.get("Statement", ""))])
+        for stream in ("StreamArn", "ShardIterator"):
+            if stream in self.body:
+                yield self.body[stream].partition("/stream/")[0]
 
     def table(self, name_or_arn: str) -> PastTable | None:
         """Return a table of the caller's by its name or ARN, or None."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from pitrkit.sandbox import capacity
+from pitrkit.sandbox import capacity, metering
 from pitrkit.sandbox.rows import Position
 from pitrkit.sandbox.tables import PastTable
 from pitrkit.sandbox.values import BadValue, Image, Value, normalised_image
@@ -67,6 +67,8 @@ def _single(request: Request, inner: Handler) -> Reply:
     after, answer = table.read(place), reply.body
     if reply.status != OK:
         failed = answer.get("__type", "").endswith(_FAILED)
+        if failed:  # such a write costs what it would have cost, as far as is known: the item that is there
+            metering.consumed("Write", table, {"": capacity.write_units(table, before, before)[""]})
         if not failed or body.get("ReturnValuesOnConditionCheckFailure") != "ALL_OLD":
             return reply
         details = {} if before is None else {"Item": before}
@@ -75,9 +77,10 @@ def _single(request: Request, inner: Handler) -> Reply:
     if image is not None and not ours:
         image = {name: _exact(value, image[name]) for name, value in answer.get("Attributes", {}).items()}
     answer = {"Attributes": image} if image else {}
-    level = body.get("ReturnConsumedCapacity", "NONE")
+    level, units = body.get("ReturnConsumedCapacity", "NONE"), capacity.write_units(table, before, after)
+    metering.consumed("Write", table, units)
     if level != "NONE":
-        answer["ConsumedCapacity"] = capacity.consumed(table, capacity.write_units(table, before, after), level)
+        answer["ConsumedCapacity"] = capacity.consumed(table, units, level)
     return Reply.json(answer)
 
 
@@ -164,11 +167,13 @@ def _with_capacity(
     request: Request, answer: dict[str, Any], targets: list[Target], before: list[Image | None], *, times: int
 ) -> Reply:
     level = request.body.get("ReturnConsumedCapacity", "NONE")
+    units: dict[str, dict[str, float]] = {}
+    for (table, place), old in zip(targets, before, strict=True):
+        spent = capacity.write_units(table, old, table.read(place))
+        units[table.name] = capacity.added(units.get(table.name, {}), spent, times)
+    for name, spent in units.items():
+        metering.consumed("Write", request.backend.tables[name], spent)
     if level != "NONE":
-        units: dict[str, dict[str, float]] = {}
-        for (table, place), old in zip(targets, before, strict=True):
-            spent = capacity.write_units(table, old, table.read(place))
-            units[table.name] = capacity.added(units.get(table.name, {}), spent, times)
         answer["ConsumedCapacity"] = [
             capacity.consumed(request.backend.tables[name], spent, level) for name, spent in units.items()
         ]

@@ -1,5 +1,7 @@
 """The guided path by clicks and keys: from the front page to the report, stopping where an operator would look."""
 
+import re
+
 from jupyter import Notebook
 
 from pitrkit.dynamodb.pitr import iso
@@ -22,6 +24,8 @@ def recover(page, address, truth, seen=lambda *_: None):
     pick = Notebook(page, address, "02_pick_timestamp")
     pick.run_all()
     assert "InputNeeded" in pick.text()
+    _choose_a_candidate(pick)
+    seen(pick, "02_candidate")
     pick.fill("UTC", iso(truth.good_at))
     pick.run_from("pick.pick(")
     assert "InputNeeded" not in pick.text()
@@ -58,3 +62,13 @@ def recover(page, address, truth, seen=lambda *_: None):
     report.run_all()
     assert "intact" in report.text()
     seen(report, "06_report")
+
+
+def _choose_a_candidate(pick):
+    pick.panel.locator("input[type=radio]").first.check()
+    pick.wait()
+    said = pick.panel.locator(".pk-view-time").inner_text()
+    assert re.search(r"Chosen: [\dTZ:-]+\. Run the next cell", said), "a candidate fills the second"
+    assert pick.panel.locator(".pk-live .pk-at").count() == 1, "and T is marked in the picture"
+    pick.panel.locator(".pk-live .pk-col").nth(3).hover()
+    assert pick.panel.locator(".pk-live .pk-read:visible").count() == 1, "what is pointed at is read out"

@@ -26,6 +26,13 @@ def test_restore_scan_and_keeping_add_up():
     assert found.formula.count(" + ") == 2
 
 
+def test_exports_are_charged_by_the_table_or_by_what_was_written_at_least_ten_megabytes_each():
+    assert estimate(export_bytes=20 * GB).usd == pytest.approx(2.0)
+    found = estimate(export_logs=[0, 0, 5 * GB])
+    assert found.usd == pytest.approx((5 + 20 / 1024) * 0.10)
+    assert "GB of changes exported x 0.1, at least 10 MB each" in found.formula
+
+
 def test_small_amounts_are_not_shown_as_nothing():
     assert str(estimate(write_units=100)).startswith("under USD 0.01 (")
     assert str(estimate()).startswith("USD 0.00 (nothing is charged for")

@@ -88,7 +88,7 @@ def assert_keeps_its_promises(scenario):
     assert chosen["modified"] == keys(truth.mangled)
     assert chosen["inserted"] == set()
     assert now.keys() - then.keys() == keys(truth.new)
-    assert then.keys() - now.keys() == keys(truth.deleted) | keys(truth.cancelled)
+    assert then.keys() - now.keys() == keys(truth.deleted) | keys(truth.cancelled) | keys(truth.expired)
     differing = {key for key in then.keys() & now.keys() if then[key] != now[key]}
     assert differing == keys(truth.mangled) | keys(truth.updated)
     found = check(recovered(scenario, then, now).values(), truth)

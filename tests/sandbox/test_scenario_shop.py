@@ -96,11 +96,30 @@ def test_orders_hold_every_kind_of_value(shop):
     assert any("." in write.item["total"]["N"] for write in shop.writes if write.item)
 
 
-def test_no_item_is_past_its_time_to_live(shop):
-    expiries = [int(w.item["expires_at"]["N"]) for w in shop.writes if w.item and "expires_at" in w.item]
+def test_no_item_that_is_left_is_past_its_time_to_live(shop):
+    last = {identity(write.key): write.item for write in shop.writes}
+    expiries = [int(item["expires_at"]["N"]) for item in last.values() if item and "expires_at" in item]
     assert expiries
     assert min(expiries) > NOW.timestamp()
     assert shop.ttl_attribute == "expires_at"
+
+
+def test_some_dozen_cancelled_orders_expired_over_the_hours_and_a_few_while_the_deploy_ran(shop):
+    held, expired = {}, []
+    for write in shop.writes:
+        before = held.get(identity(write.key))
+        if write.by == "ttl":
+            assert write.item is None
+            assert before["status"] == {"S": "cancelled"}
+            late = write.at.timestamp() - int(before["expires_at"]["N"])
+            assert 0 < late <= 301
+            expired.append(write)
+        held[identity(write.key)] = write.item
+    truth = shop.truth
+    assert 30 <= len(expired) <= 60
+    assert sum(truth.damage_started_at < write.at < truth.damage_ended_at for write in expired) >= 3
+    assert {identity(write.key) for write in expired if write.at > truth.good_at} == {*map(identity, truth.expired)}
+    assert not {*map(identity, truth.expired)} & {identity(shop.truth.key(item)) for item in truth.expected}
 
 
 def test_every_item_can_stand_in_the_index(shop):

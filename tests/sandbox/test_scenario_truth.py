@@ -65,4 +65,4 @@ def test_the_truth_survives_its_json(truth):
     assert Truth.from_dict(served) == truth
     assert check(truth.expected, served).none
     assert served["counts"] == truth.counts
-    assert set(served["good_since"]) == {"new", "updated", "cancelled"}
+    assert set(served["good_since"]) == {"new", "updated", "cancelled", "expired"}

@@ -45,6 +45,16 @@ def write(seconds, pk, **attributes):
     return PastWrite(NOON + timedelta(seconds=seconds), key, item)
 
 
+def test_the_service_deletes_what_expired_when_it_is_asked_to_over_http(sandbox):
+    past, ahead = ({"N": str(int(NOON.timestamp()) + seconds)} for seconds in (-1, 60))
+    writes = [write(-9, "a", ends=past), write(-8, "b", ends=ahead), write(-7, "c")]
+    sandbox.seed(TABLE, writes, created_at=NOON - timedelta(minutes=1), ttl_attribute="ends")
+    assert ask(sandbox, "expire", {}) == (200, {"deleted": {"Shop": 1}})
+    assert ask(sandbox, "expire", {}) == (200, {"deleted": {}})
+    left = sandbox.client("dynamodb").scan(TableName="Shop")["Items"]
+    assert {item["pk"]["S"] for item in left} == {"b", "c"}
+
+
 def test_the_clock_is_read_and_set_over_http(sandbox):
     assert ask(sandbox, "clock") == (200, {"now": "2026-11-20T12:00:00+00:00"})
     assert ask(sandbox, "clock", {"advance": 90}) == (200, {"now": "2026-11-20T12:01:30+00:00"})

@@ -169,6 +169,25 @@ def test_expired_credentials_are_those_of_one_access_key(sandbox):
     assert not exists(sandbox, "by old")
 
 
+def test_what_is_denied_is_named_and_not_done(sandbox, dynamodb):
+    sandbox.faults.add(Fault("denied", operations=("PutItem",), table="Shop"))
+    status, _, body = put(sandbox, "not allowed")
+    said = json.loads(body)
+    assert (status, said["__type"].rpartition("#")[2]) == (400, "AccessDeniedException")
+    assert (
+        "perform: dynamodb:PutItem on resource: arn:aws:dynamodb:us-east-1:123456789012:table/Shop" in said["message"]
+    )
+    assert not exists(sandbox, "not allowed")
+    dynamodb.put_item(TableName="Other", Item={"pk": {"S": "allowed"}})
+
+
+def test_a_rule_for_one_service_leaves_the_others_alone(sandbox, dynamodb):
+    sandbox.faults.add(Fault("error500", service="dynamodbstreams"))
+    dynamodb.list_tables()
+    with pytest.raises(ClientError):
+        sandbox.client("dynamodbstreams").list_streams()
+
+
 def test_of_a_batch_write_some_items_are_unprocessed_and_the_others_written(sandbox, dynamodb):
     sandbox.faults.add(Fault("unprocessed", operations=("BatchWriteItem",), seed=3))
     batch = {
@@ -266,6 +285,7 @@ def test_faults_are_asked_for_reported_and_lifted_over_http(sandbox):
         {"kind": "throttle", "count": True},
         {"kind": "throttle", "operations": "PutItem"},
         {"kind": "throttle", "code": "Slow"},
+        {"kind": "denied", "service": "s3"},
         {"kind": "throttle", "reasons": ["tired"]},
         {"kind": "throttle", "often": True},
         [{"kind": "slow"}, {"kind": "fire"}],

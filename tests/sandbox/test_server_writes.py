@@ -280,9 +280,10 @@ def test_the_stream_holds_what_changed_and_nothing_else(sandbox, dynamodb):
     dynamodb.delete_item(TableName="Shop", Key=item("a"))
     streams = sandbox.client("dynamodbstreams")
     arn = dynamodb.describe_table(TableName="Shop")["Table"]["LatestStreamArn"]
-    shard = streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"][0]["ShardId"]
-    iterator = streams.get_shard_iterator(StreamArn=arn, ShardId=shard, ShardIteratorType="TRIM_HORIZON")
-    records = streams.get_records(ShardIterator=iterator["ShardIterator"])["Records"]
+    records = []
+    for shard in streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]:
+        of = {"StreamArn": arn, "ShardId": shard["ShardId"], "ShardIteratorType": "TRIM_HORIZON"}
+        records += streams.get_records(ShardIterator=streams.get_shard_iterator(**of)["ShardIterator"])["Records"]
     assert [record["eventName"] for record in records] == ["INSERT", "MODIFY", "REMOVE"]
     assert [record["dynamodb"]["ApproximateCreationDateTime"] for record in records] == [
         NOON,
