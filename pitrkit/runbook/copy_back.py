@@ -27,6 +27,7 @@ from pitrkit.recovery.plan import Plan, Policy
 from pitrkit.recovery.preflight import Finding
 from pitrkit.runbook import compare, views
 from pitrkit.runbook.book import Book, flag, has_log
+from pitrkit.runbook.braking import Braking
 from pitrkit.runbook.gate import SHORTEST
 from pitrkit.runbook.incident import now
 from pitrkit.runbook.passage import Passage
@@ -59,6 +60,7 @@ class Copy(Shows):
     findings: Sequence[Finding]
     accept: str
     write_units: float
+    braking: Braking
     passage: Passage
 
     def view(self) -> View:
@@ -89,7 +91,7 @@ class Copy(Shows):
         """Return the parameters that the approved run needs besides the digest."""
         pace = self.write_units if self.write_units != WRITE_UNITS else ""
         copy = {"copy": self.plan.scope["undo_of"][:SHORTEST]} if self.slot == "undo" else {}
-        return {**copy, "accept": self.accept, "write_units": pace}
+        return {**copy, "accept": self.accept, "write_units": pace, **self.braking.to_parameters()}
 
     def approve(self) -> ApproveBox:
         """Return a widget that approves this plan when the operator types the table's name."""
@@ -122,14 +124,22 @@ class Copy(Shows):
 
         Raises:
             GateClosed: The gate was not passed in this session.
+            BadInput: A brake cannot be used; nothing is written by this run.
         """
         self.passage.require()
         if self.plan.empty:
             return views.note("Nothing to write.")
+        brakes = self.braking.brakes(self.book.aws, self.table.name)
         self._keep("apply_started", apply={}, verify=None)
         with Progress(f"Writing to {self.plan.table}", total=self.plan.total, unit="writes") as progress:
             done = applying.apply(
-                self.book.aws, self.table, self.plan, self.journal, pace=Pace(self.write_units), on_progress=progress
+                self.book.aws,
+                self.table,
+                self.plan,
+                self.journal,
+                pace=Pace(self.write_units),
+                brakes=brakes,
+                on_progress=progress,
             )
         copied = {self.plan.digest[:SHORTEST]: {"slot": self.slot, "applied": done.applied}}
         self.book.incident.update("copy_counted", into={"copies": copied})
@@ -247,6 +257,9 @@ def plan(
     mixed: str = "",
     accept: str = "",
     write_units: float = WRITE_UNITS,
+    alarms: str = "",
+    ceiling: float = 0.0,
+    stop_file: str = "",
     approve: str = "",
 ) -> Copy:
     """Plan the revert of the changes in scope. Reads only.
@@ -256,7 +269,7 @@ def plan(
 
     Raises:
         InputNeeded: There is no comparison yet.
-        BadInput: A policy word is not known, or *approve* names a plan of another policy.
+        BadInput: A policy word is not known, a brake cannot be used, or *approve* names a plan of another policy.
     """
     changes = compare.open_scoped(book).changes
     # What differs from now may be a good write; what differs from right after the damage is not.
@@ -272,6 +285,7 @@ def plan(
         scope=scope,
         accept=accept,
         write_units=write_units,
+        braking=Braking(alarms, ceiling, stop_file),
         approve=approve,
         explicit=explicit,
     )
@@ -286,6 +300,7 @@ def prepare(
     scope: dict[str, Any],
     accept: str,
     write_units: float,
+    braking: Braking,
     approve: str,
     explicit: bool = True,
 ) -> Copy:
@@ -294,6 +309,7 @@ def prepare(
     scope = {**scope, "changes": changes.folder.name}
     accepted = preflight.parse_accept(accept)
     pace = Pace(write_units)
+    braking.brakes(book.aws, table.name)  # a brake that does not work is told before anything is approved
     found = approved(book, slot, approve) or _recent(book, slot, wanted, scope)
     if found is not None and explicit and found.policy != wanted:
         raise BadInput(
@@ -306,7 +322,7 @@ def prepare(
     _remember(book, slot, found)
     findings = preflight.check_target(book.aws, table, accept=accepted)
     passage = Passage(None if found.empty else found, table.name)
-    return Copy(book, table, found, slot, findings, accept, pace.units, passage)
+    return Copy(book, table, found, slot, findings, accept, pace.units, braking, passage)
 
 
 def approved(book: Book, slot: Slot, approve: str) -> Plan | None:

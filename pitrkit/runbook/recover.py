@@ -17,6 +17,7 @@ from pitrkit.errors import BadInput, Exit
 from pitrkit.recovery.policy import LEFT_UNDECIDED
 from pitrkit.runbook import copy_back, front
 from pitrkit.runbook.book import COMMAND_VARIABLE, new_id
+from pitrkit.runbook.braking import whole_path
 from pitrkit.runbook.front import shown
 from pitrkit.runbook.incident import Incident, now, root_folder
 from pitrkit.runbook.verdict import reach
@@ -28,7 +29,8 @@ _TIMES = ("at", "damage_until")
 
 
 _OF_A_PLAN = (
-    "modified", "inserted", "attributes", "guard", "expired", "mixed", "accept", "write_units", "approve",
+    "modified", "inserted", "attributes", "guard", "expired", "mixed", "accept", "write_units",
+    "alarms", "ceiling", "stop_file", "approve",
 )  # fmt: skip
 
 
@@ -60,6 +62,9 @@ class Request:
         mixed: `ask` or `revert`: damaged items that others wrote as well.
         accept: Findings to accept.
         write_units: Pace.
+        alarms: CloudWatch alarms that pause the copy.
+        ceiling: Write units a second that the table may consume in all.
+        stop_file: File that ends the run while it exists.
     """
 
     table: str
@@ -85,6 +90,9 @@ class Request:
     mixed: str = ""
     accept: str = ""
     write_units: str = ""
+    alarms: str = ""
+    ceiling: str = ""
+    stop_file: str = ""
 
     def parameters(self, *names: str) -> dict[str, str]:
         """Return the named parameters that are not blank."""
@@ -254,8 +262,9 @@ def approve_command(request: Request, incident: str, found: Incident | None) -> 
     if at and not request.restored:
         words += ["--at", at]
     words += ["--incident", incident]
-    if request.accept:
-        words += ["--accept", request.accept]
-    if request.write_units:
-        words += ["--write-units", request.write_units]
+    given = request.parameters("accept", "write_units", "alarms", "ceiling", "stop_file")
+    if "stop_file" in given:
+        given["stop_file"] = whole_path(given["stop_file"])
+    for name, value in given.items():
+        words += [f"--{name.replace('_', '-')}", value]
     return f"{shlex.join(words)} --approve {{digest}}"
