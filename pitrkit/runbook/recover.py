@@ -62,6 +62,7 @@ class Request:
         mixed: `ask` or `revert`: damaged items that others wrote as well.
         accept: Findings to accept.
         write_units: Pace.
+        read_units: Pace of the scans.
         alarms: CloudWatch alarms that pause the copy.
         ceiling: Write units a second that the table may consume in all.
         stop_file: File that ends the run while it exists.
@@ -90,6 +91,7 @@ class Request:
     mixed: str = ""
     accept: str = ""
     write_units: str = ""
+    read_units: str = ""
     alarms: str = ""
     ceiling: str = ""
     stop_file: str = ""
@@ -132,7 +134,7 @@ def recover(request: Request, *, root: Path | None = None, echo: TextIO) -> tupl
         picked = step == route[1] and result.exit_code in {Exit.DONE, Exit.GATE_CLOSED}
         if picked and found is not None:
             # What a relative time named at first, it names for as long as the incident lasts.
-            asked: dict[str, Any] = {f"{name}_asked": _asked(at) for name in _TIMES if (at := getattr(request, name))}
+            asked: dict[str, Any] = {f"{name}_asked": at.strip() for name in _TIMES if (at := getattr(request, name))}
             if new := {name: at for name, at in asked.items() if name not in found.data}:
                 found.update("time_asked_for", **new)
         if result.exit_code is not Exit.DONE:
@@ -185,7 +187,7 @@ def _parameters(step: str, request: Request, incident: Incident | None) -> dict[
         case "03_restore":
             return request.parameters("target", "how", *(("bucket", "prefix") if request.how == "export" else ()))
         case "04_diff":
-            return request.parameters("kinds", "keys", "where")
+            return request.parameters("kinds", "keys", "where", "read_units")
         case "05_copy_back":
             return request.parameters(*_OF_A_PLAN)
     return {}
@@ -195,7 +197,7 @@ def _at(request: Request, incident: Incident | None, name: str = "at") -> str:
     """Return the time asked for; a relative one names, in an incident that goes on, what it named at first."""
     data = incident.data if incident else {}
     settled, asked = _settled(data, name), str(getattr(request, name))
-    same = not asked or _asked(asked) == data.get(f"{name}_asked")
+    same = not asked or _asked(asked) == _asked(data.get(f"{name}_asked", ""))
     return settled if settled and same else asked
 
 
@@ -226,6 +228,7 @@ def _route(request: Request, state: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _asked(at: str) -> str:
+    """Return a time as it was asked for, to be compared."""
     return at.strip().lower()
 
 
@@ -243,7 +246,7 @@ def _refuse_another(request: Request, state: Mapping[str, Any]) -> None:
     other += [name for name in ("kinds", "keys") if getattr(request, name) and not scope.get(name)]
     for name in _TIMES:
         asked = getattr(request, name)
-        again = asked and _asked(asked) == state.get(f"{name}_asked")
+        again = asked and _asked(asked) == _asked(state.get(f"{name}_asked", ""))
         if asked and not again and iso(parse_time(asked, now=now())) != _settled(state, name):
             other.append(name)
     if other:

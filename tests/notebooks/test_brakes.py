@@ -1,6 +1,8 @@
 """The brakes and the read pace that an operator asks for reach the copy and the scans, and the gate repeats them."""
 
+import json
 import re
+from datetime import datetime
 
 import pytest
 
@@ -81,3 +83,25 @@ def test_the_command_of_the_gate_repeats_the_brakes_and_means_the_same_file_from
 
 def test_without_brakes_the_command_names_none(book):
     assert not re.search("alarms|ceiling|stop_file", copy_back.plan(book, modified="revert").command)
+
+
+def taken(book):
+    """How long each scan of the last comparison took by its snapshot, and the read units it consumed."""
+    found = [json.loads(path.read_text()) for path in book.incident.path("snapshots").glob("now-*/snapshot.json")]
+    last = max(found, key=lambda one: one["started_at"])
+    began, ended = (datetime.fromisoformat(last[name]) for name in ("started_at", "finished_at"))
+    return (ended - began).total_seconds(), last["read_units"]
+
+
+def test_the_live_table_is_scanned_at_the_read_pace_asked_for(shop, book):
+    code, said = shop.pitrkit("run", "04", "-p", "incident", "braked", "-p", "read_units", "10")
+    assert code == 0, said
+    seconds, units = taken(book)
+    assert units > 20
+    assert seconds >= units / 10 / 2, "a burst at its end is not waited for; unpaced it takes a tenth of a second"
+    assert shop.incident("braked")["read_units"] == 10
+
+
+def test_a_read_pace_below_nothing_is_refused(book):
+    with pytest.raises(BadInput, match="read units a second"):
+        compare.diff(book, read_units=-1)
