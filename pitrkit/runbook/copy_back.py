@@ -32,6 +32,7 @@ from pitrkit.runbook.gate import SHORTEST
 from pitrkit.runbook.incident import now
 from pitrkit.runbook.passage import Passage
 from pitrkit.runbook.progress import Progress
+from pitrkit.runbook.scoping import nothing_in_scope, outside_plan, outside_words
 from pitrkit.runbook.view import Shows
 from pitrkit.runbook.views import View
 from pitrkit.runbook.widgets import ApproveBox, Choice
@@ -66,7 +67,9 @@ class Copy(Shows):
     def view(self) -> View:
         """Return the plan in words and numbers."""
         estimate = cost.estimate(write_units=self.plan.write_units)
-        return views.plan_card(self.plan, findings=self.findings, estimate=estimate, pace=self.write_units)
+        return views.plan_card(
+            self.plan, findings=self.findings, estimate=estimate, pace=self.write_units, outside=self._outside()
+        )
 
     def words(self) -> str:
         """Return what would be done in two lines, for a terminal."""
@@ -75,7 +78,12 @@ class Copy(Shows):
         return (
             f"   it puts {plan.puts:,} items back, updates {plan.updates:,}, deletes {plan.deletes:,}; leaves {left}\n"
             f"   scope: {views.scope_words(plan.scope)}"
+            + (f"; outside the scope: {outside_words(outside)}" if (outside := self._outside()) else "")
         )
+
+    def _outside(self) -> dict[str, int]:
+        """Return how many differences of each kind are not looked at by this plan."""
+        return outside_plan(self.book.data, str(self.plan.scope.get("changes", "")))
 
     @property
     def journal(self) -> Path:
@@ -395,10 +403,3 @@ def ending(data: dict[str, Any], slot: Slot = "") -> Exit:
     if not planned:
         return Exit.LEFT if left or (not slot and nothing_in_scope(data)) else Exit.DONE
     return Exit.DONE if verified.get("ok") and not left else Exit.LEFT
-
-
-def nothing_in_scope(data: dict[str, Any]) -> bool:
-    """Return whether there are differences, and the scope leaves out every one of them."""
-    kinds = ("removed", "modified", "inserted")
-    found, scoped = data.get("diff") or {}, data.get("scoped") or {}
-    return bool(scoped) and any(found.get(kind) for kind in kinds) and not any(scoped.get(kind) for kind in kinds)

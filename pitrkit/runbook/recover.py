@@ -20,6 +20,7 @@ from pitrkit.runbook.book import COMMAND_VARIABLE, new_id
 from pitrkit.runbook.braking import whole_path
 from pitrkit.runbook.front import shown
 from pitrkit.runbook.incident import Incident, now, root_folder
+from pitrkit.runbook.scoping import nothing_in_scope
 from pitrkit.runbook.verdict import reach
 
 ROUTE = ("01_select_table", "02_pick_timestamp", "03_restore", "04_diff", "05_copy_back", "06_report")
@@ -150,7 +151,7 @@ def summary(incident: Incident) -> str:
     data = incident.data
     verdict = reach(data)
     lines = [f"{data['table']}: {verdict.title.lower()}. {verdict.words}"]
-    if copy_back.nothing_in_scope(data):
+    if nothing_in_scope(data):
         count = sum(data["diff"][kind] for kind in ("removed", "modified", "inserted"))
         lines.append(f"-> Nothing is in scope, although {count:,} items differ: look at the samples of 04_diff.")
     if (data.get("plan") or {}).get("left", {}).get(LEFT_UNDECIDED):
