@@ -26,11 +26,12 @@ from pitrkit.recovery.pace import Pace
 from pitrkit.recovery.plan import Plan, Policy
 from pitrkit.recovery.preflight import Finding
 from pitrkit.runbook import compare, views
-from pitrkit.runbook.book import Book, flag, has_log
+from pitrkit.runbook.book import Book, has_log
 from pitrkit.runbook.braking import Braking
 from pitrkit.runbook.gate import SHORTEST
 from pitrkit.runbook.incident import now
 from pitrkit.runbook.passage import Passage
+from pitrkit.runbook.policies import policy
 from pitrkit.runbook.progress import Progress
 from pitrkit.runbook.scoping import nothing_in_scope, outside_plan, outside_words
 from pitrkit.runbook.view import Shows
@@ -219,38 +220,6 @@ def choose_modified(difference: compare.Difference, modified: str = "") -> Choic
         ],
         value=modified,
         required=False,
-    )
-
-
-def policy(
-    modified: str, inserted: str, attributes: str, *, guard: str = "", expired: str = "", mixed: str = ""
-) -> Policy:
-    """Return the policy an operator wrote as text.
-
-    Args:
-        modified: `keep`, `revert`, or blank to leave modified items for a person.
-        inserted: `keep` or `delete`.
-        attributes: Of modified items put back only these, with commas between; blank for all.
-        guard: `item` or `attributes`: how much of a modified item must be unchanged since; blank for `item`.
-        expired: `keep` or `put`: what to do with items that have expired; blank for `keep`.
-        mixed: `ask` or `revert`: what to do with damaged items that others wrote as well; blank for `ask`.
-
-    Raises:
-        BadInput: A word is not known.
-    """
-    flag(modified, "modified", ("", "ask", "keep", "revert"))
-    flag(inserted, "inserted", ("", "keep", "delete"))
-    flag(guard, "guard", ("", "item", "attributes"))
-    flag(expired, "expired", ("", "keep", "put"))
-    flag(mixed, "mixed", ("", "ask", "revert"))
-    names = tuple(name.strip() for name in attributes.split(",") if name.strip())
-    return Policy(
-        modified=modified or "ask",  # type: ignore[arg-type]
-        inserted=inserted or "keep",  # type: ignore[arg-type]
-        attributes=names,
-        guard=guard or "item",  # type: ignore[arg-type]
-        expired=expired or "keep",  # type: ignore[arg-type]
-        mixed=mixed or "ask",  # type: ignore[arg-type]
     )
 
 
