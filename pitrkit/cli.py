@@ -205,6 +205,17 @@ def _recover(command: argparse.ArgumentParser) -> None:
     command.add_argument("--target", default="", metavar="TABLE", help="name of the table to restore into")
     command.add_argument("--accept", default="", help="findings to accept by name: no-pitr")
     command.add_argument("--write-units", default="", metavar="N", help="pace in write units a second")
+    command.add_argument(
+        "--read-units",
+        default="",
+        metavar="N",
+        help="pace of each scan in read units a second; as fast as it goes else",
+    )
+    command.add_argument("--alarms", default="", metavar="NAMES", help="CloudWatch alarms that pause the copy, a,b,c")
+    command.add_argument(
+        "--ceiling", default="", metavar="N", help="write units a second that the table may consume in all"
+    )
+    command.add_argument("--stop-file", default="", metavar="PATH", help="a file that stops the copy while it exists")
 
     def run(arguments: argparse.Namespace) -> int:
         from pitrkit.runbook.recover import Request, recover  # noqa: PLC0415

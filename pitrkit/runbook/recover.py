@@ -17,8 +17,10 @@ from pitrkit.errors import BadInput, Exit
 from pitrkit.recovery.policy import LEFT_UNDECIDED
 from pitrkit.runbook import copy_back, front
 from pitrkit.runbook.book import COMMAND_VARIABLE, new_id
+from pitrkit.runbook.braking import whole_path
 from pitrkit.runbook.front import shown
 from pitrkit.runbook.incident import Incident, now, root_folder
+from pitrkit.runbook.scoping import nothing_in_scope
 from pitrkit.runbook.verdict import reach
 
 ROUTE = ("01_select_table", "02_pick_timestamp", "03_restore", "04_diff", "05_copy_back", "06_report")
@@ -28,7 +30,8 @@ _TIMES = ("at", "damage_until")
 
 
 _OF_A_PLAN = (
-    "modified", "inserted", "attributes", "guard", "expired", "mixed", "accept", "write_units", "approve",
+    "modified", "inserted", "attributes", "guard", "expired", "mixed", "accept", "write_units",
+    "alarms", "ceiling", "stop_file", "approve",
 )  # fmt: skip
 
 
@@ -60,6 +63,10 @@ class Request:
         mixed: `ask` or `revert`: damaged items that others wrote as well.
         accept: Findings to accept.
         write_units: Pace.
+        read_units: Pace of the scans.
+        alarms: CloudWatch alarms that pause the copy.
+        ceiling: Write units a second that the table may consume in all.
+        stop_file: File that ends the run while it exists.
     """
 
     table: str
@@ -85,6 +92,10 @@ class Request:
     mixed: str = ""
     accept: str = ""
     write_units: str = ""
+    read_units: str = ""
+    alarms: str = ""
+    ceiling: str = ""
+    stop_file: str = ""
 
     def parameters(self, *names: str) -> dict[str, str]:
         """Return the named parameters that are not blank."""
@@ -124,7 +135,7 @@ def recover(request: Request, *, root: Path | None = None, echo: TextIO) -> tupl
         picked = step == route[1] and result.exit_code in {Exit.DONE, Exit.GATE_CLOSED}
         if picked and found is not None:
             # What a relative time named at first, it names for as long as the incident lasts.
-            asked: dict[str, Any] = {f"{name}_asked": _asked(at) for name in _TIMES if (at := getattr(request, name))}
+            asked: dict[str, Any] = {f"{name}_asked": at.strip() for name in _TIMES if (at := getattr(request, name))}
             if new := {name: at for name, at in asked.items() if name not in found.data}:
                 found.update("time_asked_for", **new)
         if result.exit_code is not Exit.DONE:
@@ -140,7 +151,7 @@ def summary(incident: Incident) -> str:
     data = incident.data
     verdict = reach(data)
     lines = [f"{data['table']}: {verdict.title.lower()}. {verdict.words}"]
-    if copy_back.nothing_in_scope(data):
+    if nothing_in_scope(data):
         count = sum(data["diff"][kind] for kind in ("removed", "modified", "inserted"))
         lines.append(f"-> Nothing is in scope, although {count:,} items differ: look at the samples of 04_diff.")
     if (data.get("plan") or {}).get("left", {}).get(LEFT_UNDECIDED):
@@ -177,7 +188,7 @@ def _parameters(step: str, request: Request, incident: Incident | None) -> dict[
         case "03_restore":
             return request.parameters("target", "how", *(("bucket", "prefix") if request.how == "export" else ()))
         case "04_diff":
-            return request.parameters("kinds", "keys", "where")
+            return request.parameters("kinds", "keys", "where", "read_units")
         case "05_copy_back":
             return request.parameters(*_OF_A_PLAN)
     return {}
@@ -187,7 +198,7 @@ def _at(request: Request, incident: Incident | None, name: str = "at") -> str:
     """Return the time asked for; a relative one names, in an incident that goes on, what it named at first."""
     data = incident.data if incident else {}
     settled, asked = _settled(data, name), str(getattr(request, name))
-    same = not asked or _asked(asked) == data.get(f"{name}_asked")
+    same = not asked or _asked(asked) == _asked(data.get(f"{name}_asked", ""))
     return settled if settled and same else asked
 
 
@@ -218,6 +229,7 @@ def _route(request: Request, state: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _asked(at: str) -> str:
+    """Return a time as it was asked for, to be compared."""
     return at.strip().lower()
 
 
@@ -235,7 +247,7 @@ def _refuse_another(request: Request, state: Mapping[str, Any]) -> None:
     other += [name for name in ("kinds", "keys") if getattr(request, name) and not scope.get(name)]
     for name in _TIMES:
         asked = getattr(request, name)
-        again = asked and _asked(asked) == state.get(f"{name}_asked")
+        again = asked and _asked(asked) == _asked(state.get(f"{name}_asked", ""))
         if asked and not again and iso(parse_time(asked, now=now())) != _settled(state, name):
             other.append(name)
     if other:
@@ -254,8 +266,9 @@ def approve_command(request: Request, incident: str, found: Incident | None) -> 
     if at and not request.restored:
         words += ["--at", at]
     words += ["--incident", incident]
-    if request.accept:
-        words += ["--accept", request.accept]
-    if request.write_units:
-        words += ["--write-units", request.write_units]
+    given = request.parameters("accept", "write_units", "alarms", "ceiling", "stop_file")
+    if "stop_file" in given:
+        given["stop_file"] = whole_path(given["stop_file"])
+    for name, value in given.items():
+        words += [f"--{name.replace('_', '-')}", value]
     return f"{shlex.join(words)} --approve {{digest}}"

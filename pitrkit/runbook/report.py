@@ -40,6 +40,7 @@ from pitrkit.runbook.gate import SHORTEST
 from pitrkit.runbook.incident import Incident
 from pitrkit.runbook.life import Life
 from pitrkit.runbook.picture import Picture
+from pitrkit.runbook.scoping import outside_plan, outside_words
 from pitrkit.runbook.timeline import Milestone, Timeline
 from pitrkit.runbook.timeline_views import nearest
 from pitrkit.runbook.values import duration, folded, key_text, moment, visible
@@ -84,6 +85,7 @@ class ReportData:
         scope: What the changes were narrowed to, in words.
         samples: Changes side by side, by kind.
         attributes: In how many modified items an attribute was changed, added, removed: dicts, busiest first.
+        outside: What the plan's scope leaves out, in words; empty when it is nothing.
         policy: What the plan does with each kind, in words.
         left: Count, reason, and first keys of those that wait for a person.
         conflicts: Key and what was found, for the first ones.
@@ -107,6 +109,7 @@ class ReportData:
     scope: str = "everything"
     samples: dict[str, Sequence[Sample]] = field(default_factory=dict)
     attributes: Sequence[dict[str, Any]] = ()
+    outside: str = ""
     policy: Sequence[str] = ()
     left: Sequence[tuple[int, str, Sequence[str]]] = ()
     conflicts: Sequence[tuple[str, str]] = ()
@@ -169,6 +172,7 @@ def gather(incident: Incident) -> ReportData:
         state=state,
         **_drawn(life, _time(state.get("restore_at"))),
         scope=scope_words(state.get("scope") or {}),
+        outside=outside_words(outside_plan(state, str((state.get("plan") or {}).get("changes") or ""))),
         notebooks=_notebooks(happened),
         events=happened,
         undo_command=_undo_command(incident.id, state, digest),
