@@ -207,7 +207,8 @@ def _recover(command: argparse.ArgumentParser) -> None:
     command.add_argument("--write-units", default="", metavar="N", help="pace in write units a second")
 
     def run(arguments: argparse.Namespace) -> int:
-        from pitrkit.runbook.recover import Request, recover  # noqa: PLC0415
+        from pitrkit.runbook.recover import recover  # noqa: PLC0415
+        from pitrkit.runbook.request import Request  # noqa: PLC0415
 
         chosen = {name: value for name, value in vars(arguments).items() if name != "command"}
         code, _ = recover(Request(**chosen), echo=sys.stdout)

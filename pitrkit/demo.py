@@ -18,7 +18,8 @@ from typing import Any, TextIO
 from pitrkit.errors import Exit
 from pitrkit.runbook.front import shown
 from pitrkit.runbook.incident import Incident
-from pitrkit.runbook.recover import Request, recover
+from pitrkit.runbook.recover import recover
+from pitrkit.runbook.request import Request
 from pitrkit.sandbox import EXPORTS_BUCKET, Sandbox
 from pitrkit.sandbox.live import LiveShop
 from pitrkit.sandbox.shop import orders
