@@ -31,11 +31,20 @@ _OF_A_PLAN = (
 )  # fmt: skip
 
 
-def recover(request: Request, *, root: Path | None = None, echo: TextIO) -> tuple[Exit, Incident | None]:
+def recover(
+    request: Request, *, root: Path | None = None, echo: TextIO, lasting: bool = True
+) -> tuple[Exit, Incident | None]:
     """Run the route and return how it ended, with the incident if it came to be.
 
     An incident that has a plan and gets its approval goes on at the gate; otherwise it starts with 01, which, like
-    every step, goes on where an earlier run stopped: a restored copy is adopted, a snapshot of it is used again.
+    every step, goes on where an earlier run stopped: a     Args:
+        request: What is asked for.
+        root: Folder of all incidents.
+        echo: Where a person reads along.
+        lasting: Whether the tables outlive this process, so that undo and clean-up are worth naming.
+
+    Raises:
+        BadInput: A parameter cannot be used; nothing ran.
 
     Raises:
         BadInput: A parameter cannot be used; nothing ran.
@@ -71,11 +80,11 @@ def recover(request: Request, *, root: Path | None = None, echo: TextIO) -> tupl
             return result.exit_code, _existing(incident, root)
     ended = _existing(incident, root)
     assert ended is not None
-    print(summary(ended), file=echo, flush=True)
+    print(summary(ended, lasting=lasting), file=echo, flush=True)
     return copy_back.ending(ended.data), ended
 
 
-def summary(incident: Incident) -> str:
+def summary(incident: Incident, *, lasting: bool = True) -> str:
     """Return how a recovery stands and what can be done next, for a terminal."""
     data = incident.data
     verdict = reach(data)
@@ -88,9 +97,9 @@ def summary(incident: Incident) -> str:
             "-> Modified items wait for you to decide: --modified revert or --modified keep, best with --where."
         )
     lines.append(f"   report    {shown(incident.folder / 'report.html')}")
-    if data.get("copies"):
+    if lasting and data.get("copies"):
         lines.append(f"   undo      pitrkit run 12_undo -p incident {incident.id}")
-    if data.get("restored_table"):
+    if lasting and data.get("restored_table"):
         lines.append(f"   clean up  pitrkit run 14_clean_up -p incident {incident.id}")
     return "\n".join(lines)
 

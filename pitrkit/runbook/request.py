@@ -126,6 +126,7 @@ class Request:
     def _check_route(self, state: Mapping[str, Any]) -> None:
         """Let pass what belongs to the route that is taken, and to the kind of copy."""
         exports = (self.route or state.get("route")) == "export" or self.how == "export"
+        exports = exports or state.get("restored_by") == "exported"
         if self.without_restore(state):
             self._refuse(
                 ("restored", "restored_until", "target", "how"),

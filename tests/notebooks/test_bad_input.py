@@ -215,6 +215,7 @@ def test_a_file_where_the_folder_should_be_is_named(aws, tmp_path, monkeypatch, 
         (("run", "01_select_table", "-p", "table", "A", "-p", "table", "B"), 2, "twice"),
         (("run", "01_select_table"), 4, "table"),
         (("recover", "Orderz", "--at", "90m"), 2, "Orderz"),
+        (("recover", "Orders"), 4, "--at"),
         (("audit", "no-such-incident"), 2, "no-such-incident"),
     ],
 )
