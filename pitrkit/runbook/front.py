@@ -150,6 +150,7 @@ class _Step:
         self._incident = Incident(incident, place / incident) if incident else None
         self._place = place
         self.running = Path()
+        self._untold_since: float | None = None
 
     def begin(self, parameters: dict[str, str]) -> None:
         opened = self._opened()
@@ -161,6 +162,8 @@ class _Step:
         )
         if opened:
             opened.event("notebook_started", notebook=self._source.stem, parameters=parameters)
+        else:
+            self._untold_since = time.monotonic()
 
     def end(self, outcome: _Outcome) -> Path:
         opened = self._opened()
@@ -170,12 +173,16 @@ class _Step:
         final = self.running.with_name(self.running.name.removesuffix(record.RUNNING_SUFFIX) + ".ipynb")
         _stamp(self.running, final, outcome)
         if opened:
+            # Where the incident was opened by this very notebook, nothing else tells when it began.
+            began = self._untold_since
+            took = {} if began is None else {"seconds": round(time.monotonic() - began, 3)}
             opened.event(
                 "notebook_ended",
                 notebook=f"notebooks/{final.name}",
                 ended=outcome.ended,
                 exit_code=int(outcome.exit_code),
                 error=outcome.error_name,
+                **took,
             )
             if record.is_sealed(opened):
                 record.seal(opened)

@@ -168,7 +168,8 @@ class Incident:
                 state[name] = {**(state.get(name) or {}), **values}
             # To JSON first, so that what cannot be written is refused before anything is recorded.
             raw = _pretty(state)
-            events.append(self.folder / EVENTS, event, {**fields, **(into or {})}, self.clock())
+            left = events.sha256(raw)
+            events.append(self.folder / EVENTS, event, {**fields, **(into or {})}, self.clock(), state=left)
             events.replace(self.folder / STATE, raw)
 
     def event(self, event: str, /, **data: Any) -> Event:

@@ -176,7 +176,10 @@ def pick(book: Book, at: str, *, damage_until: str = "") -> View:
         return NothingToPick(book).view()
     known = _known(book)
     if not at:
-        raise InputNeeded("at", fix=f"{_candidates(known)}Choose a time above, or give `at`: {_FORMS}")
+        raise InputNeeded(
+            "at",
+            fix=f"{_candidates(known)}Give `at` (recover: --at), or choose a time above by hand: {_FORMS}",
+        )
     table = book.known("table", step="01_select_table")
     protection = pitr.protection(book.aws, table)
     second = pitr.parse_time(at, now=now(), window=protection.window)

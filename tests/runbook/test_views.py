@@ -613,3 +613,13 @@ def test_an_error_keeps_what_happened_the_table_and_what_to_do():
     assert "input needed: at" in text
     assert "Orders" in text
     assert "Choose a time." in text
+
+
+def test_what_a_note_quotes_in_backticks_is_set_as_code_and_literals_keep_theirs():
+    html = views.note(
+        "give `at` <b>", fix="write `pitrkit run <x>`, or after.total > `10.5` && after.paid == `true`"
+    )._repr_html_()
+    assert 'give <span class="pk-word">at</span> &lt;b&gt;' in html
+    assert '<span class="pk-word">pitrkit run &lt;x&gt;</span>' in html
+    assert "`10.5` &amp;&amp; after.paid == `true`" in html
+    assert "give `at`" in str(views.note("give `at`"))
