@@ -29,7 +29,7 @@ VALUES = st.recursive(
     SCALARS,
     lambda inner: st.one_of(
         st.lists(inner, max_size=2).map(lambda value: {"L": value}),
-        st.dictionaries(st.text(max_size=3), inner, max_size=2).map(lambda value: {"M": value}),
+        st.dictionaries(st.text(min_size=1, max_size=3), inner, max_size=2).map(lambda value: {"M": value}),
     ),
     max_leaves=4,
 )
