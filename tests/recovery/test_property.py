@@ -135,6 +135,7 @@ SCHEMA = {
 }
 
 
+@pytest.mark.sandbox_alone("only the sandbox has a past, and restores")
 @given(history=WRITES, damage=WRITES)
 @settings(max_examples=12)
 def test_restore_diff_and_revert_give_back_the_state_at_t(sandbox, shared, history, damage):
