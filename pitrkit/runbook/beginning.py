@@ -15,7 +15,7 @@ from pitrkit.errors import InputNeeded, PitrkitError
 from pitrkit.runbook import select, working_copy
 from pitrkit.runbook.blocks import Block, Cell, Facts, Grid, Link, Links, Note
 from pitrkit.runbook.book import Book, flag
-from pitrkit.runbook.controls import WIDE, Control
+from pitrkit.runbook.controls import Control
 from pitrkit.runbook.incident_views import error_card, note
 from pitrkit.runbook.view import View
 
@@ -40,8 +40,8 @@ KINDS = (
     Happened(
         "mangled",
         "Items were mangled (wrong values)",
-        "Good writes look like damage if only the past is known. If you know by when it was done, give "
-        "`damage_until` in 02: then only what changed in between is looked at.",
+        "Against the past alone, good writes look like damage. If you know by when it was done, say so in 02 as "
+        "damage_until: then only what changed in between is looked at.",
         "02_pick_timestamp",
     ),
     Happened(
@@ -58,6 +58,7 @@ KINDS = (
     ),
 )
 _BY_NAME = {kind.name: kind for kind in KINDS}
+_LEFT = {"description_width": "initial"}
 _BOTH = "NEW_AND_OLD_IMAGES"
 
 
@@ -142,7 +143,7 @@ class Beginning(Control):
             options=[(kind.words, kind.name) for kind in KINDS],
             value=happened or None,
             tooltip="What is known so far",
-            style=WIDE,
+            style=_LEFT,
             layout={"width": "auto"},
         )
         self.table = widgets.Combobox(
@@ -151,7 +152,7 @@ class Beginning(Control):
             value=table,
             options=self._living,
             tooltip="The damaged table; tables of this account are proposed",
-            style=WIDE,
+            style=_LEFT,
             layout={"width": "32em"},
         )
         self.button = widgets.Button(

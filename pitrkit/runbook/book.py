@@ -24,6 +24,7 @@ from pitrkit.runbook import record, views, whereabouts, working_copy
 from pitrkit.runbook.blocks import Link, Place
 from pitrkit.runbook.incident import Incident, Into, now
 from pitrkit.runbook.standing import standing
+from pitrkit.runbook.view import Shows
 from pitrkit.runbook.views import View
 from pitrkit.runbook.widgets import Choice
 
@@ -191,10 +192,34 @@ def approve_command(notebook: str, digest: str, **parameters: Any) -> str:
     return shlex.join(words)
 
 
-def incidents() -> Choice:
-    """Return a widget that offers the incidents of this folder, the last changed first."""
+def incidents(incident: str = "") -> Choice | Settled:
+    """Return a widget that offers the incidents of this folder, the last changed first; none where it is settled.
+
+    Args:
+        incident: The one that is meant, blank if that is not said.
+    """
     found = Incident.existing()
-    return Choice("incident", [(f"{one.id}  ({one.data.get('table') or 'no table yet'})", one.id) for one in found])
+    if incident or len(found) == 1:
+        return Settled(incident or found[0].id)
+    return Choice("incident", [(_described(one), one.id) for one in found])
+
+
+def _described(one: Incident) -> str:
+    try:
+        return f"{one.id}  ({one.data.get('table') or 'no table yet'})"
+    except RecordAltered:
+        return f"{one.id}  (its state cannot be read)"
+
+
+@dataclass(frozen=True)
+class Settled(Shows):
+    """Stands in for the widget where it is clear which incident is meant."""
+
+    value: str
+
+    def view(self) -> View:
+        """Return which one it is."""
+        return views.note(f"Incident {self.value}", "muted")
 
 
 def only(incident: str) -> str:

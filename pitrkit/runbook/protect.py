@@ -12,7 +12,7 @@ from pitrkit.dynamodb.session import Aws
 from pitrkit.errors import BadInput
 from pitrkit.runbook import select, views
 from pitrkit.runbook.book import approve_command
-from pitrkit.runbook.controls import WIDE, Control
+from pitrkit.runbook.controls import Control
 from pitrkit.runbook.gate import Intent
 from pitrkit.runbook.passage import Passage
 from pitrkit.runbook.values import folded, things
@@ -35,7 +35,9 @@ class Protecting(Shows):
     def view(self) -> View:
         """Return what would be done."""
         if not self.tables:
-            return views.note("Nothing is to be protected: choose above, or give `protect`.", "muted")
+            return views.note(
+                "Nothing is to be protected: choose tables above, or give the parameter protect.", "muted"
+            )
         return views.intent_card(self.intent, "Turns point-in-time recovery on. Costs storage; changes no item.")
 
     def approve(self) -> ApproveBox:
@@ -74,7 +76,7 @@ class ProtectPicker(Control):
             options=list(off),
             rows=max(2, min(_ROWS, len(off))),
             tooltip="Tables to turn point-in-time recovery on for; several with Shift or Ctrl",
-            style=WIDE,
+            style={"description_width": "initial"},
             layout={"width": "32em"},
         )
         self.box = widgets.VBox([self.list] if off and not value else [])

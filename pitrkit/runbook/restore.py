@@ -109,7 +109,7 @@ def _wait(book: Book, side: Side) -> tuple[Restoration, Table]:
         total = int(since + seconds)
         # Beyond what the last one took there is no estimate any more.
         rest = expected if running and expected and total < expected else None
-        progress(total, rest, restoring.words(status, total, expected) if running else status)
+        progress(total, rest, status if status == "ACTIVE" else restoring.words(status, total, expected))
 
     with Progress(f"{label} {name}", unit="seconds", elapsed=since) as progress:
         copy = pitr.wait(book.aws, name, poll_seconds=poll_seconds(book), on_progress=shown)

@@ -18,7 +18,7 @@ import traitlets
 from pitrkit.errors import PitrkitError
 from pitrkit.runbook.controls import Control
 from pitrkit.runbook.incident_views import error_card, note
-from pitrkit.runbook.table_views import pitr_tag, status_text, tables_overview, window_text, written_text
+from pitrkit.runbook.table_views import pitr_tag, status_text, tables_overview, window_short, written_text
 from pitrkit.runbook.values import size, visible
 
 if TYPE_CHECKING:
@@ -68,7 +68,8 @@ class TablePicker(Control):
         )
         self.said = widgets.HTML()
         self.list.observe(self._list_changed, names="value")
-        self.box = widgets.VBox([self.list, self.said])
+        settled = bool(value) and self.names == [value]
+        self.box = widgets.VBox([self.said] if settled else [self.list, self.said])
         self._say()
 
     @property
@@ -100,7 +101,7 @@ class TablePicker(Control):
         cells: list[dict[str, Any]] = [
             {"text": visible(one.name), "sort": one.name.lower()},
             {"text": mark.text if one.known else "…", "sort": mark.text if one.known else "", "tone": mark.tone},
-            {"text": window_text(window), "sort": window.earliest_at.timestamp() if window else _NEVER},
+            {"text": window_short(window), "sort": window.earliest_at.timestamp() if window else _NEVER},
             {"text": f"{one.table.item_count:,}", "sort": one.table.item_count} if one.table else _BLANK,
             {"text": size(one.table.size_bytes), "sort": one.table.size_bytes} if one.table else _BLANK,
             {

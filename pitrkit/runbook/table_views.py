@@ -36,6 +36,11 @@ def window_text(window: Window | None) -> str:
     return f"{window.earliest_at:%Y-%m-%d %H:%M:%S} to {window.latest_at:%Y-%m-%d %H:%M:%S}" if window else "-"
 
 
+def window_short(window: Window | None) -> str:
+    """Return a window's two ends to the minute, `-` where there is none."""
+    return f"{window.earliest_at:%Y-%m-%d %H:%M} to {window.latest_at:%Y-%m-%d %H:%M}" if window else "-"
+
+
 def window_dict(window: Window | None) -> dict[str, str] | None:
     """Return a window as plain JSON."""
     return {"earliest_at": iso(window.earliest_at), "latest_at": iso(window.latest_at)} if window else None
@@ -50,7 +55,7 @@ def tables_overview(overviews: Sequence[Overview], *, at: datetime | None = None
         (
             one.name,
             pitr_tag(one.protection) if one.known else Tag("reading", "muted"),
-            window_text(one.protection.window if one.protection else None),
+            window_short(one.protection.window if one.protection else None),
             f"{one.table.item_count:,}" if one.table else "",
             size(one.table.size_bytes) if one.table else "",
             written_text(one, at),
@@ -68,11 +73,11 @@ def tables_overview(overviews: Sequence[Overview], *, at: datetime | None = None
         *((Tile(f"{hidden:,}", "not allowed to see", "warn"),) if hidden else ()),
         *((Tile(f"{reading:,}", "still being read", "info"),) if reading else ()),
     )
-    columns = ("table", "PITR", "restorable (UTC)", ">items", ">size", "=last written", "status")
+    columns = ("table", "PITR", "=restorable (UTC)", ">items", ">size", "=last written", "=status")
     blocks: list[Block] = [Tiles(counts), Grid(columns, rows), Note(_STALE, "muted")]
     if off:
         text = f"{things(len(off), 'table')} without point-in-time recovery: what is lost there now stays lost."
-        blocks.insert(2, Note(text, "warn", "00_start_here turns it on (parameter `protect`)."))
+        blocks.insert(2, Note(text, "warn", "00_start_here turns it on."))
     data = {"tables": [{"table": one.name, "status": status_text(one), **_pitr(one.protection)} for one in overviews]}
     return View("tables", f"Tables ({len(overviews):,})", blocks=tuple(blocks), data=data)
 

@@ -77,7 +77,7 @@ def test_a_control_publishes_a_card_that_needs_no_kernel_and_then_the_widget(tmp
 
 
 @pytest.mark.parametrize(("place", "words"), [
-    (0, ["Orders", "2026-10-24 12:00:00", "Logs", "off", "not allowed to see"]),
+    (0, ["Orders", "2026-10-24 12:00", "Logs", "off", "not allowed to see"]),
     (1, ["2026-10-24 12:00:00 UTC", "2026-11-23 05:14:05 UTC", "`at`"]),
     (2, ["keep", "revert"]),
     (3, ["2 removed", "`where`"]),
@@ -127,7 +127,7 @@ def test_a_row_shows_protection_window_items_size_and_last_writes():
     silent = replace(overviews("Logs")[0], writes_known=True)
     picker = TablePicker([written, silent, *overviews("Secrets")], at=LATEST)
     shown = [[cell["text"] for cell in row["cells"]] for row in picker.list.rows]
-    assert shown[0] == ["Orders", "on", "2026-10-24 12:00:00 to 2026-11-23 05:14:05", "1", "1 B", "3 h ago", "ACTIVE"]
+    assert shown[0] == ["Orders", "on", "2026-10-24 12:00 to 2026-11-23 05:14", "1", "1 B", "3 h ago", "ACTIVE"]
     assert shown[1][1:3] + shown[1][5:6] == ["off", "-", "not in 7 days"]
     assert shown[2][1] == "not allowed to see"
     assert shown[2][5] == ""
