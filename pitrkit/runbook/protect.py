@@ -92,7 +92,7 @@ def choose(aws: Aws, protect: str = "") -> ProtectPicker:
     if protect:
         return ProtectPicker((), protect)
     found = select.overview(aws)
-    return ProtectPicker([one.name for one in found if one.protection is not None and not one.protection.enabled])
+    return ProtectPicker([one.name for one in found if one.unprotected])
 
 
 def protect(aws: Aws, names: str) -> Protecting:
@@ -100,14 +100,16 @@ def protect(aws: Aws, names: str) -> Protecting:
 
     Args:
         aws: Where.
-        names: Table names with commas between, `all` for every table that has it off, blank for none.
+        names: Table names with commas between, `all` for every table that has it off but restored copies, blank for
+            none.
 
     Raises:
         BadInput: One of them is not a table here.
     """
     overviews = {one.name: one for one in select.overview(aws)} if names.strip() else {}
     off = [name for name, one in overviews.items() if one.protection is not None and not one.protection.enabled]
-    wanted = off if names.strip() == "all" else [name.strip() for name in names.split(",") if name.strip()]
+    every = [name for name, one in overviews.items() if one.unprotected]
+    wanted = every if names.strip() == "all" else [name.strip() for name in names.split(",") if name.strip()]
     if unknown := [name for name in wanted if name not in overviews]:
         raise BadInput(f"no such table here: {', '.join(unknown)}", fix="Check the names, the account and AWS_REGION.")
     if hidden := [name for name in wanted if overviews[name].protection is None]:

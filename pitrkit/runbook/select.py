@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -22,6 +23,9 @@ from pitrkit.runbook.views import View
 from pitrkit.runbook.widgets import TablePicker
 
 T = TypeVar("T")
+
+COPY = re.compile(r".+-pitr-\d{8}T\d{6}Z")
+"""What `pitr.copy_name` calls a copy."""
 
 PATIENCE_SECONDS = 3.0
 AT_ONCE_SHOWN = 25
@@ -46,6 +50,16 @@ class Overview:
     last_write_at: datetime | None = None
     writes_known: bool = False
     known: bool = True
+
+    @property
+    def is_copy(self) -> bool:
+        """Whether it is a copy that the kit had restored, by its name and its origin: it needs no protection."""
+        return self.table is not None and self.table.restored is not None and bool(COPY.fullmatch(self.name))
+
+    @property
+    def unprotected(self) -> bool:
+        """Whether its PITR is seen to be off, and ought to be on."""
+        return self.protection is not None and not self.protection.enabled and not self.is_copy
 
 
 def overview(aws: Aws, *, on_some: Callable[[list[Overview]], object] | None = None) -> list[Overview]:

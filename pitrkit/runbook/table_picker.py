@@ -18,7 +18,7 @@ import traitlets
 from pitrkit.errors import PitrkitError
 from pitrkit.runbook.controls import Control
 from pitrkit.runbook.incident_views import error_card, note
-from pitrkit.runbook.table_views import pitr_tag, status_text, tables_overview, window_short, written_text
+from pitrkit.runbook.table_views import overview_tag, status_text, tables_overview, window_short, written_text
 from pitrkit.runbook.values import size, visible
 
 if TYPE_CHECKING:
@@ -96,11 +96,11 @@ class TablePicker(Control):
 
     def _row(self, one: Overview) -> dict[str, Any]:
         window = one.protection.window if one.protection else None
-        mark = pitr_tag(one.protection)
+        mark = overview_tag(one)
         written = _UNKNOWN if not one.writes_known else _NEVER if one.last_write_at is None else one.last_write_at
         cells: list[dict[str, Any]] = [
             {"text": visible(one.name), "sort": one.name.lower()},
-            {"text": mark.text if one.known else "…", "sort": mark.text if one.known else "", "tone": mark.tone},
+            {"text": mark.text, "sort": mark.text, "tone": mark.tone},
             {"text": window_short(window), "sort": window.earliest_at.timestamp() if window else _NEVER},
             {"text": f"{one.table.item_count:,}", "sort": one.table.item_count} if one.table else _BLANK,
             {"text": size(one.table.size_bytes), "sort": one.table.size_bytes} if one.table else _BLANK,

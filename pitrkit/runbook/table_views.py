@@ -50,11 +50,11 @@ def tables_overview(overviews: Sequence[Overview], *, at: datetime | None = None
     """Return every table with its protection and window; *at* is when that was, where last writes are told."""
     if not overviews:
         return note("There are no tables in this account and region.", "warn", "Check the account and AWS_REGION.")
-    ordered = sorted(overviews, key=lambda one: (pitr_tag(one.protection).text != "off", one.name))
+    ordered = sorted(overviews, key=lambda one: (not one.unprotected, one.name))
     rows = tuple(
         (
             one.name,
-            pitr_tag(one.protection) if one.known else Tag("reading", "muted"),
+            overview_tag(one),
             window_short(one.protection.window if one.protection else None),
             f"{one.table.item_count:,}" if one.table else "",
             size(one.table.size_bytes) if one.table else "",
@@ -63,7 +63,7 @@ def tables_overview(overviews: Sequence[Overview], *, at: datetime | None = None
         )
         for one in ordered
     )
-    off = [one.name for one in overviews if one.protection is not None and not one.protection.enabled]
+    off = [one.name for one in overviews if one.unprotected]
     on = sum(one.protection is not None and one.protection.enabled for one in overviews)
     hidden = sum(one.known and one.protection is None for one in overviews)
     reading = sum(not one.known for one in overviews)
@@ -80,6 +80,15 @@ def tables_overview(overviews: Sequence[Overview], *, at: datetime | None = None
         blocks.insert(2, Note(text, "warn", "00_start_here turns it on."))
     data = {"tables": [{"table": one.name, "status": status_text(one), **_pitr(one.protection)} for one in overviews]}
     return View("tables", f"Tables ({len(overviews):,})", blocks=tuple(blocks), data=data)
+
+
+def overview_tag(one: Overview) -> Tag:
+    """Return in a word whether a table of the overview is protected; a restored copy need not be."""
+    if not one.known:
+        return Tag("reading", "muted")
+    if one.is_copy and one.protection is not None and not one.protection.enabled:
+        return Tag("restored copy", "muted", "PITR is off, as it is for every copy that the kit restores")
+    return pitr_tag(one.protection)
 
 
 def status_text(one: Overview) -> str:
