@@ -123,7 +123,7 @@ def choose(aws: Aws, table: str = "", *, incident: str = "", patience_seconds: f
     if known:
         return TablePicker(_read(aws, [known], lambda _: None), value=known, at=now())
     picker = TablePicker([Overview(name, None, None, known=False) for name in tables.names(aws)], at=now())
-    reading = Thread(target=_fill, args=(aws, picker), daemon=True)
+    reading = Thread(target=_fill, args=(aws, picker), daemon=True, name="pitrkit-tables")
     reading.start()
     reading.join(patience_seconds)
     return picker
