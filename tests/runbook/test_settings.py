@@ -1,5 +1,7 @@
 """pitrkit.toml is read as it stands, and what is not known in it is refused."""
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -67,7 +69,5 @@ def test_a_named_file_that_is_not_there_is_not_taken_for_no_settings(tmp_path, m
 def test_any_text_is_settings_or_is_refused(tmp_path_factory, text):
     path = tmp_path_factory.mktemp("s") / "pitrkit.toml"
     path.write_text(text, encoding="utf-8", errors="replace")
-    try:
-        settings.read(path)
-    except BadInput as error:
-        assert error.fix
+    with suppress(BadInput):
+        assert settings.read(path).path == path
