@@ -22,7 +22,7 @@ from pitrkit.dynamodb.tables import Table
 from pitrkit.errors import BadInput, InputNeeded, RecordAltered
 from pitrkit.runbook import record, views, whereabouts, working_copy
 from pitrkit.runbook.blocks import Link, Place
-from pitrkit.runbook.incident import Incident, Into, now
+from pitrkit.runbook.incident import STATE, Incident, Into, checked_id, now, root_folder
 from pitrkit.runbook.standing import standing
 from pitrkit.runbook.view import Shows
 from pitrkit.runbook.views import View
@@ -181,6 +181,17 @@ def connect() -> Aws:
     aws = Aws.connect()
     aws.caller()
     return aws
+
+
+def here(aws: Aws, incident: str = "") -> View:
+    """Return the strip of an incident that exists, else who is asking and where.
+
+    Raises:
+        BadInput: The incident belongs to another account or region.
+    """
+    if incident and (root_folder() / checked_id(incident) / STATE).is_file():
+        return Book.open(incident, aws=aws).strip()
+    return views.caller_strip(whereabouts.sign(aws.caller(), aws.endpoint_url))
 
 
 def approve_command(notebook: str, digest: str, **parameters: Any) -> str:

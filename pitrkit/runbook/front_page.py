@@ -1,4 +1,4 @@
-"""00: the front page: who and where one is, the incidents in progress, which tables are protected."""
+"""00: the front page: the incidents in progress, and which tables are protected."""
 
 from __future__ import annotations
 
@@ -6,16 +6,11 @@ from typing import Any
 
 from pitrkit.dynamodb.session import Aws
 from pitrkit.errors import RecordAltered
-from pitrkit.runbook import select, views, whereabouts, working_copy
+from pitrkit.runbook import select, views, working_copy
 from pitrkit.runbook.incident import Incident, now
 from pitrkit.runbook.progress import Progress
 from pitrkit.runbook.standing import standing
 from pitrkit.runbook.views import View
-
-
-def here(aws: Aws) -> View:
-    """Return who is asking, and where, in the account's colour."""
-    return views.caller_strip(whereabouts.sign(aws.caller(), aws.endpoint_url))
 
 
 def incidents(aws: Aws) -> View:

@@ -111,7 +111,7 @@ def incidents_list(
     found.sort(key=lambda one: one[1].finished)
     rows = tuple(_incident_row(one, stands, links or {}, account) for one, stands in found)
     going = sum(not stands.finished for _, stands in found)
-    grid = Grid(("incident", "=table", "=back to (UTC)", "stands", "=steps", "=opened (UTC)", "=go on"), rows)
+    grid = Grid(("=incident", "=table", "=back to (UTC)", "stands", "=steps", "=opened (UTC)", "=go on"), rows)
     mark = Tag(f"{going:,} in progress", "info" if going else "muted")
     data = {"incidents": [dict(one) for one, _ in found]}
     return View("incidents", f"Incidents ({len(found):,})", (mark,), (grid, *broken), data)
