@@ -26,7 +26,7 @@ from pitrkit.recovery.pace import Pace
 from pitrkit.recovery.plan import Plan, Policy
 from pitrkit.recovery.preflight import Finding
 from pitrkit.runbook import compare, views
-from pitrkit.runbook.book import Book, has_log
+from pitrkit.runbook.book import Book
 from pitrkit.runbook.braking import Braking
 from pitrkit.runbook.gate import SHORTEST
 from pitrkit.runbook.incident import now
@@ -34,6 +34,7 @@ from pitrkit.runbook.passage import Passage
 from pitrkit.runbook.policies import policy
 from pitrkit.runbook.progress import Progress
 from pitrkit.runbook.scoping import nothing_in_scope, outside_plan, outside_words
+from pitrkit.runbook.standing import has_log
 from pitrkit.runbook.view import Shows
 from pitrkit.runbook.views import View
 from pitrkit.runbook.widgets import ApproveBox, Choice
