@@ -176,8 +176,8 @@ class Notebook:
         )
 
     def errors(self):
-        """Return the text of each cell's error."""
-        return self.panel.locator("[data-mime-type='application/vnd.jupyter.error']").all_inner_texts()
+        """Return the text of each cell's error, and of whatever else went to stderr."""
+        return self.panel.locator("[data-mime-type='application/vnd.jupyter.stderr']").all_inner_texts()
 
     def text(self):
         return self.panel.inner_text()

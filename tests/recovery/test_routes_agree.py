@@ -7,7 +7,8 @@ as it was by that route's undo. What each route promises about an item, and what
   a person to tell, and then it is left, by name, as `also written by others`.
 - **Exports**: one record an item and window. Where the window of the damage holds nobody else's write to the item, the
   same as the stream; where it holds one from after the damage, it is left for a person if the record looks like damage.
-  One from within the damage's window cannot be told from the damage, which the log's notes say. Items that a short
+  One from within the damage's window cannot be told from the damage, which the log's notes say; nor can the service's
+  own deletion of an item that looks as if the damage had deleted it. Items that a short
   window's exports cannot tell are counted in the notes and named beside the log, and not touched.
 - **Three-way**: two copies, which are to the damage's window what one export's record is: it changes the same.
 - **Restore**: a copy at T1 against now. An item that looks damaged between the two is in scope, and put back to T1 if
@@ -19,7 +20,7 @@ damage changed, nor anything that others write while the plan is applied.
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import pytest
@@ -312,7 +313,18 @@ def check_records(incident, outcome, edges, undecided=()):
         elif any(record.mixed for record in hit):
             check_mixed(incident, one, hit)
         else:
-            check_clear(incident, one, records[records.index(hit[0]) :], edges[-1])
+            records = records[records.index(hit[0]) :]
+            check_clear(incident, one, [as_told(incident, one, record) for record in records], edges)
+
+
+def as_told(incident, one, record):
+    """A record by whom its source must take it to be: who deleted an item, neither exports nor copies tell."""
+    looks = looks_like_damage(record.before, record.after)
+    if record.who == "damage" or not looks or record.after is not None or not incident.times.inside(record.at):
+        return record
+    event("records: an expiry taken for damage")
+    assert any(write.who == "ttl" and incident.times.inside(write.at) for write in one.wrote)
+    return replace(record, who="damage")
 
 
 def check_kept(one, seen):
@@ -356,8 +368,9 @@ def check_mixed(incident, one, hit):
         assert one.left_as(LEFT_ALSO_WRITTEN)
 
 
-def check_clear(incident, one, records, end):
+def check_clear(incident, one, records, edges):
     """An item whose damage has records of its own, the first of which is the first of *records*."""
+    end = edges[-1]
     after_end = text(one.item, state_before(one.wrote, end))
     found = truth(records)
     if one.live != after_end and one.left_as(*CHANGED_SINCE):
@@ -365,6 +378,8 @@ def check_clear(incident, one, records, end):
         assert text(one.item, found.wanted) != one.live
     elif one.left_as(LEFT_ALSO_WRITTEN) and found.simple and is_undated(incident, one, end):
         event("records: removed, but not told when")
+    elif one.left_as(LEFT_ALSO_WRITTEN) and found.simple and reaches_beyond(incident, records, edges):
+        event("records: written after the damage, in a record that may hold damage")
     elif found.clash or one.live == after_end:
         check_told(incident, one, found, "records")
     else:
@@ -376,6 +391,18 @@ def is_undated(incident, one, end):
     times = incident.times
     made_at = max((write.at for write in one.wrote if write.before is None and write.at < times.since_at), default=None)
     return made_at is not None and times.until_at < end < times.since_at + L and made_at >= end - L
+
+
+def reaches_beyond(incident, records, edges):
+    """Whether a record by others looks like damage, and begins before the damage's end but reaches beyond it."""
+    until_at = incident.times.until_at
+    return any(
+        record.who != "damage"
+        and record.at >= until_at
+        and max(edge for edge in edges if edge <= record.at) < until_at
+        and looks_like_damage(record.before, record.after)
+        for record in records
+    )
 
 
 def check_later(one, records):
