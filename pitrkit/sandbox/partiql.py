@@ -135,6 +135,7 @@ def _by_equality(table: PastTable, statement: str, values: list[Value]) -> list[
 
 def _insert(table: PastTable, item: Image) -> None:
     where, item = table.position(item), normalised_image(item)
+    table.check_index_keys(item)  # what no index could hold is refused first, whether or not the key is taken
     if table.read(where) is not None:
         raise DuplicateItem
     table.write(where, item)

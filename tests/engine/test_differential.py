@@ -615,3 +615,15 @@ def test_a_statement_with_an_empty_name_is_refused(clients, field):
     text = f"INSERT INTO \"TABLE\" VALUE {{'pk': 'p', 'sk': 1, {field}}}"
     one = {"Statement": text, "Parameters": [TEXT]}
     compare(clients, [("execute_statement", one), ("batch_execute_statement", {"Statements": [one]})])
+
+
+def test_an_item_that_an_index_could_not_hold_is_refused_before_its_key_is_found_taken(clients):
+    insert = "INSERT INTO \"TABLE\" VALUE {'pk': ?, 'sk': ?"
+    key = [{"S": "p"}, {"N": "0"}]
+    compare(
+        clients,
+        [
+            ("execute_statement", {"Statement": insert + "}", "Parameters": key}),
+            ("execute_statement", {"Statement": insert + ", 'g': ?}", "Parameters": [*key, {"N": "1"}]}),
+        ],
+    )
