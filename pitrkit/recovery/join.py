@@ -162,7 +162,7 @@ def _database(work: Path, memory_limit: str) -> Iterator[duckdb.DuckDBPyConnecti
 
 
 def numbered(database: duckdb.DuckDBPyConnection, path: Path) -> duckdb.DuckDBPyRelation:
-    """Return the rows of one file with their `file_row_number`, whatever pattern characters or `a=b` folders are in its path."""
+    """Return the rows of one file, numbered, whatever pattern characters or `a=b` folders are in its path."""
     name = re.sub(r"[*?[]", r"[\g<0>]", str(path.resolve()))
     return database.read_parquet(name, hive_partitioning=False, file_row_number=True)
 

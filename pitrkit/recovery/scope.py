@@ -129,8 +129,7 @@ def _view(change: Change | Step, asked: frozenset[str]) -> dict[str, Any]:
     if "after" in asked:
         view["after"] = None if after is None else plain(after)
     if "changed" in asked:
-        both = before is not None and after is not None
-        view["changed"] = list(changed_attributes(before, after)) if both else []
+        view["changed"] = [] if before is None or after is None else list(changed_attributes(before, after))
     return view
 
 

@@ -11,7 +11,9 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -20,6 +22,7 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
+from pitrkit.dynamodb.items import attributes
 from pitrkit.errors import BadInput
 from pitrkit.recovery.changes import Change, Counts
 from pitrkit.recovery.join import MEMORY_LIMIT, numbered
@@ -117,7 +120,7 @@ class Search:
     _orders: dict[Sort, NDArray[np.int64]] = field(init=False, repr=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        config = {
+        config: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": MEMORY_LIMIT,
             "temp_directory": str(Path(tempfile.gettempdir()) / "pitrkit-search"),
             "autoinstall_known_extensions": False,
@@ -129,6 +132,15 @@ class Search:
         told = self._asked(f"SELECT (CASE kind {ranks} END)::TINYINT AS answer FROM changes ORDER BY file_row_number")
         self._kinds = told.astype(np.int8)
         self.prints = Prints.read(self.changes)
+
+    def names(self, sample: int) -> list[str]:
+        """Return names of attributes: the key's, then those that differ, busiest first, then others of a sample."""
+        found = dict.fromkeys(self.changes.key_schema.names)
+        found |= dict.fromkeys(one.attribute for one in self.prints.differing(np.ones(len(self._kinds), bool)))
+        others: set[str] = set()
+        for change in islice(self.changes, sample):
+            others |= attributes(change.before or "{}").keys() | attributes(change.after or "{}").keys()
+        return list(found | dict.fromkeys(sorted(others)))
 
     def find(self, query: Query, *, tried: int = TRIED) -> Found:
         """Return what *query* holds.
@@ -143,7 +155,7 @@ class Search:
         if query.keys:
             mask &= self._mask(("keys", query.keys), lambda: self._keyed(query))
         for term in query.terms:
-            mask &= self._mask(term, lambda term=term: self._held(*_sql(term)))
+            mask &= self._mask(term, partial(self._held, *_sql(term)))
         rest = bool(query.where.strip())
         if query.fingerprint:
             exact = self.prints.rows_of(query.fingerprint)
@@ -157,6 +169,11 @@ class Search:
             looked_at = self._try(scope, mask, tried)
         kinds = np.bincount(self._kinds[mask], minlength=len(KINDS)).tolist()
         return Found(query, mask, Counts(**dict(zip(KINDS, kinds, strict=True))), looked_at, len(mask))
+
+    def first(self, found: Found, count: int) -> Found:
+        """Return the first *count* of what was found, in key order."""
+        mask = found.mask & (np.cumsum(found.mask) <= count)
+        return replace(found, mask=mask)
 
     def page(self, found: Found, sort: Sort, first: int, length: int) -> list[tuple[int, Change]]:
         """Return *length* changes from place *first* on, in an order, each with its place in the change set."""
@@ -309,7 +326,7 @@ class Search:
 
 def _side(by: str) -> Side:
     if by in COLUMNS:
-        return by  # type: ignore[return-value]
+        return by
     raise BadInput(f"cannot sort by {by!r}", fix=f"Sort by kind, changed, {', '.join(COLUMNS)}.")
 
 
@@ -349,4 +366,3 @@ def _plain(text: str) -> bool:
 
 def _changes(batch: pa.RecordBatch) -> Iterator[Change]:
     return map(Change, *(column.to_pylist() for column in batch.columns))
-

@@ -4,15 +4,12 @@ import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pitrkit.dynamodb.items import attributes, canonical
 from pitrkit.dynamodb.tables import KeyAttribute, KeySchema
-from pitrkit.errors import BadInput
 from pitrkit.recovery.changes import Change, from_changes
-from pitrkit.recovery.prints import Prints
 from pitrkit.recovery.query import HOWS, Query, Term
 from pitrkit.recovery.scope import KINDS
 from pitrkit.recovery.search import Search, Sort
@@ -20,12 +17,12 @@ from pitrkit.recovery.search import Search, Sort
 KEY = KeySchema((KeyAttribute("pk", "S", "HASH"),))
 
 names = st.one_of(
-    st.sampled_from(["a", "status", "/", "~1", "a/b", "$.a", 'q"`\'\\', "0", "é", "S", "\x00", "*", "\u202e"]),
+    st.sampled_from(["a", "status", "/", "~1", "a/b", "$.a", "q\"`'\\", "0", "é", "S", "\x00", "*", "\u202e"]),
     st.text(st.characters(codec="utf-8"), min_size=1, max_size=3),
 ).filter(lambda name: name != "pk")
 words = st.one_of(
     st.sampled_from(["", "a", "A", "12", "12.50", "-0", "true", "null", '"', "\\", '"a"', "{", ":", "s", "bool", "N",
-                     "é", "É", "\n", "\x00", "`", "'", "K", "ſ", "ı", "1e2", "100", "a\\"]),
+                     "é", "É", "\n", "\x00", "`", "'", "\u212a", "\u017f", "\u0131", "1e2", "100", "a\\"]),
     st.text(st.characters(codec="utf-8"), max_size=4),
 )  # fmt: skip
 numbers = st.sampled_from(["0", "12", "12.5", "-3", "100", "0.0000001", "1234567890123456789012345678901234567"])
@@ -85,9 +82,7 @@ def searches(draw):
     ]
     value = st.one_of(words, st.sampled_from(scalars_held)) if scalars_held else words
     value = st.one_of(value, value.map(json.dumps))
-    term = st.builds(
-        Term, st.one_of(held_names, names), st.sampled_from(HOWS), value, st.sampled_from(["then", "now"])
-    )
+    term = st.builds(Term, st.one_of(held_names, names), st.sampled_from(HOWS), value, st.sampled_from(["then", "now"]))
     keyed = st.builds(Term, st.just("pk"), st.sampled_from(HOWS[1:]), value, st.just("key"))
     prints = [tuple(sorted(n for n in attributes(o.before) | attributes(o.after)
                            if attributes(o.before).get(n) != attributes(o.after).get(n)))
