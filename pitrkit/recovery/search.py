@@ -26,8 +26,9 @@ from pitrkit.dynamodb.items import attributes
 from pitrkit.errors import BadInput
 from pitrkit.recovery.changes import Change, Counts
 from pitrkit.recovery.join import MEMORY_LIMIT, numbered
+from pitrkit.recovery.predicates import LONGEST_TEXT, condition, pointer_to, unambiguous
 from pitrkit.recovery.prints import Prints
-from pitrkit.recovery.query import COLUMNS, Query, Side, Term
+from pitrkit.recovery.query import COLUMNS, Query, Side
 from pitrkit.recovery.scope import KINDS, Scope
 
 if TYPE_CHECKING:
@@ -41,12 +42,6 @@ TRIED = 50_000
 _MASKS = 24
 _LONGEST = 400
 """Characters of an attribute's JSON by which its values are counted."""
-
-_LONGEST_TEXT = 500
-_TAGS = ("bool", "null", "ss", "ns", "bs", "s", "n", "b", "m", "l", "true", "false")
-"""What the service's JSON of an item holds besides names and values."""
-
-_RARE = re.compile(r'["\\{}\[\]:,\x00-\x1f\x7f]')
 
 Place = Literal["kind", "changed", "then", "now", "key"]
 
@@ -155,15 +150,15 @@ class Search:
         if query.keys:
             mask &= self._mask(("keys", query.keys), lambda: self._keyed(query))
         for term in query.terms:
-            mask &= self._mask(term, partial(self._held, *_sql(term)))
+            mask &= self._mask(term, partial(self._held, *condition(term)))
         rest = bool(query.where.strip())
         if query.fingerprint:
             exact = self.prints.rows_of(query.fingerprint)
             rest |= exact is None
             mask &= exact if exact is not None else self._kinds == KINDS.index("modified")
-        if query.text and len(query.text) <= _LONGEST_TEXT:
+        if query.text and len(query.text) <= LONGEST_TEXT:
             mask &= self._mask(("text", query.text), lambda: self._mentioned(query.text))
-        rest |= bool(query.text) and not _plain(query.text)
+        rest |= bool(query.text) and not unambiguous(query.text)
         looked_at = len(mask)
         if rest:
             looked_at = self._try(scope, mask, tried)
@@ -208,7 +203,7 @@ class Search:
 
         Values are the service's JSON, `{"S":"PAID"}`. Those too long to be told apart here are counted together.
         """
-        pointer, shown = _pointer(attribute), f"<= {_LONGEST} THEN"
+        pointer, shown = pointer_to(attribute), f"<= {_LONGEST} THEN"
         self._database.register("picked", pa.table({"row": np.flatnonzero(found.mask)}))
         rows = self._database.execute(
             f"""
@@ -252,9 +247,9 @@ class Search:
             self._masks.pop(next(iter(self._masks)))
         return mask
 
-    def _held(self, condition: str, values: list[Any]) -> NDArray[np.bool_]:
+    def _held(self, where: str, values: list[Any]) -> NDArray[np.bool_]:
         mask = np.zeros(len(self._kinds), bool)
-        mask[self._asked(f"SELECT file_row_number AS answer FROM changes WHERE {condition}", values)] = True
+        mask[self._asked(f"SELECT file_row_number AS answer FROM changes WHERE {where}", values)] = True
         return mask
 
     def _keyed(self, query: Query) -> NDArray[np.bool_]:
@@ -308,7 +303,7 @@ class Search:
         return order
 
     def _sorted(self, column: str, sort: Sort) -> NDArray[np.int64]:
-        way, pointer = "DESC" if sort.descending else "ASC", _pointer(sort.attribute)
+        way, pointer = "DESC" if sort.descending else "ASC", pointer_to(sort.attribute)
         return self._asked(
             f"""
             SELECT file_row_number AS answer FROM (
@@ -328,40 +323,6 @@ def _side(by: str) -> Side:
     if by in COLUMNS:
         return by
     raise BadInput(f"cannot sort by {by!r}", fix=f"Sort by kind, changed, {', '.join(COLUMNS)}.")
-
-
-def _pointer(attribute: str) -> str:
-    """Return the JSON pointer to a top-level attribute, whatever is in its name."""
-    return f"/{attribute.replace('~', '~0').replace('/', '~1')}"
-
-
-def _sql(term: Term) -> tuple[str, list[Any]]:
-    """Return a term as a condition on the rows of the Parquet file, and its parameters."""
-    pointer, column = _pointer(term.attribute), COLUMNS[term.side]
-    if term.how == "changed":
-        return "kind = 'modified' AND json_extract(before, $1) IS DISTINCT FROM json_extract(after, $1)", [pointer]
-    if term.how in {"exists", "is absent"}:
-        held = f"coalesce(json_exists({column}, $1), false)"
-        return (held if term.how == "exists" else f"NOT {held}"), [pointer]
-    text = f"coalesce(json_extract_string({column}, $1), json_extract_string({column}, $2))"
-    values = [f"{pointer}/S", f"{pointer}/B", term.text]
-    if term.how == "contains":
-        return f"coalesce(contains({text}, $3), false)", values
-    same = [f"{text} = $3"]
-    if term.number is not None:
-        values += [f"{pointer}/N", term.number]
-        same.append(f"json_extract_string({column}, $4) = $5")
-    if not term.quoted and term.value in {"true", "false", "null"}:
-        values += [f"{pointer}/{'NULL' if term.value == 'null' else 'BOOL'}", term.value.replace("null", "true")]
-        same.append(f"json_extract_string({column}, $4) = $5")
-    held = " OR ".join(f"coalesce({one}, false)" for one in same)
-    return (f"NOT ({held})" if term.how == "is not" else held), values
-
-
-def _plain(text: str) -> bool:
-    """Return whether *text*, found in an image's JSON, can only be in a name or in a value."""
-    small = text.lower()
-    return len(text) <= _LONGEST_TEXT and not _RARE.search(text) and not any(small in tag for tag in _TAGS)
 
 
 def _changes(batch: pa.RecordBatch) -> Iterator[Change]:

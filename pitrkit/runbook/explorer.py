@@ -131,14 +131,14 @@ class Explorer(Control):
         return self._found or self._search.find(Query())
 
     def _first_columns(self, names: list[str]) -> list[str]:
-        """Return the attributes to show at first; the last one, whose values are charted, goes few ways."""
+        """Return the attributes to show at first: the last one, whose values are charted, goes fewest ways."""
         whole = self._search.find(Query())
         differ = [one.attribute for one in self._search.prints.differing(whole.mask)[:_FOCUS_OF]]
         if not differ:
             return [name for name in names if name not in self._keys][:2]
         sample = self._search.first(whole, _FOCUS_SAMPLE)
         few = max(differ, key=lambda name: sum(one.count for one in self._search.shifts(sample, name, 3)))
-        return [*(name for name in differ if name != few), few][-2:]
+        return [*[name for name in differ if name != few][:1], few]
 
     def _values(self, name: str) -> list[str]:
         """Return values of an attribute to choose from, the most frequent ones."""
@@ -167,9 +167,9 @@ class Explorer(Control):
         self.grid.busy = False
 
     def _draw_page(self) -> None:
-        grid, found = self.grid, self._found
+        grid, found, shown = self.grid, self._found, self._columns[::-1]
         heads = [("kind", "kind"), *((f"key:{name}", name) for name in self._keys), ("changed", "changed")]
-        heads += [(f"{side}:{name}", f"{name} {side}") for name in self._columns for side in ("then", "now")]
+        heads += [(f"{side}:{name}", f"{name} {side}") for name in shown for side in ("then", "now")]
         grid.columns = [{"id": id_, "label": folded(visible(label), 40), "sortable": True} for id_, label in heads]
         if found is None:
             grid.total, grid.rows = 0, []
@@ -184,7 +184,7 @@ class Explorer(Control):
             {
                 "row": place,
                 "name": key_text(change.key),
-                "cells": [{"tag": change.kind}, *explored_views.cells(change, self._keys, self._columns)],
+                "cells": [{"tag": change.kind}, *explored_views.cells(change, self._keys, shown)],
             }
             for place, change in page
         ]

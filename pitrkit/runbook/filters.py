@@ -67,10 +67,10 @@ class Filters:
             value="",
             tooltip="Attribute to filter by",
             style=WIDE,
-            layout={"width": "23em"},
+            layout={"width": "21em"},
         )
-        self.how = _dropdown("How", [(how, how) for how in HOWS], "How it is compared", "11em")
-        self.side = _dropdown("Side", list(SIDES), "Which image is looked at: then or now", "9em")
+        self.how = _dropdown("How", [(how, how) for how in HOWS], "How it is compared", "10.5em")
+        self.side = _dropdown("Side", list(SIDES), "Which image is looked at: then or now", "8em")
         self.value = widgets.Combobox(
             description="Value",
             placeholder="text, number, true, null",
@@ -78,7 +78,7 @@ class Filters:
             ensure_option=False,
             tooltip='What it is compared with; "12" in quotes is text only',
             style={"description_width": "initial"},
-            layout={"width": "20em"},
+            layout={"width": "14.5em"},
         )
         self.add = button("Add filter", "plus", "Show only changes of which this is true, too")
         self.chips = row()

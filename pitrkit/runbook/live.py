@@ -18,7 +18,8 @@ from pitrkit.runbook.values import visible
 
 _STATIC = Path(__file__).parent / "static"
 
-LENGTH = 20
+LENGTH = 10
+"""Rows on a page to begin with: the opened item, below them, stays in sight."""
 
 
 class Rows(anywidget.AnyWidget):  # type: ignore[misc]

@@ -17,7 +17,7 @@ from pitrkit.recovery.export_log import Window
 from pitrkit.recovery.log import EXPORTS, STREAM, ChangeLog
 from pitrkit.recovery.routes import routes
 from pitrkit.recovery.scope import Scope
-from pitrkit.runbook import copy_back, log_views, reading, views
+from pitrkit.runbook import compare, copy_back, log_views, reading, views
 from pitrkit.runbook.book import OF_A_COMPARISON, Book
 from pitrkit.runbook.incident import now
 from pitrkit.runbook.item import item_at, one_key
@@ -25,6 +25,7 @@ from pitrkit.runbook.reading import Asked
 from pitrkit.runbook.values import moment, size, things
 from pitrkit.runbook.view import Shows
 from pitrkit.runbook.views import View
+from pitrkit.runbook.widgets import Explorer
 
 READ_AGAIN_AFTER = timedelta(minutes=15)
 """How old the log of a stream may be: what was written since is not in it, and would only be found by the guards."""
@@ -86,7 +87,7 @@ class Log(Shows):
             "diff", "damage_told", diff=counts, changes=kept, scope=scope, scoped=counts, scoped_changes=kept,
             scoped_at=iso(now()),
         )  # fmt: skip
-        return Damage(book, self.log, found, self.since_at, self.until_at)
+        return Damage(book, self.log, found, wanted, self.since_at, self.until_at)
 
     def _damage(self, kinds: str, keys: str, where: str) -> Scope:
         return Scope.parse(kinds, keys, where, self.log.key_schema)
@@ -99,13 +100,13 @@ class Damage(Shows):
     book: Book
     log: ChangeLog
     changes: ChangeSet
+    wanted: Scope
     since_at: datetime
     until_at: datetime
 
     def view(self) -> View:
         """Return how many items the damage removed, modified and inserted, and what counts as damage."""
-        scope = Scope.from_dict(self.book.data["scope"])
-        return log_views.damage_card(self.changes, scope, self.since_at, self.until_at)
+        return log_views.damage_card(self.changes, self.wanted, self.since_at, self.until_at)
 
     def samples(self, n: int = 3) -> View:
         """Return *n* changes of each kind: without the damage, and as the log knows the item last."""
@@ -118,6 +119,18 @@ class Damage(Shows):
     def explore(self, limit: int = 1000) -> pd.DataFrame:
         """Return a frame of the first *limit* changes, plain values, for looking at only."""
         return self.changes.explore(limit)
+
+    def explorer(self) -> Explorer:
+        """Return a widget to look through the damage, and to take back only what is looked at."""
+        return Explorer(self.changes, on_use=self._use)
+
+    def _use(self, wanted: Scope, words: str) -> str:
+        """Narrow the damage down for the plan; what counts as damage at all stays part of what is said."""
+        told = [said for said in (words, self.wanted.describe()) if said != "everything"] or ["everything"]
+        both = "; of these, ".join(reversed(told))
+        scoped = compare.narrow(compare.Difference(self.book, self.changes), wanted, both)
+        count = scoped.changes.counts.changes
+        return f"{things(count, 'change')} of {len(self.changes):,} are taken back. Run on from the next cell."
 
 
 def ahead(book: Book, *, source: str = "", since: str = "", until: str = "", width_minutes: float = 0.0) -> View:
