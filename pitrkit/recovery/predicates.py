@@ -6,7 +6,10 @@ Images there are the service's JSON, so an attribute's text is at `/name/S`. Val
 from __future__ import annotations
 
 import re
+from string import ascii_letters
 from typing import Any
+
+import orjson
 
 from pitrkit.recovery.query import COLUMNS, Term
 
@@ -43,6 +46,13 @@ def condition(term: Term) -> tuple[str, list[Any]]:
         same.append(f"json_extract_string({column}, $4) = $5")
     held = " OR ".join(f"coalesce({one}, false)" for one in same)
     return (f"NOT ({held})" if term.how == "is not" else held), values
+
+
+def pattern(text: str) -> str:
+    """Return a regular expression for *text* as an image's JSON writes it, A to Z as a to z and nothing else so."""
+    written = orjson.dumps(text).decode()[1:-1]
+    # Not the engine's own way to ignore case: to that, other letters have two cases as well, and K has three.
+    return "".join(f"[{one.lower()}{one.upper()}]" if one in ascii_letters else re.escape(one) for one in written)
 
 
 def unambiguous(text: str) -> bool:

@@ -8,7 +8,6 @@ pass everything else, and on a limited number of them.
 
 from __future__ import annotations
 
-import re
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -19,14 +18,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import duckdb
 import numpy as np
-import orjson
 import pyarrow as pa
 
 from pitrkit.dynamodb.items import attributes
 from pitrkit.errors import BadInput
 from pitrkit.recovery.changes import Change, Counts
 from pitrkit.recovery.join import MEMORY_LIMIT, numbered
-from pitrkit.recovery.predicates import LONGEST_TEXT, condition, pointer_to, unambiguous
+from pitrkit.recovery.predicates import LONGEST_TEXT, condition, pattern, pointer_to, unambiguous
 from pitrkit.recovery.prints import Prints
 from pitrkit.recovery.query import COLUMNS, Query, Side
 from pitrkit.recovery.scope import KINDS, Scope
@@ -258,9 +256,8 @@ class Search:
 
     def _mentioned(self, text: str) -> NDArray[np.bool_]:
         """Return where the file's JSON holds *text*, so at least all the items that mention it."""
-        wanted = re.escape(orjson.dumps(text).decode()[1:-1])
-        one = "coalesce(regexp_matches({}, $1, 'i'), false)".format
-        return self._held(f"{one('before')} OR {one('after')}", [wanted])
+        one = "coalesce(regexp_matches({}, $1), false)".format
+        return self._held(f"{one('before')} OR {one('after')}", [pattern(text)])
 
     def _try(self, scope: Scope, mask: NDArray[np.bool_], limit: int) -> int:
         """Narrow *mask* to the changes in *scope*; return how many were looked at until *limit* of them were tried."""

@@ -95,7 +95,8 @@ class Explorer(Control):
         self.only.disabled = True
         self.facets, self.grid = Facets(), Rows()
         self.facets.on_press(self._pressed)
-        self.grid.observe(lambda _change: self._turned(), names=["page", "length", "sort"])
+        self.grid.observe(lambda _change: self._turned(), names=["page", "length"])
+        self.grid.observe(lambda _change: self._turned(page=0), names="sort")
         self.grid.observe(lambda _change: self._opened(), names="opened")
         self.grid.observe(lambda _change: self._ticked(), names="picked")
         self._look()
@@ -200,10 +201,10 @@ class Explorer(Control):
         )
         self.facets.show(self._groups)
 
-    def _turned(self) -> None:
+    def _turned(self, page: int | None = None) -> None:
         if not self._quiet:
             last = max(0, -(-self.grid.total // max(1, self.grid.length)) - 1)
-            self._turn_to(min(max(0, self.grid.page), last))
+            self._turn_to(min(max(0, self.grid.page if page is None else page), last))
             self._draw_page()
 
     def _turn_to(self, page: int) -> None:
