@@ -26,6 +26,7 @@ lint: $(STAMP) ## ruff and mypy --strict
 
 prove: $(STAMP) ## the long proofs, whole: kills, races, faults, the second engine; takes its time
 	PITRKIT_PROVE=1 $(BIN)/pytest -n 2 --dist loadfile tests/prove tests/engine
+	PITRKIT_PROVE=1 $(BIN)/pytest -n 2 --dist loadfile -k DynamoDB-Local tests/recovery
 
 bench: $(STAMP) $(PEERS)/.installed ## how fast, beside what else does it, in one table; some minutes
 	@PITRKIT_BENCH_PEERS=$(PEERS)/bin/python $(BIN)/python -m tests.bench

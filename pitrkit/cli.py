@@ -19,7 +19,7 @@ LATEST_LAG_SECONDS = 300.0
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    arguments = parser().parse_args(words)
+    arguments = _parsed(sys.argv[1:] if words is None else words)
     try:
         return int(arguments.command(arguments))
     except PitrkitError as error:
@@ -28,6 +28,16 @@ def main(words: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("pitrkit: interrupted; run the same command again to go on", file=sys.stderr)
         return int(Exit.INTERRUPTED)
+
+
+def _parsed(words: Sequence[str]) -> argparse.Namespace:
+    """Return the arguments. What `lab` does not know, and all after a `--`, is for `jupyter lab`."""
+    if list(words[:1]) != ["lab"]:
+        return parser().parse_args(words)
+    split = words.index("--") if "--" in words else len(words)
+    arguments, unknown = parser().parse_known_args(words[:split])
+    arguments.options = [*unknown, *words[split + 1 :]]
+    return arguments
 
 
 def parser() -> argparse.ArgumentParser:
@@ -41,7 +51,14 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"pitrkit {__version__}")
     commands = top.add_subparsers(metavar="COMMAND", required=True)
     _demo(commands.add_parser("demo", help="recover the sandbox's damaged table headless and check the outcome"))
-    _lab(commands.add_parser("lab", help="open JupyterLab on the runbook, against AWS or a sandbox"))
+    _lab(
+        commands.add_parser(
+            "lab",
+            help="open JupyterLab on the runbook, against AWS or a sandbox",
+            epilog="Whatever else is given, such as --no-browser, is passed on to `jupyter lab`; so is all after a --.",
+            allow_abbrev=False,
+        )
+    )
     _sandbox(commands.add_parser("sandbox", help="serve an AWS on loopback whose DynamoDB has a past"))
     _run(commands.add_parser("run", help="run one notebook of the runbook headless"))
     _recover(commands.add_parser("recover", help="run 01 to 06 headless as one incident, stopping at the gate"))
@@ -69,7 +86,6 @@ def _demo(command: argparse.ArgumentParser) -> None:
 def _lab(command: argparse.ArgumentParser) -> None:
     command.add_argument("--sandbox", action="store_true", help="work on the sandbox's scenario instead of AWS")
     command.add_argument("--fresh", action="store_true", help="replace the kit's notebooks that are here already")
-    command.add_argument("options", nargs="*", help="words for `jupyter lab`, after --, such as --no-browser")
 
     def run(arguments: argparse.Namespace) -> int:
         from pitrkit import lab  # noqa: PLC0415
@@ -205,9 +221,21 @@ def _recover(command: argparse.ArgumentParser) -> None:
     command.add_argument("--target", default="", metavar="TABLE", help="name of the table to restore into")
     command.add_argument("--accept", default="", help="findings to accept by name: no-pitr")
     command.add_argument("--write-units", default="", metavar="N", help="pace in write units a second")
+    command.add_argument(
+        "--read-units",
+        default="",
+        metavar="N",
+        help="pace of each scan in read units a second; as fast as it goes else",
+    )
+    command.add_argument("--alarms", default="", metavar="NAMES", help="CloudWatch alarms that pause the copy, a,b,c")
+    command.add_argument(
+        "--ceiling", default="", metavar="N", help="write units a second that the table may consume in all"
+    )
+    command.add_argument("--stop-file", default="", metavar="PATH", help="a file that stops the copy while it exists")
 
     def run(arguments: argparse.Namespace) -> int:
-        from pitrkit.runbook.recover import Request, recover  # noqa: PLC0415
+        from pitrkit.runbook.recover import recover  # noqa: PLC0415
+        from pitrkit.runbook.request import Request  # noqa: PLC0415
 
         chosen = {name: value for name, value in vars(arguments).items() if name != "command"}
         code, _ = recover(Request(**chosen), echo=sys.stdout)

@@ -18,7 +18,8 @@ from typing import Any, TextIO
 from pitrkit.errors import Exit
 from pitrkit.runbook.front import shown
 from pitrkit.runbook.incident import Incident
-from pitrkit.runbook.recover import Request, recover
+from pitrkit.runbook.recover import recover
+from pitrkit.runbook.request import Request
 from pitrkit.sandbox import EXPORTS_BUCKET, Sandbox
 from pitrkit.sandbox.live import LiveShop
 from pitrkit.sandbox.shop import orders
@@ -77,7 +78,7 @@ def _both_halves(truth: Truth, route: str, root: Path, echo: TextIO) -> tuple[Ex
         attributes=",".join(truth.attributes),
         guard="" if route == "restore" else "attributes",
     )
-    ended, incident = recover(asked, root=root, echo=echo)
+    ended, incident = recover(asked, root=root, echo=echo, lasting=False)
     if ended is not Exit.GATE_CLOSED or incident is None:
         return ended, incident
     digest = incident.data["plan"]["digest"]
@@ -86,7 +87,7 @@ def _both_halves(truth: Truth, route: str, root: Path, echo: TextIO) -> tuple[Ex
     approved = Request(
         table=truth.table, at=truth.good_at.isoformat(), route=asked.route, incident=incident.id, approve=digest
     )
-    return recover(approved, root=root, echo=echo)
+    return recover(approved, root=root, echo=echo, lasting=False)
 
 
 @contextmanager
@@ -131,6 +132,10 @@ def _summary(truth: Truth, incident: Incident, differences: Differences, seconds
     print(f"report        {shown(incident.folder / 'report.html')}", file=out)
     program = Path(sys.executable).with_name("pitrkit")
     print(f"audit         {shown(program)} audit {shown(incident.folder)}", file=out)
+    print(
+        "undo          not here: the demo's sandbox ends with it; `make lab` or `pitrkit sandbox` lets you try",
+        file=out,
+    )
     print(RULE, file=out)
     verdict = (
         "The table is exactly what it would be if the bad deploy had never run."

@@ -1,5 +1,6 @@
 """What the README says of the routes is what the kit says of them."""
 
+import json
 import re
 from pathlib import Path
 
@@ -31,3 +32,49 @@ def test_each_option_of_recover_that_it_names_exists():
     named = {word for line in re.findall(r"`(--[^`]+)`", README) for word in line.split() if word.startswith("--")}
     of_others = {"--live", "--empty", "--load", "--table", "--keys"}
     assert named - of_others <= known
+
+
+def called():
+    """Return the IAM actions of all operations that the kit's code names where it calls them."""
+    kit = Path(__file__).parents[1] / "pitrkit"
+    source = "\n".join(
+        path.read_text() for part in ("dynamodb", "recovery", "runbook") for path in sorted((kit / part).glob("*.py"))
+    )
+    services = {"dynamodbstreams": "dynamodb"}
+    by_boto = re.findall(r'\.(?:call|paginate)\(\s*"(\w+)",\s*"(\w+)"', source)
+    by_boto += [("dynamodb", name) for name in re.findall(r'"(get_records|get_shard_iterator)"', source)]
+    found = {
+        f"{services.get(service, service)}:{''.join(word.capitalize() for word in operation.split('_'))}"
+        for service, operation in by_boto
+    }
+    on_the_wire = re.findall(r'\.(?:call|send)\(\s*"([A-Z]\w+)"|\("(GetItem)", requests', source)
+    on_the_wire += re.findall(r'_OPERATIONS = \{"put": "(\w+)", "update": "(\w+)", "delete": "(\w+)"\}', source)
+    on_the_wire += re.findall(r'_BATCH = "(\w+)"', source)
+    wired = {name for names in on_the_wire for name in ([names] if isinstance(names, str) else names) if name}
+    return found | {f"dynamodb:{name}" for name in wired}
+
+
+IAM_NAMES = {"dynamodb:BatchExecuteStatement": "dynamodb:PartiQLInsert"}
+FOR_THE_SERVICE = {
+    *("dynamodb:Query", "dynamodb:BatchWriteItem"),  # what it asks for on a copy before it restores
+    *("s3:PutObject", "s3:AbortMultipartUpload", "s3:PutObjectAcl", "s3:ListBucket"),  # what it does for an export
+}
+"""Actions of the policy that no call of ours is named after."""
+
+
+def test_its_permissions_are_those_of_the_operations_that_the_code_calls():
+    start = README.index("### The permissions it needs")
+    part = README[start : README.index("## The notebooks")]
+    (policy,) = re.findall(r"```json\n(.*?)```", part, re.DOTALL)
+    granted = set()
+    for statement in json.loads(policy)["Statement"]:
+        actions = statement["Action"]
+        granted |= {actions} if isinstance(actions, str) else set(actions)
+    optional = part[part.index("Only if you need them") :]
+    named = set(re.findall(r"`((?:dynamodb|s3|cloudwatch|cloudtrail|sts):\w+)`", optional))
+    known = {action.split(":")[1]: action for action in called()}
+    named |= {known.get(name, f"dynamodb:{name}") for name in re.findall(r"`([A-Z][a-z]+[A-Z]\w+)`", optional)}
+    wanted = {IAM_NAMES.get(action, action) for action in called()}
+    assert len(wanted) > 20
+    assert wanted - (granted | named) == set()
+    assert (granted | named) - wanted == FOR_THE_SERVICE

@@ -25,6 +25,7 @@ Kind = Literal["removed", "modified", "inserted"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 NAMES = ("kind", "key", "before", "after", "changed")
 STEP_NAMES = (*NAMES, "by", "at")
+_KEYS_FIX = "Write keys as a JSON list, for example [{{{}}}]."
 _OF_STEPS = frozenset(STEP_NAMES).difference(NAMES)
 
 
@@ -68,6 +69,18 @@ class Scope:
         if where.strip() and not steps:
             Condition(where.strip(), NAMES)
         return cls(_kinds(kinds), _keys(keys, key_schema), where.strip())
+
+    @staticmethod
+    def check(kinds: str, keys: str, where: str, *, steps: bool = False) -> None:
+        """Let pass what `parse` could read of some table, as far as that can be told without its key.
+
+        Raises:
+            BadInput: As in `parse`.
+        """
+        _kinds(kinds)
+        _key_objects(keys, _KEYS_FIX.format('"pk": "a"'))
+        if where.strip():
+            Condition(where.strip(), STEP_NAMES if steps else NAMES)
 
     def asks_for(self, name: str) -> bool:
         """Return whether the condition asks for one of `STEP_NAMES`."""
@@ -141,9 +154,14 @@ def _kinds(text: str) -> tuple[Kind, ...]:
 
 
 def _keys(text: str, schema: KeySchema) -> tuple[Key, ...]:
+    fix = _KEYS_FIX.format(", ".join(f"{_quoted(name)}: ..." for name in schema.names))
+    found = enumerate(_key_objects(text, fix), start=1)
+    return tuple(dict.fromkeys(_key(place, values, schema) for place, values in found))
+
+
+def _key_objects(text: str, fix: str) -> list[dict[str, Any]]:
     if not text.strip():
-        return ()
-    fix = f"Write keys as a JSON list, for example [{{{', '.join(f'{_quoted(name)}: ...' for name in schema.names)}}}]."
+        return []
     try:
         given = json.loads(text, parse_float=Decimal)
     except json.JSONDecodeError as error:
@@ -151,12 +169,13 @@ def _keys(text: str, schema: KeySchema) -> tuple[Key, ...]:
         raise BadInput(f"keys is not JSON at {where}: {error.msg}", fix=fix) from None
     if not isinstance(given, list) or not given:
         raise BadInput("keys is not a JSON list of at least one key", fix=f"{fix} Leave it blank to mean all.")
-    return tuple(dict.fromkeys(_key(place, values, schema, fix) for place, values in enumerate(given, start=1)))
+    for place, values in enumerate(given, start=1):
+        if not isinstance(values, dict):
+            raise BadInput(f"key {place} of keys is not a JSON object", fix=fix)
+    return given
 
 
-def _key(place: int, values: Any, schema: KeySchema, fix: str) -> Key:
-    if not isinstance(values, dict):
-        raise BadInput(f"key {place} of keys is not a JSON object", fix=fix)
+def _key(place: int, values: dict[str, Any], schema: KeySchema) -> Key:
     try:
         return key_from_plain(values, schema)
     except BadInput as error:

@@ -6,8 +6,10 @@ escaped; it need not be clean.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
+from urllib.parse import quote
 
 from pitrkit.runbook.values import visible
 
@@ -18,6 +20,9 @@ Tone = Literal["", "good", "warn", "bad", "info", "muted", "removed", "modified"
 
 _MARKS: dict[Tone, str] = {"good": "ok", "warn": "!", "bad": "!!", "info": "i"}
 _BAR = 40
+_TALL = 12
+_RELATIVE = re.compile(r"(?:\.\./)*[\w][\w .~/-]*\.(?:ipynb|html)\Z", re.ASCII)
+"""Links lead to notebooks and reports nearby: no scheme, no host, no absolute path."""
 
 
 class Block(Protocol):
@@ -43,15 +48,39 @@ class Tag:
         return self.text
 
 
-Cell = str | Tag
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A way to a notebook, or to a file of the incident.
+
+    Attributes:
+        text: What is read.
+        href: Relative path; anything else is not followed, and shown as text.
+        strong: Whether it is the way on.
+    """
+
+    text: str
+    href: str
+    strong: bool = False
+
+    @property
+    def target(self) -> str:
+        """The path as a URL, blank where it is none of ours."""
+        return quote(self.href, safe="/.-_~") if _RELATIVE.match(self.href) else ""
+
+    def __str__(self) -> str:
+        return self.text
+
+
+Cell = str | Tag | Link
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Labels and what stands behind each."""
+    """Labels and what stands behind each; *flow* puts them side by side."""
 
     block: ClassVar[str] = "facts"
     rows: tuple[tuple[str, Cell], ...]
+    flow: bool = False
 
     def lines(self) -> list[str]:
         """Return one line for each fact."""
@@ -94,6 +123,11 @@ class Grid:
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     caption: str = ""
+
+    @property
+    def tall(self) -> bool:
+        """Whether it scrolls by itself on a screen; printed, it is whole."""
+        return len(self.rows) > _TALL
 
     def lines(self) -> list[str]:
         """Return the caption, the headings and the rows, in columns."""
@@ -181,11 +215,17 @@ class Code:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A step of the runbook."""
+    """A step of the runbook; *href* leads to its notebook."""
 
     number: str
     name: str
     state: Literal["done", "current", "to come"]
+    href: str = ""
+
+    @property
+    def link(self) -> Link:
+        """The way to its notebook."""
+        return Link(f"{self.number} {self.name}", self.href)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +239,63 @@ class Steps:
         """Return the steps in one line."""
         marks = {"done": "x", "current": ">", "to come": " "}
         return ["  ".join(f"[{marks[step.state]}] {step.number} {step.name}" for step in self.steps)]
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Ways on, the strong ones like buttons."""
+
+    block: ClassVar[str] = "links"
+    links: tuple[Link, ...]
+    label: str = ""
+
+    def lines(self) -> list[str]:
+        """Return the ways in one line."""
+        return [" ".join(part for part in (self.label, "  ".join(f"-> {link}" for link in self.links)) if part)]
+
+
+PlaceKind = Literal["sandbox", "production", "named", "unnamed"]
+_PLACES: dict[PlaceKind, str] = {"sandbox": "sandbox", "production": "PRODUCTION", "named": "AWS", "unnamed": "AWS"}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Who is at work in which account.
+
+    Attributes:
+        kind: What mistakes cost there.
+        name: What the team calls the account, blank if it has no name.
+        who: Who is asking, in short.
+        endpoint: Where calls go if not to AWS.
+        hue: Of the account's colour, in degrees.
+    """
+
+    block: ClassVar[str] = "place"
+    kind: PlaceKind
+    name: str
+    account: str
+    region: str
+    who: str
+    arn: str
+    endpoint: str = ""
+    hue: int = 210
+
+    @property
+    def title(self) -> str:
+        """The kind in a word."""
+        return _PLACES[self.kind]
+
+    @property
+    def number(self) -> str:
+        """The account's digits in groups, to be compared by eye."""
+        text = self.account
+        return " ".join(text[at : at + 4] for at in range(0, len(text), 4)) if text.isdigit() else text
+
+    def lines(self) -> list[str]:
+        """Return the account and the region, then the caller."""
+        first = [f"[{self.title}]", self.name, f"account {self.number}", f"region {self.region}"]
+        second = [self.who, self.arn, f"calls go to {self.endpoint}, not to AWS" if self.endpoint else ""]
+        return ["  ".join(filter(None, first)), "  ".join(filter(None, second))]
 
 
 @dataclass(frozen=True, slots=True)

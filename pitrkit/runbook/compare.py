@@ -11,6 +11,7 @@ from pitrkit.dynamodb.pitr import iso
 from pitrkit.dynamodb.tables import Table
 from pitrkit.recovery import changes, export_snapshot, snapshot
 from pitrkit.recovery.changes import ChangeSet
+from pitrkit.recovery.pace import Bucket, Pace
 from pitrkit.recovery.scan import Read
 from pitrkit.recovery.scope import Scope
 from pitrkit.recovery.snapshot import Snapshot
@@ -23,6 +24,14 @@ from pitrkit.runbook.sides import Side, sides
 from pitrkit.runbook.values import things
 from pitrkit.runbook.views import View
 from pitrkit.runbook.widgets import Explorer
+
+
+@dataclass(frozen=True, slots=True)
+class _How:
+    """How tables are read: segments side by side, and the pace, None for as fast as the service answers."""
+
+    segments: int
+    pace: Pace | None
 
 
 @dataclass(frozen=True)
@@ -64,7 +73,7 @@ class Difference:
         return f"{things(scoped, 'change')} of {len(self.changes):,} are in scope. Run on from the next cell."
 
 
-def diff(book: Book, *, segments: int = 4) -> Difference:
+def diff(book: Book, *, segments: int = 4, read_units: float = 0.0) -> Difference:
     """Snapshot the restored copy and the live table, and compare them item by item.
 
     In a three-way recovery the two copies are compared, from before and from right after the damage; the live table
@@ -73,14 +82,16 @@ def diff(book: Book, *, segments: int = 4) -> Difference:
     Args:
         book: The incident's book.
         segments: Parallel scan segments for each table.
+        read_units: Pace of each table's scan in read units a second; 0 for as fast as the service answers.
 
     Raises:
-        BadInput: The two tables are keyed differently, or one is not active.
+        BadInput: The two tables are keyed differently, one is not active, or the pace is below 0.
     """
+    how = _How(segments, Pace(read_units, kind="read") if read_units else None)
     original = book.table()
     number = 1 + len(list(book.incident.path("changes").glob("[0-9][0-9][0-9]")))
-    (then, at), *until = [_past(book, side, original, segments) for side in sides(book.data)]
-    later, later_at = until[0] if until else _present(book, original, f"now-{number:03}", segments)
+    (then, at), *until = [_past(book, side, original, how) for side in sides(book.data)]
+    later, later_at = until[0] if until else _present(book, original, f"now-{number:03}", how)
     folder = book.incident.path("changes", f"{number:03}")
     source = changes.TWO_COPIES if until else changes.ONE_COPY
     found = changes.diff(then, later, folder, before_at=at, after_at=later_at, source=source, table=original.name)
@@ -93,11 +104,12 @@ def diff(book: Book, *, segments: int = 4) -> Difference:
         scope=None,
         scoped=None,
         segments=segments,
+        read_units=read_units,
     )
     return Difference(book, found)
 
 
-def _past(book: Book, side: Side, original: Table, segments: int) -> tuple[Snapshot, str]:
+def _past(book: Book, side: Side, original: Table, how: _How) -> tuple[Snapshot, str]:
     """Return one side of the past, and the second it shows."""
     if book.data.get(side.by) == "exported":
         return _exported(book, side, original), str(book.data[side.at])
@@ -106,7 +118,7 @@ def _past(book: Book, side: Side, original: Table, segments: int) -> tuple[Snaps
     # Named by the table's id: another table that took the copy's name is read anew. One that was never a restore may
     # be written to by others, so it is read anew each time.
     name = f"{side.snapshot}-{copy.id[:13]}"
-    taken = _snapshot(book, copy, name, segments, keep=copy.restored is not None)
+    taken = _snapshot(book, copy, name, how, keep=copy.restored is not None)
     return taken, str(book.data.get(side.at) or iso(taken.started_at))
 
 
@@ -128,13 +140,13 @@ def _exported(book: Book, side: Side, original: Table) -> Snapshot:
     return taken
 
 
-def _present(book: Book, original: Table, name: str, segments: int) -> tuple[Snapshot, str]:
+def _present(book: Book, original: Table, name: str, how: _How) -> tuple[Snapshot, str]:
     """Return the live table as it is now, and when that was."""
-    taken = _snapshot(book, original, name, segments)
+    taken = _snapshot(book, original, name, how)
     return taken, iso(taken.started_at)
 
 
-def _snapshot(book: Book, table: Table, name: str, segments: int, *, keep: bool = False) -> Snapshot:
+def _snapshot(book: Book, table: Table, name: str, how: _How, *, keep: bool = False) -> Snapshot:
     folder = book.incident.path("snapshots", name)
     if keep and (folder / "snapshot.json").exists():
         return Snapshot.open(folder)
@@ -143,7 +155,8 @@ def _snapshot(book: Book, table: Table, name: str, segments: int, *, keep: bool 
             book.aws,
             table,
             folder,
-            segments=segments,
+            segments=how.segments,
+            pace=Bucket(how.pace) if how.pace else None,
             on_progress=lambda read: progress(read.items, table.item_count or None, _note(read)),
         )
     book.note("snapshot_taken", table=table.name, items=taken.items, bytes=taken.bytes, read_units=taken.read_units)

@@ -26,11 +26,15 @@ from pitrkit.recovery.pace import Pace
 from pitrkit.recovery.plan import Plan, Policy
 from pitrkit.recovery.preflight import Finding
 from pitrkit.runbook import compare, views
-from pitrkit.runbook.book import Book, flag, has_log
+from pitrkit.runbook.book import Book
+from pitrkit.runbook.braking import Braking
 from pitrkit.runbook.gate import SHORTEST
 from pitrkit.runbook.incident import now
 from pitrkit.runbook.passage import Passage
+from pitrkit.runbook.policies import policy
 from pitrkit.runbook.progress import Progress
+from pitrkit.runbook.scoping import nothing_in_scope, outside_plan, outside_words
+from pitrkit.runbook.standing import has_log
 from pitrkit.runbook.view import Shows
 from pitrkit.runbook.views import View
 from pitrkit.runbook.widgets import ApproveBox, Choice
@@ -59,12 +63,15 @@ class Copy(Shows):
     findings: Sequence[Finding]
     accept: str
     write_units: float
+    braking: Braking
     passage: Passage
 
     def view(self) -> View:
         """Return the plan in words and numbers."""
         estimate = cost.estimate(write_units=self.plan.write_units)
-        return views.plan_card(self.plan, findings=self.findings, estimate=estimate, pace=self.write_units)
+        return views.plan_card(
+            self.plan, findings=self.findings, estimate=estimate, pace=self.write_units, outside=self._outside()
+        )
 
     def words(self) -> str:
         """Return what would be done in two lines, for a terminal."""
@@ -73,7 +80,12 @@ class Copy(Shows):
         return (
             f"   it puts {plan.puts:,} items back, updates {plan.updates:,}, deletes {plan.deletes:,}; leaves {left}\n"
             f"   scope: {views.scope_words(plan.scope)}"
+            + (f"; outside the scope: {outside_words(outside)}" if (outside := self._outside()) else "")
         )
+
+    def _outside(self) -> dict[str, int]:
+        """Return how many differences of each kind are not looked at by this plan."""
+        return outside_plan(self.book.data, str(self.plan.scope.get("changes", "")))
 
     @property
     def journal(self) -> Path:
@@ -89,7 +101,7 @@ class Copy(Shows):
         """Return the parameters that the approved run needs besides the digest."""
         pace = self.write_units if self.write_units != WRITE_UNITS else ""
         copy = {"copy": self.plan.scope["undo_of"][:SHORTEST]} if self.slot == "undo" else {}
-        return {**copy, "accept": self.accept, "write_units": pace}
+        return {**copy, "accept": self.accept, "write_units": pace, **self.braking.to_parameters()}
 
     def approve(self) -> ApproveBox:
         """Return a widget that approves this plan when the operator types the table's name."""
@@ -122,14 +134,22 @@ class Copy(Shows):
 
         Raises:
             GateClosed: The gate was not passed in this session.
+            BadInput: A brake cannot be used; nothing is written by this run.
         """
         self.passage.require()
         if self.plan.empty:
             return views.note("Nothing to write.")
+        brakes = self.braking.brakes(self.book.aws, self.table.name)
         self._keep("apply_started", apply={}, verify=None)
         with Progress(f"Writing to {self.plan.table}", total=self.plan.total, unit="writes") as progress:
             done = applying.apply(
-                self.book.aws, self.table, self.plan, self.journal, pace=Pace(self.write_units), on_progress=progress
+                self.book.aws,
+                self.table,
+                self.plan,
+                self.journal,
+                pace=Pace(self.write_units),
+                brakes=brakes,
+                on_progress=progress,
             )
         copied = {self.plan.digest[:SHORTEST]: {"slot": self.slot, "applied": done.applied}}
         self.book.incident.update("copy_counted", into={"copies": copied})
@@ -204,38 +224,6 @@ def choose_modified(difference: compare.Difference, modified: str = "") -> Choic
     )
 
 
-def policy(
-    modified: str, inserted: str, attributes: str, *, guard: str = "", expired: str = "", mixed: str = ""
-) -> Policy:
-    """Return the policy an operator wrote as text.
-
-    Args:
-        modified: `keep`, `revert`, or blank to leave modified items for a person.
-        inserted: `keep` or `delete`.
-        attributes: Of modified items put back only these, with commas between; blank for all.
-        guard: `item` or `attributes`: how much of a modified item must be unchanged since; blank for `item`.
-        expired: `keep` or `put`: what to do with items that have expired; blank for `keep`.
-        mixed: `ask` or `revert`: what to do with damaged items that others wrote as well; blank for `ask`.
-
-    Raises:
-        BadInput: A word is not known.
-    """
-    flag(modified, "modified", ("", "ask", "keep", "revert"))
-    flag(inserted, "inserted", ("", "keep", "delete"))
-    flag(guard, "guard", ("", "item", "attributes"))
-    flag(expired, "expired", ("", "keep", "put"))
-    flag(mixed, "mixed", ("", "ask", "revert"))
-    names = tuple(name.strip() for name in attributes.split(",") if name.strip())
-    return Policy(
-        modified=modified or "ask",  # type: ignore[arg-type]
-        inserted=inserted or "keep",  # type: ignore[arg-type]
-        attributes=names,
-        guard=guard or "item",  # type: ignore[arg-type]
-        expired=expired or "keep",  # type: ignore[arg-type]
-        mixed=mixed or "ask",  # type: ignore[arg-type]
-    )
-
-
 def plan(
     book: Book,
     *,
@@ -247,6 +235,9 @@ def plan(
     mixed: str = "",
     accept: str = "",
     write_units: float = WRITE_UNITS,
+    alarms: str = "",
+    ceiling: float = 0.0,
+    stop_file: str = "",
     approve: str = "",
 ) -> Copy:
     """Plan the revert of the changes in scope. Reads only.
@@ -256,7 +247,7 @@ def plan(
 
     Raises:
         InputNeeded: There is no comparison yet.
-        BadInput: A policy word is not known, or *approve* names a plan of another policy.
+        BadInput: A policy word is not known, a brake cannot be used, or *approve* names a plan of another policy.
     """
     changes = compare.open_scoped(book).changes
     # What differs from now may be a good write; what differs from right after the damage is not.
@@ -272,6 +263,7 @@ def plan(
         scope=scope,
         accept=accept,
         write_units=write_units,
+        braking=Braking(alarms, ceiling, stop_file),
         approve=approve,
         explicit=explicit,
     )
@@ -286,6 +278,7 @@ def prepare(
     scope: dict[str, Any],
     accept: str,
     write_units: float,
+    braking: Braking,
     approve: str,
     explicit: bool = True,
 ) -> Copy:
@@ -294,6 +287,7 @@ def prepare(
     scope = {**scope, "changes": changes.folder.name}
     accepted = preflight.parse_accept(accept)
     pace = Pace(write_units)
+    braking.brakes(book.aws, table.name)  # a brake that does not work is told before anything is approved
     found = approved(book, slot, approve) or _recent(book, slot, wanted, scope)
     if found is not None and explicit and found.policy != wanted:
         raise BadInput(
@@ -306,7 +300,7 @@ def prepare(
     _remember(book, slot, found)
     findings = preflight.check_target(book.aws, table, accept=accepted)
     passage = Passage(None if found.empty else found, table.name)
-    return Copy(book, table, found, slot, findings, accept, pace.units, passage)
+    return Copy(book, table, found, slot, findings, accept, pace.units, braking, passage)
 
 
 def approved(book: Book, slot: Slot, approve: str) -> Plan | None:
@@ -379,10 +373,3 @@ def ending(data: dict[str, Any], slot: Slot = "") -> Exit:
     if not planned:
         return Exit.LEFT if left or (not slot and nothing_in_scope(data)) else Exit.DONE
     return Exit.DONE if verified.get("ok") and not left else Exit.LEFT
-
-
-def nothing_in_scope(data: dict[str, Any]) -> bool:
-    """Return whether there are differences, and the scope leaves out every one of them."""
-    kinds = ("removed", "modified", "inserted")
-    found, scoped = data.get("diff") or {}, data.get("scoped") or {}
-    return bool(scoped) and any(found.get(kind) for kind in kinds) and not any(scoped.get(kind) for kind in kinds)

@@ -20,6 +20,7 @@ from pitrkit.recovery.scope import Scope
 from pitrkit.runbook.blocks import Bar, Block, Cell, Code, Facts, Grid, Note, Samples, Segment, Tag, Tile, Tiles, Tone
 from pitrkit.runbook.change_views import sample
 from pitrkit.runbook.gate import CLICK_LASTS, SHORTEST
+from pitrkit.runbook.scoping import outside_words
 from pitrkit.runbook.values import duration, key_text, moment, things
 from pitrkit.runbook.view import View
 
@@ -50,7 +51,12 @@ _TONES: dict[str, Tone] = {"blocking": "bad", "accepted": "warn", "warning": "wa
 
 
 def plan_card(
-    plan: Plan, *, findings: Sequence[Finding] = (), estimate: Estimate | None = None, pace: float = 0
+    plan: Plan,
+    *,
+    findings: Sequence[Finding] = (),
+    estimate: Estimate | None = None,
+    pace: float = 0,
+    outside: Mapping[str, int] | None = None,
 ) -> View:
     """Return a plan: what it writes, what it leaves and why, what that takes, and what approving it does.
 
@@ -59,6 +65,7 @@ def plan_card(
         findings: What is to be known about the table first.
         estimate: What it costs; not shown if absent.
         pace: Write units a second.
+        outside: How many differences of each kind its scope leaves out.
     """
     left = sum(plan.left.values())
     tiles = Tiles(
@@ -72,6 +79,7 @@ def plan_card(
     rows: list[tuple[str, Cell]] = [
         ("table", f"{plan.table} ({plan.account}, {plan.region})"),
         ("scope", scope_words(plan.scope)),
+        *((("outside the scope", outside_words(outside)),) if outside else ()),
         *(("policy" if not place else "", words) for place, words in enumerate(policy_words(plan.policy))),
         ("takes", _takes(plan, pace)),
     ]
@@ -89,6 +97,7 @@ def plan_card(
         "findings": [one.to_dict() for one in findings],
         "estimate": estimate.to_dict() if estimate else None,
         "pace": pace,
+        "outside": dict(outside or {}),
     }
     return View("plan", f"Plan {plan.digest[:SHORTEST]}", (tag,), tuple(blocks), data)
 

@@ -1,8 +1,9 @@
 """The incident's event log: an append-only file of JSON lines, each carrying the hash of the line before it.
 
-A line is `{"n", "at", "event", "data", "prev", "hash"}` in that order. `prev` is the SHA-256 of the previous raw
-line (without its newline; 64 zeros for the first), `hash` that of the line's own text up to `,"hash"`. So a line
-that was altered, dropped, added or moved shows, and so does a change to the very last one.
+A line is `{"n", "at", "event", "data", "prev", "hash"}` in that order. An event that
+changed `incident.json` has `state` before `prev`: the SHA-256 of that file as it was left. `prev` is that of the
+previous raw line (without its newline; 64 zeros for the first), `hash` that of the line's own text up to `,"hash"`.
+So a line that was altered, dropped, added or moved shows, and so does a change to the very last one.
 
 A crash may tear the last line. Nothing is thrown away then: the next append ends the torn line where it is, chains
 over it as it stands, and says so in an event of its own, `write_interrupted`. A line that only lost its newline
@@ -46,12 +47,14 @@ class Event:
         at: When it was recorded.
         event: What happened, e.g. `restore_started`.
         data: What belongs to it; plain JSON.
+        state: SHA-256 of `incident.json` as the event left it, blank if it did not touch it.
     """
 
     n: int
     at: datetime
     event: str
     data: dict[str, Any]
+    state: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +99,10 @@ def to_json(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"), default=_plain, allow_nan=False)
 
 
-def append(path: Path, event: str, data: dict[str, Any], at: datetime) -> Event:
+def append(path: Path, event: str, data: dict[str, Any], at: datetime, *, state: str = "") -> Event:
     """Append an event; it is on disk when this returns. The caller holds the folder's lock.
+
+    *state* is as in `Event`.
 
     Raises:
         PitrkitError: The line could not be written, e.g. the disk is full.
@@ -111,7 +116,7 @@ def append(path: Path, event: str, data: dict[str, Any], at: datetime) -> Event:
             note = {"line": raw.count(b"\n"), "bytes": len(torn), "sha256": sha256(torn)}
             line = _line(raw, INTERRUPTED, note, at)
             text, raw = text + line, raw + line
-    line = _line(raw, event, data, at)
+    line = _line(raw, event, data, at, state)
     written = _parse(line[:-1])
     assert written is not None
     try:
@@ -207,13 +212,14 @@ def _append_bytes(path: Path, raw: bytes) -> None:
         sync_folder(path.parent)
 
 
-def _line(raw: bytes, event: str, data: dict[str, Any], at: datetime) -> bytes:
+def _line(raw: bytes, event: str, data: dict[str, Any], at: datetime, state: str = "") -> bytes:
     lines = raw.split(b"\n")[:-1]
     body = {
         "n": len(lines) + 1,
         "at": at.astimezone(UTC).isoformat(timespec="milliseconds"),
         "event": event,
         "data": data,
+        **({"state": state} if state else {}),
         "prev": sha256(lines[-1]) if lines else NO_LINE,
     }
     head = to_json(body)[:-1].encode()
@@ -227,7 +233,8 @@ def _parse(line: bytes) -> tuple[Event, str] | None:
         return None
     try:
         fields = json.loads(line)
-        return Event(fields["n"], datetime.fromisoformat(fields["at"]), fields["event"], fields["data"]), fields["prev"]
+        at, state = datetime.fromisoformat(fields["at"]), str(fields.get("state", ""))
+        return Event(fields["n"], at, fields["event"], fields["data"], state), fields["prev"]
     except (ValueError, KeyError, TypeError):
         return None
 

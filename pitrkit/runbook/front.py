@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal, TextIO
 from pitrkit import errors
 from pitrkit.errors import BadInput, Exit, PitrkitError
 from pitrkit.runbook import events, record
-from pitrkit.runbook.incident import ROOT_VARIABLE, Incident, checked_id, now, root_folder
+from pitrkit.runbook.incident import ROOT_VARIABLE, WORKING_COPY_VARIABLE, Incident, checked_id, now, root_folder
 from pitrkit.runbook.parameters import literal_path, parameters_of, typed
 from pitrkit.runbook.progress import VARIABLE as PROGRESS_VARIABLE
 from pitrkit.runbook.terminal import ProgressTail, clean
@@ -150,6 +150,7 @@ class _Step:
         self._incident = Incident(incident, place / incident) if incident else None
         self._place = place
         self.running = Path()
+        self._untold_since: float | None = None
 
     def begin(self, parameters: dict[str, str]) -> None:
         opened = self._opened()
@@ -161,6 +162,8 @@ class _Step:
         )
         if opened:
             opened.event("notebook_started", notebook=self._source.stem, parameters=parameters)
+        else:
+            self._untold_since = time.monotonic()
 
     def end(self, outcome: _Outcome) -> Path:
         opened = self._opened()
@@ -170,12 +173,16 @@ class _Step:
         final = self.running.with_name(self.running.name.removesuffix(record.RUNNING_SUFFIX) + ".ipynb")
         _stamp(self.running, final, outcome)
         if opened:
+            # Where the incident was opened by this very notebook, nothing else tells when it began.
+            began = self._untold_since
+            took = {} if began is None else {"seconds": round(time.monotonic() - began, 3)}
             opened.event(
                 "notebook_ended",
                 notebook=f"notebooks/{final.name}",
                 ended=outcome.ended,
                 exit_code=int(outcome.exit_code),
                 error=outcome.error_name,
+                **took,
             )
             if record.is_sealed(opened):
                 record.seal(opened)
@@ -197,7 +204,7 @@ def _execute(source: Path, running: Path, values: dict[str, Any], place: Path, e
         folder = Path(temporary)
         progress, log = folder / "progress.jsonl", folder / "kernel.log"
         environment = {
-            **os.environ,
+            **{name: value for name, value in os.environ.items() if name != WORKING_COPY_VARIABLE},
             **_same_package(),
             PROGRESS_VARIABLE: str(progress),
             ROOT_VARIABLE: str(place),

@@ -44,6 +44,8 @@ class State:
         note: A word more, e.g. a status.
         seconds: Time taken so far.
         ended: Blank while it runs.
+        first: Units that were done when it was first reported: an earlier run may have done them.
+        first_seconds: Time taken until then.
     """
 
     label: str
@@ -53,11 +55,14 @@ class State:
     note: str = ""
     seconds: float = 0.0
     ended: Literal["", "done", "stopped"] = ""
+    first: float = 0
+    first_seconds: float = 0.0
 
     @property
     def rate(self) -> float:
-        """Units a second, 0 while that cannot be said."""
-        return self.done / self.seconds if self.seconds > 0 else 0.0
+        """Units a second since it was first reported, 0 while that cannot be said."""
+        passed = self.seconds - self.first_seconds
+        return max(0.0, (self.done - self.first) / passed) if passed > 0 else 0.0
 
     @property
     def eta_seconds(self) -> float | None:
@@ -103,6 +108,7 @@ class Progress:
         label: What is being done.
         total: Units to do, where it is known.
         unit: What is counted.
+        elapsed: Seconds it has taken already, where the work began before it was waited for here.
         show: Shows a state; by default the notebook's output, or nothing outside of a notebook.
         clock: Seconds, monotonic.
     """
@@ -113,6 +119,7 @@ class Progress:
         total: float | None = None,
         unit: str = "items",
         *,
+        elapsed: float = 0.0,
         show: Show | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -120,8 +127,9 @@ class Progress:
         self._show = show or notebook_output()
         self._file = os.environ.get(VARIABLE, "")
         self._lock = threading.Lock()
-        self._started = clock()
+        self._started = clock() - elapsed
         self._shown: float | None = None
+        self._first: tuple[float, float] | None = None
         self.state = State(label, total=total, unit=unit)
 
     def __enter__(self) -> Self:
@@ -139,14 +147,18 @@ class Progress:
 
     def _advance(self, done: float, total: float | None, note: str, ended: Literal["", "done", "stopped"]) -> None:
         with self._lock:
+            seconds = self._clock() - self._started
+            if self._first is None and not ended:
+                self._first = done, seconds
             self.state = State(
                 self.state.label,
                 done,
                 self.state.total if total is None else total,
                 self.state.unit,
                 note or self.state.note,
-                self._clock() - self._started,
+                seconds,
                 ended,
+                *(self._first or (0, 0.0)),
             )
             if ended or self._shown is None or self._clock() - self._shown >= BETWEEN_UPDATES:
                 self._publish()

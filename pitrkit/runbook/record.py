@@ -3,8 +3,8 @@
 `seal` writes `manifest.json`, the SHA-256 of every file and of the event log so far, and then records the manifest's
 own hash as an event. The two hold each other: a file is held by the manifest, the manifest by the event, the event by
 its own hash and the chain. An incident that goes on after a seal (an undo, a clean-up) is sealed again; the seals
-stay in the chain, each naming the one before it and every file that changed in between, so that sealing again
-cannot hide a change.
+stay in the chain, each naming the one before it and every file that changed in between other than by the incident's
+own events, so that sealing again cannot hide a change.
 
 The record shows what was changed by accident or on the quiet. Whoever rewrites every hash consistently leaves no
 trace in the folder itself: for that, keep the last seal's hash somewhere else (`audit` prints it).
@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pitrkit.errors import BadInput
 from pitrkit.runbook import events
-from pitrkit.runbook.incident import EVENTS, LOCK, Incident
+from pitrkit.runbook.incident import EVENTS, LOCK, STATE, Incident
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -154,6 +154,9 @@ def seal(incident: Incident) -> Seal:
         raw = (json.dumps(manifest, indent=1) + "\n").encode()
         events.replace(folder / MANIFEST, raw)
         changed, gone = _since(before_raw, files, folder)
+        # What the incident's own events did to its state is in the chain already.
+        left = next((event.state for event in reversed(events.check(log).events) if event.state), "")
+        changed = [name for name in changed if name != STATE or files[name]["sha256"] != left]
         digest = events.sha256(raw)
         data = {"manifest": digest, "previous": manifest["previous"], "files": len(files) + 1}
         events.append(folder / EVENTS, SEALED, {**data, "changed": changed, "gone": gone}, sealed_at)

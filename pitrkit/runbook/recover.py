@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -17,101 +16,52 @@ from pitrkit.errors import BadInput, Exit
 from pitrkit.recovery.policy import LEFT_UNDECIDED
 from pitrkit.runbook import copy_back, front
 from pitrkit.runbook.book import COMMAND_VARIABLE, new_id
+from pitrkit.runbook.braking import whole_path
 from pitrkit.runbook.front import shown
 from pitrkit.runbook.incident import Incident, now, root_folder
+from pitrkit.runbook.request import TIMES, Request, asked_text
+from pitrkit.runbook.scoping import nothing_in_scope
 from pitrkit.runbook.verdict import reach
 
 ROUTE = ("01_select_table", "02_pick_timestamp", "03_restore", "04_diff", "05_copy_back", "06_report")
 WITHOUT_RESTORE = ("01_select_table", "10_rollback_without_restore", "06_report")
 _GATES = ("05_copy_back", "10_rollback_without_restore")
-_TIMES = ("at", "damage_until")
 
 
 _OF_A_PLAN = (
-    "modified", "inserted", "attributes", "guard", "expired", "mixed", "accept", "write_units", "approve",
+    "modified", "inserted", "attributes", "guard", "expired", "mixed", "accept", "write_units",
+    "alarms", "ceiling", "stop_file", "approve",
 )  # fmt: skip
 
 
-@dataclass(frozen=True, kw_only=True)
-class Request:
-    """What an operator asks `pitrkit recover` for. Everything is text, as the notebooks' parameters are.
-
-    Attributes:
-        table: The damaged table.
-        at: Second to go back to: ISO 8601 with Z or an offset, `latest`, or a duration ago.
-        damage_until: A second by which the damage was done: takes the three-way route, or ends what a log is asked for.
-        route: `restore`, or `stream` or `export` for the one without a restore; blank for that of the incident.
-        how: Of copies: `restore` into a table, or `export` to S3.
-        bucket: S3 bucket of exports.
-        prefix: Prefix in that bucket.
-        incident: Name of the incident; a new one is made up when blank.
-        approve: Digest of the plan to write; blank stops at the gate.
-        restored: An existing copy to compare with, instead of a restore.
-        restored_until: An existing copy of the table right after the damage, for the three-way route.
-        target: Name of the table to restore into.
-        kinds: Scope by kind.
-        keys: Scope by key.
-        where: Scope by condition.
-        modified: `keep` or `revert`.
-        inserted: `keep` or `delete`.
-        attributes: Of modified items put back only these.
-        guard: `item` or `attributes`.
-        expired: `keep` or `put`.
-        mixed: `ask` or `revert`: damaged items that others wrote as well.
-        accept: Findings to accept.
-        write_units: Pace.
-    """
-
-    table: str
-    at: str = ""
-    damage_until: str = ""
-    route: str = ""
-    how: str = ""
-    bucket: str = ""
-    prefix: str = ""
-    incident: str = ""
-    approve: str = ""
-    restored: str = ""
-    restored_until: str = ""
-    target: str = ""
-    kinds: str = ""
-    keys: str = ""
-    where: str = ""
-    modified: str = ""
-    inserted: str = ""
-    attributes: str = ""
-    guard: str = ""
-    expired: str = ""
-    mixed: str = ""
-    accept: str = ""
-    write_units: str = ""
-
-    def parameters(self, *names: str) -> dict[str, str]:
-        """Return the named parameters that are not blank."""
-        return {name: value for name in names if (value := getattr(self, name))}
-
-
-def recover(request: Request, *, root: Path | None = None, echo: TextIO) -> tuple[Exit, Incident | None]:
+def recover(
+    request: Request, *, root: Path | None = None, echo: TextIO, lasting: bool = True
+) -> tuple[Exit, Incident | None]:
     """Run the route and return how it ended, with the incident if it came to be.
 
     An incident that has a plan and gets its approval goes on at the gate; otherwise it starts with 01, which, like
-    every step, goes on where an earlier run stopped: a restored copy is adopted, a snapshot of it is used again.
+    every step, goes on where an earlier run stopped: a     Args:
+        request: What is asked for.
+        root: Folder of all incidents.
+        echo: Where a person reads along.
+        lasting: Whether the tables outlive this process, so that undo and clean-up are worth naming.
+
+    Raises:
+        BadInput: A parameter cannot be used; nothing ran.
 
     Raises:
         BadInput: A parameter cannot be used; nothing ran.
     """
-    for at in (request.at, request.damage_until):
-        if at and _asked(at) != "latest":
-            parse_time(at, now=now())  # refused before an incident comes to be
     incident = request.incident or new_id(request.table)
     resumed = _existing(incident, root)
+    state = resumed.data if resumed else {}
+    request.check(state)  # refused before an incident comes to be and anything is called
     if resumed is not None:
         resumed.expect(table=request.table)
-    state = resumed.data if resumed else {}
     at_gate = bool(request.approve and state.get("plan"))
     if at_gate:
         _refuse_another(request, state)
-    route = _route(request, state)
+    route = WITHOUT_RESTORE if request.without_restore(state) else ROUTE
     steps = route[next(place for place, step in enumerate(route) if step in _GATES) :] if at_gate else route
     for step in steps:
         found = _existing(incident, root)
@@ -124,23 +74,23 @@ def recover(request: Request, *, root: Path | None = None, echo: TextIO) -> tupl
         picked = step == route[1] and result.exit_code in {Exit.DONE, Exit.GATE_CLOSED}
         if picked and found is not None:
             # What a relative time named at first, it names for as long as the incident lasts.
-            asked: dict[str, Any] = {f"{name}_asked": _asked(at) for name in _TIMES if (at := getattr(request, name))}
+            asked: dict[str, Any] = {f"{name}_asked": at.strip() for name in TIMES if (at := getattr(request, name))}
             if new := {name: at for name, at in asked.items() if name not in found.data}:
                 found.update("time_asked_for", **new)
         if result.exit_code is not Exit.DONE:
             return result.exit_code, _existing(incident, root)
     ended = _existing(incident, root)
     assert ended is not None
-    print(summary(ended), file=echo, flush=True)
+    print(summary(ended, lasting=lasting), file=echo, flush=True)
     return copy_back.ending(ended.data), ended
 
 
-def summary(incident: Incident) -> str:
+def summary(incident: Incident, *, lasting: bool = True) -> str:
     """Return how a recovery stands and what can be done next, for a terminal."""
     data = incident.data
     verdict = reach(data)
     lines = [f"{data['table']}: {verdict.title.lower()}. {verdict.words}"]
-    if copy_back.nothing_in_scope(data):
+    if nothing_in_scope(data):
         count = sum(data["diff"][kind] for kind in ("removed", "modified", "inserted"))
         lines.append(f"-> Nothing is in scope, although {count:,} items differ: look at the samples of 04_diff.")
     if (data.get("plan") or {}).get("left", {}).get(LEFT_UNDECIDED):
@@ -148,9 +98,9 @@ def summary(incident: Incident) -> str:
             "-> Modified items wait for you to decide: --modified revert or --modified keep, best with --where."
         )
     lines.append(f"   report    {shown(incident.folder / 'report.html')}")
-    if data.get("copies"):
+    if lasting and data.get("copies"):
         lines.append(f"   undo      pitrkit run 12_undo -p incident {incident.id}")
-    if data.get("restored_table"):
+    if lasting and data.get("restored_table"):
         lines.append(f"   clean up  pitrkit run 14_clean_up -p incident {incident.id}")
     return "\n".join(lines)
 
@@ -166,7 +116,7 @@ def _parameters(step: str, request: Request, incident: Incident | None) -> dict[
         case "01_select_table":
             return request.parameters("table", "restored", "restored_until")
         case "02_pick_timestamp":
-            return {name: at for name in _TIMES if (at := _at(request, incident, name))}
+            return {name: at for name in TIMES if (at := _at(request, incident, name))}
         case "10_rollback_without_restore":
             window = {"since": _at(request, incident, "at"), "until": _at(request, incident, "damage_until")}
             return {
@@ -177,7 +127,7 @@ def _parameters(step: str, request: Request, incident: Incident | None) -> dict[
         case "03_restore":
             return request.parameters("target", "how", *(("bucket", "prefix") if request.how == "export" else ()))
         case "04_diff":
-            return request.parameters("kinds", "keys", "where")
+            return request.parameters("kinds", "keys", "where", "read_units")
         case "05_copy_back":
             return request.parameters(*_OF_A_PLAN)
     return {}
@@ -187,7 +137,7 @@ def _at(request: Request, incident: Incident | None, name: str = "at") -> str:
     """Return the time asked for; a relative one names, in an incident that goes on, what it named at first."""
     data = incident.data if incident else {}
     settled, asked = _settled(data, name), str(getattr(request, name))
-    same = not asked or _asked(asked) == data.get(f"{name}_asked")
+    same = not asked or asked_text(asked) == asked_text(data.get(f"{name}_asked", ""))
     return settled if settled and same else asked
 
 
@@ -197,28 +147,6 @@ def _settled(data: Mapping[str, Any], name: str) -> str:
     if name == "at":
         return str(window.get("since") or data.get("restore_at") or "")
     return str(window.get("until") or data.get("damage_until") or "")
-
-
-def _route(request: Request, state: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the notebooks to run.
-
-    Raises:
-        BadInput: What is asked for belongs to the other route.
-    """
-    without_restore = (request.route or state.get("route") or "restore") != "restore"
-    if not without_restore:
-        return ROUTE
-    if copies := [name for name in ("restored", "restored_until", "target", "how") if getattr(request, name)]:
-        raise BadInput(
-            f"--{copies[0].replace('_', '-')} is about a restored copy, and this route has none",
-            table=request.table,
-            fix="Leave it out, or take --route restore.",
-        )
-    return WITHOUT_RESTORE
-
-
-def _asked(at: str) -> str:
-    return at.strip().lower()
 
 
 def _refuse_another(request: Request, state: Mapping[str, Any]) -> None:
@@ -233,9 +161,9 @@ def _refuse_another(request: Request, state: Mapping[str, Any]) -> None:
     settled["restored_until"] = state.get("until_table")
     other = [name for name, value in settled.items() if (asked := getattr(request, name)) and asked != value]
     other += [name for name in ("kinds", "keys") if getattr(request, name) and not scope.get(name)]
-    for name in _TIMES:
+    for name in TIMES:
         asked = getattr(request, name)
-        again = asked and _asked(asked) == state.get(f"{name}_asked")
+        again = asked and asked_text(asked) == asked_text(state.get(f"{name}_asked", ""))
         if asked and not again and iso(parse_time(asked, now=now())) != _settled(state, name):
             other.append(name)
     if other:
@@ -254,8 +182,9 @@ def approve_command(request: Request, incident: str, found: Incident | None) -> 
     if at and not request.restored:
         words += ["--at", at]
     words += ["--incident", incident]
-    if request.accept:
-        words += ["--accept", request.accept]
-    if request.write_units:
-        words += ["--write-units", request.write_units]
+    given = request.parameters("accept", "write_units", "alarms", "ceiling", "stop_file")
+    if "stop_file" in given:
+        given["stop_file"] = whole_path(given["stop_file"])
+    for name, value in given.items():
+        words += [f"--{name.replace('_', '-')}", value]
     return f"{shlex.join(words)} --approve {{digest}}"

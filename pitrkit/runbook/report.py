@@ -10,7 +10,7 @@ import json
 import shlex
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -22,7 +22,7 @@ from markupsafe import Markup
 from pitrkit import __version__
 from pitrkit.dynamodb.items import changed_attributes
 from pitrkit.dynamodb.trail import TrailEvent
-from pitrkit.errors import PitrkitError
+from pitrkit.errors import GateClosed, PitrkitError
 from pitrkit.recovery import journal as journals
 from pitrkit.recovery.changes import KINDS, ChangeSet
 from pitrkit.recovery.journal import Conflict
@@ -40,10 +40,12 @@ from pitrkit.runbook.gate import SHORTEST
 from pitrkit.runbook.incident import Incident
 from pitrkit.runbook.life import Life
 from pitrkit.runbook.picture import Picture
+from pitrkit.runbook.scoping import outside_plan, outside_words
 from pitrkit.runbook.timeline import Milestone, Timeline
 from pitrkit.runbook.timeline_views import nearest
 from pitrkit.runbook.values import duration, folded, key_text, moment, visible
 from pitrkit.runbook.verdict import Verdict, reach
+from pitrkit.runbook.view import worded
 
 T = TypeVar("T")
 
@@ -53,6 +55,7 @@ CONFLICTS = 50
 KEYS = 20
 ATTRIBUTES = 20
 DETAIL = 180
+_OWN = "06_report"
 
 _LEFT_BECAUSE = {
     "kept by policy": "the policy keeps them as they are",
@@ -84,6 +87,7 @@ class ReportData:
         scope: What the changes were narrowed to, in words.
         samples: Changes side by side, by kind.
         attributes: In how many modified items an attribute was changed, added, removed: dicts, busiest first.
+        outside: What the plan's scope leaves out, in words; empty when it is nothing.
         policy: What the plan does with each kind, in words.
         left: Count, reason, and first keys of those that wait for a person.
         conflicts: Key and what was found, for the first ones.
@@ -107,6 +111,7 @@ class ReportData:
     scope: str = "everything"
     samples: dict[str, Sequence[Sample]] = field(default_factory=dict)
     attributes: Sequence[dict[str, Any]] = ()
+    outside: str = ""
     policy: Sequence[str] = ()
     left: Sequence[tuple[int, str, Sequence[str]]] = ()
     conflicts: Sequence[tuple[str, str]] = ()
@@ -169,6 +174,7 @@ def gather(incident: Incident) -> ReportData:
         state=state,
         **_drawn(life, _time(state.get("restore_at"))),
         scope=scope_words(state.get("scope") or {}),
+        outside=outside_words(outside_plan(state, str((state.get("plan") or {}).get("changes") or ""))),
         notebooks=_notebooks(happened),
         events=happened,
         undo_command=_undo_command(incident.id, state, digest),
@@ -291,11 +297,17 @@ def _notebooks(happened: Sequence[Event]) -> list[dict[str, Any]]:
             )
             if begun is None:
                 # Its start came before the incident was opened, by this very notebook.
-                begun = {"name": name, "at": event.at, "seconds": None}
+                seconds = event.data.get("seconds")
+                begun = {"name": name, "at": event.at - timedelta(seconds=seconds or 0), "seconds": seconds}
                 runs.append(begun)
             else:
                 begun["seconds"] = (event.at - begun["at"]).total_seconds()
-            begun |= {"name": name, "ended": event.data.get("ended"), "error": event.data.get("error")}
+            ended, error = event.data.get("ended"), event.data.get("error")
+            if error == GateClosed.__name__:
+                ended, error = "stopped at the gate", ""
+            begun |= {"name": name, "ended": ended, "error": error}
+    if runs and runs[-1]["ended"] == "running" and str(runs[-1]["name"]).startswith(_OWN):
+        runs[-1]["ended"] = "this one"
     return runs
 
 
@@ -333,6 +345,7 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "moment": moment,
+        "worded": worded,
         "utc": _utc,
         "duration": duration,
         "folded": folded,

@@ -10,6 +10,7 @@ from pitrkit.recovery.changes import ChangeSet
 from pitrkit.recovery.plan import Plan, Policy
 from pitrkit.runbook import copy_back
 from pitrkit.runbook.book import Book
+from pitrkit.runbook.braking import Braking
 from pitrkit.runbook.copy_back import WRITE_UNITS, Copy
 from pitrkit.runbook.gate import SHORTEST
 from pitrkit.runbook.widgets import Choice
@@ -75,6 +76,9 @@ def plan(
     copy: str = "",
     accept: str = "",
     write_units: float = WRITE_UNITS,
+    alarms: str = "",
+    ceiling: float = 0.0,
+    stop_file: str = "",
     approve: str = "",
 ) -> Copy:
     """Plan the revert of what an earlier copy wrote. Items that somebody has written since are left alone.
@@ -102,5 +106,6 @@ def plan(
         scope={"undo_of": one.digest},
         accept=accept,
         write_units=write_units,
+        braking=Braking(alarms, ceiling, stop_file),
         approve=approve,
     )

@@ -8,6 +8,7 @@ shows.
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,6 +22,9 @@ from pitrkit.runbook.values import visible
 
 if TYPE_CHECKING:
     from pitrkit.runbook.blocks import Block, Tag
+
+
+_QUOTED = re.compile(r"(?<![\w`])`(?!(?:true|false|null)`)([A-Za-z][^`]*)`(?![\w`])")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -82,7 +86,7 @@ class Shows(ABC):
 
 @cache
 def _environment() -> Environment:
-    return Environment(
+    environment = Environment(
         loader=PackageLoader("pitrkit.runbook", "templates"),
         autoescape=True,
         finalize=_printed,
@@ -90,6 +94,18 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["worded"] = worded
+    return environment
+
+
+def worded(text: str) -> Markup:
+    """Return *text* with the names and commands that it quotes in backticks set as code.
+
+    A JMESPath literal (`10.5`, `true`) keeps its backticks, since it is to be written with them.
+    """
+    quoted = Markup('<span class="pk-word">{}</span>')
+    pieces = (visible(piece) for piece in _QUOTED.split(text))
+    return Markup().join(quoted.format(piece) if place % 2 else piece for place, piece in enumerate(pieces))
 
 
 def _printed(value: object) -> object:

@@ -18,6 +18,7 @@ from pitrkit.runbook.incident_views import (
     incident_strip,
     incidents_list,
     note,
+    onward,
     report_card,
 )
 from pitrkit.runbook.log_views import exports_card
@@ -48,6 +49,7 @@ __all__ = [
     "incidents_list",
     "intent_card",
     "note",
+    "onward",
     "picked_time",
     "plan_card",
     "protections",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from pitrkit.sandbox.values import Image, Value
+from pitrkit.sandbox.values import BadValue, Image, Value
 
 _TOKEN = re.compile(
     r"""\s*(?:
@@ -69,7 +69,7 @@ class _Reader:
         image: Image = {}
         self._expect("{")
         for _ in self._members("}"):
-            name = self._string("text")
+            name = _path(self._string("text"))
             self._expect(":")
             image[name] = self._value()
         return image
@@ -79,7 +79,7 @@ class _Reader:
         image: Image = {}
         while True:
             kind, _ = self._peek()
-            name = self._string("name") if kind == "name" else self._next("word")
+            name = _path(self._string("name")) if kind == "name" else self._next("word")
             self._expect("=")
             if name in image:
                 raise Unreadable
@@ -153,6 +153,12 @@ def _tokens(text: str) -> Iterator[tuple[str, str]]:
         kind = found.lastgroup or ""
         yield kind, found.group(kind)
         at = found.end()
+
+
+def _path(name: str) -> str:
+    if not name:
+        raise BadValue("Path component cannot be an empty string")
+    return name
 
 
 def _set(members: list[Value]) -> Value:

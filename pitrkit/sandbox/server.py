@@ -8,8 +8,8 @@ How it is put together. A request goes through these, from the outside in:
    straight to moto and stay as moto has them, S3 except for what its `buckets` deny.
 3. Layers around DynamoDB, each a function `(request, inner) -> reply` (`wire`). Errors become replies; requests are
    serialised; what moto cannot do is answered here (`pitr`, `backups`, `exports`); tables that are still being created
-   are refused; replies are made exact (`writes`, `reads`); what happens is counted and recorded (`metering`,
-   `lookups`). Around them all is what shall go wrong on demand (`faults`).
+   are refused, and so is what is no name or value (`forms`); replies are made exact (`writes`, `reads`); what happens
+   is counted and recorded (`metering`, `lookups`). Around them all is what shall go wrong on demand (`faults`).
 4. moto's own application, which parses, validates and evaluates.
 5. `backend` and `tables`: moto's classes with the storage replaced by `rows` (items in the order of a scan) and
    `history` (every change with its time, from which `pitr` computes earlier states). `mends` corrects how moto
@@ -48,6 +48,7 @@ from pitrkit.sandbox.clock import Clock
 from pitrkit.sandbox.export_files import ExportSettings
 from pitrkit.sandbox.exports import Exports
 from pitrkit.sandbox.faults import Faults
+from pitrkit.sandbox.forms import forms
 from pitrkit.sandbox.history import PastWrite
 from pitrkit.sandbox.legacy import expressions
 from pitrkit.sandbox.lookups import Lookups
@@ -250,6 +251,7 @@ class Sandbox:
                 _refusing_the_unfinished,
                 self._backups.before_deletion,
                 _answering({**self._recovery.operations(), **self._backups.operations(), **self.exports.operations()}),
+                forms,
                 expressions,
                 statements,
                 writes,

@@ -22,12 +22,16 @@ Image = dict[str, Value]
 Sortable = str | Decimal | bytes
 
 MAX_DIGITS = 38
+MAX_NAME_BYTES = 65_535
 MAX_ITEM_BYTES = 400 * 1024
 MAX_NESTING = 31
 """Lists and maps within each other, in one attribute: with the item itself these are the service's 32 levels."""
 _PLAIN = re.compile(r"0|-?[1-9][0-9]{0,37}")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,4})?")
 _ORDER: dict[str, Any] = {"SS": str, "NS": Decimal, "BS": base64.b64decode}
+_CONTENTS: dict[str, type] = {"S": str, "N": str, "L": list, "M": dict}
+_ONE_TYPE = "must contain exactly one of the supported datatypes"
+_NO_TYPE = f"Supplied AttributeValue is empty, {_ONE_TYPE}"
 _LARGEST_EXPONENT = 125
 _SMALLEST_EXPONENT = -130
 
@@ -36,6 +40,19 @@ EXACT = Context(prec=MAX_DIGITS, Emax=999_999, Emin=-999_999, traps=[Inexact])
 
 class BadValue(ValueError):
     """A value that the service refuses to store; the message is the service's."""
+
+
+class BadType(BadValue):
+    """A value whose content is of another JSON type than its own says."""
+
+
+def check_name(name: str) -> None:
+    """Refuse an attribute name, or a key within a map, that is empty or too long; raises `BadValue`."""
+    if not name:
+        raise BadValue("Empty attribute name")
+    # A character takes four bytes at most.
+    if len(name) * 4 > MAX_NAME_BYTES and len(name.encode()) > MAX_NAME_BYTES:
+        raise BadValue(f"Attribute name is too large, must be less than {MAX_NAME_BYTES + 1} bytes")
 
 
 def number(text: str) -> str:
@@ -86,31 +103,57 @@ def normalised(value: Value, within: int = 0) -> Value:
     Raises:
         BadValue: The service would refuse it.
     """
-    ((kind, content),) = value.items()
+    kind, content = _only(value)
     if within > MAX_NESTING or (within == MAX_NESTING and kind in ("L", "M")):
         raise BadValue(
             "Nesting Levels have exceeded supported limits: Attributes in the item have nested levels beyond supported "
             "limit"
         )
     match kind:
-        case "S" | "BOOL" | "NULL":
+        case "S" | "BOOL":
+            return value
+        case "NULL":
+            if content is False:
+                raise BadValue(
+                    "One or more parameter values were invalid: Null attribute value types must have the value of true"
+                )
             return value
         case "N":
             return {"N": number(content)}
         case "B":
             return {"B": _binary(content)}
         case "M":
-            return {"M": {name: normalised(inner, within + 1) for name, inner in content.items()}}
+            return {"M": _named(content, within + 1)}
         case "L":
             return {"L": [normalised(inner, within + 1) for inner in content]}
         case "SS" | "NS" | "BS":
             return {kind: _members(kind, content)}
-    raise BadValue("Supplied AttributeValue is empty, must contain exactly one of the supported datatypes")
+    raise BadValue(_NO_TYPE)
 
 
 def normalised_image(image: Image) -> Image:
     """Return a whole item as the service would store it; raises `BadValue` like `normalised`."""
-    return {name: normalised(value) for name, value in image.items()}
+    return _named(image, 0)
+
+
+def _named(values: Image, within: int) -> Image:
+    found = {}
+    for name, value in values.items():
+        check_name(name)
+        found[name] = normalised(value, within)
+    return found
+
+
+def _only(value: Value) -> tuple[str, Any]:
+    """Return type and content of *value*, which must have exactly one of each."""
+    if not isinstance(value, dict) or not value or (len(value) == 1 and None in value.values()):
+        raise BadValue(_NO_TYPE)
+    if len(value) > 1:
+        raise BadValue(f"Supplied AttributeValue has more than one datatypes set, {_ONE_TYPE}")
+    ((kind, content),) = value.items()
+    if not isinstance(content, _CONTENTS.get(kind, object)):
+        raise BadType(f"{type(content).__name__} cannot be the content of type {kind}")
+    return kind, content
 
 
 def sortable(value: Value) -> Sortable:

@@ -16,7 +16,7 @@ import orjson
 from pitrkit.sandbox import capacity, metering
 from pitrkit.sandbox.rows import Position
 from pitrkit.sandbox.tables import PastTable
-from pitrkit.sandbox.values import BadValue, Image, Value, normalised_image
+from pitrkit.sandbox.values import Image, Value, normalised_image
 from pitrkit.sandbox.wire import OK, Handler, Reply, Request, ServiceError, invalid
 
 BATCH_WRITES = 25
@@ -30,7 +30,6 @@ Target = tuple[PastTable, Position]
 
 def writes(request: Request, inner: Handler) -> Reply:
     """Layer around writes."""
-    _check_values(request.body)
     match request.operation:
         case "PutItem" | "UpdateItem" | "DeleteItem":
             return _single(request, inner)
@@ -39,15 +38,6 @@ def writes(request: Request, inner: Handler) -> Reply:
         case "TransactWriteItems":
             return _transaction(request, inner)
     return inner(request)
-
-
-def _check_values(body: dict[str, Any]) -> None:
-    """Refuse values that are none before anything else is looked at."""
-    try:
-        for name in ("Key", "Item", "ExpressionAttributeValues"):
-            normalised_image(body.get(name, {}))
-    except BadValue as bad:
-        raise invalid(str(bad)) from None
 
 
 def _single(request: Request, inner: Handler) -> Reply:

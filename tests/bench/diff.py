@@ -30,12 +30,13 @@ from pitrkit.recovery.parts import Part
 from pitrkit.recovery.snapshot import Snapshot
 from pitrkit.recovery.storage import write_json
 from tests.bench.endpoint import TABLE, order
-from tests.bench.rows import Row
+from tests.bench.rows import Row, Target, small
 from tests.bench.spent import Spent, in_a_process
 
 PAIRS = 500_000
 ALL_DIFFER = 200_000
 BY_PEER = 200_000
+RATE = 500_000
 PEERS = "PITRKIT_BENCH_PEERS"
 """Environment variable with the Python that the peers are installed for; absent, this one."""
 
@@ -56,11 +57,11 @@ def measure() -> list[Row]:
             ours = in_a_process(by_us, many / "changes", prepare=partial(opened, many))
             make(few, BY_PEER, percent)
             theirs = {peer: by_peer(peer, few) for peer in ("datacompy", "pandas")}
-        rows.append(_row(f"diff: pairs a second of CPU, {what}", ours, theirs))
+        rows.append(_row(f"diff: pairs a second of CPU, {what}", ours, theirs, least=RATE if percent == 1 else 0))
     return rows
 
 
-def _row(work: str, ours: Spent, theirs: dict[str, dict[str, float]]) -> Row:
+def _row(work: str, ours: Spent, theirs: dict[str, dict[str, float]], *, least: float) -> Row:
     rate = ours.result / ours.cpu
     rates = {peer: spent["pairs"] / spent["cpu"] for peer, spent in theirs.items()}
     memory = {peer: f"{spent['peak_mb']:.0f} MB at {spent['pairs']:,}" for peer, spent in theirs.items()}
@@ -70,6 +71,7 @@ def _row(work: str, ours: Spent, theirs: dict[str, dict[str, float]]) -> Row:
         peer=", ".join(f"{peer}: {each:,.0f}" for peer, each in rates.items()),
         ratio=rate / max(rates.values()),
         peak_memory=f"{ours.peak_mb:.0f} MB",
+        target=(*([Target(f">= {least:,}", rate >= least)] if least else []), small(ours.peak_mb)),
         note=(
             f"{ours.result:,} pairs, by the clock {ours.result / ours.wall:,.0f}/s, the images that differ written in "
             f"key order; the peers only count, from our canonical text, in memory: "

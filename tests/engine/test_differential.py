@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import urllib.error
+import urllib.request
 from itertools import count
 from typing import Any
 
@@ -75,6 +78,13 @@ BAD_VALUES = st.sampled_from(
         {"BS": [b"a", b"a"]},
         {"L": [{"NS": []}]},
         {"M": {"a": {"N": "1e200"}}},
+        {"NULL": False},
+        {"M": {"": {"S": "x"}}},
+        {"L": [{"M": {"": {"S": "x"}}}]},
+        {},
+        {"S": "x", "N": "1"},
+        {"L": [{}]},
+        {"M": {"a": {"S": "x", "N": "1"}}},
     ]
 )
 NAMES = st.sampled_from(["a", "b", "size", "x.y", "it's"])
@@ -489,3 +499,119 @@ def test_conditions_have_their_largest_size(clients, terms):
         "ExpressionAttributeValues": values,
     }
     compare(clients, [("put_item", {"Item": item}), ("delete_item", condition)])
+
+
+TEXT = {"S": "x"}
+NO_VALUES = {
+    "an empty key in a map": {"M": {"": TEXT}},
+    "an empty key in a map in a list": {"L": [{"M": {"": TEXT}}]},
+    "too long a key in a map": {"M": {"n" * 65_536: TEXT}},
+    "no type": {},
+    "no type, in a list": {"L": [{}]},
+    "a type that there is not": {"X": "x"},
+    "two types": {"S": "x", "N": "1"},
+    "two types, in a map": {"M": {"a": {"S": "x", "N": "1"}}},
+    "a null that is false": {"NULL": False},
+}
+NO_NAMES = {"empty": "", "too long": "n" * 65_536, "too long in bytes": "\u00e9" * 32_768}
+LONGEST = "n" * 65_535
+
+
+def raw(client, operation, body):
+    """Status, code and message of a request whose body botocore has not had its way with."""
+    address = f"{client.meta.endpoint_url}/"
+    headers = {
+        "X-Amz-Target": f"DynamoDB_20120810.{operation}",
+        "Content-Type": "application/x-amz-json-1.0",
+        # DynamoDB Local tells by these words whose table it is, and checks nothing else about them.
+        "Authorization": "AWS4-HMAC-SHA256 Credential=sandbox/20250101/us-east-1/dynamodb/aws4_request, "
+        "SignedHeaders=host, Signature=0",
+    }
+    request = urllib.request.Request(address, json.dumps(body).encode(), headers)
+    try:
+        with urllib.request.urlopen(request) as reply:
+            return reply.status, "", ""
+    except urllib.error.HTTPError as error:
+        answer = json.loads(error.read())
+        return error.code, answer["__type"].rpartition("#")[2], answer.get("message") or answer.get("Message")
+
+
+def requests_with(value):
+    """Requests of every kind with *value* in them."""
+    key = {"pk": {"S": "p"}, "sk": {"N": "1"}}
+    item, bad_key = key | {"a": value}, {"pk": value, "sk": {"N": "1"}}
+    values = {"ExpressionAttributeValues": {":v": value}}
+    statement = {
+        "Statement": "INSERT INTO \"TABLE\" VALUE {'pk': ?, 'sk': ?, 'a': ?}",
+        "Parameters": [*key.values(), value],
+    }
+    yield "PutItem", {"Item": item}
+    yield "PutItem", {"Item": key, "ConditionExpression": "a = :v", **values}
+    yield "UpdateItem", {"Key": key, "UpdateExpression": "SET a = :v", **values}
+    yield "UpdateItem", {"Key": key, "AttributeUpdates": {"a": {"Value": value}}}
+    yield "GetItem", {"Key": bad_key}
+    yield "DeleteItem", {"Key": bad_key}
+    yield "DeleteItem", {"Key": key, "Expected": {"a": {"Value": value}}}
+    yield "Scan", {"FilterExpression": "a = :v", **values}
+    yield "Query", {"KeyConditionExpression": "pk = :v", **values}
+    yield "BatchWriteItem", {"RequestItems": {"TABLE": [{"PutRequest": {"Item": item}}]}}
+    yield "BatchGetItem", {"RequestItems": {"TABLE": {"Keys": [bad_key]}}}
+    yield "TransactWriteItems", {"TransactItems": [{"Put": {"TableName": "TABLE", "Item": item}}]}
+    yield "ExecuteStatement", statement
+    yield "BatchExecuteStatement", {"Statements": [statement]}
+
+
+def requests_named(name):
+    """Requests of every kind with an attribute of *name*."""
+    key = {"pk": {"S": "p"}, "sk": {"N": "1"}}
+    names = {"ExpressionAttributeNames": {"#a": name}}
+    condition = {"ConditionExpression": "attribute_exists(#a) OR attribute_exists(pk)"} | names
+    yield "PutItem", {"Item": key | {name: TEXT}}
+    yield "PutItem", {"Item": key} | condition
+    yield "DeleteItem", {"Key": key} | condition
+    yield "UpdateItem", {"Key": key, "UpdateExpression": "REMOVE #a"} | names
+    yield "DeleteItem", {"Key": key, "Expected": {name: {"Exists": False}}}
+    yield "UpdateItem", {"Key": key, "AttributeUpdates": {name: {"Value": TEXT}}}
+    yield "GetItem", {"Key": key, "ProjectionExpression": "#a"} | names
+    yield "Scan", {"FilterExpression": "attribute_exists(#a)"} | names
+    yield "BatchWriteItem", {"RequestItems": {"TABLE": [{"PutRequest": {"Item": key | {name: TEXT}}}]}}
+    yield "TransactWriteItems", {"TransactItems": [{"Put": {"TableName": "TABLE", "Item": key | {name: TEXT}}}]}
+
+
+def both(clients, requests):
+    """Send *requests* to each engine, compare the answers word for word, and return their statuses."""
+    table = f"Table{next(tables)}"
+    for client in clients:
+        create(client, table)
+    statuses = set()
+    for operation, drawn in requests:
+        body = addressed(drawn, table)
+        if not {"RequestItems", "TransactItems", "Statement", "Statements"} & body.keys():
+            body["TableName"] = table
+        ours, theirs = (raw(client, operation, body) for client in clients)
+        assert ours == theirs, f"{operation} {drawn!s:.300}"
+        statuses.add(ours[0])
+    ours, theirs = (state(client, table) for client in clients)
+    assert ours == theirs
+    return statuses
+
+
+@pytest.mark.parametrize("value", NO_VALUES.values(), ids=NO_VALUES)
+def test_what_is_no_value_is_refused_in_the_same_words(clients, value):
+    assert both(clients, requests_with(value)) == {400}
+
+
+@pytest.mark.parametrize("name", NO_NAMES.values(), ids=NO_NAMES)
+def test_what_is_no_name_is_refused_in_the_same_words(clients, name):
+    assert both(clients, requests_named(name)) == {400}
+
+
+def test_the_longest_name_is_taken(clients):
+    assert both(clients, requests_named(LONGEST)) == {200}
+
+
+@pytest.mark.parametrize("field", ["'': ?", "'a': {'': ?}"])
+def test_a_statement_with_an_empty_name_is_refused(clients, field):
+    text = f"INSERT INTO \"TABLE\" VALUE {{'pk': 'p', 'sk': 1, {field}}}"
+    one = {"Statement": text, "Parameters": [TEXT]}
+    compare(clients, [("execute_statement", one), ("batch_execute_statement", {"Statements": [one]})])

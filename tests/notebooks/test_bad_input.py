@@ -1,5 +1,6 @@
 """Bad input ends with an error that says what to do, and with nothing written."""
 
+import io
 import json
 from datetime import UTC, datetime, timedelta
 
@@ -10,6 +11,8 @@ from pitrkit.dynamodb.session import Aws
 from pitrkit.errors import BadInput, InputNeeded, NoCredentials, PitrkitError, StalePlan, TableNotFound
 from pitrkit.runbook import compare, copy_back, pick, restore, select, undo
 from pitrkit.runbook.book import Book
+from pitrkit.runbook.recover import recover
+from pitrkit.runbook.request import Request
 
 
 @pytest.fixture(scope="module")
@@ -212,6 +215,7 @@ def test_a_file_where_the_folder_should_be_is_named(aws, tmp_path, monkeypatch, 
         (("run", "01_select_table", "-p", "table", "A", "-p", "table", "B"), 2, "twice"),
         (("run", "01_select_table"), 4, "table"),
         (("recover", "Orderz", "--at", "90m"), 2, "Orderz"),
+        (("recover", "Orders"), 4, "--at"),
         (("audit", "no-such-incident"), 2, "no-such-incident"),
     ],
 )
@@ -220,3 +224,60 @@ def test_the_command_line_says_what_is_wrong_and_ends_as_its_contract_has_it(sho
     assert ended == code, printed
     assert said in printed
     assert "Traceback" not in printed
+
+
+RECOVER = ("recover", "Orders", "--at", "90m", "--incident", "typed-wrong")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--kinds", "deleted"), "deleted"),
+        (("--where", "after.total =="), "ends too early"),
+        (("--where", "befor.total"), "befor"),
+        (("--where", "by == 'ttl'"), "by"),
+        (("--keys", "not json"), "JSON"),
+        (("--keys", '{"customer_id": "c"}'), "list"),
+        (("--keys", "[1]"), "object"),
+        (("--accept", "everything"), "no-pitr"),
+        (("--write-units", "fast"), "number"),
+        (("--write-units", "0"), "pace"),
+        (("--write-units", "nan"), "pace"),
+        (("--mixed", "revert"), "--mixed"),
+        (("--bucket", "b"), "--bucket"),
+        (("--route", "stream", "--prefix", "p"), "--prefix"),
+        (("--route", "stream", "--how", "export"), "--how"),
+        (("--route", "export", "--target", "T"), "--target"),
+        (("--how", "export", "--restored", "T"), "--restored"),
+        (("--how", "export", "--target", "T"), "--target"),
+        (("--restored-until", "T"), "--restored TABLE"),
+        (("--damage-until", "91m"), "--damage-until"),
+        (("--damage-until", "soon"), "not a time"),
+        (("--approve", "yes"), "digest"),
+    ],
+)
+def test_what_recover_can_refuse_without_the_table_it_refuses_before_anything_is_done(
+    shop, unchanged, monkeypatch, words, said
+):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")  # nothing answers there
+    ended, printed = shop.pitrkit(*RECOVER, *words)
+    assert ended == 2, printed
+    assert said in printed
+    assert "01_select_table" not in printed
+    assert not (shop.folder / "typed-wrong").exists()
+
+
+def test_recover_refuses_no_condition_on_steps_where_a_log_tells_them(shop, unchanged, monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    _, printed = shop.pitrkit(*RECOVER, "--route", "stream", "--where", "by == 'ttl'", "--mixed", "revert")
+    assert "01_select_table ..." in printed
+
+
+@pytest.mark.parametrize(
+    "words", [{name: "yes"} for name in ("modified", "inserted", "guard", "expired", "mixed", "route", "how")]
+)
+def test_a_word_that_recover_does_not_know_is_refused_before_anything_is_done(shop, unchanged, words):
+    request = Request(table="Orders", at="90m", incident="typed-wrong", **{"route": "stream", **words})
+    with pytest.raises(BadInput):
+        recover(request, echo=io.StringIO())
+    assert not (shop.folder / "typed-wrong").exists()

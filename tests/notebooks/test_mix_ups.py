@@ -1,11 +1,13 @@
 """What an operator mixes up at three in the morning is noticed, and never written, deleted or recorded wrongly."""
 
+import re
+
 import pytest
 
 from pitrkit.dynamodb.pitr import iso
 from pitrkit.dynamodb.session import Aws
-from pitrkit.errors import BadInput, PitrkitError
-from pitrkit.runbook import clean_up, compare, copy_back, pick, restore, select, undo
+from pitrkit.errors import BadInput, GateClosed, PitrkitError
+from pitrkit.runbook import clean_up, compare, conclude, copy_back, pick, restore, select, undo
 from pitrkit.runbook.book import Book
 
 
@@ -63,6 +65,25 @@ def test_a_plan_says_the_scope_that_its_changes_have(shop, aws):
     assert whole.puts + whole.left["expired"] == again.changes.counts.removed
     compare.scope(again, where=shop.truth.where)
     assert copy_back.plan(book).plan.puts == len(shop.truth.deleted)
+
+
+def test_a_plan_says_what_its_scope_leaves_out_on_its_card_at_the_gate_and_in_the_report(shop, aws):
+    book, difference = compared(shop, aws, "outside", "Orders-outside")
+    assert "outside the scope" not in f"{copy_back.plan(book).view()} {copy_back.plan(book).words()}"
+    scoped = compare.scope(difference, where=shop.truth.where)
+    copy = copy_back.plan(book)
+    found, kept = difference.changes.counts, scoped.changes.counts
+    left = {kind: getattr(found, kind) - getattr(kept, kind) for kind in ("removed", "modified", "inserted")}
+    words = ", ".join(f"{count:,} {kind}" for kind, count in left.items() if count)
+    assert left["modified"] > 0
+    assert left["inserted"] > 0
+    assert re.search(rf"outside the scope:? +{words}", str(copy.view()))
+    assert f"outside the scope: {words}" in copy.words()
+    with pytest.raises(GateClosed, match=f"outside the scope: {words}"):
+        copy.gate("")
+    conclude.report(book)
+    html = (shop.folder / "outside" / "report.html").read_text()
+    assert f"Outside the scope, and not looked at by this plan: {words}." in html
 
 
 def test_a_scope_that_matches_nothing_is_not_called_done(shop, aws):

@@ -61,7 +61,7 @@ def test_the_incident_says_for_programs_what_was_done(shop, recovered):
     data = shop.incident("night")
     truth = shop.truth
     assert data["table"] == "Orders"
-    assert data["restore_at"] == iso(truth.good_at)
+    assert data["restore_at"] == data["at_asked"] == iso(truth.good_at)
     assert data["restored_table"] in shop.tables()
     assert (data["plan"]["policy"]["guard"], data["plan"]["policy"]["expired"]) == ("attributes", "put")
     assert data["plan"]["puts"] == len(truth.deleted)

@@ -8,9 +8,18 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.recovery.conftest import aws, bench, make_bench, make_order, sandbox
+from tests.recovery.conftest import (
+    aws,
+    bench,
+    engine,
+    local_url,
+    make_bench,
+    make_order,
+    pytest_generate_tests,
+    sandbox,
+)
 
-__all__ = ["aws", "bench", "make_bench", "make_order", "sandbox"]
+__all__ = ["aws", "bench", "engine", "local_url", "make_bench", "make_order", "pytest_generate_tests", "sandbox"]
 
 SAMPLE = 0.02
 

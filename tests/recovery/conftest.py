@@ -1,5 +1,6 @@
-"""A table on the sandbox with what tests of planning and writing need around it."""
+"""A table on the sandbox, or on DynamoDB Local, with what tests of planning and writing need around it."""
 
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import count
@@ -21,8 +22,18 @@ from pitrkit.recovery.pace import Pace
 from pitrkit.recovery.plan import Plan, Policy, build
 from pitrkit.recovery.timeline import OneProcess
 from pitrkit.sandbox import Sandbox
+from tests.engine.conftest import local_url
+
+__all__ = ["local_url"]
 
 WRITES = ("put_item", "update_item", "delete_item", "batch_execute_statement")
+SAMPLE = {"test_apply", "test_undo"}
+"""Files whose tests run on DynamoDB Local as well, wherever it is."""
+DATA_PATH = SAMPLE | {
+    *("test_admission", "test_attributes", "test_brakes", "test_guard", "test_inserts"),
+    *("test_journal", "test_plan", "test_property", "test_race", "test_verify"),
+}
+"""The same, when all is proved (PITRKIT_PROVE)."""
 _numbers = count()
 
 
@@ -57,7 +68,7 @@ class Meddler:
 
 
 class Bench:
-    """One table of the sandbox, keyed by pk (S) and sk (N), and a folder."""
+    """One table, keyed by pk (S) and sk (N), and a folder."""
 
     def __init__(self, aws: Aws, folder: Path, *, existing: str = "", **options: Any) -> None:
         self.aws = aws
@@ -193,6 +204,16 @@ def order(number: int, **attributes: Any) -> str:
     return canonical({name: value for name, value in item.items() if value is not None})
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give the tests of the data path each engine; DynamoDB Local as far as it is to be proved, a sample otherwise."""
+    files = DATA_PATH if os.environ.get("PITRKIT_PROVE") else SAMPLE
+    if "engine" not in metafunc.fixturenames or metafunc.module.__name__.rpartition(".")[2] not in files:
+        return
+    alone = metafunc.definition.get_closest_marker("sandbox_alone")
+    engines = ["sandbox"] if alone else ["sandbox", "DynamoDB-Local"]
+    metafunc.parametrize("engine", engines, indirect=True, scope="module")
+
+
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
     with pytest.MonkeyPatch.context() as patch, Sandbox() as running:
@@ -202,7 +223,17 @@ def sandbox() -> Iterator[Sandbox]:
 
 
 @pytest.fixture(scope="module")
-def aws(sandbox: Sandbox) -> Aws:
+def engine(sandbox: Sandbox, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The DynamoDB that the tests are about: the sandbox's or DynamoDB Local. All else is the sandbox's."""
+    name = getattr(request, "param", "sandbox")
+    with pytest.MonkeyPatch.context() as patch:
+        if name != "sandbox":
+            patch.setenv("AWS_ENDPOINT_URL_DYNAMODB", request.getfixturevalue("local_url"))
+        yield name
+
+
+@pytest.fixture(scope="module")
+def aws(engine: str) -> Aws:
     return Aws.connect()
 
 

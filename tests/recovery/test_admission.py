@@ -97,6 +97,7 @@ def past_and_future():
     return [{"N": seconds(now + timedelta(hours=hours))} for hours in (-1, 1)]
 
 
+@pytest.mark.sandbox_alone("DynamoDB Local deletes what has expired at once, so it cannot be looked at")
 def test_expired_items_are_counted_and_left_alone_unless_they_are_asked_for(expiring, make_order):
     past, future = past_and_future()
     changes = [
@@ -144,6 +145,7 @@ def test_nothing_is_taken_for_expired_where_ttl_may_not_be_read(bench):
     assert Admission.of(Forbidden(), bench.table).ttl_attribute == ""
 
 
+@pytest.mark.sandbox_alone("DynamoDB Local fails with InternalFailure where the service refuses the item")
 def test_an_old_item_that_an_index_added_since_would_refuse_is_left_for_a_person(aws, tmp_path, make_bench, make_order):
     indexed = make_bench(aws, tmp_path)
     fitting = indexed.change(make_order(1), None)

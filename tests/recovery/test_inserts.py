@@ -146,6 +146,7 @@ def test_a_key_that_somebody_puts_after_a_lost_call_did_not_is_theirs(batched, b
 
 
 @pytest.mark.parametrize("done", [True, False])
+@pytest.mark.sandbox_alone("it is the sandbox that fails on demand")
 def test_statements_that_fail_within_a_call_are_made_again_and_ours_once(sandbox, batched, bench, wanted, done):
     sandbox.faults.add(Fault("unprocessed", share=0.6, operations=(CALL,), done=done))
     ended = batched.apply()
@@ -258,6 +259,7 @@ def test_a_slow_pace_sends_one_at_a_time(bench, make_order):
 
 
 @pytest.mark.parametrize("seed", range(3))
+@pytest.mark.sandbox_alone("it is the sandbox that fails on demand")
 def test_under_all_faults_at_once_every_write_is_accounted_for_and_the_table_is_right(sandbox, bench, make_order, seed):
     images = [make_order(n) for n in range(150)]
     changes = [bench.change(image, None) for image in images[:90]]

@@ -29,7 +29,7 @@ VALUES = st.recursive(
     SCALARS,
     lambda inner: st.one_of(
         st.lists(inner, max_size=2).map(lambda value: {"L": value}),
-        st.dictionaries(st.text(max_size=3), inner, max_size=2).map(lambda value: {"M": value}),
+        st.dictionaries(st.text(min_size=1, max_size=3), inner, max_size=2).map(lambda value: {"M": value}),
     ),
     max_leaves=4,
 )
@@ -135,6 +135,7 @@ SCHEMA = {
 }
 
 
+@pytest.mark.sandbox_alone("only the sandbox has a past, and restores")
 @given(history=WRITES, damage=WRITES)
 @settings(max_examples=12)
 def test_restore_diff_and_revert_give_back_the_state_at_t(sandbox, shared, history, damage):

@@ -8,7 +8,7 @@ as it was by that route's undo. What each route promises about an item, and what
 - **Exports**: one record an item and window. Where the window of the damage holds nobody else's write to the item, the
   same as the stream; where it holds one from after the damage, it is left for a person if the record looks like damage.
   One from within the damage's window cannot be told from the damage, which the log's notes say. Items that a short
-  window's exports cannot tell are named in the notes, and not touched.
+  window's exports cannot tell are counted in the notes and named beside the log, and not touched.
 - **Three-way**: two copies, which are to the damage's window what one export's record is: it changes the same.
 - **Restore**: a copy at T1 against now. An item that looks damaged between the two is in scope, and put back to T1 if
   that is what the operator chose (`modified=revert`); by default modified items are left undecided.
@@ -18,7 +18,9 @@ attributes, else the item is left as `changed since` or `exists again`. On no ro
 damage changed, nor anything that others write while the plan is applied.
 """
 
+import json
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import Phase, event, example, given, note, settings
@@ -129,7 +131,7 @@ class Incident:
         return self._changes(log)
 
     def by_exports(self, until_at):
-        """The change set, the notes, and the edges of the windows of what exports tell up to *until_at*."""
+        """What exports tell up to *until_at*: the change set, the keys that they cannot tell, their windows' edges."""
         times = self.times
         width = L if self.options["narrow"] else None
         window = times.since_at, until_at
@@ -137,9 +139,13 @@ class Incident:
         started = export_log.start(self.aws, self.table, needed, bucket=BUCKET)
         done = export_log.wait(self.aws, started, poll_seconds=0.01)
         log = exported.read(self.aws, self.table, done, self.path("log"), since_at=window[0], until_at=until_at)
+        undecided = {json.loads(line)["key"] for line in (log.folder / exported.UNDECIDED).read_text().splitlines()}
         edges = list(window) if until_at - window[0] < L else [needed[0][0], *(end for _, end in needed)]
         assert (ONE_STEP_A_WINDOW in log.notes) == (len(log) > 0)
-        return self._changes(log), [one for one in log.notes if one != ONE_STEP_A_WINDOW], edges
+        said = [one for one in log.notes if one != ONE_STEP_A_WINDOW]
+        assert len(said) == (len(undecided) > 0)
+        assert all(one.startswith(f"Of {len(undecided)} item") for one in said)
+        return self._changes(log), undecided, edges
 
     def _changes(self, log):
         times = self.times
@@ -281,7 +287,7 @@ def check_told(incident, one, found, source):
     elif one.left == LEFT_EXPIRED:
         event(f"{source}: would expire again")
         assert one.left_as(LEFT_EXPIRED)
-        assert expired(found.wanted, incident.times.now_at)
+        assert expired(found.wanted, datetime.now(UTC))
     else:
         event(f"{source}: left, though it could be told")
         assert one.left_as(LEFT_ALSO_WRITTEN)
@@ -291,11 +297,11 @@ def check_told(incident, one, found, source):
 # -- exports and three-way
 
 
-def check_records(incident, outcome, edges, notes=()):
+def check_records(incident, outcome, edges, undecided=()):
     """What is promised where an item is told once between each two *edges*: by exports, or by two copies."""
     times = incident.times
     for one in outcome:
-        if any(text(one.item, {}) in said for said in notes):
+        if text(one.item, {}) in undecided:
             check_undecided(incident, one, edges[-1])
             continue
         check_kept(one, text(one.item, state_before(one.wrote, edges[-1])))
@@ -398,7 +404,7 @@ def check_restore(incident, outcome):
             assert one.untouched
         elif one.left == LEFT_EXPIRED:
             assert one.left_as(LEFT_EXPIRED)
-            assert expired(before, times.now_at)
+            assert expired(before, datetime.now(UTC))
         else:
             event("restore: in scope")
             assert (one.final, one.left) == (text(one.item, before), "")
@@ -427,8 +433,8 @@ def check(sandbox, bench, story, options):
     check_conditions(incident)
 
     stream = incident.by_stream()
-    exported_, notes, edges = incident.by_exports(times.until_at)
-    longer, longer_notes, longer_edges = incident.by_exports(times.log_until_at)
+    exported_, undecided, edges = incident.by_exports(times.until_at)
+    longer, longer_undecided, longer_edges = incident.by_exports(times.log_until_at)
     then, until = incident.copy(times.since_at), incident.copy(times.until_at)
     two = incident.between(then, until, TWO_COPIES)
     present = snapshot.take(incident.aws, incident.table, incident.path("present"), segments=1)
@@ -437,19 +443,18 @@ def check(sandbox, bench, story, options):
     with incident.recovered(stream, incident.policy()) as outcome:
         check_stream(incident, outcome)
     with incident.recovered(exported_, incident.policy()) as outcome:
-        check_records(incident, outcome, edges, notes)
+        check_records(incident, outcome, edges, undecided)
     with incident.recovered(longer, incident.policy()) as outcome:
-        check_records(incident, outcome, longer_edges, longer_notes)
+        check_records(incident, outcome, longer_edges, longer_undecided)
     with incident.recovered(two, incident.policy()) as outcome:
         check_records(incident, outcome, [times.since_at, times.until_at])
     with incident.recovered(one, incident.policy()) as outcome:
         check_restore(incident, outcome)
     check_default(incident, one)
 
-    # Exports of one window tell what two copies tell, but for what their notes name.
+    # Exports of one window tell what two copies tell, but for what they cannot.
     if len(edges) == 2:
-        named = {change.key for change in two if any(change.key in said for said in notes)}
-        assert [one for one in two if one.key not in named] == list(exported_)
+        assert [change for change in two if change.key not in undecided] == list(exported_)
 
 
 @pytest.fixture(scope="module")

@@ -36,6 +36,7 @@ def progress(shown, clock, *args, **more):
 
 def test_it_says_how_far_how_fast_and_how_long_still(shown, clock):
     with progress(shown, clock, "Reading Orders", 4000) as reading:
+        reading(0)
         clock.seconds += 2
         reading(1000)
         clock.seconds += 1
@@ -55,20 +56,36 @@ def test_waiting_is_told_by_its_state_and_its_time_alone(shown, clock):
 
 def test_without_a_total_it_says_no_share_and_no_end(shown, clock):
     with progress(shown, clock, "Reading") as reading:
+        reading(0)
         clock.seconds += 2
         reading(5)
     assert shown[1][0] == "Reading: 5 items, 2.5 items/s, 2 s"
+
+
+def test_what_an_earlier_run_did_counts_neither_for_the_rate_nor_for_the_time_to_go(shown, clock):
+    with progress(shown, clock, "Writing", 10_000, "writes") as writing:
+        clock.seconds += 5  # to look at what was done before
+        writing(9000)
+        clock.seconds += 2
+        writing(9200)
+        clock.seconds += 2
+    assert [text for text, _ in shown[1:]] == [
+        "Writing: 9,000 of 10,000 writes (90%), 5 s",
+        "Writing: 9,200 of 10,000 writes (92%), 100 writes/s, 7 s, about 8 s to go",
+        "Writing: done: 9,200 writes, 50 writes/s, 9 s",
+    ]
 
 
 def test_a_total_that_is_learnt_on_the_way_counts(shown, clock):
     with progress(shown, clock, "Planning") as planning:
         clock.seconds += 1
         planning(1, 2, "half")
-    assert planning.state == State("Planning", 1, 2, "items", "half", 1.0, "done")
+    assert planning.state == State("Planning", 1, 2, "items", "half", 1.0, "done", 1, 1.0)
 
 
 def test_more_than_was_estimated_is_told_without_the_estimate(shown, clock):
     with progress(shown, clock, "Reading", 10) as reading:
+        reading(0)
         clock.seconds += 2
         reading(12)
     assert shown[1][0] == "Reading: 12 items, 6 items/s, 2 s"

@@ -153,7 +153,15 @@ def test_an_incident_that_goes_on_must_be_sealed_again_and_then_is_intact(sealed
     audit = record.audit(sealed.folder)
     assert audit.ok
     assert audit.seals == 2
-    assert found(sealed) == [("resealed", "incident.json")]  # the journal has only grown
+    assert found(sealed) == []  # the journal has only grown, and the state is as the incident's own events left it
+
+
+def test_a_state_changed_by_hand_before_a_new_seal_is_named(sealed):
+    sealed.update("undo_done", undo={"ok": False})
+    state = sealed.folder / "incident.json"
+    state.write_text(state.read_text().replace("false", "true"))
+    record.seal(sealed)
+    assert found(sealed) == [("resealed", "incident.json")]
 
 
 def test_sealing_again_cannot_hide_a_change(sealed):

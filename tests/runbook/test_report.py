@@ -19,6 +19,7 @@ from pitrkit.recovery.journal import Entry, JournalWriter
 from pitrkit.recovery.plan import Policy, build
 from pitrkit.runbook import report, timeline, verdict
 from pitrkit.runbook.incident import Incident
+from pitrkit.runbook.recover import summary
 from pitrkit.runbook.timeline import Milestone
 
 AT = datetime(2026, 11, 23, 2, 14, 5, tzinfo=UTC)
@@ -374,10 +375,10 @@ def test_notebooks_run_are_listed_with_how_they_ended(story):
     runs = report.gather(story.incident).notebooks
     assert [(run["name"], run["ended"], run["seconds"]) for run in runs] == [
         ("01_select_table", "completed", None),
-        ("05_copy_back", "failed", 120.0),
+        ("05_copy_back", "stopped at the gate", 120.0),
         ("05_copy_back", "running", None),
     ]
-    assert "failed (GateClosed)2 min 00 s" in words(story.text())
+    assert "stopped at the gate2 min 00 s" in words(story.text())
 
 
 def test_the_timeline_is_in_order_and_says_what_lies_between():
@@ -424,3 +425,33 @@ DONE = {"applied": 3, "already": 0, "conflicts": 0, "failed": 0, "unsent": 0}
 def test_only_a_verified_copy_with_nothing_left_over_is_called_recovered(state, tone, title):
     reached = verdict.reach(json.loads(json.dumps(state)))
     assert (reached.tone, reached.title) == (tone, title)
+
+
+def test_a_wait_at_the_gate_is_no_failure_and_the_reports_own_run_is_told_apart(story):
+    ended = {"exit_code": 0, "error": ""}
+    story.incident.event(
+        "notebook_ended", notebook="notebooks/01_select_table.ipynb", ended="completed", seconds=75, **ended
+    )
+    story.incident.event("notebook_started", notebook="05_copy_back")
+    closed = {"exit_code": 3, "error": "GateClosed"}
+    story.incident.event("notebook_ended", notebook="notebooks/05_copy_back.ipynb", ended="failed", **closed)
+    story.incident.event("notebook_started", notebook="06_report")
+    told = words(story.text())
+    assert "05_copy_back" in told
+    assert "stopped at the gate" in told
+    assert "failed (GateClosed)" not in told
+    first, *_, last = report.gather(story.incident).notebooks
+    assert (first["seconds"], first["at"]) == (75, story.incident.clock() - timedelta(seconds=75))
+    assert last["ended"] == "this one"
+
+
+def test_a_terminals_summary_names_undo_and_clean_up_only_where_the_tables_last(story):
+    story.select()
+    story.restore()
+    story.incident.update("copy_counted", copies={"0123456789ab": {"slot": "", "applied": 3}})
+    assert "12_undo" in summary(story.incident)
+    assert "14_clean_up" in summary(story.incident)
+    told = summary(story.incident, lasting=False)
+    assert "12_undo" not in told
+    assert "14_clean_up" not in told
+    assert "report.html" in told
