@@ -60,7 +60,7 @@ def still_card(changes: ChangeSet, found: Found, first: Sequence[Change], column
         f"{changes.counts.removed:,} removed, {changes.counts.modified:,} modified and {changes.counts.inserted:,} "
         "inserted items to explore. Headless, the parameters `kinds`, `keys` and `where` say which are the damage."
     )
-    blocks: list[Block] = [Note(text, "muted"), _bar(found)]
+    blocks: list[Block] = [Note(text, "muted"), Facts((("scope", found.query.describe()),)), _bar(found)]
     blocks += [Bars(tuple(_still(one) for one in group.bars), group.title) for group in groups if group.bars]
     if first:
         names = changes.key_schema.names
@@ -73,7 +73,7 @@ def still_card(changes: ChangeSet, found: Found, first: Sequence[Change], column
         blocks.append(Grid((*heads, *sides), rows, caption))
     tag = Tag(things(len(found), "change"))
     data = {"counts": found.counts.to_dict(), "keys": [one.key for one in first]}
-    return View("explored pk-still", "Explore the changes", (tag,), tuple(blocks), data)
+    return View("explored", "Explore the changes", (tag,), tuple(blocks), data)
 
 
 def item_card(change: Change) -> View:

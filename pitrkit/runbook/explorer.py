@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from pitrkit.recovery.changes import ChangeSet
     from pitrkit.recovery.scope import Scope
+    from pitrkit.runbook.view import View
 
 COPIED = 5_000
 """Changes that are copied at once; all of them are saved."""
@@ -100,8 +101,7 @@ class Explorer(Control):
         self.grid.observe(lambda _change: self._opened(), names="opened")
         self.grid.observe(lambda _change: self._ticked(), names="picked")
         self._look()
-        first = [change for _, change in self._search.page(self._shown(), Sort(), 0, explored_views.STILL)]
-        self.view = explored_views.still_card(changes, self._shown(), first, self._columns[-1:], self._groups)
+        self.view = self._still()
         buttons = row(self.use, self.only, self.clear, self.copy, self.save)
         self.box = widgets.VBox([self.filters.box, self.found, buttons, self.said, self.facets, self.grid, self.item])
 
@@ -190,6 +190,11 @@ class Explorer(Control):
             for place, change in page
         ]
 
+    def _still(self) -> View:
+        found = self._shown()
+        first = [change for _, change in self._search.page(found, Sort(), 0, explored_views.STILL)]
+        return explored_views.still_card(self._changes, found, first, self._columns[-1:], self._groups)
+
     def _draw_charts(self) -> None:
         if self._found is None:
             return
@@ -263,6 +268,7 @@ class Explorer(Control):
             self.said.value = error_card(error)._repr_html_()
             return
         self._scope, self.words = scope, words
+        self.show(self._still())
         self._say(f"Scope: {words}. {said}", "good")
 
     def _names_in(self, found: Found) -> list[str]:

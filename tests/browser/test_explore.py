@@ -80,7 +80,7 @@ def explore(opened, page):
     status = panel.get_by_role("status")
     rows = panel.locator("tr[data-row]")
     status.get_by_text(f"1 to 10 of {MANY:,} changes").wait_for()
-    assert not panel.locator(".pk-still").is_visible(), "the still picture makes room for the live one"
+    assert not panel.locator(".pk-view-explored").is_visible(), "the still picture makes room for the live one"
 
     # By keys alone: down into the next page, to the end, and open the last item.
     rows.first.focus()

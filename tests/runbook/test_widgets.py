@@ -103,9 +103,10 @@ def test_a_control_works_as_before_once_it_was_shown_and_its_card_can_be_replace
         assert "another card" in str(control)
     explorer = controls(tmp_path / "again")[3]
     outputs(explorer)
-    explorer.where.value = "kind == 'removed'"
+    explorer.filters.where.value = "kind == 'removed'"
     explorer.use.click()
     assert explorer.scope.where == "kind == 'removed'"
+    assert "items where kind == 'removed'" in str(explorer), "the saved notebook shows what was taken"
 
 
 @pytest.mark.parametrize(("place", "words"), [
