@@ -10,10 +10,10 @@ import orjson
 from pitrkit.dynamodb.items import attributes
 from pitrkit.recovery.query import Query, Side, Term
 from pitrkit.recovery.scope import KINDS
-from pitrkit.runbook.blocks import Bar, BarRow, Bars, Block, Code, Facts, Grid, Note, Segment, Tag
+from pitrkit.runbook.blocks import Bar, BarRow, Bars, Block, Cell, Code, Facts, Grid, Note, Segment, Tag
 from pitrkit.runbook.live import Group, Part, PressBar
 from pitrkit.runbook.tree import tree
-from pitrkit.runbook.values import folded, key_text, things, value_text, visible
+from pitrkit.runbook.values import folded, key_text, shortened, things, value_text, visible
 from pitrkit.runbook.view import View
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def still_card(changes: ChangeSet, found: Found, first: Sequence[Change], column
         names = changes.key_schema.names
         heads = ("kind", *(f"={visible(name)}" for name in names), "changed")
         sides = [f"{visible(name)} {when}" for name in columns for when in ("then", "now")]
-        rows = tuple((Tag(one.kind, one.kind), *(cell["text"] for cell in cells(one, names, columns))) for one in first)
+        rows = tuple(_still_row(one, names, columns) for one in first)
         caption = (
             f"The first {len(first):,} of {len(found):,}, in key order" if len(found) > len(first) else "All of them"
         )
@@ -74,6 +74,11 @@ def still_card(changes: ChangeSet, found: Found, first: Sequence[Change], column
     tag = Tag(things(len(found), "change"))
     data = {"counts": found.counts.to_dict(), "keys": [one.key for one in first]}
     return View("explored", "Explore the changes", (tag,), tuple(blocks), data)
+
+
+def _still_row(change: Change, keys: Sequence[str], columns: Sequence[str]) -> tuple[Cell, ...]:
+    texts = [str(cell["text"]) for cell in cells(change, keys, columns)]
+    return (Tag(change.kind, change.kind), *(shortened(text, 48) for text in texts))
 
 
 def item_card(change: Change) -> View:
@@ -109,7 +114,7 @@ def cells(change: Change, keys: Sequence[str], columns: Sequence[str]) -> list[d
 
 
 def _cell(typed: Any) -> str:
-    return folded(value_text(typed), 80)
+    return shortened(value_text(typed), 120)
 
 
 def charts(
@@ -174,7 +179,7 @@ def _print(place: int, names: tuple[str, ...], count: int, query: Query) -> Pres
 def _shift(place: int, one: Shift, attribute: str, query: Query) -> PressBar:
     then, now = side_words(one.then), side_words(one.now)
     tone = "removed" if one.now is None else "inserted" if one.then is None else "modified"
-    label = "long values" if one.long else f"{folded(then, 40)} → {folded(now, 40)}"
+    label = "long values" if one.long else f"{shortened(then, 28)} → {shortened(now, 28)}"
     terms = shift_terms(one, attribute)
     usable = bool(terms)
     does = "Show only those." if usable else "It cannot be filtered by a press; write a condition in Where."
@@ -227,4 +232,6 @@ def _bar(found: Found) -> Bar:
 
 def _still(one: PressBar) -> BarRow:
     label = {"modified": "changed", "inserted": "added", "removed": "removed"}
-    return BarRow(folded(one.label, 60), tuple(Segment(label[part.tone], part.count, part.tone) for part in one.parts))
+    return BarRow(
+        shortened(one.label, 60), tuple(Segment(label[part.tone], part.count, part.tone) for part in one.parts)
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -223,6 +222,5 @@ def _leaf(name: str, then: Typed | None, now: Typed | None, depth: int, *, told:
 def _side(typed: Typed, text: str, shown: Shown) -> Side:
     whole = text if shown.length else ""
     if "B" in typed and len(typed["B"]) > _BASE64:
-        whole = " ".join(re.findall(".{1,76}", typed["B"][:WHOLE]))
-        return Side(shown, whole, cut=len(typed["B"]) > WHOLE)
+        return Side(shown, typed["B"][:WHOLE], cut=len(typed["B"]) > WHOLE)
     return Side(shown, whole[:WHOLE], cut=len(whole) > WHOLE)
