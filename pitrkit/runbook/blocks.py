@@ -6,8 +6,10 @@ escaped; it need not be clean.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
+from urllib.parse import quote
 
 from pitrkit.runbook.values import visible
 
@@ -18,6 +20,8 @@ Tone = Literal["", "good", "warn", "bad", "info", "muted", "removed", "modified"
 
 _MARKS: dict[Tone, str] = {"good": "ok", "warn": "!", "bad": "!!", "info": "i"}
 _BAR = 40
+_RELATIVE = re.compile(r"(?:\.\./)*[\w][\w .~/-]*\.(?:ipynb|html)\Z", re.ASCII)
+"""Links lead to notebooks and reports nearby: no scheme, no host, no absolute path."""
 
 
 class Block(Protocol):
@@ -43,7 +47,30 @@ class Tag:
         return self.text
 
 
-Cell = str | Tag
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A way to a notebook, or to a file of the incident.
+
+    Attributes:
+        text: What is read.
+        href: Relative path; anything else is not followed, and shown as text.
+        strong: Whether it is the way on.
+    """
+
+    text: str
+    href: str
+    strong: bool = False
+
+    @property
+    def target(self) -> str:
+        """The path as a URL, blank where it is none of ours."""
+        return quote(self.href, safe="/.-_~") if _RELATIVE.match(self.href) else ""
+
+    def __str__(self) -> str:
+        return self.text
+
+
+Cell = str | Tag | Link
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +207,36 @@ class Code:
 
 
 @dataclass(frozen=True, slots=True)
+class Fold:
+    """Text that is seen only when it is unfolded."""
+
+    block: ClassVar[str] = "fold"
+    summary: str
+    text: str
+
+    @property
+    def rows(self) -> list[str]:
+        """Its lines."""
+        return self.text.split("\n")
+
+    def lines(self) -> list[str]:
+        """Return how much there is: whoever reads text alone has no way to fold it."""
+        return [f"({self.summary}: {len(self.rows)} lines, folded)"]
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """The heading of a part of a view."""
+
+    block: ClassVar[str] = "heading"
+    text: str
+
+    def lines(self) -> list[str]:
+        """Return it."""
+        return [self.text]
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """A step of the runbook."""
 
@@ -199,6 +256,19 @@ class Steps:
         """Return the steps in one line."""
         marks = {"done": "x", "current": ">", "to come": " "}
         return ["  ".join(f"[{marks[step.state]}] {step.number} {step.name}" for step in self.steps)]
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Ways on, the strong ones like buttons."""
+
+    block: ClassVar[str] = "links"
+    links: tuple[Link, ...]
+    label: str = ""
+
+    def lines(self) -> list[str]:
+        """Return the ways in one line."""
+        return [" ".join(part for part in (self.label, "  ".join(f"-> {link}" for link in self.links)) if part)]
 
 
 @dataclass(frozen=True, slots=True)

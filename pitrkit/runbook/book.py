@@ -89,6 +89,10 @@ class Book:
         steps = STEPS_WITHOUT_RESTORE if self.without_restore or has_log(data) else STEPS
         return views.incident_strip(self.aws.caller(), self.aws.endpoint_url, data, steps)
 
+    def link(self, notebook: str) -> str:
+        """Return the path to this incident's own copy of *notebook*."""
+        return f"{notebook}.ipynb"
+
     @property
     def data(self) -> dict[str, Any]:
         """What the incident's state file says now."""
@@ -136,9 +140,9 @@ class Book:
         return self.incident.path(*Path(kept).parts)
 
     def command(self, notebook: str, digest: str, **parameters: Any) -> str:
-        """Return the one command that runs *notebook* headless with the approval of *digest*."""
+        """Return the one command that runs *notebook* headless with the approval of *digest*, or a blank without."""
         if given := os.environ.get(COMMAND_VARIABLE):
-            return given.replace("{digest}", digest)
+            return given.replace("{digest}", digest) if digest else given.replace(" --approve {digest}", "")
         return approve_command(notebook, digest, incident=self.incident.id, **parameters)
 
 

@@ -12,7 +12,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -44,6 +44,7 @@ class State:
         note: A word more, e.g. a status.
         seconds: Time taken so far.
         ended: Blank while it runs.
+        before: Units that an earlier run had done.
     """
 
     label: str
@@ -53,11 +54,12 @@ class State:
     note: str = ""
     seconds: float = 0.0
     ended: Literal["", "done", "stopped"] = ""
+    before: float = 0
 
     @property
     def rate(self) -> float:
         """Units a second, 0 while that cannot be said."""
-        return self.done / self.seconds if self.seconds > 0 else 0.0
+        return (self.done - self.before) / self.seconds if self.seconds > 0 else 0.0
 
     @property
     def eta_seconds(self) -> float | None:
@@ -137,16 +139,24 @@ class Progress:
         """Say how far it is: *done* units of *total*; blanks keep what was said before."""
         self._advance(done, total, note, "")
 
+    def resumed(self, before: float) -> None:
+        """Say that an earlier run had done so much already: it says nothing about how fast this one is."""
+        with self._lock:
+            self.state = replace(self.state, done=max(self.state.done, before), before=before)
+
+    def html(self) -> str:
+        """Return what the notebook shows of the present state."""
+        return self.state.to_html()
+
     def _advance(self, done: float, total: float | None, note: str, ended: Literal["", "done", "stopped"]) -> None:
         with self._lock:
-            self.state = State(
-                self.state.label,
-                done,
-                self.state.total if total is None else total,
-                self.state.unit,
-                note or self.state.note,
-                self._clock() - self._started,
-                ended,
+            self.state = replace(
+                self.state,
+                done=done,
+                total=self.state.total if total is None else total,
+                note=note or self.state.note,
+                seconds=self._clock() - self._started,
+                ended=ended,
             )
             if ended or self._shown is None or self._clock() - self._shown >= BETWEEN_UPDATES:
                 self._publish()
@@ -154,7 +164,7 @@ class Progress:
     def _publish(self) -> None:
         self._shown = self._clock()
         if self._show is not None:
-            self._show(str(self.state), self.state.to_html())
+            self._show(str(self.state), self.html())
         if self._file:
             line = json.dumps(asdict(self.state)) + "\n"
             try:

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from pitrkit.runbook.change_views import attributes_view, counts_card, samples_view
-from pitrkit.runbook.copy_views import (
-    applied_card,
-    gate_card,
-    intent_card,
-    plan_card,
-    scope_words,
-    verified_card,
-)
+from pitrkit.runbook.copy_views import gate_card, intent_card, plan_card, scope_words, stale_card, tally_card
 from pitrkit.runbook.incident_views import (
     audit_card,
     caller_strip,
     error_card,
     incident_strip,
     incidents_list,
+    interrupted_card,
     note,
     report_card,
 )
 from pitrkit.runbook.log_views import exports_card
+from pitrkit.runbook.outcome_views import (
+    applied_card,
+    conflict_card,
+    conflicts_card,
+    counted,
+    stopped_card,
+    verified_card,
+)
 from pitrkit.runbook.table_views import (
     backup_card,
     backups_list,
@@ -40,6 +42,9 @@ __all__ = [
     "backup_card",
     "backups_list",
     "caller_strip",
+    "conflict_card",
+    "conflicts_card",
+    "counted",
     "counts_card",
     "error_card",
     "exports_card",
@@ -47,6 +52,7 @@ __all__ = [
     "incident_strip",
     "incidents_list",
     "intent_card",
+    "interrupted_card",
     "note",
     "picked_time",
     "plan_card",
@@ -55,8 +61,11 @@ __all__ = [
     "restoration_card",
     "samples_view",
     "scope_words",
+    "stale_card",
+    "stopped_card",
     "table_card",
     "tables_overview",
+    "tally_card",
     "verified_card",
     "window_view",
 ]

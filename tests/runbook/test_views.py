@@ -359,7 +359,9 @@ class Document(HTMLParser):
 OURS = {
     *("div", "span", "style", "table", "thead", "tbody", "tr", "th", "td", "pre", "mark"),
     *("svg", "line", "text", "rect", "title", "g", "path", "circle"),
+    *("a", "details", "summary"),
 }
+NEARBY = re.compile(r"(\.\./)*[\w][\w .~/%-]*\.(ipynb|html)", re.ASCII)
 
 
 def checked(view: views.View) -> Document:
@@ -368,7 +370,8 @@ def checked(view: views.View) -> Document:
     found = Document(html)
     assert not found.open
     assert set(found.elements) <= OURS
-    assert not [name for name, _ in found.attributes if name.startswith("on") or name in {"src", "href"}]
+    assert not [name for name, _ in found.attributes if name.startswith("on") or name == "src"]
+    assert all(NEARBY.fullmatch(value) for name, value in found.attributes if name == "href")
     assert "url(" not in html
     assert "@import" not in html
     for text in (found.text.replace("\n", ""), str(view).replace("\n", "")):
