@@ -16,7 +16,7 @@ from threading import Event
 from typing import Any, Literal, get_args
 
 from pitrkit.dynamodb.items import Image, Key, canonical, key_of, without_replication
-from pitrkit.dynamodb.session import Ambiguous, Aws, Throttled
+from pitrkit.dynamodb.session import Ambiguous, Aws, Throttled, answered_at
 from pitrkit.dynamodb.tables import utc
 from pitrkit.errors import AwsError, BadInput
 
@@ -43,7 +43,7 @@ class StreamRecord:
         before: Its image before, None where it did not exist; without replication attributes, like `after`.
         after: Its image afterwards, None where it no longer exists.
         ttl: Whether the service deleted it because it had expired.
-        sequence: Its number; of two records of one item, the later one's is larger.
+        sequence: Its number, as the service writes it.
     """
 
     at: datetime
@@ -61,8 +61,8 @@ class Shard:
 
     Attributes:
         closed: Whether it is written to no more, so that it has an end.
-        trimmed: Whether records of its line that came before it, or of its own beginning, are gone.
-        first_at: Date of the first record found in it, or found after some were found to be gone.
+        opened_at: When its reading began, or went on after records were found to be gone, by the service's clock.
+        first_at: Date of the first record found from then on.
         passed_end: Whether the window's end lies in it or before it, so that its children are behind that.
         silent: Whether it was taken to be read to the present because nothing more came.
         gone: Whether the service has dropped the shard itself.
@@ -71,7 +71,7 @@ class Shard:
     id: str
     parent: str
     closed: bool
-    trimmed: bool = False
+    opened_at: datetime | None = None
     first_at: datetime | None = None
     passed_end: bool = False
     silent: bool = False
@@ -128,6 +128,7 @@ class ShardReader:
                 iterator = "" if shard.gone else self._iterator(shard, last)
                 continue
             fruitless = 0
+            shard.opened_at = shard.opened_at or answered_at(answer)
             iterator = answer.get("NextShardIterator") or ""
             if answer["Records"]:
                 rows = [self._record(row) for row in answer["Records"]]
@@ -173,10 +174,10 @@ class ShardReader:
             return True
         if error.code not in {"TrimmedDataAccessException", "ResourceNotFoundException"}:
             return False
+        shard.opened_at = shard.first_at = None
         if error.code == "ResourceNotFoundException":
-            self.call("describe_stream", StreamArn=self.arn, Limit=1)  # raises, if it is the stream that is gone
-            shard.gone = True
-        shard.trimmed, shard.first_at = True, None
+            answer = self.call("describe_stream", StreamArn=self.arn, Limit=1)  # raises, if the stream itself is gone
+            shard.opened_at, shard.gone = answered_at(answer), True
         return True
 
     def _record(self, row: dict[str, Any]) -> StreamRecord:

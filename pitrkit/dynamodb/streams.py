@@ -9,7 +9,6 @@ Source: Amazon DynamoDB Developer Guide, "Change data capture for DynamoDB Strea
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -127,7 +126,6 @@ class Reading:
         self._pages: Queue[_Page] = Queue(_PAGES_HELD)
         self._done: dict[str, Shard] = {}
         self._begun_at = datetime.max.replace(tzinfo=UTC)
-        self._begun = time.monotonic()
         self._last_at = self.since_at
 
     def __iter__(self) -> Iterator[StreamRecord]:
@@ -158,8 +156,6 @@ class Reading:
         for shard in found.values():
             if shard.parent in found:
                 found[shard.parent].closed = True  # as it has children, whatever was true when its page was read
-            else:
-                shard.trimmed = bool(shard.parent) and shard.parent not in self._done
         return found
 
     def _ready(self, shards: dict[str, Shard]) -> list[Shard]:
@@ -225,18 +221,20 @@ class Reading:
     def _conclude(self) -> None:
         """Find out what was covered."""
         shards = self._done.values()
-        # What is gone was older than 24 hours, and than what was found next.
-        kept_at = self._begun_at + timedelta(seconds=time.monotonic() - self._begun) - RETENTION
+        # What may be gone is older than 24 hours, and than what was found next.
         gone = [
-            min(kept_at, shard.first_at + timedelta(seconds=1)) if shard.first_at else kept_at
+            min(
+                shard.opened_at - RETENTION,
+                shard.first_at + timedelta(seconds=1) if shard.first_at else shard.opened_at,
+            )
             for shard in shards
-            if shard.trimmed
+            if shard.opened_at is not None
         ]
         asked = self.since_at
         self.since_at = max(asked, *map(_next_second, (self._stream.created_at, *gone)))
         if self.since_at > asked:
             young = self.since_at == _next_second(self._stream.created_at)
-            why = "the stream is no older" if young else "what was older is trimmed"
+            why = "the stream is no older" if young else "what is older may be trimmed"
             self.notes.append(f"It begins at {self.since_at:%Y-%m-%d %H:%M:%S} UTC: {why}.")
         if not self._stream.enabled:
             self.notes.append("The stream is switched off: writes since then are not in it.")

@@ -24,7 +24,7 @@ last written at `t` in a window:
   It then was there at S exactly if `before` has it, with a new image and last written at U - L or later.
 
 So everything is told exactly, but for one moment: when an item was deleted that was made less than 15 minutes before.
-Its step is dated at the very end of the stretch.
+Its step is `undated`, and has the very end of the stretch.
 
 The service says that a window's ends may be off by a minute. So leave a minute on each side of the damage. An item is
 `Undecided`, and not told of, where it would be told on account of a record that is missing and of a write within that

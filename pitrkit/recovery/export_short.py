@@ -134,10 +134,13 @@ class Evidence:
             return _undecided(records, "the export that ends where the stretch begins holds a later write")
         if before.micros < begin + SLACK // _MICRO:
             return _undecided(records, "it was written too close to where the last export begins")
-        return self._step(before, before.after, None, self._until - 1)
+        return self._step(before, before.after, None, self._until - 1, undated=True)
 
-    def _step(self, record: Record, before: bytes | None, after: bytes | None, at: int) -> Step:
-        return Step(record.key.decode(), self._since_at, moment(at), _text(before), _text(after), single=False)
+    def _step(
+        self, record: Record, before: bytes | None, after: bytes | None, at: int, *, undated: bool = False
+    ) -> Step:
+        texts = _text(before), _text(after)
+        return Step(record.key.decode(), self._since_at, moment(at), *texts, single=False, undated=undated)
 
 
 def micros(at: datetime) -> int:

@@ -1,12 +1,17 @@
-"""A change log out of incremental exports: read, with what exports cannot tell named in its notes."""
+"""A change log out of incremental exports: what they cannot tell is counted in its notes, and named beside it.
+
+The keys of such items are content of the table, so they are in a file of the log's folder and not in its notes, which
+go into records.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import islice
 from pathlib import Path
+
+import orjson
 
 from pitrkit.dynamodb.export import Export
 from pitrkit.dynamodb.session import Aws
@@ -14,9 +19,10 @@ from pitrkit.dynamodb.tables import Table
 from pitrkit.recovery import export_log
 from pitrkit.recovery.export_short import Undecided
 from pitrkit.recovery.log import EXPORTS, ChangeLog, write
+from pitrkit.recovery.steps import Step
 
-KEYS_NAMED = 20
-"""How many keys of items that cannot be told are named; all are counted."""
+UNDECIDED = "undecided.jsonl"
+"""File in a log's folder: a line of JSON for each item that exports cannot tell, its `key` and `why`."""
 
 
 @dataclass(slots=True)
@@ -31,11 +37,9 @@ class _Covered:
     def notes(self) -> list[str]:
         if not self.undecided:
             return []
-        keys = ", ".join(one.key for one in islice(self.undecided, KEYS_NAMED))
-        more = f" and {len(self.undecided) - KEYS_NAMED:,} more" if len(self.undecided) > KEYS_NAMED else ""
         count = len(self.undecided)
         words = f"Of {count:,} item{'s' * (count != 1)} exports cannot tell what happened, so this log lacks them."
-        return [f"{words} Look at them by a restored copy or the stream: {keys}{more}."]
+        return [f"{words} Their keys are in {UNDECIDED} beside it: look at them by a restored copy or the stream."]
 
 
 def read(
@@ -63,12 +67,18 @@ def read(
         BadInput: An export is missing or not of this table, or a file of one is missing, damaged or foreign.
     """
     covered = _Covered(since_at, until_at)
+
+    def told() -> Iterator[Step]:
+        yield from steps
+        lines = (orjson.dumps({"key": one.key, "why": one.why}) + b"\n" for one in covered.undecided)
+        (folder / UNDECIDED).write_bytes(b"".join(lines))
+
     folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     steps = export_log.steps(
         aws, done, table.key_schema, since_at, until_at, undecided=covered.undecided, work=folder.parent,
         on_progress=on_progress,
     )  # fmt: skip
     return write(
-        steps, folder, table=table.name, key_schema=table.key_schema, source=EXPORTS, since_at=since_at,
+        told(), folder, table=table.name, key_schema=table.key_schema, source=EXPORTS, since_at=since_at,
         until_at=until_at, covered=covered,
     )  # fmt: skip

@@ -272,10 +272,9 @@ class _Found:
         entry = (-steps[0].at.timestamp(), steps[0].key)
         (heappushpop if len(self._first) >= KEYS else heappush)(self._first, entry)
         for step in steps:
-            known = step.single or step.after is None
             self.single = self.single and step.single
-            self.exact = self.exact and known
-            self.lower = _ends([*self.lower, step.at if known else step.before_at])
+            self.exact = self.exact and step.exact
+            self.lower = _ends([*self.lower, step.at if step.exact else step.before_at])
             self.upper = _ends([*self.upper, step.at])
 
     def burst(self, changes: ChangeLog) -> Burst:

@@ -1,8 +1,8 @@
 """Change logs: every step that the items of a table went through in a window, as a stream or exports tell it.
 
-A log is a folder: `steps.parquet` (key, kind, before_at, at, before, after, single, by; sorted by key, then by `at`,
-then in the order of arrival) and `log.json`, which is written last and makes it complete. So one item's history lies
-together, and whatever is asked of a log is answered in bounded memory, one history at a time.
+A log is a folder: `steps.parquet` (key, kind, before_at, at, before, after, single, by, undated; sorted by key, then
+by `at`, then in the order of arrival) and `log.json`, which is written last and makes it complete. So one item's
+history lies together, and whatever is asked of a log is answered in bounded memory, one history at a time.
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ _SCHEMA = pa.schema(
         ("after", _TEXT),
         ("single", pa.bool_()),
         ("by", _TEXT),
+        ("undated", pa.bool_()),
     ]
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -248,7 +249,7 @@ def write(
         for step in steps:
             compacted[not step.single] += 1
             times = (_micros(step.before_at), _micros(step.at))
-            yield (step.key, step.kind, *times, step.before, step.after, step.single, step.by)
+            yield (step.key, step.kind, *times, step.before, step.after, step.single, step.by, step.undated)
 
     with writing(folder, complete=_META, clear=_ROWS) as work:
         kinds = arrange(rows(), folder / _ROWS, work, _SCHEMA, by="at")

@@ -24,8 +24,10 @@ SAME_ATTRIBUTE = "others have written attributes that the damage had changed"
 MADE_AGAIN = "others have made an item under this key after the damage had removed it"
 MADE_BY_DAMAGE = "others have written to an item that the damage had made"
 SAME_STEP = "the source tells it as one change together with later writes by others"
+UNDATED = "the source does not tell whether it was removed by the damage or after it"
 GAP = "the log lacks a write to it"
 EXPIRED = "it expired by what the damage had written"
+PERHAPS_EXPIRED = "it was removed: by others, or because it expired by what the damage had written"
 
 _LONGEST_EXPIRED = 5 * 366 * 86_400
 """Seconds. What expired longer ago is not deleted by TTL. Source: Developer Guide, "Time to Live"."""
@@ -51,15 +53,15 @@ class Damage:
         Raises:
             BadInput: The scope's condition cannot be evaluated on this step.
         """
-        # The moment of a single write is known, and so is that of a removal: it comes last.
-        exact = step.single or step.after is None
-        if step.at < self.since_at or (step.at if exact else step.before_at) >= self.until_at:
+        if step.at < self.since_at or (step.at if step.exact else step.before_at) >= self.until_at:
             return False
         return looks_like(step, self.scope)
 
-    def shared(self, step: Step) -> bool:
-        """Return whether a damage step contains a write from after the damage, which is somebody else's."""
-        return step.at >= self.until_at
+    def doubt(self, step: Step) -> str:
+        """Return why a damage step contains, or may be, a later write, which is somebody else's; empty if it is not."""
+        if step.at < self.until_at:
+            return ""
+        return UNDATED if step.undated else SAME_STEP
 
 
 def looks_like(step: Step, scope: Scope) -> bool:
@@ -83,21 +85,21 @@ def change_of(history: Iterable[Step], damage: Damage) -> Change | None:
     merge: _Merge | None = None
     for step in history:
         hit = damage.holds(step)
-        if merge is None and hit:
-            merge = _Merge(step.key, wanted=step.before, last=step.before)
         if merge is None:
-            continue
-        if step.before != merge.last:
+            if not hit:
+                continue
+            merge = _Merge(step.key, wanted=step.before, last=step.before, left=step.before)
+        elif step.before != merge.last:
             merge.review = merge.review or GAP
         if hit:
-            merge.review = merge.review or (SAME_STEP if damage.shared(step) else "")
+            merge.review = merge.review or damage.doubt(step)
         elif merge.others(step):
             merge = None
             continue
         merge.last = step.after
-    if merge is None or merge.wanted == merge.last:
-        return None
-    return Change(merge.key, kind_of(merge.wanted, merge.last), merge.wanted, merge.last, merge.review)
+        if merge.wanted == merge.last and not merge.review:
+            merge = None
+    return merge.change() if merge is not None else None
 
 
 @dataclass(slots=True)
@@ -108,6 +110,7 @@ class _Merge:
         key: Its key.
         wanted: What it should be.
         last: What it is.
+        left: What others left last.
         made_again: Whether others have made another item after the damage had removed it.
         review: Why a person has to look at it.
     """
@@ -115,6 +118,7 @@ class _Merge:
     key: Key
     wanted: Image | None
     last: Image | None
+    left: Image | None
     made_again: bool = False
     review: str = ""
 
@@ -122,9 +126,11 @@ class _Merge:
         """Merge a step by others; return whether the damage is over with it."""
         if step.after == self.wanted:
             return True
+        self.left = step.after
         if step.after is None:
-            if step.by == "ttl" and self._made_to_expire(step):
-                self.review = self.review or EXPIRED
+            # Exports do not tell the service's deletions from others'.
+            if (step.by == "ttl" or not step.single) and self._made_to_expire(step):
+                self.review = self.review or (EXPIRED if step.by == "ttl" else PERHAPS_EXPIRED)
                 return False
             return not self.made_again
         if step.before is None:
@@ -140,6 +146,14 @@ class _Merge:
                 self.review = self.review or SAME_ATTRIBUTE
             self.wanted = with_attributes(self.wanted, step.after, clean)
         return self.wanted == step.after
+
+    def change(self) -> Change | None:
+        """Return the change whose revert makes it what it should be, None where it is that."""
+        # In review, the damage may have come back to its beginning: over what others have left.
+        wanted = self.wanted if self.wanted != self.last else self.left
+        if wanted == self.last:
+            return None
+        return Change(self.key, kind_of(wanted, self.last), wanted, self.last, self.review)
 
     def _made_to_expire(self, step: Step) -> bool:
         """Return whether the damage wrote what looks like an expiry in the past, which was not there before."""

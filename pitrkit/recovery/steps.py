@@ -22,6 +22,7 @@ class Step:
         after: Its image at the step's end, None where it no longer exists. Never equal to `before`.
         single: Whether it is exactly one write. An export's step may stand for several: exports give an item once.
         by: Who wrote: `ttl`, the service's own deletion of expired items; empty where the source does not tell.
+        undated: Whether a removal's moment is not known, so that `at` is only the last one that it may have been.
     """
 
     key: Key
@@ -31,6 +32,12 @@ class Step:
     after: Image | None
     single: bool
     by: Literal["", "ttl"] = ""
+    undated: bool = False
+
+    @property
+    def exact(self) -> bool:
+        """Return whether `at` is the moment of it all: it is a single write, or a removal, which comes last."""
+        return self.single or (self.after is None and not self.undated)
 
     @property
     def kind(self) -> Literal["removed", "modified", "inserted"]:

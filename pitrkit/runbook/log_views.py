@@ -131,7 +131,7 @@ def _steps(steps: Sequence[Step]) -> Samples:
 
 def _when(step: Step) -> str:
     by = f", by {step.by.upper()}" if step.by else ""
-    when = _second(step.at) if step.single or step.after is None else f"{_second(step.before_at)} to {_second(step.at)}"
+    when = _second(step.at) if step.exact else f"{_second(step.before_at)} to {_second(step.at)}"
     return f"{step.kind} {when}{by}"
 
 

@@ -147,7 +147,7 @@ def locate(
     earliest_at = now() - timedelta(hours=hours)
     begin = since or iso(max(earliest_at, reach.earliest_at) if reach else earliest_at)
     wanted = reading.asked(book, source=source, since=begin, until="", width_minutes=width_minutes)
-    damage = Scope.parse(kinds, "", where, book.table().key_schema)
+    damage = Scope.parse(kinds, "", where, book.table().key_schema, steps=True)
     _, told = reading.read(book, wanted, bucket=bucket)
     found = reading.located(book, told, damage)
     return Place(log_views.located_card(found), iso(found.restore_at))

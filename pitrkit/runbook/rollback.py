@@ -16,7 +16,7 @@ from pitrkit.recovery.changes import ChangeSet
 from pitrkit.recovery.export_log import Window
 from pitrkit.recovery.log import EXPORTS, STREAM, ChangeLog
 from pitrkit.recovery.routes import routes
-from pitrkit.recovery.scope import Scope
+from pitrkit.recovery.scope import EVERYTHING, Scope
 from pitrkit.runbook import log_views, plans, reading, views
 from pitrkit.runbook.book import OF_A_COMPARISON, Book
 from pitrkit.runbook.incident import now
@@ -45,6 +45,8 @@ class Log(Shows):
 
     def locate(self, *, kinds: str = "", keys: str = "", where: str = "") -> View:
         """Return when what looks like this began and ended, in how many items, and how sure that is.
+
+        Where all are blank, it is what was described last in this incident.
 
         Args:
             kinds: `removed`, `modified`, `inserted`, with commas between; blank for all.
@@ -89,7 +91,10 @@ class Log(Shows):
         return Damage(book, self.log, found, self.since_at, self.until_at)
 
     def _damage(self, kinds: str, keys: str, where: str) -> Scope:
-        return Scope.parse(kinds, keys, where, self.log.key_schema)
+        """Return what damage looks like; said of nothing, it looks as it did when it was described last."""
+        wanted = Scope.parse(kinds, keys, where, self.log.key_schema, steps=True)
+        known = self.book.data.get("scope")
+        return Scope.from_dict(known) if wanted == EVERYTHING and known else wanted
 
 
 @dataclass(frozen=True)

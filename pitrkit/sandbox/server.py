@@ -242,7 +242,7 @@ class Sandbox:
             own = control.Control(
                 self.clock, lambda: self.truth() if self.truth else None, self.faults, self.exports, self.expire
             )
-            lookups = Lookups(self.clock)
+            lookups, streams = Lookups(self.clock), Streams(self.clock)
             layers: list[Layer] = [
                 lookups.recorded,
                 metering.counted,
@@ -257,7 +257,7 @@ class Sandbox:
             ]
             services: dict[str, list[Layer]] = {
                 "dynamodb": layers,
-                "dynamodbstreams": [lookups.recorded, _errors, _answering(Streams(self.clock).operations())],
+                "dynamodbstreams": [streams.dated, lookups.recorded, _errors, _answering(streams.operations())],
                 "cloudwatch": [_errors, metrics],
                 "cloudtrail": [_errors, _answering(lookups.operations())],
             }

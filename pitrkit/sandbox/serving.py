@@ -59,11 +59,13 @@ class _Handler(MotoRequestHandler):  # type: ignore[misc] # moto is untyped
         if sent is not None and sent < 0:
             return
         code, _, reason = status.partition(" ")
-        self.send_response(int(code), reason or HTTPStatus(int(code)).phrase)
+        given = {name.lower() for name, _ in headers}
+        respond = self.send_response_only if "date" in given else self.send_response  # which gives this machine's date
+        respond(int(code), reason or HTTPStatus(int(code)).phrase)
         for name, value in headers:
             if name.lower() != "connection":
                 self.send_header(name, value)
-        if "content-length" not in {name.lower() for name, _ in headers}:
+        if "content-length" not in given:
             self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body[:sent])

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import base64
 import binascii
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import orjson
 
 from pitrkit.sandbox.clock import Clock
 from pitrkit.sandbox.shards import Shard, Stream
-from pitrkit.sandbox.wire import Handler, Native, Request, ServiceError, invalid, moment, timestamp
+from pitrkit.sandbox.wire import Handler, Native, Reply, Request, ServiceError, invalid, moment, timestamp
 
 PAGE_RECORDS = 1000
 PAGE_BYTES = 1024 * 1024
@@ -77,6 +78,11 @@ class Streams:
             "GetShardIterator": self.iterator,
             "GetRecords": self.records,
         }
+
+    def dated(self, request: Request, inner: Handler) -> Reply:
+        """Layer that dates replies by the clock: what is trimmed is told by its age."""
+        reply = inner(request)
+        return replace(reply, headers=(*reply.headers, ("Date", format_datetime(self.clock.now(), usegmt=True))))
 
     def listing(self, request: Request, _inner: Handler) -> dict[str, Any]:
         """List streams, those that were switched off less than 24 hours ago, too."""

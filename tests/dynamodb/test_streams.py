@@ -14,6 +14,7 @@ from pitrkit.dynamodb.session import Aws
 from pitrkit.dynamodb.streams import Stream
 from pitrkit.dynamodb.tables import KeyAttribute, KeySchema
 from pitrkit.errors import AwsError, BadInput
+from pitrkit.sandbox import Sandbox
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 KEY = KeySchema((KeyAttribute("pk", "S", "HASH"),))
@@ -61,7 +62,8 @@ class Service:
     def call(self, service, operation, *, table="", **params):
         assert (service, table) == ("dynamodbstreams", "Orders")
         with self.lock:
-            return getattr(self, operation)(params)
+            date = self.now.strftime("%a, %d %b %Y %H:%M:%S GMT")
+            return getattr(self, operation)(params) | {"ResponseMetadata": {"HTTPHeaders": {"date": date}}}
 
     def describe_stream(self, params):
         names = list(self.shards)
@@ -75,11 +77,7 @@ class Service:
             if parent:
                 rows[-1]["ParentShardId"] = parent
         more = {"LastEvaluatedShardId": page[-1]} if start + self.listed < len(names) else {}
-        date = self.now.strftime("%a, %d %b %Y %H:%M:%S GMT")
-        return {
-            "StreamDescription": {"Shards": rows, **more},
-            "ResponseMetadata": {"HTTPHeaders": {"date": date}},
-        }
+        return {"StreamDescription": {"Shards": rows, **more}}
 
     def get_shard_iterator(self, params):
         name = params["ShardId"]
@@ -224,7 +222,7 @@ def test_what_is_trimmed_while_it_is_read_makes_the_log_begin_later():
     found = reading(service)
     assert versions(list(found), "a") == [1, 2, 6, 7, 8]
     assert found.since_at == NOON + timedelta(minutes=6, seconds=1)
-    assert "begins at 2026-11-20 12:06:01 UTC: what was older is trimmed" in found.notes[0]
+    assert "begins at 2026-11-20 12:06:01 UTC: what is older may be trimmed" in found.notes[0]
 
 
 def test_a_shard_that_is_gone_before_it_is_read_is_said_too():
@@ -316,3 +314,33 @@ def create(aws, name, stream):
         BillingMode="PAY_PER_REQUEST",
         **({"StreamSpecification": stream} if stream else {}),
     )
+
+
+def test_shards_that_turned_over_are_read_and_what_a_day_has_trimmed_is_said(monkeypatch):
+    with Sandbox(ticking=False, busy_records=20) as sandbox:
+        for name, value in sandbox.environment().items():
+            monkeypatch.setenv(name, value)
+        sandbox.clock.set(NOON)
+        aws = Aws.connect()
+        create(aws, "Orders", {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"})
+        for hour in range(30):
+            sandbox.clock.set(NOON + HOUR * hour)
+            for pk in "abcdef":
+                item = {"pk": {"S": pk}, **n(hour)}
+                aws.call("dynamodb", "put_item", TableName="Orders", Item=item)
+        sandbox.clock.set(NOON + HOUR * 30)
+        table = tables.describe(aws, "Orders")
+        stream = streams.describe(aws, table)
+        assert stream is not None
+        asked = streams.read(aws, stream, table.key_schema, NOON + HOUR * 10, NOON + HOUR * 20, pause=0)
+        inside = list(asked)
+        for pk in "abcdef":
+            assert versions(inside, pk) == list(range(10, 20))
+        assert (asked.since_at, asked.until_at) == (NOON + HOUR * 10, NOON + HOUR * 20)
+        whole = streams.read(aws, stream, table.key_schema, NOON, NOON + HOUR * 40, pause=0)
+        found = list(whole)
+        for pk in "abcdef":
+            assert versions(found, pk) == list(range(7, 30))
+        assert NOON + HOUR * 6 <= whole.since_at <= NOON + HOUR * 7 + timedelta(seconds=1)
+        assert NOON + HOUR * 30 <= whole.until_at < NOON + HOUR * 31
+        assert "may be trimmed" in whole.notes[0]

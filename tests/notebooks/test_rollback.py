@@ -100,14 +100,18 @@ def test_one_item_is_shown_as_it_was_at_chosen_moments(shop, damaged):
     key = attributes(canonical(shop.truth.deleted[0]))
     since, until = window(shop.truth)
     code, said = shop.pitrkit("run", "01", "-p", "table", "Orders", "-p", "incident", "item")
+    before = iso(shop.truth.good_at - timedelta(minutes=1))
     code, said = shop.pitrkit(
         "run", "10", "-p", "incident", "item", "-p", "source", "stream", "-p", "since", since, "-p", "until", until,
-        "-p", "key", json.dumps(key), "-p", "key_at", f"{since},{until}", "-p", "kinds", "removed",
+        "-p", "key", json.dumps(key), "-p", "key_at", f"{before},{since},{until}", "-p", "kinds", "removed",
+        "-p", "bucket", EXPORTS_BUCKET,
     )  # fmt: skip
     assert code == 3, said
     shown = output(shop, "item", "log.history")
-    assert re.search(rf"{since[:10]} {since[11:19]} UTC +there", shown), shown
-    assert re.search(rf"{until[:10]} {until[11:19]} UTC +not there", shown), shown
+    for moment, state, source in (
+        (before, "there", "a filtered export"), (since, "there", "stream"), (until, "not there", "stream"),
+    ):  # fmt: skip
+        assert re.search(rf"{moment[:10]} {moment[11:19]} UTC +{state} +{source}", shown), shown
 
 
 @pytest.mark.parametrize("route", ROUTES)
@@ -122,6 +126,8 @@ def test_each_route_stops_at_its_gate_then_makes_the_table_right_and_its_undo_gi
     assert shop.tables() == tables, "no table was made"
     data = shop.incident(route)
     assert (data["plan"]["puts"], data["plan"]["updates"]) == (len(shop.truth.deleted), len(shop.truth.mangled))
+    assert data["scope"]["where"] == shop.truth.where, "the approved run knows what was described"
+    assert "Counted as damage" in (shop.folder / route / "report.html").read_text() or route == "full"
     assert data["verify"]["ok"] is True
     assert shop.pitrkit("audit", route)[0] == 0
 

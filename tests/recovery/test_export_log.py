@@ -1,5 +1,6 @@
 """What exports tell of a stretch of time is what happened in it, to the microsecond at both ends."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from itertools import count, pairwise
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from pitrkit.dynamodb import tables
 from pitrkit.dynamodb.items import canonical
 from pitrkit.errors import BadInput
-from pitrkit.recovery import export_log
+from pitrkit.recovery import export_log, exported
 from pitrkit.recovery.export_log import windows
 from pitrkit.recovery.export_short import Undecided
 from pitrkit.recovery.steps import Step
@@ -136,6 +137,7 @@ def test_a_stretch_too_short_to_export_is_told_exactly_at_both_ends_or_said_to_b
         assert (one.before_at, one.single, one.by) == (since_at, False, "")
         made_at = last_write(own, UNTIL - L, UNTIL) if state(own, UNTIL - L) or state(own, UNTIL) else None
         assert one.at == made_at if made_at else since_at <= one.at < UNTIL
+        assert one.undated == (made_at is None)
     for one in undecided:
         own = histories[one.key.split('"')[5]]
         assert one.why
@@ -285,10 +287,11 @@ def test_both_spellings_of_the_service_are_read(sandbox, aws, table, plain, suff
     assert undecided == []
 
 
-def test_a_deletion_of_what_was_just_made_is_told_with_the_end_as_its_time(sandbox, aws):
+def test_a_deletion_of_what_was_just_made_is_told_without_its_time(sandbox, aws):
     histories = {"brief": [(SINCE - 3 * MINUTE, "a"), (UNTIL - MINUTE, None), (UNTIL + MINUTE, "b")]}
     steps, undecided = told(aws, past(sandbox, aws, histories), SINCE, UNTIL)
-    assert steps == [Step(key_text("brief"), SINCE, UNTIL - MICRO, text("brief", "a"), None, single=False)]
+    brief = text("brief", "a")
+    assert steps == [Step(key_text("brief"), SINCE, UNTIL - MICRO, brief, None, single=False, undated=True)]
     assert undecided == []
 
 
@@ -312,3 +315,14 @@ def test_a_damaged_export_stops_the_log_with_the_files_name(sandbox, aws, table,
         sandbox.faults.clear()
     with pytest.raises(BadInput, match=r"AWSDynamoDB/.+ is (missing|damaged|foreign)"):
         told(aws, table, UNTIL - L, UNTIL, done)
+
+
+def test_a_log_counts_what_exports_cannot_tell_and_names_it_beside_itself_only(sandbox, aws, tmp_path):
+    histories = {"brief": [(UNTIL - L + MICRO, "a"), (UNTIL - MINUTE, None)], "hit": [(UNTIL - MINUTE, "b")]}
+    table = past(sandbox, aws, histories)
+    log = exported.read(aws, table, ran(aws, table, SINCE, UNTIL), tmp_path / "log", since_at=SINCE, until_at=UNTIL)
+    assert [step.key for step in log] == [key_text("hit")]
+    assert any(note.startswith("Of 1 item exports cannot tell") for note in log.notes)
+    assert "brief" not in " ".join(log.notes)
+    (line,) = (log.folder / exported.UNDECIDED).read_text().splitlines()
+    assert json.loads(line)["key"] == key_text("brief")

@@ -24,6 +24,9 @@ REMOVED = Scope(("removed",))
 MANGLED = Scope(where="after.v == 'bad'")
 
 
+BURSTS = st.tuples(st.integers(60, 400), st.integers(1, 900), st.integers(0, 80_000))  # how many, how long, from when
+
+
 def at(second):
     return NOON + timedelta(seconds=second)
 
@@ -40,9 +43,10 @@ def mangling(pk, second):
     return Step(canonical({"pk": {"S": pk}}), at(second), at(second), image(pk, "good"), image(pk, "bad"), single=True)
 
 
-def exported(pk, begin, last, after="bad"):
+def exported(pk, begin, last, after="bad", *, undated=False):
     left = None if after is None else image(pk, after)
-    return Step(canonical({"pk": {"S": pk}}), at(begin), at(last), image(pk, "good"), left, single=False)
+    of = canonical({"pk": {"S": pk}}), at(begin), at(last), image(pk, "good")
+    return Step(*of, left, single=False, undated=undated)
 
 
 def recorded(steps, folder, source=STREAM):
@@ -85,6 +89,13 @@ def test_a_removal_in_an_export_is_dated_to_the_moment(log):
     assert found.precision.startswith("exact")
 
 
+def test_a_removal_of_which_exports_tell_no_moment_is_bounded(log):
+    found = locate(log([exported("a", 300, 600, None, undated=True)], EXPORTS), REMOVED)
+    assert (found.began.earliest, found.began.latest) == (at(300), at(600))
+    assert found.restore_at == at(299)
+    assert found.precision.startswith("bounds")
+
+
 def test_an_item_hit_twice_is_one_item(log):
     steps = [
         mangling("a", 10),
@@ -95,9 +106,9 @@ def test_an_item_hit_twice_is_one_item(log):
 
 
 @settings(deadline=None, max_examples=20)
-@given(st.integers(0, 2**32), st.integers(1, 3000), st.integers(60, 400), st.integers(1, 900), st.integers(0, 80_000))
-def test_a_burst_stands_out_among_ordinary_deletions(*drawn):
-    seed, noise, count, length, start = drawn
+@given(st.integers(0, 2**32), st.integers(1, 3000), BURSTS)
+def test_a_burst_stands_out_among_ordinary_deletions(seed, noise, burst):
+    count, length, start = burst
     count = max(count, 20 * noise * length // 86_400)  # a burst is denser than the noise, or it is none
     chance = random.Random(seed)
     rows = [removal(f"n{number}", chance.randrange(86_400)) for number in range(noise)]

@@ -44,10 +44,10 @@ def step(second, before, after, *, by=""):
     return Step(own, at(second), at(second), before, after, single=True, by=by)
 
 
-def window(begin, last, before, after):
+def window(begin, last, before, after, *, undated=False):
     """What an export of a window that begins at *begin* tells of an item last written at *last*."""
     one = step(last, before, after)
-    return Step(one.key, at(begin), at(last), before, after, single=False)
+    return Step(one.key, at(begin), at(last), before, after, single=False, undated=undated)
 
 
 @pytest.fixture
@@ -245,10 +245,11 @@ def test_a_deletion_by_ttl_is_damage_only_where_it_is_asked_for(changes):
     assert changes(gone, where="by == 'ttl'") == [Change(key(), "removed", item(v="1"), None)]
 
 
-def test_an_item_that_expired_by_the_damage_goes_to_review(changes):
-    def expiring(moment):
-        return canonical({**attributes(item()), "expires": {"N": str(int(moment.timestamp()))}})
+def expiring(moment):
+    return canonical({**attributes(item()), "expires": {"N": str(int(moment.timestamp()))}})
 
+
+def test_an_item_that_expired_by_the_damage_goes_to_review(changes):
     steps = [
         step(110, expiring(at(9e6)), expiring(at(-60))),
         step(400, expiring(at(-60)), None, by="ttl"),
@@ -285,6 +286,23 @@ def test_an_exports_step_that_was_written_after_the_damage_goes_to_review(change
 def test_a_removal_in_an_export_is_dated_to_the_moment(changes):
     assert changes(window(0, 250, item(v="1"), None), source=EXPORTS) == []
     assert changes(window(0, 199, item(v="1"), None), source=EXPORTS) == [Change(key(), "removed", item(v="1"), None)]
+
+
+def test_a_removal_of_which_exports_tell_no_moment_goes_to_review_if_it_may_lie_after_the_damage(changes):
+    gone = window(0, 250, item(v="1"), None, undated=True)
+    assert changes(gone, source=EXPORTS) == [Change(key(), "removed", item(v="1"), None, merge.UNDATED)]
+    gone = window(0, 199, item(v="1"), None, undated=True)
+    assert changes(gone, source=EXPORTS) == [Change(key(), "removed", item(v="1"), None)]
+    assert changes(window(200, 250, item(v="1"), None, undated=True), source=EXPORTS) == []
+
+
+def test_an_item_that_may_have_expired_by_the_damage_goes_to_review_as_exports_do_not_tell_who_removed_it(changes):
+    marked, bad = expiring(at(9e6)), expiring(at(-60))
+    assert changes(window(0, 110, marked, bad), window(150, 400, bad, None), where="after.expires", source=EXPORTS) == [
+        Change(key(), "removed", marked, None, merge.PERHAPS_EXPIRED)
+    ]
+    kept = [window(0, 110, item(v="1"), item(v="bad")), window(150, 400, item(v="bad"), None)]
+    assert changes(*kept, where="after.v == 'bad'", source=EXPORTS) == []
 
 
 # -- the plan

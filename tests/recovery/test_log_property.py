@@ -92,9 +92,11 @@ class Item:
 @given(
     st.fixed_dictionaries({pk: st.none() | st.dictionaries(st.sampled_from(NAMES), VALUES) for pk in ITEMS}),
     st.lists(WRITES, max_size=14),
+    st.tuples(st.integers(0, 14), st.integers(0, 14)) | st.just((0, 14)),
 )
-def test_a_revert_leaves_what_good_writers_alone_would_have_or_it_is_for_review(states, writes):
+def test_a_revert_leaves_what_good_writers_alone_would_have_or_it_is_for_review(states, writes, window):
     items = {pk: Item(state) for pk, state in states.items()}
+    begin, end = sorted(window)
     steps, moments = [], []
     for second, (pk, who, action) in enumerate(writes):
         before, after = items[pk].real, written(items[pk].real, action)
@@ -104,15 +106,17 @@ def test_a_revert_leaves_what_good_writers_alone_would_have_or_it_is_for_review(
         steps.append(Step(image(pk, {}), at, at, image(pk, before), image(pk, after), single=True))
         if who == "damage":
             moments.append(f'"{at.isoformat()}"')
+        if who == "damage" and begin <= second <= end:  # what looks like it at other times is none
             items[pk].damage(after)
         else:
             items[pk].write(after)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        window = {"since_at": NOON, "until_at": NOON + timedelta(hours=1)}
-        log = write(steps, folder / "log", table="t", key_schema=KEY, source=STREAM, **window)
+        whole = {"since_at": NOON, "until_at": NOON + timedelta(hours=1)}
+        log = write(steps, folder / "log", table="t", key_schema=KEY, source=STREAM, **whole)
+        asked = {"since_at": NOON + timedelta(seconds=begin), "until_at": NOON + timedelta(seconds=end + 1)}
         damage = Scope(where=f"contains(`[{','.join(moments)}]`, at)")
-        changes = {change.key: change for change in log.changes(folder / "changes", damage=damage, **window)}
+        changes = {change.key: change for change in log.changes(folder / "changes", damage=damage, **asked)}
     for pk, item in items.items():
         change = changes.get(image(pk, {}))
         real, good = image(pk, item.real), image(pk, item.good)
