@@ -158,7 +158,7 @@ def interrupted(live):
 
 
 def test_an_interrupted_copy_says_that_it_is_safe_what_is_done_and_how_to_go_on(interrupted):
-    live, copy, card = interrupted
+    live, _, card = interrupted
     done = live.book.data["apply"]
     assert 0 < done["applied"] < ITEMS
     assert done["applied"] + done["unsent"] == ITEMS
@@ -282,7 +282,7 @@ def test_groups_and_keys_narrow_what_is_decided_together(met):
 
 
 def test_headless_a_parameter_decides_all_and_ours_waits_at_its_gate(met):
-    live, copy = met
+    live, _ = met
     later = live.planned()
     assert later.plan.empty, "what was written meanwhile is nothing that may be planned over"
     with pytest.raises(GateClosed) as closed:
