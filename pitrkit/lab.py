@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pitrkit.errors import BadInput
 from pitrkit.runbook.front import notebooks_folder
-from pitrkit.runbook.incident import ROOT_VARIABLE
+from pitrkit.runbook.incident import ROOT_VARIABLE, WORKING_COPY_VARIABLE
 
 WORKING_COPY = "runbook"
 FIRST = "00_start_here.ipynb"
@@ -61,7 +61,12 @@ def run(folder: Path, *, environment: Mapping[str, str], options: list[str], fre
     ]
     if os.geteuid() == 0 and "--allow-root" not in options:
         command.append("--allow-root")  # in a container there is nobody else to be; it listens on loopback
-    variables = {ROOT_VARIABLE: str(folder / "incidents"), **os.environ, **environment}
+    variables = {
+        ROOT_VARIABLE: str(folder / "incidents"),
+        **os.environ,
+        **environment,
+        WORKING_COPY_VARIABLE: str(place),
+    }
     running = subprocess.Popen(command, env=variables)  # noqa: S603 -- our own interpreter, no shell
     # A closed terminal or a service manager ends us; JupyterLab must not live on without its sandbox.
     ending = (signal.SIGTERM, signal.SIGHUP)

@@ -47,6 +47,9 @@ def test_the_notebooks_and_templates_travel_in_it(installed):
     assert sorted(path.name for path in (installed / "pitrkit" / "_notebooks").glob("*.ipynb")) == NAMES
     templates = {path.name for path in (ROOT / "pitrkit").rglob("*.j2")}
     assert templates == {path.name for path in installed.rglob("*.j2")}
+    for ending in ("js", "css"):
+        scripts = {path.name for path in (ROOT / "pitrkit" / "runbook").rglob(f"*.{ending}")}
+        assert scripts == {path.name for path in (installed / "pitrkit").rglob(f"*.{ending}")}
 
 
 def test_installed_it_lays_a_working_copy_into_the_current_folder(installed, tmp_path):

@@ -20,6 +20,7 @@ Tone = Literal["", "good", "warn", "bad", "info", "muted", "removed", "modified"
 
 _MARKS: dict[Tone, str] = {"good": "ok", "warn": "!", "bad": "!!", "info": "i"}
 _BAR = 40
+_TALL = 12
 _RELATIVE = re.compile(r"(?:\.\./)*[\w][\w .~/-]*\.(?:ipynb|html)\Z", re.ASCII)
 """Links lead to notebooks and reports nearby: no scheme, no host, no absolute path."""
 
@@ -75,10 +76,11 @@ Cell = str | Tag | Link
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Labels and what stands behind each."""
+    """Labels and what stands behind each; *flow* puts them side by side."""
 
     block: ClassVar[str] = "facts"
     rows: tuple[tuple[str, Cell], ...]
+    flow: bool = False
 
     def lines(self) -> list[str]:
         """Return one line for each fact."""
@@ -121,6 +123,11 @@ class Grid:
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     caption: str = ""
+
+    @property
+    def tall(self) -> bool:
+        """Whether it scrolls by itself on a screen; printed, it is whole."""
+        return len(self.rows) > _TALL
 
     def lines(self) -> list[str]:
         """Return the caption, the headings and the rows, in columns."""
@@ -238,11 +245,17 @@ class Heading:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A step of the runbook."""
+    """A step of the runbook; *href* leads to its notebook."""
 
     number: str
     name: str
     state: Literal["done", "current", "to come"]
+    href: str = ""
+
+    @property
+    def link(self) -> Link:
+        """The way to its notebook."""
+        return Link(f"{self.number} {self.name}", self.href)
 
 
 @dataclass(frozen=True, slots=True)

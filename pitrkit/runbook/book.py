@@ -10,30 +10,30 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from pitrkit.dynamodb import tables
 from pitrkit.dynamodb.pitr import iso
-from pitrkit.dynamodb.session import Aws
+from pitrkit.dynamodb.session import Aws, Caller
 from pitrkit.dynamodb.tables import Table
-from pitrkit.errors import BadInput, InputNeeded
-from pitrkit.runbook import record, views
-from pitrkit.runbook.incident import Incident, Into, now
+from pitrkit.errors import BadInput, InputNeeded, RecordAltered
+from pitrkit.runbook import record, views, whereabouts, working_copy
+from pitrkit.runbook.blocks import Link
+from pitrkit.runbook.incident import STATE, Incident, Into, checked_id, now, root_folder
+from pitrkit.runbook.place import Place
+from pitrkit.runbook.standing import standing
+from pitrkit.runbook.view import Shows
 from pitrkit.runbook.views import View
 from pitrkit.runbook.widgets import Choice
 
-STEPS = ("select", "pick", "restore", "diff", "copy", "report")
-"""The steps of the classic route in order, as `incident.json` names the ones that are done."""
-
-STEPS_WITHOUT_RESTORE = ("select", "log", "diff", "copy", "report")
-"""Those of the route without a restore."""
-
 OF_A_COMPARISON = ("changes", "scoped_changes", "diff", "scope", "scoped", "plan", "approval", "apply", "verify")
 """What the incident knows because two tables were compared; void when another copy takes the place of the first."""
+
+JUST_BEGUN = timedelta(hours=1)
+"""How long an incident without a name of its own is joined instead of opening another of the same table."""
 
 COMMAND_VARIABLE = "PITRKIT_APPROVE_COMMAND"
 """Environment variable by which `pitrkit recover` says how to open its gate; `{digest}` stands for the plan's."""
@@ -64,16 +64,26 @@ class Book:
         aws = aws or connect()
         caller = aws.caller()
         opened = Incident.open(only(incident), account=caller.account, region=caller.region)
+        working_copy.lay_out(opened)
         return cls(aws, opened, without_restore)
 
     @classmethod
     def begin(cls, incident: str, *, table: str, aws: Aws) -> Book:
-        """Return the book of an incident of *table*, new if there is none of that name; a blank name makes one up."""
+        """Return the book of an incident of *table*, new if there is none of that name.
+
+        A blank name makes one up, unless an incident of this table was opened here moments ago and nothing has come of
+        it yet: a cell that is run twice must not leave two.
+        """
         caller = aws.caller()
         opened = Incident.open(
-            incident or new_id(table), create=True, account=caller.account, region=caller.region, table=table
+            incident or _just_begun(table, caller) or new_id(table),
+            create=True,
+            account=caller.account,
+            region=caller.region,
+            table=table,
         )
         opened.update("incident_joined", caller=caller.arn, endpoint=aws.endpoint_url)
+        working_copy.lay_out(opened)
         return cls(aws, opened)
 
     def _repr_html_(self) -> str:
@@ -86,12 +96,26 @@ class Book:
     def strip(self) -> View:
         """Return who and where one is, and which steps are done."""
         data = self.incident.data
-        steps = STEPS_WITHOUT_RESTORE if self.without_restore or has_log(data) else STEPS
-        return views.incident_strip(self.aws.caller(), self.aws.endpoint_url, data, steps)
+        stands = standing(data, without_restore=self.without_restore)
+        links = {stage.notebook: self.link(stage.notebook) for stage in stands.stages}
+        return views.incident_strip(self.sign(), data, stands, links)
+
+    def sign(self) -> Place:
+        """Return the account's sign."""
+        return whereabouts.sign(self.aws.caller(), self.aws.endpoint_url)
 
     def link(self, notebook: str) -> str:
         """Return the path to this incident's own copy of *notebook*."""
-        return f"{notebook}.ipynb"
+        return working_copy.link(notebook, self.incident.id)
+
+    def onward(self) -> View:
+        """Return the link to where the incident goes on."""
+        stands = standing(self.data, without_restore=self.without_restore)
+        more = [("00_start_here", "all incidents")]
+        if self.data.get("copies"):
+            more.insert(0, ("12_undo", "take the copy back"))
+        onward = Link(stands.notebook, self.link(stands.notebook), strong=True)
+        return views.onward(self.incident.id, stands, (onward, *(Link(text, self.link(name)) for name, text in more)))
 
     @property
     def data(self) -> dict[str, Any]:
@@ -146,11 +170,6 @@ class Book:
         return approve_command(notebook, digest, incident=self.incident.id, **parameters)
 
 
-def has_log(data: Mapping[str, Any]) -> bool:
-    """Return whether an incident, as its `incident.json` has it, went the route without a restore."""
-    return data.get("route") in {"stream", "export"}
-
-
 def connect() -> Aws:
     """Return the account and region that the environment names, as any AWS client finds them.
 
@@ -165,6 +184,17 @@ def connect() -> Aws:
     return aws
 
 
+def here(aws: Aws, incident: str = "") -> View:
+    """Return the strip of an incident that exists, else who is asking and where.
+
+    Raises:
+        BadInput: The incident belongs to another account or region.
+    """
+    if incident and (root_folder() / checked_id(incident) / STATE).is_file():
+        return Book.open(incident, aws=aws).strip()
+    return views.caller_strip(whereabouts.sign(aws.caller(), aws.endpoint_url))
+
+
 def approve_command(notebook: str, digest: str, **parameters: Any) -> str:
     """Return `pitrkit run NOTEBOOK` with *parameters*, blanks left out, and the approval of *digest*."""
     words = ["pitrkit", "run", notebook]
@@ -174,10 +204,34 @@ def approve_command(notebook: str, digest: str, **parameters: Any) -> str:
     return shlex.join(words)
 
 
-def incidents() -> Choice:
-    """Return a widget that offers the incidents of this folder, the last changed first."""
+def incidents(incident: str = "") -> Choice | Settled:
+    """Return a widget that offers the incidents of this folder, the last changed first; none where it is settled.
+
+    Args:
+        incident: The one that is meant, blank if that is not said.
+    """
     found = Incident.existing()
-    return Choice("incident", [(f"{one.id}  ({one.data.get('table') or 'no table yet'})", one.id) for one in found])
+    if incident or len(found) == 1:
+        return Settled(incident or found[0].id)
+    return Choice("incident", [(_described(one), one.id) for one in found])
+
+
+def _described(one: Incident) -> str:
+    try:
+        return f"{one.id}  ({one.data.get('table') or 'no table yet'})"
+    except RecordAltered:
+        return f"{one.id}  (its state cannot be read)"
+
+
+@dataclass(frozen=True)
+class Settled(Shows):
+    """Stands in for the widget where it is clear which incident is meant."""
+
+    value: str
+
+    def view(self) -> View:
+        """Return which one it is."""
+        return views.note(f"Incident {self.value}", "muted")
 
 
 def only(incident: str) -> str:
@@ -198,9 +252,30 @@ def only(incident: str) -> str:
     return found[0].id
 
 
+def _just_begun(table: str, caller: Caller) -> str:
+    """Return the incident of *table* that was opened last if nothing has come of it yet, blank if there is none."""
+    mine = {"table": table, "account": caller.account, "region": caller.region}
+    for one in Incident.existing():
+        try:
+            data = one.data
+        except RecordAltered:
+            continue  # named where incidents are listed
+        if any(data.get(name) != value for name, value in mine.items()):
+            continue
+        opened_at = datetime.fromisoformat(str(data["created_at"]))
+        fresh = now() - opened_at < JUST_BEGUN and set(data.get("steps") or {}) <= {"select"}
+        # Several made on purpose bear names of their own.
+        return one.id if fresh and one.id.startswith(f"{_slug(table)}-2") and not data.get("restored_table") else ""
+    return ""
+
+
+def _slug(table: str) -> str:
+    return re.sub(r"[^A-Za-z0-9-]", "-", table)[:60].strip("-")
+
+
 def new_id(table: str, at: datetime | None = None) -> str:
     """Return a name for a new incident of *table*, e.g. `Orders-20261123-021405`."""
-    return f"{re.sub(r'[^A-Za-z0-9-]', '-', table)[:60].strip('-')}-{(at or now()).strftime('%Y%m%d-%H%M%S')}"
+    return f"{_slug(table)}-{(at or now()).strftime('%Y%m%d-%H%M%S')}"
 
 
 def flag(value: str, name: str, allowed: tuple[str, ...]) -> str:

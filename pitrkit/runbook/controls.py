@@ -20,16 +20,13 @@ from pitrkit.runbook.blocks import Block, Code, Grid, Note
 from pitrkit.runbook.gate import CLICK_LASTS, SHORTEST
 from pitrkit.runbook.incident import now
 from pitrkit.runbook.incident_views import error_card, note
-from pitrkit.runbook.table_views import tables_overview
 from pitrkit.runbook.values import moment, things, visible
 from pitrkit.runbook.view import View
 
 if TYPE_CHECKING:
     from pitrkit.runbook.incident import Clock
-    from pitrkit.runbook.select import Overview
 
 WIDE = {"description_width": "9em"}
-_ROWS = 8
 
 
 class Control:
@@ -58,85 +55,6 @@ class Control:
         self.view = view
         if self._shown is not None:
             self._shown.update(view)
-
-
-class TablePicker(Control):
-    """A list of tables with their protection and window, and a field that filters it by name.
-
-    Args:
-        overviews: The tables.
-        value: Name of the table chosen already, blank if none is.
-    """
-
-    def __init__(self, overviews: Sequence[Overview], value: str = "") -> None:
-        self.view = tables_overview(overviews)
-        self._chosen = value
-        self._filtering = False
-        self._options = [(_table_label(one), one.name) for one in overviews]
-        self.filter = widgets.Text(
-            description="Filter",
-            placeholder="part of a table's name",
-            tooltip="Show only tables whose name contains this",
-            style=WIDE,
-            layout={"width": "32em"},
-        )
-        self.list = widgets.Select(
-            description="Table",
-            options=self._options,
-            value=value if value in self._names() else None,
-            rows=max(2, min(_ROWS, len(self._options))),
-            tooltip="The damaged table",
-            style=WIDE,
-            layout={"width": "auto"},
-        )
-        self.said = widgets.HTML()
-        self.filter.observe(self._filter_changed, names="value")
-        self.list.observe(self._list_changed, names="value")
-        self.box = widgets.VBox([self.filter, self.list, self.said])
-        self._say()
-
-    @property
-    def value(self) -> str:
-        """Name of the chosen table, blank until one is chosen."""
-        return self._chosen
-
-    def _names(self) -> set[str]:
-        return {name for _, name in self._options}
-
-    def _filter_changed(self, change: Mapping[str, Any]) -> None:
-        wanted = change["new"].strip().lower()
-        shown = [(label, name) for label, name in self._options if wanted in name.lower()]
-        self._filtering = True  # new options make the widget select its first one by itself
-        try:
-            self.list.options = shown
-            self.list.value = self._chosen if self._chosen in {name for _, name in shown} else None
-        finally:
-            self._filtering = False
-        self._say(f"{things(len(shown), 'table')} of {len(self._options):,} shown. " if wanted else "")
-
-    def _list_changed(self, change: Mapping[str, Any]) -> None:
-        if not self._filtering and change["new"]:
-            self._chosen = change["new"]
-            self._say()
-
-    def _say(self, before: str = "") -> None:
-        if not self._chosen:
-            said = note(f"{before}No table is chosen yet.")
-        elif self._chosen in self._names():
-            said = note(f"{before}Chosen: {self._chosen}. Run the next cell.", "good")
-        else:
-            said = note(f"{before}{self._chosen} is no table here.", "warn")
-        self.said.value = said._repr_html_()
-
-
-def _table_label(one: Overview) -> str:
-    found = one.protection
-    if found is None:
-        return f"{one.name}   (PITR: not allowed to see)"
-    if found.window is None:
-        return f"{one.name}   (PITR {'on, nothing restorable yet' if found.enabled else 'off'})"
-    ends = f"{found.window.earliest_at:%Y-%m-%d %H:%M} to {found.window.latest_at:%Y-%m-%d %H:%M} UTC"
-    return f"{one.name}   (PITR on, {ends})"
 
 
 class Choice(Control):

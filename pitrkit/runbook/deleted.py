@@ -24,14 +24,15 @@ def found(aws: Aws) -> View:
     return views.backups_list(backups.deleted_tables(aws))
 
 
-def choose(aws: Aws) -> Choice:
-    """Return a widget over the system backups, newest first."""
+def choose(aws: Aws, table: str = "") -> Choice:
+    """Return a widget over the system backups, newest first; *table* is the one that is given already."""
     return Choice(
         "deleted table",
         [
             (f"{one.table}  (deleted {iso(one.created_at)}, {one.size_bytes:,} bytes)", one.table)
             for one in backups.deleted_tables(aws)
         ],
+        value=table,
     )
 
 

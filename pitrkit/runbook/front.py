@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal, TextIO
 from pitrkit import errors
 from pitrkit.errors import BadInput, Exit, PitrkitError
 from pitrkit.runbook import events, record
-from pitrkit.runbook.incident import ROOT_VARIABLE, Incident, checked_id, now, root_folder
+from pitrkit.runbook.incident import ROOT_VARIABLE, WORKING_COPY_VARIABLE, Incident, checked_id, now, root_folder
 from pitrkit.runbook.parameters import literal_path, parameters_of, typed
 from pitrkit.runbook.progress import VARIABLE as PROGRESS_VARIABLE
 from pitrkit.runbook.terminal import ProgressTail, clean
@@ -197,7 +197,7 @@ def _execute(source: Path, running: Path, values: dict[str, Any], place: Path, e
         folder = Path(temporary)
         progress, log = folder / "progress.jsonl", folder / "kernel.log"
         environment = {
-            **os.environ,
+            **{name: value for name, value in os.environ.items() if name != WORKING_COPY_VARIABLE},
             **_same_package(),
             PROGRESS_VARIABLE: str(progress),
             ROOT_VARIABLE: str(place),

@@ -29,6 +29,9 @@ LOCK = "incident.lock"
 ROOT_VARIABLE = "PITRKIT_INCIDENTS"
 """Environment variable that names the folder of all incidents; `./incidents` where it is not set."""
 
+WORKING_COPY_VARIABLE = "PITRKIT_WORKING_COPY"
+"""Environment variable by which `pitrkit lab` names its folder of notebooks; not set where nobody looks at them."""
+
 _SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
 
 

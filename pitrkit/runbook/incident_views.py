@@ -7,27 +7,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pitrkit.errors import AwsError, GateClosed, PitrkitError
-from pitrkit.runbook.blocks import Block, Code, Facts, Fold, Grid, Note, Step, Steps, Tag, Tone
+from pitrkit.runbook.blocks import (
+    Block,
+    Cell,
+    Code,
+    Facts,
+    Fold,
+    Grid,
+    Link,
+    Links,
+    Note,
+    Step,
+    Steps,
+    Tag,
+    Tone,
+)
+from pitrkit.runbook.place import Place
+from pitrkit.runbook.standing import Standing, standing
 from pitrkit.runbook.values import things
 from pitrkit.runbook.view import View
 
 if TYPE_CHECKING:
-    from pitrkit.dynamodb.session import Caller
     from pitrkit.runbook.record import Audit
 
-_NAMES = {
-    "select": ("01", "select table"),
-    "pick": ("02", "pick timestamp"),
-    "restore": ("03", "restore"),
-    "diff": ("04", "diff"),
-    "copy": ("05", "copy back"),
-    "report": ("06", "report"),
-}
-_NAMES_WITHOUT_RESTORE = _NAMES | {
-    "log": ("10", "what happened"),
-    "diff": ("10", "the damage"),
-    "copy": ("10", "copy back"),
-}
+_TO_THE_MINUTE = len("2026-11-23T02:14")
+_HAPPENED = {"deleted": "items deleted", "mangled": "items mangled", "gone": "table gone", "unsure": "not sure"}
 
 
 def note(text: str, tone: Tone = "info", fix: str = "") -> View:
@@ -35,49 +39,61 @@ def note(text: str, tone: Tone = "info", fix: str = "") -> View:
     return View("note", blocks=(Note(text, tone, fix),), data={"note": text})
 
 
-def caller_strip(caller: Caller, endpoint_url: str = "") -> View:
-    """Return who is asking and where; calls that do not go to AWS carry a badge."""
-    data = {"account": caller.account, "region": caller.region, "caller": caller.arn, "endpoint": endpoint_url}
-    return View("caller", tags=_where(caller, endpoint_url), data=data)
+def caller_strip(sign: Place) -> View:
+    """Return who is asking and where, in the account's colour."""
+    data = {"account": sign.account, "region": sign.region, "caller": sign.arn, "endpoint": sign.endpoint}
+    blocks: list[Block] = [sign]
+    if sign.kind == "production":
+        blocks.append(Note("Production: what is written here is seen by customers.", "bad"))
+    elif sign.kind == "unnamed":
+        words = f"No name in pitrkit.toml: [accounts.{sign.account}] gives it one, and says whether it is production."
+        blocks.append(Note(words, "muted"))
+    return View("caller", blocks=tuple(blocks), data=data)
 
 
-def _where(caller: Caller, endpoint_url: str) -> tuple[Tag, ...]:
-    place = Tag("sandbox", "info", f"Calls go to {endpoint_url}, not to AWS") if endpoint_url else Tag("AWS", "warn")
-    words = (f"account {caller.account or 'unknown'}", f"region {caller.region or 'unknown'}", caller.arn or "unknown")
-    end = (Tag(endpoint_url, "muted"),) if endpoint_url else ()
-    return (place, *map(Tag, words), *end)
+def incident_strip(sign: Place, data: Mapping[str, Any], stands: Standing, links: Mapping[str, str]) -> View:
+    """Return an incident's name, table and chosen second, who is at work on it, and which steps are done.
 
-
-def incident_strip(caller: Caller, endpoint_url: str, data: Mapping[str, Any], steps: Sequence[str]) -> View:
-    """Return an incident's name, table and chosen second, who is at work on it, and which *steps* are done."""
+    Args:
+        sign: Where one is.
+        data: What `incident.json` says.
+        stands: Where the incident stands.
+        links: Paths of its notebooks by name.
+    """
     done = data.get("steps") or {}
-    following = next((step for step in steps if step not in done), "")
-    names = _names(steps)
     drawn = tuple(
-        Step(*names.get(step, ("", step)), "done" if step in done else "current" if step == following else "to come")
-        for step in steps
+        Step(
+            stage.number,
+            stage.name,
+            "done" if stage.step in done else "current" if stage is stands.next else "to come",
+            links.get(stage.notebook, ""),
+        )
+        for stage in stands.stages
     )
-    rows: list[tuple[str, str | Tag]] = [("table", str(data.get("table") or "not selected yet"))]
+    rows: list[tuple[str, Cell]] = [
+        ("incident", str(data.get("incident") or "without a name")),
+        ("table", str(data.get("table") or "not selected yet")),
+    ]
     window = data.get("window") or {}
-    if "log" not in steps:
-        rows.append(("back to", _utc_text(data.get("restore_at")) or "not picked yet"))
+    names = {stage.step for stage in stands.stages}
+    if "pick" in names:
+        rows.append(("T, back to", _utc_text(data.get("restore_at")) or "not picked yet"))
     elif window:
         rows.append(("damage", f"{_utc_text(window.get('since'))} to {_utc_text(window.get('until'))}"))
     if data.get("damage_until"):
         rows.append(("damage until", _utc_text(data["damage_until"])))
     if data.get("restored_table"):
         rows.append(("copy", str(data["restored_table"])))
-    return View(
-        "incident",
-        f"Incident {data.get('incident') or 'without a name'}",
-        tags=_where(caller, endpoint_url),
-        blocks=(Facts(tuple(rows)), Steps(drawn)),
-        data=dict(data),
-    )
+    if data.get("happened"):
+        rows.insert(2, ("what happened", _HAPPENED.get(str(data["happened"]), str(data["happened"]))))
+    rows.append(("stands", Tag(stands.words, stands.tone)))
+    return View("incident", blocks=(sign, Facts(tuple(rows), flow=True), Steps(drawn)), data=dict(data))
 
 
-def _names(steps: Iterable[str]) -> dict[str, tuple[str, str]]:
-    return _NAMES_WITHOUT_RESTORE if "log" in steps else _NAMES
+def onward(incident: str, stands: Standing, links: Sequence[Link]) -> View:
+    """Return the way to where an incident goes on."""
+    facts = Facts((("incident", incident), ("stands", Tag(stands.words, stands.tone))), flow=True)
+    return View("onward", blocks=(facts, Links(tuple(links), "Go on:")), data={"next": stands.notebook})
 
 
 def _utc_text(text: object) -> str:
@@ -85,24 +101,52 @@ def _utc_text(text: object) -> str:
     return str(text or "").replace("T", " ").replace("Z", " UTC")
 
 
-def incidents_list(incidents: Iterable[Mapping[str, Any]]) -> View:
-    """Return all incidents with where each stands."""
-    known = list(incidents)
-    if not known:
-        return note("There are no incidents here yet: 01_select_table opens one.")
-    rows = tuple(
-        (
-            str(one.get("incident", "")),
-            str(one.get("table") or "-"),
-            _utc_text(one.get("restore_at") or (one.get("window") or {}).get("since")) or "-",
-            ", ".join(_names(one.get("steps") or {}).get(step, ("", step))[1] for step in one.get("steps") or {})
-            or "-",
-            _utc_text(str(one.get("created_at") or "-").partition(".")[0]),
-        )
-        for one in known
+def incidents_list(
+    incidents: Iterable[Mapping[str, Any]],
+    *,
+    links: Mapping[str, str] | None = None,
+    account: str = "",
+    unreadable: Sequence[str] = (),
+) -> View:
+    """Return all incidents with where each stands, those in progress first.
+
+    Args:
+        incidents: What the `incident.json` of each says.
+        links: Path of the notebook to go on in, by incident.
+        account: The account one is in; an incident of another one cannot go on here.
+        unreadable: Incidents whose state cannot be read.
+    """
+    broken = tuple(
+        Note(f"incident.json of {name} cannot be read.", "bad", f"`pitrkit audit {name}` says what changed.")
+        for name in unreadable
     )
-    grid = Grid(("incident", "table", "back to (UTC)", "steps done", "opened (UTC)"), rows)
-    return View("incidents", f"Incidents ({len(known):,})", blocks=(grid,), data={"incidents": [*map(dict, known)]})
+    found = [(one, standing(one)) for one in incidents]
+    if not found and not broken:
+        return note("There are no incidents here yet: say below what happened, or 01_select_table opens one.")
+    found.sort(key=lambda one: one[1].finished)
+    rows = tuple(_incident_row(one, stands, links or {}, account) for one, stands in found)
+    going = sum(not stands.finished for _, stands in found)
+    grid = Grid(("=incident", "=table", "=back to (UTC)", "stands", "=steps", "=opened (UTC)", "=go on"), rows)
+    mark = Tag(f"{going:,} in progress", "info" if going else "muted")
+    data = {"incidents": [dict(one) for one, _ in found]}
+    return View("incidents", f"Incidents ({len(found):,})", (mark,), (grid, *broken), data)
+
+
+def _incident_row(one: Mapping[str, Any], stands: Standing, links: Mapping[str, str], account: str) -> tuple[Cell, ...]:
+    name = str(one.get("incident", ""))
+    elsewhere = bool(account and one.get("account") and one["account"] != account)
+    to = stands.notebook
+    way: Cell = Link(to, links[name], strong=not stands.finished) if name in links else to
+    since = one.get("restore_at") or (one.get("window") or {}).get("since")
+    return (
+        name,
+        str(one.get("table") or "-"),
+        _utc_text(since).removesuffix(" UTC") or "-",
+        Tag(stands.words, stands.tone),
+        f"{stands.done} of {len(stands.stages)}",
+        _utc_text(str(one.get("created_at") or "-")[:_TO_THE_MINUTE]),
+        Tag(f"account {one['account']}", "warn", "Of another account: change the credentials") if elsewhere else way,
+    )
 
 
 def report_card(path: Path, data: Mapping[str, Any]) -> View:

@@ -44,7 +44,7 @@ class Window(Shows):
         if self.protection.window is None:
             pitr.check_restorable(self.book.aws, self.protection.table, now())
         assert self.protection.window is not None
-        return TimelinePicker(self.life, self.protection.window, value=at)
+        return TimelinePicker(self.life, self.protection.window, value=at or self.book.data.get("restore_at") or "")
 
     def view(self) -> View:
         """Return the window, the life of the table as a picture, and the candidates for T."""
@@ -160,7 +160,8 @@ def pick(book: Book, at: str, *, damage_until: str = "") -> View:
         book: The incident's book.
         at: ISO 8601 with Z or an offset, `latest`, or a duration ago such as `90m`.
         damage_until: A second by which the damage was done, written the same way, for the three-way route: what
-            differs between the two is looked at, instead of what differs from now. Blank: the classic route.
+            differs between the two is looked at, instead of what differs from now. Blank keeps what was picked with
+            the same second before, else takes the classic route; `none` goes back to that.
 
     Raises:
         InputNeeded: *at* is blank; it names the candidates.
@@ -180,7 +181,10 @@ def pick(book: Book, at: str, *, damage_until: str = "") -> View:
     table = book.known("table", step="01_select_table")
     protection = pitr.protection(book.aws, table)
     second = pitr.parse_time(at, now=now(), window=protection.window)
-    until = pitr.parse_time(damage_until, now=now(), window=protection.window) if damage_until else None
+    if not damage_until and data.get(THEN.at) == iso(second):
+        damage_until = str(data.get(UNTIL.at) or "")
+    given = "" if damage_until.strip().lower() == "none" else damage_until
+    until = pitr.parse_time(given, now=now(), window=protection.window) if given else None
     if until is not None and until <= second:
         raise BadInput(
             f"the damage cannot have ended at {iso(until)}, before or at T, which is {iso(second)}",

@@ -20,10 +20,11 @@ from pitrkit.recovery import plan as planning
 from pitrkit.recovery.changes import ChangeSet
 from pitrkit.recovery.journal import Conflict, Journal
 from pitrkit.recovery.plan import Plan, Policy
-from pitrkit.runbook.book import Book, has_log
+from pitrkit.runbook.book import Book
 from pitrkit.runbook.gate import PLAN_LASTS, SHORTEST
 from pitrkit.runbook.incident import now
 from pitrkit.runbook.progress import Progress, Show
+from pitrkit.runbook.standing import has_log
 
 Slot = Literal["", "undo"]
 """Where in `incident.json` a copy keeps its state: at the top, or under `undo`."""

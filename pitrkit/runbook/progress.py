@@ -105,6 +105,7 @@ class Progress:
         label: What is being done.
         total: Units to do, where it is known.
         unit: What is counted.
+        elapsed: Seconds it has taken already, where the work began before it was waited for here.
         show: Shows a state; by default the notebook's output, or nothing outside of a notebook.
         clock: Seconds, monotonic.
     """
@@ -115,6 +116,7 @@ class Progress:
         total: float | None = None,
         unit: str = "items",
         *,
+        elapsed: float = 0.0,
         show: Show | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -122,7 +124,7 @@ class Progress:
         self._show = show or notebook_output()
         self._file = os.environ.get(VARIABLE, "")
         self._lock = threading.Lock()
-        self._started = clock()
+        self._started = clock() - elapsed
         self._shown: float | None = None
         self.state = State(label, total=total, unit=unit)
 

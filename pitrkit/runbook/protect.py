@@ -1,35 +1,26 @@
-"""00: which tables have point-in-time recovery, and turning it on where it is off."""
+"""00: turning point-in-time recovery on where it is off."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+import ipywidgets as widgets
 
 from pitrkit.dynamodb import pitr
 from pitrkit.dynamodb.session import Aws
 from pitrkit.errors import BadInput
 from pitrkit.runbook import select, views
 from pitrkit.runbook.book import approve_command
+from pitrkit.runbook.controls import Control
 from pitrkit.runbook.gate import Intent
-from pitrkit.runbook.incident import Incident
 from pitrkit.runbook.passage import Passage
+from pitrkit.runbook.values import folded, things
 from pitrkit.runbook.view import Shows
 from pitrkit.runbook.views import View
 from pitrkit.runbook.widgets import ApproveBox
 
-
-def here(aws: Aws) -> View:
-    """Return who is asking, and where."""
-    return views.caller_strip(aws.caller(), aws.endpoint_url)
-
-
-def tables(aws: Aws) -> View:
-    """Return every table with its protection."""
-    return views.tables_overview(select.overview(aws))
-
-
-def incidents() -> View:
-    """Return the incidents in this folder with where each stands."""
-    return views.incidents_list([one.data for one in Incident.existing()])
+_ROWS = 8
 
 
 @dataclass
@@ -44,7 +35,9 @@ class Protecting(Shows):
     def view(self) -> View:
         """Return what would be done."""
         if not self.tables:
-            return views.note("Nothing to protect: give `protect`, table names with commas between, or `all`.")
+            return views.note(
+                "Nothing is to be protected: choose tables above, or give the parameter protect.", "muted"
+            )
         return views.intent_card(self.intent, "Turns point-in-time recovery on. Costs storage; changes no item.")
 
     def approve(self) -> ApproveBox:
@@ -63,19 +56,60 @@ class Protecting(Shows):
         return views.protections(enabled) if enabled else views.note("Nothing was changed.")
 
 
+class ProtectPicker(Control):
+    """The tables that have it off, to choose from.
+
+    Args:
+        off: Their names.
+        value: What was named already: then nothing is to be chosen.
+    """
+
+    def __init__(self, off: Sequence[str], value: str = "") -> None:
+        if value:
+            self.view = views.note(f"Named already: {value}.", "muted")
+        elif off:
+            self.view = views.note(f"{things(len(off), 'table')} to choose from: {folded(', '.join(off), 400)}.")
+        else:
+            self.view = views.note("Every table that may be seen is protected.", "good")
+        self.list = widgets.SelectMultiple(
+            description="Protect",
+            options=list(off),
+            rows=max(2, min(_ROWS, len(off))),
+            tooltip="Tables to turn point-in-time recovery on for; several with Shift or Ctrl",
+            style={"description_width": "initial"},
+            layout={"width": "32em"},
+        )
+        self.box = widgets.VBox([self.list] if off and not value else [])
+
+    @property
+    def value(self) -> str:
+        """The chosen names with commas between, blank until one is chosen."""
+        return ",".join(self.list.value)
+
+
+def choose(aws: Aws, protect: str = "") -> ProtectPicker:
+    """Return a widget over the tables that have PITR off; nothing to choose where *protect* names some."""
+    if protect:
+        return ProtectPicker((), protect)
+    found = select.overview(aws)
+    return ProtectPicker([one.name for one in found if one.unprotected])
+
+
 def protect(aws: Aws, names: str) -> Protecting:
     """Prepare turning PITR on.
 
     Args:
         aws: Where.
-        names: Table names with commas between, `all` for every table that has it off, blank for none.
+        names: Table names with commas between, `all` for every table that has it off but restored copies, blank for
+            none.
 
     Raises:
         BadInput: One of them is not a table here.
     """
     overviews = {one.name: one for one in select.overview(aws)} if names.strip() else {}
     off = [name for name, one in overviews.items() if one.protection is not None and not one.protection.enabled]
-    wanted = off if names.strip() == "all" else [name.strip() for name in names.split(",") if name.strip()]
+    every = [name for name, one in overviews.items() if one.unprotected]
+    wanted = every if names.strip() == "all" else [name.strip() for name in names.split(",") if name.strip()]
     if unknown := [name for name in wanted if name not in overviews]:
         raise BadInput(f"no such table here: {', '.join(unknown)}", fix="Check the names, the account and AWS_REGION.")
     if hidden := [name for name in wanted if overviews[name].protection is None]:

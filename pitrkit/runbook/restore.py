@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from pitrkit.dynamodb import exports, pitr
+from pitrkit.dynamodb import exports, pitr, tables
 from pitrkit.dynamodb.export import Export, describe
 from pitrkit.dynamodb.pitr import Restoration, iso
 from pitrkit.dynamodb.tables import Table
-from pitrkit.errors import BadInput
-from pitrkit.runbook import views
+from pitrkit.errors import BadInput, TableNotFound
+from pitrkit.runbook import restoring, views
 from pitrkit.runbook.book import OF_A_COMPARISON, Book, flag
 from pitrkit.runbook.incident import now
 from pitrkit.runbook.progress import Progress
@@ -49,7 +49,7 @@ def start(
     if not started:
         verb = "was" if len(found) == 1 else "were"
         return views.note(f"Nothing to restore: {' and '.join(str(one) for one in found)} {verb} given.")
-    return views.restoration_card(*started)
+    return views.restoration_card(*started, ahead=restoring.ahead(book))
 
 
 def _start(book: Book, side: Side, target: str, indexes: bool) -> Restoration | str:
@@ -101,12 +101,33 @@ def _wait(book: Book, side: Side) -> tuple[Restoration, Table]:
     data = book.data
     name = book.known(side.table, step="03_restore")
     label = "Looking at" if data.get(side.by) == "given" else "Restoring"
-    with Progress(f"{label} {name}", unit="seconds") as progress:
-        copy = await_active(book, name, progress)
-    book.done("restore", "restore_finished", **{side.table: name, side.table_id: copy.id})
+    running = not _ready(book, name)
+    since = restoring.running_for(data.get(side.started_at)) if running else 0.0
+    expected = restoring.expected_seconds(book)
+
+    def shown(status: str, seconds: float) -> None:
+        total = int(since + seconds)
+        # Beyond what the last one took there is no estimate any more.
+        rest = expected if running and expected and total < expected else None
+        progress(total, rest, status if status == "ACTIVE" else restoring.words(status, total, expected))
+
+    with Progress(f"{label} {name}", unit="seconds", elapsed=since) as progress:
+        copy = pitr.wait(book.aws, name, poll_seconds=poll_seconds(book), on_progress=shown)
+    # Only a restore that was seen to end says how long one takes.
+    took = {"restore_seconds": int(restoring.running_for(data.get(side.started_at)))} if running else {}
+    book.done("restore", "restore_finished", **{side.table: name, side.table_id: copy.id}, **took)
     at = copy.restored.restore_at if copy.restored else copy.created_at
     adopted = data.get(side.by) != "incident"
     return Restoration(data["table"], name, at, adopted=adopted, started_at=copy.created_at), copy
+
+
+def _ready(book: Book, name: str) -> bool:
+    """Return whether the copy can be read already."""
+    try:
+        copy = tables.describe(book.aws, name)
+    except TableNotFound:
+        return False  # descriptions are eventually consistent; whether it failed, the wait finds out
+    return copy.status == "ACTIVE" and not (copy.restored and copy.restored.in_progress)
 
 
 def exported(book: Book, side: Side) -> Export:

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
+from threading import Thread
 from typing import Any, TypeVar
 
-from pitrkit.dynamodb import pitr, tables
+from pitrkit.dynamodb import activity, pitr, tables
 from pitrkit.dynamodb.pitr import Protection, iso
 from pitrkit.dynamodb.session import Aws
 from pitrkit.dynamodb.tables import Table
-from pitrkit.errors import AccessDenied, BadInput, InputNeeded, TableNotFound
+from pitrkit.errors import AccessDenied, AwsError, BadInput, InputNeeded, PitrkitError, TableNotFound
 from pitrkit.runbook import views
 from pitrkit.runbook.book import OF_A_COMPARISON, Book
+from pitrkit.runbook.incident import STATE, Incident, checked_id, now, root_folder
 from pitrkit.runbook.sides import THEN, UNTIL
 from pitrkit.runbook.views import View
 from pitrkit.runbook.widgets import TablePicker
 
 T = TypeVar("T")
+
+COPY = re.compile(r".+-pitr-\d{8}T\d{6}Z")
+"""What `pitr.copy_name` calls a copy."""
+
+PATIENCE_SECONDS = 3.0
+AT_ONCE_SHOWN = 25
 
 CALLS_AT_ONCE = 8
 """DescribeContinuousBackups is limited to 10 calls a second; botocore's standard retries cover a burst."""
@@ -26,17 +36,63 @@ CALLS_AT_ONCE = 8
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """A table and its protection; each is None where the caller may not see it, or where it is gone meanwhile."""
+    """A table and its protection; each is None where the caller may not see it, or where it is gone meanwhile.
+
+    Attributes:
+        last_write_at: Beginning of the last hour in which it was written to; None if that was not of late.
+        writes_known: Whether CloudWatch was asked and may be read.
+        known: False while it is still being read.
+    """
 
     name: str
     table: Table | None
     protection: Protection | None
+    last_write_at: datetime | None = None
+    writes_known: bool = False
+    known: bool = True
+
+    @property
+    def is_copy(self) -> bool:
+        """Whether it is a copy that the kit had restored, by its name and its origin: it needs no protection."""
+        return self.table is not None and self.table.restored is not None and bool(COPY.fullmatch(self.name))
+
+    @property
+    def unprotected(self) -> bool:
+        """Whether its PITR is seen to be off, and ought to be on."""
+        return self.protection is not None and not self.protection.enabled and not self.is_copy
 
 
-def overview(aws: Aws) -> list[Overview]:
-    """Return every table of this account and region with its protection, by name."""
+def overview(aws: Aws, *, on_some: Callable[[list[Overview]], object] | None = None) -> list[Overview]:
+    """Return every table of this account and region with its protection, by name.
+
+    Args:
+        aws: Where.
+        on_some: Called with all of them, as far as they are known, whenever some more are: at first with their names.
+    """
+    return _read(aws, tables.names(aws), on_some or (lambda _: None))
+
+
+def _read(aws: Aws, names: list[str], on_some: Callable[[list[Overview]], object]) -> list[Overview]:
+    found = {name: Overview(name, None, None, known=False) for name in names}
+    on_some(list(found.values()))
     with ThreadPoolExecutor(CALLS_AT_ONCE) as pool:
-        return list(pool.map(lambda name: _one(aws, name), tables.names(aws)))
+        writes = pool.submit(_permitted_writes, aws, names)
+        for number, one in enumerate(pool.map(lambda name: _one(aws, name), names), 1):
+            found[one.name] = one
+            if number % AT_ONCE_SHOWN == 0:
+                on_some(list(found.values()))
+        written = writes.result()
+    if written is not None:
+        found = {name: replace(one, last_write_at=written.get(name), writes_known=True) for name, one in found.items()}
+    on_some(list(found.values()))
+    return list(found.values())
+
+
+def _permitted_writes(aws: Aws, names: list[str]) -> dict[str, datetime] | None:
+    try:
+        return activity.last_writes(aws, names, now())
+    except AwsError:
+        return None  # for orientation only: what an account does not tell is left blank
 
 
 def _one(aws: Aws, name: str) -> Overview:
@@ -51,9 +107,40 @@ def permitted(read: Callable[[], T]) -> T | None:
         return None
 
 
-def choose(aws: Aws, table: str = "") -> TablePicker:
-    """Return a widget over all tables with their protection and window; over *table* alone where it is given."""
-    return TablePicker([_one(aws, table)] if table else overview(aws), value=table)
+def choose(aws: Aws, table: str = "", *, incident: str = "", patience_seconds: float = PATIENCE_SECONDS) -> TablePicker:
+    """Return a widget over all tables with their protection and window; over *table* alone where it is given.
+
+    The tables are there at once by name. Where reading them takes longer than *patience_seconds*, the list fills
+    itself while one can already search and choose.
+
+    Args:
+        aws: Where.
+        table: The table, if it is known.
+        incident: An incident that goes on: its table is chosen already.
+        patience_seconds: How long to wait for all of them, so that a saved copy of the notebook is whole.
+    """
+    known = table or _table_of(incident)
+    if known:
+        return TablePicker(_read(aws, [known], lambda _: None), value=known, at=now())
+    picker = TablePicker([Overview(name, None, None, known=False) for name in tables.names(aws)], at=now())
+    reading = Thread(target=_fill, args=(aws, picker), daemon=True, name="pitrkit-tables")
+    reading.start()
+    reading.join(patience_seconds)
+    return picker
+
+
+def _table_of(incident: str) -> str:
+    """Return the table of an incident that exists, else blank."""
+    if not incident or not (root_folder() / checked_id(incident) / STATE).is_file():
+        return ""
+    return str(Incident.open(incident).data.get("table") or "")
+
+
+def _fill(aws: Aws, picker: TablePicker) -> None:
+    try:
+        _read(aws, picker.names, picker.fill)
+    except PitrkitError as error:
+        picker.failed(error)
 
 
 def select(aws: Aws, table: str, *, incident: str = "", restored: str = "", restored_until: str = "") -> Book:

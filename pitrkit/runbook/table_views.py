@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from pitrkit.dynamodb import activity
 from pitrkit.dynamodb.pitr import iso
-from pitrkit.runbook.blocks import Block, Cell, Facts, Grid, Note, Tag
+from pitrkit.runbook.blocks import Block, Cell, Facts, Grid, Note, Tag, Tile, Tiles
 from pitrkit.runbook.incident_views import note
 from pitrkit.runbook.values import moment, size, things
 from pitrkit.runbook.view import View
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from pitrkit.dynamodb.tables import KeySchema, Table
     from pitrkit.runbook.select import Overview
 
+_HOURS_TOLD = 48
 _OFF = "Point-in-time recovery is off: there is no past to restore."
 _STALE = "Counts are the service's own and up to six hours old: for orientation, never proof."
 
@@ -33,39 +36,76 @@ def window_text(window: Window | None) -> str:
     return f"{window.earliest_at:%Y-%m-%d %H:%M:%S} to {window.latest_at:%Y-%m-%d %H:%M:%S}" if window else "-"
 
 
+def window_short(window: Window | None) -> str:
+    """Return a window's two ends to the minute, `-` where there is none."""
+    return f"{window.earliest_at:%Y-%m-%d %H:%M} to {window.latest_at:%Y-%m-%d %H:%M}" if window else "-"
+
+
 def window_dict(window: Window | None) -> dict[str, str] | None:
     """Return a window as plain JSON."""
     return {"earliest_at": iso(window.earliest_at), "latest_at": iso(window.latest_at)} if window else None
 
 
-def tables_overview(overviews: Sequence[Overview]) -> View:
-    """Return every table with its protection and window."""
+def tables_overview(overviews: Sequence[Overview], *, at: datetime | None = None) -> View:
+    """Return every table with its protection and window; *at* is when that was, where last writes are told."""
     if not overviews:
         return note("There are no tables in this account and region.", "warn", "Check the account and AWS_REGION.")
+    ordered = sorted(overviews, key=lambda one: (not one.unprotected, one.name))
     rows = tuple(
         (
             one.name,
-            one.table.status if one.table else "not allowed to see",
+            overview_tag(one),
+            window_short(one.protection.window if one.protection else None),
             f"{one.table.item_count:,}" if one.table else "",
             size(one.table.size_bytes) if one.table else "",
-            pitr_tag(one.protection),
-            window_text(one.protection.window if one.protection else None),
+            written_text(one, at),
+            status_text(one),
         )
-        for one in overviews
+        for one in ordered
     )
-    off = [one.name for one in overviews if one.protection is not None and not one.protection.enabled]
-    columns = ("table", "status", ">items", ">size", "PITR", "restorable (UTC)")
-    blocks: list[Block] = [Grid(columns, rows), Note(_STALE, "muted")]
+    off = [one.name for one in overviews if one.unprotected]
+    on = sum(one.protection is not None and one.protection.enabled for one in overviews)
+    hidden = sum(one.known and one.protection is None for one in overviews)
+    reading = sum(not one.known for one in overviews)
+    counts = (
+        Tile(f"{on:,}", "protected", "good"),
+        Tile(f"{len(off):,}", "not protected", "bad" if off else "muted"),
+        *((Tile(f"{hidden:,}", "not allowed to see", "warn"),) if hidden else ()),
+        *((Tile(f"{reading:,}", "still being read", "info"),) if reading else ()),
+    )
+    columns = ("table", "PITR", "=restorable (UTC)", ">items", ">size", "=last written", "=status")
+    blocks: list[Block] = [Tiles(counts), Grid(columns, rows), Note(_STALE, "muted")]
     if off:
-        text = f"{things(len(off), 'table')} without point-in-time recovery."
-        blocks.insert(1, Note(text, "warn", "00_start_here turns it on (parameter `protect`)."))
-    data = {
-        "tables": [
-            {"table": one.name, "status": one.table.status if one.table else "", **_pitr(one.protection)}
-            for one in overviews
-        ]
-    }
+        text = f"{things(len(off), 'table')} without point-in-time recovery: what is lost there now stays lost."
+        blocks.insert(2, Note(text, "warn", "00_start_here turns it on."))
+    data = {"tables": [{"table": one.name, "status": status_text(one), **_pitr(one.protection)} for one in overviews]}
     return View("tables", f"Tables ({len(overviews):,})", blocks=tuple(blocks), data=data)
+
+
+def overview_tag(one: Overview) -> Tag:
+    """Return in a word whether a table of the overview is protected; a restored copy need not be."""
+    if not one.known:
+        return Tag("reading", "muted")
+    if one.is_copy and one.protection is not None and not one.protection.enabled:
+        return Tag("restored copy", "muted", "PITR is off, as it is for every copy that the kit restores")
+    return pitr_tag(one.protection)
+
+
+def status_text(one: Overview) -> str:
+    """Return a table's status in a word."""
+    return one.table.status if one.table else "not allowed to see" if one.known else ""
+
+
+def written_text(one: Overview, at: datetime | None) -> str:
+    """Return when a table was written to, as seen at *at*; blank where that is not known."""
+    if not one.writes_known or at is None:
+        return ""
+    if one.last_write_at is None:
+        return f"not in {activity.RECENTLY.days} days"
+    hours = int((at - one.last_write_at) / timedelta(hours=1))
+    if hours < 1:
+        return "within the hour"
+    return f"{hours} h ago" if hours < _HOURS_TOLD else f"{hours // 24} d ago"
 
 
 def _pitr(protection: Protection | None) -> dict[str, Any]:
@@ -129,15 +169,19 @@ def _keys(schema: KeySchema) -> str:
     )
 
 
-def restoration_card(*restorations: tuple[Restoration, Table | None]) -> View:
-    """Return restores: from where, to where, as of when; each with the copy itself once it is there."""
+def restoration_card(*restorations: tuple[Restoration, Table | None], ahead: str = "") -> View:
+    """Return restores: from where, to where, as of when; each with the copy itself once it is there.
+
+    *ahead* says what is known of how long it takes.
+    """
     found = [_restoration(*one) for one in restorations]
     blocks: list[Block] = [block for facts, _, _ in found for block in facts]
     tags = tuple(tag for _, these, _ in found for tag in these)
     missing = "A copy has no tags, TTL, streams, alarms or PITR of its own. It is only read here."
     title = "Restored copy" if len(found) == 1 else "Restored copies: before the damage, and right after it"
     data = found[0][2] | ({"until": found[1][2]} if len(found) > 1 else {})
-    return View("restoration", title, tags, (*blocks, Note(missing, "muted")), data)
+    coming = (Note(ahead),) if ahead else ()
+    return View("restoration", title, tags, (*blocks, *coming, Note(missing, "muted")), data)
 
 
 def _restoration(

@@ -12,6 +12,7 @@ from pitrkit.runbook.incident_views import (
     incidents_list,
     interrupted_card,
     note,
+    onward,
     report_card,
 )
 from pitrkit.runbook.log_views import exports_card
@@ -54,6 +55,7 @@ __all__ = [
     "intent_card",
     "interrupted_card",
     "note",
+    "onward",
     "picked_time",
     "plan_card",
     "protections",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from pitrkit.runbook.controls import ApproveBox, Choice, TablePicker
+from pitrkit.runbook.controls import ApproveBox, Choice
 from pitrkit.runbook.explorer import Explorer
+from pitrkit.runbook.table_picker import TablePicker
 from pitrkit.runbook.time_picker import TimePicker
 from pitrkit.runbook.timeline_picker import TimelinePicker
 

@@ -31,15 +31,17 @@ SETTINGS = {
     },
 }
 
+DARK = {"@jupyterlab/apputils-extension/themes.jupyterlab-settings": {"theme": "JupyterLab Dark"}}
+
 
 @contextmanager
-def lab(folder, environment):
+def lab(folder, environment, *, dark=False):
     """Serve `pitrkit lab` in *folder*; yield its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     settings = folder / "settings"
-    for name, value in SETTINGS.items():
+    for name, value in {**SETTINGS, **(DARK if dark else {})}.items():
         (settings / name).parent.mkdir(parents=True, exist_ok=True)
         (settings / name).write_text(json.dumps(value))
     options = [
@@ -108,8 +110,7 @@ class Notebook:
     """One notebook, open in JupyterLab."""
 
     def __init__(self, page, address, name):
-        self.page = page
-        self.panel = page.locator(".jp-NotebookPanel:visible").last
+        self._adopt(page, name)
         page.goto(f"{address}/lab/tree/runbook/{name}.ipynb?reset")
         # The page's load event comes before JupyterLab's own modules have made the app, and the notebook after both.
         page.wait_for_function("() => window.jupyterapp", timeout=120_000)
@@ -119,8 +120,24 @@ class Notebook:
             arg=f"{name}.ipynb",
             timeout=120_000,
         )
-        page.wait_for_selector(".jp-NotebookPanel .jp-Cell")
-        page.evaluate(
+        self._ready()
+
+    @classmethod
+    def current(cls, page):
+        """Return the notebook that a link has opened."""
+        notebook = cls.__new__(cls)
+        path = page.evaluate("() => window.jupyterapp.shell.currentWidget.context.path")
+        notebook._adopt(page, path.removeprefix("runbook/").removesuffix(".ipynb"))
+        notebook._ready()
+        return notebook
+
+    def _adopt(self, page, name):
+        self.page, self.name = page, name
+        self.panel = page.locator(".jp-NotebookPanel:visible").last
+
+    def _ready(self):
+        self.page.wait_for_selector(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Cell")
+        self.page.evaluate(
             """async () => {
               const panel = window.jupyterapp.shell.currentWidget;
               await panel.context.ready; await panel.sessionContext.ready;

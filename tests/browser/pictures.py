@@ -22,7 +22,11 @@ def main(images, stops=None, theme="light"):
     with tempfile.TemporaryDirectory() as temporary, Sandbox(restore_seconds=2) as sandbox:
         folder = Path(temporary)
         scenario.lay_into(sandbox)
-        with lab(folder, sandbox.environment()) as address, browser_page(height=3400, dark=theme == "dark") as page:
+        dark = theme == "dark"
+        with (
+            lab(folder, sandbox.environment(), dark=dark) as address,
+            browser_page(height=3400, dark=dark) as page,
+        ):
             guided.recover(
                 page, address, scenario.truth, lambda notebook, name: _seen(page, notebook, name, images, stops)
             )

@@ -59,6 +59,9 @@ def test_a_deleted_table_comes_back_under_its_name_once_approved(empty):
     code, said = empty.pitrkit(*re.search(r"pitrkit (run 11_deleted_table .*)", said)[1].split())
     assert code == 0, said
     assert empty.items("Gone") == before
+    code, said = empty.pitrkit("run", "06_report", "-p", "incident", "gone")
+    assert code == 0, said
+    assert empty.incident("gone")["steps"].keys() == {"restore", "report"}
 
 
 def test_pitr_is_turned_on_for_the_named_tables_once_approved(empty):

@@ -1,6 +1,7 @@
 """Widgets: what they let an operator choose, and that nothing is chosen or approved by accident."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -92,7 +93,7 @@ def test_a_control_publishes_a_card_that_needs_no_kernel_and_then_the_widget(tmp
 
 
 @pytest.mark.parametrize(("place", "words"), [
-    (0, ["Orders", "2026-10-24 12:00:00", "Logs", "off", "not allowed to see"]),
+    (0, ["Orders", "2026-10-24 12:00", "Logs", "off", "not allowed to see"]),
     (1, ["2026-10-24 12:00:00 UTC", "2026-11-23 05:14:05 UTC", "`at`"]),
     (2, ["keep", "revert"]),
     (3, ["2 removed", "`where`"]),
@@ -127,28 +128,45 @@ def test_no_table_is_chosen_until_one_is_clicked():
     assert picker.value == "Logs"
 
 
-def test_filtering_chooses_nothing_even_when_one_table_is_left():
-    picker = TablePicker(overviews("Orders", "OrdersTest", "Logs"))
-    picker.filter.value = "LOG"
-    assert [name for _, name in picker.list.options] == ["Logs"]
-    assert picker.value == ""
-    assert picker.list.value is None
-
-
-def test_filtering_keeps_what_was_chosen():
-    picker = TablePicker(overviews("Orders", "Logs"))
+def test_what_was_chosen_stays_chosen_while_the_list_fills_itself():
+    picker = TablePicker([Overview(name, None, None, known=False) for name in ("Logs", "Orders")])
+    assert "still being read" in str(picker)
     picker.list.value = "Orders"
-    for text in ("lo", "nothing like it", "", "ord"):
-        picker.filter.value = text
-        assert picker.value == "Orders"
-    assert picker.list.value == "Orders"
+    picker.fill(overviews("Logs", "Orders"))
+    assert picker.value == "Orders"
+    assert "still being read" not in str(picker)
+    assert "1 protected" in str(picker)
 
 
-def test_options_show_protection_and_window():
-    labels = [label for label, _ in TablePicker(overviews("Orders", "Logs", "Secrets")).list.options]
-    assert "PITR on, 2026-10-24 12:00" in labels[0]
-    assert "PITR off" in labels[1]
-    assert "not allowed" in labels[2]
+def test_a_row_shows_protection_window_items_size_and_last_writes():
+    one = overviews("Orders")[0]
+    written = replace(one, last_write_at=LATEST - timedelta(hours=3), writes_known=True)
+    silent = replace(overviews("Logs")[0], writes_known=True)
+    picker = TablePicker([written, silent, *overviews("Secrets")], at=LATEST)
+    shown = [[cell["text"] for cell in row["cells"]] for row in picker.list.rows]
+    assert shown[0] == ["Orders", "on", "2026-10-24 12:00 to 2026-11-23 05:14", "1", "1 B", "3 h ago", "ACTIVE"]
+    assert shown[1][1:3] + shown[1][5:6] == ["off", "-", "not in 7 days"]
+    assert shown[2][1] == "not allowed to see"
+    assert shown[2][5] == ""
+
+
+def test_numbers_and_times_sort_by_value_and_what_is_unknown_comes_first():
+    rows = TablePicker(
+        [
+            replace(one, writes_known=True, last_write_at=at)
+            for one, at in zip(overviews("A", "B"), (LATEST, None), strict=True)
+        ],
+        at=LATEST,
+    ).list.rows
+    assert rows[1]["cells"][5]["sort"] < rows[0]["cells"][5]["sort"]
+    assert all(isinstance(row["cells"][place]["sort"], (int, float)) for row in rows for place in (2, 3, 4, 5))
+
+
+def test_an_unprotected_table_may_be_chosen_and_is_said_to_have_no_past():
+    picker = TablePicker(overviews("Logs"))
+    picker.list.value = "Logs"
+    assert "no past" in picker.said.value
+    assert picker.value == "Logs"
 
 
 def test_a_given_table_is_kept_and_an_unknown_one_is_named():
