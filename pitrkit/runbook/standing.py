@@ -103,7 +103,7 @@ def _words(data: Mapping[str, Any], stages: tuple[Stage, ...], following: Stage 
     if undo.get("verify"):
         right = bool(undo["verify"].get("ok"))
         return ("undone", "muted", "06_report", True) if right else ("undo to be looked at", "bad", "12_undo", False)
-    if undo.get("apply") == {}:
+    if undo.get("apply") == {} or (undo.get("apply") or {}).get("unsent"):
         return "undo interrupted: run it again", "warn", "12_undo", False
     if (of_copy := _of_copy(data)) is not None:
         words, tone = of_copy
