@@ -114,7 +114,7 @@ class Run:
         finally:
             self._halt.set()
             over.wait()
-        self._report()
+            self._report()
         if self._broken is not None:
             raise self._broken
 

@@ -347,6 +347,19 @@ def _side(shown: Shown | None) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Folded:
+    """Items side by side that are seen when they are unfolded; as text they are all there."""
+
+    block: ClassVar[str] = "folded"
+    summary: str
+    samples: Samples
+
+    def lines(self) -> list[str]:
+        """Return the items."""
+        return self.samples.lines()
+
+
+@dataclass(frozen=True, slots=True)
 class BarRow:
     """A line of a bar list: one total, in parts."""
 

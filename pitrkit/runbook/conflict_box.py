@@ -11,7 +11,6 @@ from typing import Any, ClassVar
 
 import ipywidgets as widgets
 
-from pitrkit.errors import PitrkitError
 from pitrkit.recovery.journal import Conflict
 from pitrkit.recovery.plan import Plan
 from pitrkit.recovery.settle import Decision
@@ -19,11 +18,14 @@ from pitrkit.runbook.controls import WIDE, Control
 from pitrkit.runbook.gate import SHORTEST
 from pitrkit.runbook.incident_views import error_card, note
 from pitrkit.runbook.outcome_views import conflict_card, conflicts_card, counted, group_of, tally_of
-from pitrkit.runbook.values import key_text, things, visible
+from pitrkit.runbook.values import folded, key_text, things, visible
 from pitrkit.runbook.view import View
 
 PAGE = 5
 """Conflicts on a page, each as a card."""
+
+NAMED = 60
+"""Characters of a key by which a screen reader tells the choices apart."""
 
 _CHOICES = (("undecided", ""), ("keep theirs", "theirs"), ("take ours", "ours"))
 
@@ -41,7 +43,7 @@ class _Row:
             options=_CHOICES,
             value="",
             tooltips=["Leave it for now", "Leave the item as it was found", "Plan to put ours back over it"],
-            style={"description_width": "4em", "button_width": "9em"},
+            style={"description_width": "initial", "button_width": "9em"},
         )
         self.choice.observe(self._changed, names="value")
         self.box = widgets.VBox([self.card, self.choice])
@@ -50,6 +52,7 @@ class _Row:
         if place != self._place:
             self._place = place
             self.card.value = conflict_card(conflict)._repr_html_()
+            self.choice.description = f"Decide on {folded(key_text(conflict.key), NAMED)}"
         self._filling = True
         try:
             self.choice.value = decision
@@ -88,6 +91,7 @@ class ConflictBox(Control):
         self._page = 0
         self._listed = list(range(len(conflicts)))
         self.decisions: dict[int, Decision] = {}
+        self._settled_as: dict[int, Decision] = {}
         self.view = conflicts_card(conflicts, digest=digest)
         counts = {name: self._groups.count(name) for name in sorted(set(self._groups))}
         self.group = widgets.Dropdown(
@@ -111,7 +115,7 @@ class ConflictBox(Control):
         self.after = widgets.Button(description="Later", icon="chevron-right", tooltip="The next page")
         self.where = widgets.HTML()
         self.tally = widgets.HTML()
-        self.make = widgets.Button(icon="gavel", layout={"width": "auto"})
+        self.make = widgets.Button(icon="gavel", layout={"width": "max-content"})
         self.said = widgets.HTML()
         self._rows = [_Row(self._decided) for _ in range(min(PAGE, len(conflicts)))]
         self._pages = widgets.VBox([])
@@ -151,12 +155,14 @@ class ConflictBox(Control):
     def settle(self) -> None:
         """Have the decisions recorded, and a plan made of those that take ours."""
         self.make.disabled = True
+        wanted = dict(self.decisions)
         try:
-            plan = self._on_settle(dict(self.decisions))
-        except PitrkitError as error:
+            plan = self._on_settle(wanted)
+        except Exception as error:  # noqa: BLE001 (what a button raises is seen nowhere else)
             self.said.value = error_card(error)._repr_html_()
             self.make.disabled = False
             return
+        self._settled_as = wanted
         self.show(conflicts_card(self._conflicts, self.decisions, digest=self._digest))
         self.said.value = self._settled(plan)._repr_html_()
         self._fill()
@@ -220,7 +226,8 @@ class ConflictBox(Control):
         counts = counted(self._conflicts, self.decisions)
         view = View("tally", blocks=(tally_of(self._conflicts, self.decisions),))
         self.tally.value = view._repr_html_()
-        self.make.disabled = not self.decisions
+        new = self.decisions != self._settled_as
+        self.make.disabled = not new
         self.make.description = "Make a new plan of ours" if counts["ours"] else "Record what was decided"
-        self.make.button_style = "warning" if self.decisions else ""
+        self.make.button_style = "warning" if new else ""
         self.make.tooltip = "Nothing is written: a new plan waits at the gate" if counts["ours"] else "Writes nothing"

@@ -39,11 +39,11 @@ class Control:
 
     view: View
     box: Any
-    _shown: Any = None
+    _card_output: Any = None
     offline: ClassVar[str] = "The controls need a running kernel; headless, a parameter says the same."
 
     def _ipython_display_(self) -> None:
-        self._shown = display(self.view, display_id=True)
+        self._card_output = display(self.view, display_id=True)
         # Where the widget cannot be drawn, its text is; a widget's own would be its Python expression.
         display({**self.box._repr_mimebundle_(), "text/plain": self.offline}, raw=True)
 
@@ -53,8 +53,8 @@ class Control:
     def show(self, view: View) -> None:
         """Put another card in the place of the one that is shown; a saved copy of the notebook keeps it."""
         self.view = view
-        if self._shown is not None:
-            self._shown.update(view)
+        if self._card_output is not None:
+            self._card_output.update(view)
 
 
 class Choice(Control):
@@ -184,6 +184,7 @@ class ApproveBox(Control):
             self.said.value = error_card(error)._repr_html_()
             return
         self.approved_at = self._clock()
+        self.button.button_style = "success"
         until = moment(self.approved_at + CLICK_LASTS)
         said = note(f"Approved {self._digest[:SHORTEST]}, until {until}. Run the next cell.", "good")
         self.said.value = said._repr_html_()

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import ipywidgets as widgets
 
-from pitrkit.errors import PitrkitError
 from pitrkit.runbook.blocks import Block, Note
 from pitrkit.runbook.controls import ApproveBox
 from pitrkit.runbook.copy_views import drift_note, moved_samples
@@ -75,7 +74,7 @@ class CopyGate(ApproveBox):
         self.look.disabled = self.again.disabled = True
         try:
             shown = work()
-        except PitrkitError as error:
+        except Exception as error:  # noqa: BLE001 (what a button raises is seen nowhere else)
             shown = error_card(error)
         finally:
             self.look.disabled = self.again.disabled = False

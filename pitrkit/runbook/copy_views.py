@@ -178,21 +178,28 @@ def stale_card(what: str, plan: Plan, drift: Drift, command: str, *, approved: P
         what: What happened.
         plan: The present plan.
         drift: What moved since it was made.
-        command: The one command that plans again.
+        command: The one command that plans again; that approves the present plan where another was approved.
         approved: The plan that the approval is of, where it is another one of this incident.
     """
     rows: list[tuple[str, Cell]] = [("what happened", what), ("table", plan.table)]
-    if approved is not None and approved.digest != plan.digest:
+    another = approved is not None and approved.digest != plan.digest
+    if approved is not None and another:
         rows += [("approved", _counts_of(approved)), ("present plan", _counts_of(plan))]
     else:
         rows.append(("planned", moment(plan.created_at)))
     rows.append(("your data", "No item was written or changed."))
     moved = drift_note(drift) or Note("None of the items looked at has been written since.", "good")
-    blocks: list[Block] = [Facts(tuple(rows)), Note(moved.text, moved.tone)]
+    blocks: list[Block] = [Facts(tuple(rows)), Note(moved.text, moved.tone, moved.fix if another else "")]
     if drift.items:
         blocks.append(moved_samples(drift))
-    blocks.append(Note("What to do: press Plan again beside Approve, read the new plan, approve it, and run on."))
-    blocks.append(Code(command, "Headless, this command plans again:"))
+    if another:
+        blocks.append(
+            Note("What to do: leave `approve` blank, read the card of the present plan, approve it, and run on.")
+        )
+        blocks.append(Code(command, "Headless, this command approves the present plan:"))
+    else:
+        blocks.append(Note("What to do: press Plan again beside Approve, read the new plan, approve it, and run on."))
+        blocks.append(Code(command, "Headless, this command plans again:"))
     data = {"error": "StalePlan", "what": what, "digest": plan.digest, "drift": drift.to_dict()}
     return View("stale", "The plan is stale", (Tag("StalePlan", "info"),), tuple(blocks), data)
 
@@ -261,7 +268,7 @@ def gate_card(
     by: str = "",
     command: str = "",
     why: str = "",
-    words: Sequence[str] = (),
+    words: Sequence[tuple[str, str]] = (),
     drift: Drift | None = None,
 ) -> View:
     """Return whether the gate is open for *subject*; closed, with how to open it.
@@ -272,11 +279,11 @@ def gate_card(
         by: Who is asking.
         command: The one command that opens it.
         why: Why it is closed.
-        words: What would be done, in a few words.
+        words: What would be done: labels, and a few words each.
         drift: What moved since it was planned, if anybody looked.
     """
     rows: list[tuple[str, Cell]] = [("for", f"{subject.digest[:SHORTEST]} on {subject.table}")]
-    rows += [("it would" if not place else "", line) for place, line in enumerate(words)]
+    rows += words
     data: dict[str, Any] = {"open": approval is not None, "digest": subject.digest, "table": subject.table, "by": by}
     if approval is None:
         rows += [("why", why)] if why else []

@@ -7,17 +7,18 @@ approval of the one before opens nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
+from threading import RLock
 from typing import Any
 
 from IPython.display import display
 
 from pitrkit.dynamodb.tables import Table
-from pitrkit.errors import GateClosed, PitrkitError, StalePlan
+from pitrkit.errors import BadInput, GateClosed, PitrkitError, StalePlan
 from pitrkit.recovery import apply as applying
 from pitrkit.recovery import cost, journal, preflight
 from pitrkit.recovery import drift as drifting
@@ -76,6 +77,7 @@ class Copy(Shows):
     drift: Drift | None = None
     settled: int = 0
     _looked_at: datetime | None = None
+    _alone: RLock = field(default_factory=RLock, repr=False, compare=False)
     _shown: Any = field(default=None, repr=False)
     _box: CopyGate | None = field(default=None, repr=False)
 
@@ -97,14 +99,14 @@ class Copy(Shows):
 
     def words(self) -> str:
         """Return what would be done in two lines, for a terminal."""
-        did, scope = self._words()
+        (_, did), (_, scope) = self._words()
         return f"   it {did}\n   scope: {scope}"
 
-    def _words(self) -> tuple[str, str]:
+    def _words(self) -> tuple[tuple[str, str], tuple[str, str]]:
         plan = self.plan
         left = ", ".join(f"{count:,} {reason}" for reason, count in plan.left.items()) or "nothing"
         did = f"puts {plan.puts:,} items back, updates {plan.updates:,}, deletes {plan.deletes:,}; leaves {left}"
-        return did, views.scope_words(plan.scope)
+        return ("it", did), ("scope", views.scope_words(plan.scope))
 
     @property
     def journal(self) -> Path:
@@ -127,9 +129,27 @@ class Copy(Shows):
         self._box = CopyGate(self)
         return self._box
 
+    @contextmanager
+    def _at_work(self) -> Iterator[None]:
+        """Keep other work off this copy: JupyterLab lets a button work while a cell runs, in a thread of its own.
+
+        Raises:
+            BadInput: The copy is being worked on.
+        """
+        if not self._alone.acquire(blocking=False):
+            raise BadInput(
+                "a cell is at work on this copy",
+                table=self.table.name,
+                fix="Wait until it has ended, or interrupt it; then do this again.",
+            )
+        try:
+            yield
+        finally:
+            self._alone.release()
+
     def look_again(self, *, show: Show | None = None) -> Drift:
         """Read what the plan is about again and return what moved since it was made. Reads only."""
-        with Progress("Looking at what moved", total=self.plan.total, show=show) as progress:
+        with self._at_work(), Progress("Looking at what moved", total=self.plan.total, show=show) as progress:
             done = plans.settled(self.book, self.plan)
             self.drift = drifting.drift(self.book.aws, self.table, self.plan, settled=done, on_progress=progress)
         self.settled, self._looked_at = len(done), now()
@@ -138,18 +158,13 @@ class Copy(Shows):
 
     def plan_again(self, *, show: Show | None = None) -> None:
         """Read every candidate again and plan the same revert anew; what was approved before is void. Reads only."""
-        found = plans.build(
-            self.book,
-            self.table,
-            plans.changes_of(self.book, self.plan),
-            self.plan.policy,
-            self.plan.scope,
-            show=show,
-        )
-        self.take(found)
+        with self._at_work():
+            before = plans.changes_of(self.book, self.plan)
+            found = plans.build(self.book, self.table, before, self.plan.policy, self.plan.scope, show=show)
+            self._take(found)
 
-    def take(self, found: Plan) -> None:
-        """Go on with another plan of this incident. It has to be approved for itself."""
+    def _take(self, found: Plan) -> None:
+        """Go on with another plan. It has to be approved for itself."""
         plans.remember(self.book, self.slot, found)
         self.findings = preflight.check_target(self.book.aws, self.table, accept=preflight.parse_accept(self.accept))
         self.plan, self.drift, self._looked_at, self.settled = found, None, None, 0
@@ -170,6 +185,10 @@ class Copy(Shows):
             StalePlan: The approval is of another plan, or the plan is too old.
             BadInput: The target must not be written to as it is, e.g. because its PITR is off.
         """
+        with self._at_work():
+            return self._gate(approve)
+
+    def _gate(self, approve: str) -> View:
         if not self.plan.empty:
             preflight.require_clear(self.findings, self.plan.table)
         by = self.book.aws.caller().arn
@@ -201,14 +220,11 @@ class Copy(Shows):
     def _stale(self, what: str, approve: str) -> View:
         self.look_again()
         assert self.drift is not None
-        notebook = plans.notebook_of(self.book.data, self.slot)
-        return views.stale_card(
-            what,
-            self.plan,
-            self.drift,
-            self.book.command(notebook, "", **self._given()),
-            approved=plans.approved(self.book, self.slot, approve),
-        )
+        approved = plans.approved(self.book, self.slot, approve)
+        if approved is not None and approved.digest != self.plan.digest:
+            return views.stale_card(what, self.plan, self.drift, self.command, approved=approved)
+        again = self.book.command(plans.notebook_of(self.book.data, self.slot), "", **self._given())
+        return views.stale_card(what, self.plan, self.drift, again)
 
     def apply(self) -> View:
         """Write the plan under its guards. Interrupted, it goes on where it stopped when it is run again.
@@ -217,6 +233,10 @@ class Copy(Shows):
             GateClosed: The gate was not passed in this session.
             Interrupted: The kernel was interrupted: what was under way is settled, and the record says so.
         """
+        with self._at_work():
+            return self._apply()
+
+    def _apply(self) -> View:
         self.passage.require()
         if self.plan.empty:
             return views.note("Nothing to write.")
@@ -254,6 +274,10 @@ class Copy(Shows):
 
     def verify(self) -> View:
         """Read every written item again and say what is true now."""
+        with self._at_work():
+            return self._verify()
+
+    def _verify(self) -> View:
         if self.plan.empty:
             return self._done(views.note("Nothing was written, so there is nothing to verify."))
         with failures.meaning(NOT_VERIFIED), Progress("Verifying", total=self.plan.total, unit="items") as progress:
@@ -304,8 +328,12 @@ class Copy(Shows):
         self, of: Plan | None, met: Sequence[Conflict], decisions: Mapping[int, Decision], *, show: Show | None = None
     ) -> Plan | None:
         """Record what was decided about the conflicts *met* by plan *of*, and return the new plan, if there is one."""
-        if of is None:
-            return None
+        with self._at_work():
+            return None if of is None else self._settle(of, met, decisions, show)
+
+    def _settle(
+        self, of: Plan, met: Sequence[Conflict], decisions: Mapping[int, Decision], show: Show | None
+    ) -> Plan | None:
         counts = views.counted(met, decisions)
         decided = {"plan": of.digest, **counts}
         if plans.is_current(self.book, self.slot, of):
@@ -323,7 +351,7 @@ class Copy(Shows):
         scope = {"conflicts_of": of.digest, "words": words, "changes": folder.name}
         scope |= {"undo_of": of.scope["undo_of"]} if "undo_of" in of.scope else {}
         found = plans.build(self.book, self.table, changes, settling.policy_of(of), scope, show=show)
-        self.take(found)
+        self._take(found)
         return found
 
     def _keep(self, event: str, **results: Any) -> None:

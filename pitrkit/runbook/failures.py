@@ -27,7 +27,7 @@ class Interrupted(KeyboardInterrupt):
     """
 
     def __init__(self, card: object) -> None:
-        super().__init__("interrupted; what was done is recorded")
+        super().__init__("what was done is recorded; run this cell again to go on")
         self.card = card
 
 

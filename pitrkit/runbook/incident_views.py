@@ -25,6 +25,7 @@ from pitrkit.runbook.blocks import (
 from pitrkit.runbook.place import Place
 from pitrkit.runbook.standing import Standing, standing
 from pitrkit.runbook.values import things
+from pitrkit.runbook.verdict import reach
 from pitrkit.runbook.view import View
 
 if TYPE_CHECKING:
@@ -149,10 +150,17 @@ def _incident_row(one: Mapping[str, Any], stands: Standing, links: Mapping[str, 
     )
 
 
-def report_card(path: Path, data: Mapping[str, Any]) -> View:
-    """Return where the report lies and how the incident ended."""
+def report_card(path: Path, data: Mapping[str, Any], links: Sequence[Link] = ()) -> View:
+    """Return where the report lies and how the incident ended.
+
+    Args:
+        path: The report.
+        data: What `incident.json` says.
+        links: Ways on, such as to the report itself.
+    """
     applied, verified = data.get("apply") or {}, data.get("verify") or {}
-    rows: list[tuple[str, str | Tag]] = [("file", str(path))]
+    verdict = reach(data)
+    rows: list[tuple[str, Cell]] = [("file", str(path))]
     if applied:
         rows.append(("written", ", ".join(f"{applied.get(name, 0):,} {name}" for name in _OUTCOMES)))
     if verified:
@@ -161,12 +169,16 @@ def report_card(path: Path, data: Mapping[str, Any]) -> View:
             Tag(things(verified.get("mismatches", 0), "mismatch", "mismatches"), "bad"),
         )
         rows.append(("verified", right if verified.get("ok") else wrong))
-    return View(
-        "report",
-        "Report written",
-        blocks=(Facts(tuple(rows)), Note("One file, nothing loaded from anywhere: open it, print it, attach it.")),
-        data={"path": str(path)},
-    )
+    tone: Tone = "info" if verdict.tone == "open" else verdict.tone
+    blocks: list[Block] = [
+        Note(verdict.words, tone),
+        Facts(tuple(rows)),
+        Note("One file, nothing loaded from anywhere: open it, print it, attach it.", "muted"),
+    ]
+    if links:
+        blocks.append(Links(tuple(links)))
+    data = {"path": str(path), "verdict": verdict.title}
+    return View("report", "Report written", (Tag(verdict.title, tone),), tuple(blocks), data)
 
 
 _OUTCOMES = ("applied", "already", "conflicts", "failed")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pitrkit.dynamodb.items import changed_attributes
 from pitrkit.recovery.settle import ours
-from pitrkit.runbook.blocks import Bar, Block, Cell, Facts, Grid, Link, Links, Note, Samples, Segment, Tag
+from pitrkit.runbook.blocks import Bar, Block, Cell, Facts, Folded, Grid, Link, Links, Note, Samples, Segment, Tag
 from pitrkit.runbook.change_views import sample
 from pitrkit.runbook.incident_views import note
 from pitrkit.runbook.values import duration, folded, key_text, moment, things, visible
@@ -106,10 +106,7 @@ def group_of(conflict: Conflict) -> str:
         return "gone meanwhile"
     if conflict.seen is None:
         return "there again"
-    names = changed_attributes(conflict.seen, conflict.found)
-    listed = ", ".join(folded(visible(name), NAME_LENGTH) for name in names[:NAMES_SHOWN])
-    more = f" and {len(names) - NAMES_SHOWN:,} more" if len(names) > NAMES_SHOWN else ""
-    return f"written again: {listed}{more}"
+    return f"written again: {_listed(changed_attributes(conflict.seen, conflict.found))}"
 
 
 def conflicts_card(
@@ -134,7 +131,7 @@ def conflicts_card(
         Note(
             "Keep theirs: the item stays as it was found. Take ours: a new plan, guarded by the item as found.", "muted"
         ),
-        conflict_samples(conflicts),
+        Folded("the items side by side", conflict_samples(conflicts)),
     )
     tag = Tag(things(len(conflicts), "conflict"), "warn")
     data = {"plan": digest, "conflicts": len(conflicts), **counted(conflicts, decided)}
@@ -163,10 +160,14 @@ def would(conflict: Conflict) -> str:
         return "delete it"
     if conflict.found is None:
         return "put it back whole"
-    names = changed_attributes(conflict.found, goal)
-    listed = ", ".join(folded(visible(name), NAME_LENGTH) for name in names[:NAMES_SHOWN])
-    more = f" and {len(names) - NAMES_SHOWN:,} more" if len(names) > NAMES_SHOWN else ""
-    return f"put back {listed}{more}" + (", and keep the rest" if conflict.seen is not None else "")
+    if conflict.seen is None:
+        return "put ours back whole, in the place of theirs"
+    return f"put back {_listed(changed_attributes(conflict.found, goal))}, and keep the rest"
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(folded(visible(name), NAME_LENGTH) for name in names[:NAMES_SHOWN])
+    return f"{shown} and {len(names) - NAMES_SHOWN:,} more" if len(names) > NAMES_SHOWN else shown
 
 
 def conflict_card(conflict: Conflict) -> View:

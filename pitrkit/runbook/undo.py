@@ -12,6 +12,7 @@ from pitrkit.runbook import copy_back, plans
 from pitrkit.runbook.book import Book
 from pitrkit.runbook.copying import WRITE_UNITS, Copy
 from pitrkit.runbook.gate import SHORTEST
+from pitrkit.runbook.values import things
 from pitrkit.runbook.widgets import Choice
 
 
@@ -21,7 +22,7 @@ def copies(book: Book) -> Choice:
         "copy to undo",
         [
             (
-                f"{one.digest[:SHORTEST]}  ({one.total:,} writes, planned {one.created_at:%Y-%m-%d %H:%M} UTC)",
+                f"{one.digest[:SHORTEST]}  ({things(one.total, 'write')}, planned {one.created_at:%Y-%m-%d %H:%M} UTC)",
                 one.digest,
             )
             for one in plans.written(book)
@@ -44,7 +45,8 @@ def chosen(book: Book, copy: str) -> Plan:
     if not written:
         raise BadInput("this incident has written nothing yet", fix="There is nothing to undo.")
     if not copy and len(written) > 1:
-        raise InputNeeded("copy", fix=f"Choose one: {', '.join(one.digest[:SHORTEST] for one in written)}.")
+        known = ", ".join(one.digest[:SHORTEST] for one in written)
+        raise InputNeeded("copy", fix=f"Choose one above, the latest first, or give `copy`: {known}.")
     short = copy.strip().lower()[:SHORTEST] or written[0].digest[:SHORTEST]
     for one in written:
         if one.digest.startswith(short) and len(short) == SHORTEST:

@@ -200,6 +200,30 @@ def test_an_interrupted_copy_can_be_taken_back_as_far_as_it_went(interrupted):
     assert all(live.get(number) == {"status": "mangled"} for number in range(1, ITEMS, 2))
 
 
+def test_while_it_writes_nothing_else_is_done_with_it_whatever_is_pressed(live):
+    copy = live.planned(write_units=40.0)
+    box = copy.approve()
+    copy.gate(copy.plan.digest)
+    first = copy.plan.digest
+    said = []
+
+    def press():
+        while not copy.journal.exists():
+            over.wait(0.02)
+        for button in (box.again, box.look):
+            button.click()
+            said.append(box.said.value)
+
+    over = threading.Event()
+    presser = threading.Thread(target=press)
+    presser.start()
+    copy.apply()
+    presser.join()
+    assert all("a cell is at work on this copy" in one for one in said)
+    assert copy.plan.digest == first
+    assert live.book.data["apply"]["applied"] == ITEMS
+
+
 # Conflicts
 
 
@@ -222,7 +246,7 @@ def at(box, number):
 def test_conflicts_are_listed_with_the_item_found_and_what_ours_would_do(met):
     _, copy = met
     text = str(copy.conflicts())
-    assert re.search(r"id = 0 +there again +put back status", text)
+    assert re.search(r"id = 0 +there again +put ours back whole", text)
     assert re.search(r"id = 1 +written again: parcel, status +put back status, and keep the rest", text)
     assert '"new order"' in text
 

@@ -334,7 +334,9 @@ def gallery(tmp: Path) -> list[views.View]:
         ),
         views.gate_card(plan(), clicked, by=CALLER.arn),
         views.gate_card(plan(), clicked, by=CALLER.arn, drift=DRIFT),
-        views.gate_card(plan(), None, command="pitrkit run", why="it waits", words=("puts 3", "scope: everything")),
+        views.gate_card(
+            plan(), None, command="pitrkit run", why="it waits", words=(("it", "puts 3"), ("scope", "everything"))
+        ),
         views.plan_card(plan(), findings=FINDINGS, drift=DRIFT, settled=120),
         views.stale_card("the plan is 25 hours old", plan(), DRIFT, "pitrkit run 05_copy_back"),
         views.stale_card("for another", plan(), replace(DRIFT, moved=0, items=()), "x", approved=plan(digest="0" * 64)),
@@ -487,7 +489,7 @@ def test_no_text_gets_out_of_its_place_in_any_view_that_takes_text(text):
     checked(views.error_card(BadInput(text, table=text, fix=text)))
     checked(views.error_card(RuntimeError(text)))
     checked(views.error_card(RuntimeError(text), trace=text))
-    checked(views.gate_card(evil, None, command=text, why=text, words=(text, text)))
+    checked(views.gate_card(evil, None, command=text, why=text, words=((text, text),)))
     checked(views.stale_card(text, plan(table=text), DRIFT, text))
     checked(views.tally_card(text, replace(TALLY, why=text), 1.0, 1.0))
     checked(views.stopped_card(applied(why=text), [Link(text, text)]))
