@@ -9,6 +9,7 @@ from pitrkit.runbook import record, views, working_copy
 from pitrkit.runbook import report as reporting
 from pitrkit.runbook.blocks import Link
 from pitrkit.runbook.book import Book
+from pitrkit.runbook.sides import sides
 from pitrkit.runbook.views import View
 
 
@@ -20,7 +21,7 @@ def report(book: Book) -> View:
     links = [Link("open the report", _seen_from_here(path), strong=True)] if _served(path) else []
     if data.get("copies"):
         links.append(Link("take a copy back", book.link("12_undo")))
-    if data.get("restored_table"):
+    if any(data.get(side.by) == "incident" for side in sides(data)):
         links.append(Link("delete the restored copy", book.link("14_clean_up")))
     return views.report_card(path, data, links)
 
