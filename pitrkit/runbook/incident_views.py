@@ -31,7 +31,6 @@ from pitrkit.runbook.view import View
 if TYPE_CHECKING:
     from pitrkit.runbook.record import Audit
 
-_TO_THE_MINUTE = len("2026-11-23T02:14")
 _HAPPENED = {"deleted": "items deleted", "mangled": "items mangled", "gone": "table gone", "unsure": "not sure"}
 
 
@@ -127,7 +126,7 @@ def incidents_list(
     found.sort(key=lambda one: one[1].finished)
     rows = tuple(_incident_row(one, stands, links or {}, account) for one, stands in found)
     going = sum(not stands.finished for _, stands in found)
-    grid = Grid(("=incident", "=table", "=back to (UTC)", "stands", "=steps", "=opened (UTC)", "=go on"), rows)
+    grid = Grid(("=go on", "incident", "=table", "stands", "=back to (UTC)", "=steps"), rows)
     mark = Tag(f"{going:,} in progress", "info" if going else "muted")
     data = {"incidents": [dict(one) for one, _ in found]}
     return View("incidents", f"Incidents ({len(found):,})", (mark,), (grid, *broken), data)
@@ -140,13 +139,12 @@ def _incident_row(one: Mapping[str, Any], stands: Standing, links: Mapping[str, 
     way: Cell = Link(to, links[name], strong=not stands.finished) if name in links else to
     since = one.get("restore_at") or (one.get("window") or {}).get("since")
     return (
+        Tag(f"account {one['account']}", "warn", "Of another account: change the credentials") if elsewhere else way,
         name,
         str(one.get("table") or "-"),
-        _utc_text(since).removesuffix(" UTC") or "-",
         Tag(stands.words, stands.tone),
+        _utc_text(since).removesuffix(" UTC") or "-",
         f"{stands.done} of {len(stands.stages)}",
-        _utc_text(str(one.get("created_at") or "-")[:_TO_THE_MINUTE]),
-        Tag(f"account {one['account']}", "warn", "Of another account: change the credentials") if elsewhere else way,
     )
 
 

@@ -37,8 +37,11 @@ def window_text(window: Window | None) -> str:
 
 
 def window_short(window: Window | None) -> str:
-    """Return a window's two ends to the minute, `-` where there is none."""
-    return f"{window.earliest_at:%Y-%m-%d %H:%M} to {window.latest_at:%Y-%m-%d %H:%M}" if window else "-"
+    """Return a window's two ends to the minute, the day once where it is the same; `-` where there is none."""
+    if window is None:
+        return "-"
+    same = window.earliest_at.date() == window.latest_at.date()
+    return f"{window.earliest_at:%Y-%m-%d %H:%M} to {window.latest_at:{'%H:%M' if same else '%Y-%m-%d %H:%M'}}"
 
 
 def window_dict(window: Window | None) -> dict[str, str] | None:
@@ -87,7 +90,7 @@ def overview_tag(one: Overview) -> Tag:
     if not one.known:
         return Tag("reading", "muted")
     if one.is_copy and one.protection is not None and not one.protection.enabled:
-        return Tag("restored copy", "muted", "PITR is off, as it is for every copy that the kit restores")
+        return Tag("copy", "muted", "PITR is off, as it is for every copy that the kit restores")
     return pitr_tag(one.protection)
 
 

@@ -22,6 +22,7 @@ from pitrkit.recovery.changes import Change, ChangeSet, from_changes
 from pitrkit.recovery.journal import Conflict
 from pitrkit.recovery.scope import Scope
 from pitrkit.runbook.conflict_box import ConflictBox
+from pitrkit.runbook.incident_views import note
 from pitrkit.runbook.select import Overview
 from pitrkit.runbook.widgets import ApproveBox, Choice, Explorer, TablePicker, TimePicker
 
@@ -90,6 +91,18 @@ def test_a_control_publishes_a_card_that_needs_no_kernel_and_then_the_widget(tmp
         assert "<script" not in card["text/html"]
         assert widget["application/vnd.jupyter.widget-view+json"]["model_id"] == control.box.model_id
         assert "headless" in widget["text/plain"], "where the widget cannot be drawn, its text says how to do without"
+
+
+def test_a_control_works_as_before_once_it_was_shown_and_its_card_can_be_replaced(tmp_path):
+    for control in controls(tmp_path):
+        outputs(control)
+        control.show(note("another card"))
+        assert "another card" in str(control)
+    explorer = controls(tmp_path / "again")[3]
+    outputs(explorer)
+    explorer.where.value = "kind == 'removed'"
+    explorer.use.click()
+    assert explorer.scope.where == "kind == 'removed'"
 
 
 @pytest.mark.parametrize(("place", "words"), [
