@@ -18,7 +18,7 @@ from pitrkit.recovery.export_log import Window
 from pitrkit.recovery.log import EXPORTS, STREAM, ChangeLog
 from pitrkit.recovery.routes import routes
 from pitrkit.recovery.scope import EVERYTHING, Scope
-from pitrkit.runbook import compare, copy_back, log_views, reading, views
+from pitrkit.runbook import compare, log_views, plans, reading, views
 from pitrkit.runbook.book import OF_A_COMPARISON, Book
 from pitrkit.runbook.incident import now
 from pitrkit.runbook.item import item_at, one_key
@@ -211,7 +211,7 @@ def read(
         InputNeeded: *since*, or the bucket, is blank and cannot be found.
         BadInput: A time is not one, or the source cannot tell that window.
     """
-    if copy_back.approved(book, "", approve) is not None and book.data.get("log"):
+    if plans.approved(book, "", approve) is not None and book.data.get("log"):
         return _opened(book)
     wanted = reading.asked(book, source=source, since=since, until=until, width_minutes=width_minutes)
     since_at, until_at = wanted.since_at, wanted.until_at

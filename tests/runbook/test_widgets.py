@@ -17,6 +17,8 @@ from pitrkit.dynamodb.pitr import Protection, Window
 from pitrkit.dynamodb.tables import KeyAttribute, KeySchema, Table
 from pitrkit.errors import BadInput
 from pitrkit.recovery.changes import Change, from_changes
+from pitrkit.recovery.journal import Conflict
+from pitrkit.runbook.conflict_box import ConflictBox
 from pitrkit.runbook.incident_views import note
 from pitrkit.runbook.select import Overview
 from pitrkit.runbook.widgets import ApproveBox, Choice, Explorer, TablePicker, TimePicker
@@ -26,6 +28,7 @@ LATEST = datetime(2026, 11, 23, 5, 14, 5, tzinfo=UTC)
 WINDOW = Window(EARLIEST, LATEST)
 ZURICH = ZoneInfo("Europe/Zurich")
 KEY = KeySchema((KeyAttribute("pk", "S", "HASH"), KeyAttribute("no", "N", "RANGE")))
+ODD = "<script>alert(1)</script>\u202e"
 DIGEST = "3f9a1c77be02d4415a6e8c90b7f2d1e8a4c5b6978012345f6789abcdeffedcba"
 
 
@@ -84,7 +87,20 @@ def controls(folder) -> list:
         Choice("modified items", [("keep", "keep"), ("revert", "revert")]),
         Explorer(changes(folder)),
         ApproveBox(DIGEST, "Orders", summary={"puts": 3}, on_approve=print),
+        conflict_box([]),
     ]
+
+
+def conflict_box(settled: list, count: int = 12) -> ConflictBox:
+    """A box over conflicts, every third of them about an item that is gone; decisions end up in *settled*."""
+    met = [
+        Conflict(
+            n + 1, image("ann", n), image("ann", n, v={"S": "a"}), image("ann", n, v={"S": "b"}),
+            None if n % 3 == 0 else image("ann", n, v={"S": ODD}), unsure=False,
+        )
+        for n in range(count)
+    ]  # fmt: skip
+    return ConflictBox(met, settled.append, digest=DIGEST)
 
 
 def test_a_control_publishes_a_card_that_needs_no_kernel_and_then_the_widget(tmp_path):
@@ -115,6 +131,7 @@ def test_a_control_works_as_before_once_it_was_shown_and_its_card_can_be_replace
     (2, ["keep", "revert"]),
     (3, ["2 removed", "`where`"]),
     (4, ["3 puts", "Orders", "3f9a1c77be02"]),
+    (5, ["12 conflicts", "gone meanwhile", "written again: v", "keep theirs"]),
 ])  # fmt: skip
 def test_the_card_holds_what_the_widget_offers(tmp_path, place, words):
     card = outputs(controls(tmp_path)[place])[0]
@@ -412,3 +429,72 @@ def test_an_approval_that_fails_is_shown_and_not_claimed():
     made.button.click()
     assert made.approved_at is None
     assert "the plan is gone" in made.said.value
+
+
+# ConflictBox
+
+
+def test_conflicts_are_decided_page_by_page_and_only_what_is_pressed_counts():
+    settled: list[dict] = []
+    box = conflict_box(settled)
+    assert "Page 1 of 3, 12 conflicts" in box.where.value
+    box._rows[0].choice.value = "theirs"
+    box.after.click()
+    assert "Page 2 of 3" in box.where.value
+    assert box._rows[0].choice.value == ""
+    box._rows[4].choice.value = "ours"
+    box.before.click()
+    assert box._rows[0].choice.value == "theirs"
+    assert settled == []
+    box.make.click()
+    assert settled == [{1: "theirs", 10: "ours"}]
+    assert "take ours" in str(box)
+
+
+def test_a_group_is_decided_at_once_and_what_is_filtered_out_stays_open():
+    settled: list[dict] = []
+    box = conflict_box(settled)
+    box.group.value = "gone meanwhile"
+    assert box.ours.description == "Take ours: all 4 listed"
+    box.ours.click()
+    box.make.click()
+    assert settled == [dict.fromkeys((1, 4, 7, 10), "ours")]
+    box.find.value = "nothing like it"
+    assert box.ours.disabled
+    assert "Page 1 of 1, 0 conflicts" in box.where.value
+
+
+def test_conflicts_that_cannot_be_settled_stay_decided_and_say_why():
+    def refuse(_decisions):
+        raise BadInput("the table is gone", fix="Look.")
+
+    box = ConflictBox(conflict_box([])._conflicts, refuse)
+    box.theirs.click()
+    box.make.click()
+    assert "the table is gone" in box.said.value
+    assert len(box.decisions) == 12
+    assert not box.make.disabled
+
+
+@given(st.lists(st.tuples(st.sampled_from(["row", "group", "find", "page", "all"]), st.integers(0, 9)), max_size=12))
+def test_whatever_is_pressed_only_listed_conflicts_are_decided_and_the_counts_are_right(pressed):
+    box = conflict_box([], count=7)
+    expected: dict[int, str] = {}
+    for what, number in pressed:
+        shown = box._listed[box._page * 5 : box._page * 5 + 5]
+        if what == "row" and number < len(shown):
+            choice = ("", "theirs", "ours")[number % 3]
+            box._rows[number].choice.value = choice
+            key = box._conflicts[shown[number]].number
+            expected.pop(key, None)
+            expected |= {key: choice} if choice else {}
+        elif what == "group":
+            box.group.value = ("", "gone meanwhile", "written again: v")[number % 3]
+        elif what == "find":
+            box.find.value = ("", "no = 1", "zzz")[number % 3]
+        elif what == "page" and not (box.after.disabled if number % 2 else box.before.disabled):
+            (box.after if number % 2 else box.before).click()
+        elif what == "all" and box._listed:
+            (box.ours if number % 2 else box.theirs).click()
+            expected |= {box._conflicts[place].number: "ours" if number % 2 else "theirs" for place in box._listed}
+        assert box.decisions == expected
