@@ -130,6 +130,21 @@ class Book:
         """
         return tables.describe(self.aws, self.known("table", step="01_select_table"))
 
+    def target(self) -> Table:
+        """Return the table that copies of this incident are written to: the damaged one, as it is now.
+
+        Raises:
+            InputNeeded: No table was selected yet.
+            BadInput: The incident is a drill, of which nothing is ever written to the table it is about.
+        """
+        if self.data.get("drill"):
+            raise BadInput(
+                f"{self.incident.id} is a drill: nothing of it is written to the real table",
+                table=str(self.data.get("table") or ""),
+                fix="Open an incident of your own with 01_select_table.",
+            )
+        return self.table()
+
     def known(self, name: str, *, step: str) -> Any:
         """Return what an earlier step left in the incident.
 
