@@ -252,7 +252,9 @@ def _drill(command: argparse.ArgumentParser) -> None:
     command.add_argument("table", help="the table whose recovery is rehearsed; it is only read")
     command.add_argument("--at", default="", help="the second to restore; the latest restorable one if left out")
     command.add_argument("--items", default="", metavar="N", help="items to copy, 10000 if left out; 0 for all")
-    command.add_argument("--recovery-time", default="", metavar="2h", help="limit from the restore to the verified copy")
+    command.add_argument(
+        "--recovery-time", default="", metavar="2h", help="limit from the restore to the verified copy"
+    )
     command.add_argument(
         "--recovery-point", default="", metavar="10m", help="limit of how far the latest restorable second is behind"
     )

@@ -131,7 +131,7 @@ def create_like(aws: Aws, source: str, name: str) -> Table:
     said = aws.call("dynamodb", "describe_table", TableName=source)["Table"]
     key = [attribute["AttributeName"] for attribute in said["KeySchema"]]
     sse = said.get("SSEDescription") or {}
-    encryption = (
+    encryption: dict[str, Any] = (
         {"SSESpecification": {"Enabled": True, "SSEType": "KMS", "KMSMasterKeyId": sse["KMSMasterKeyArn"]}}
         if sse.get("Status") in {"ENABLED", "UPDATING"} and sse.get("KMSMasterKeyArn")
         else {}

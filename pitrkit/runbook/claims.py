@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import secrets
 from datetime import datetime
+from typing import Any
 
 from pitrkit.dynamodb import tables
 from pitrkit.dynamodb.tables import Table
@@ -40,7 +41,8 @@ def claim(book: Book, side: Side, name: str) -> None:
     try:
         tables.describe(book.aws, name)
     except TableNotFound:
-        book.keep("table_claimed", **{side.table: name, side.by: "incident", side.table_id: None})
+        claimed: dict[str, Any] = {side.table: name, side.by: "incident", side.table_id: None}
+        book.keep("table_claimed", **claimed)
         return
     raise BadInput("a table of that name exists already", table=name, fix="Run it again: it takes another name.")
 
@@ -56,7 +58,8 @@ def settle(book: Book) -> None:
         except TableNotFound:
             continue
         if _made(found, side, data["table_arn"]):
-            book.keep("table_found", **{side.table_id: found.id, side.by: "incident"})
+            ours: dict[str, Any] = {side.table_id: found.id, side.by: "incident"}
+            book.keep("table_found", **ours)
 
 
 def _made(found: Table, side: Side, source_arn: str) -> bool:

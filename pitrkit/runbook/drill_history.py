@@ -1,4 +1,4 @@
-"""Drills as their incidents tell of them: how long each step took, what was found, whether it passed, and against which limits.
+"""Drills as their incidents tell of them: how long each step took, what was found, and whether it passed.
 
 The history is the incidents themselves, sealed like any other; there is no second book that could say something else.
 """
@@ -158,4 +158,6 @@ def left_over(data: Mapping[str, Any]) -> list[str]:
     """Return the tables that a drill has made, or was about to make, and not deleted."""
     if not data.get("drill"):
         return []
-    return [str(data[side.table]) for side in (THEN, SCRATCH) if data.get(side.by) == "incident" and data.get(side.table)]
+    return [
+        str(data[side.table]) for side in (THEN, SCRATCH) if data.get(side.by) == "incident" and data.get(side.table)
+    ]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pitrkit.runbook import drill_chart
-from pitrkit.runbook.blocks import Block, Cell, Facts, Grid, Note, Tag, Tile, Tiles
+from pitrkit.runbook.blocks import Block, Cell, Facts, Grid, Note, Tag, Tile, Tiles, Tone
 from pitrkit.runbook.drill_history import RECOVERY, Drill, Limits, compared
 from pitrkit.runbook.values import duration, moment, things
 from pitrkit.runbook.view import View
@@ -51,9 +51,9 @@ def proposal(
         ("digest", intent.digest),
     ]
     words = (
-        "Nothing is written to the real table: it is restored from, and read. What is written goes into a scratch table "
-        "that the drill makes, and both tables are deleted again. The digest is the same for each drill that is asked "
-        "for like this one, so it may stand in a schedule."
+        "Nothing is written to the real table: it is restored from, and read. What is written goes into a scratch "
+        "table that the drill makes, and both tables are deleted again. The digest is the same for each drill that is "
+        "asked for like this one, so it may stand in a schedule."
     )
     blocks: list[Block] = [Facts(tuple(rows)), Note(words)]
     blocks += _strange(strangers)
@@ -92,7 +92,7 @@ def undone(left: int, written: int, *, ok: bool) -> View:
     if not written:
         return View("note", blocks=(Note("The copy held no items, so there was nothing to take back.", "muted"),))
     text = f"{things(written, 'item')} taken back; a scan finds {things(left, 'item')} in the scratch table."
-    tone = "good" if ok else "bad"
+    tone: Tone = "good" if ok else "bad"
     return View("note", blocks=(Note(text, tone),), data={"written": written, "left": left, "ok": ok})
 
 

@@ -56,7 +56,7 @@ def _tidy(opened: Incident, result: RunResult, echo: TextIO) -> None:
         left = left_over(opened.data)
     if left:
         print(
-            f"{', '.join(left)} {'is' if len(left) == 1 else 'are'} still there. The next drill deletes what is left, or:\n"
+            f"Still there: {', '.join(left)}. The next drill deletes what is left, or:\n"
             f"   clean up  pitrkit run 14_clean_up -p incident {opened.id}",
             file=echo,
             flush=True,

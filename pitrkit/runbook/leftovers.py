@@ -82,7 +82,8 @@ def remove(book: Book) -> list[str]:
     for side in (THEN, SCRATCH):
         data = book.data
         if data.get(side.by) == "incident" and data.get(side.table) and not _exists(book.aws, data[side.table]):
-            book.keep("table_not_there", **{side.by: "deleted" if data.get(side.table_id) else UNMADE})
+            now_whose: dict[str, Any] = {side.by: "deleted" if data.get(side.table_id) else UNMADE}
+            book.keep("table_not_there", **now_whose)
     return left_over(book.data)
 
 

@@ -28,11 +28,10 @@ from pitrkit.recovery.changes import KINDS, ChangeSet
 from pitrkit.recovery.journal import Conflict
 from pitrkit.recovery.plan import Plan
 from pitrkit.recovery.policy import FOR_A_PERSON
-from pitrkit.runbook import drill_chart, drill_history
+from pitrkit.runbook import drill_chart, drill_history, timeline
 from pitrkit.runbook import events as logs
 from pitrkit.runbook import life as lives
 from pitrkit.runbook import picture as pictures
-from pitrkit.runbook import timeline
 from pitrkit.runbook.blocks import Sample
 from pitrkit.runbook.change_views import side_by_side
 from pitrkit.runbook.copy_views import policy_words, scope_words
@@ -156,7 +155,9 @@ def gather(incident: Incident) -> ReportData:
             return otherwise
 
     life = attempt("The table's life", lambda: lives.load(incident), None)
-    drill = Drill.of(state)  # of its items the report says nothing: they are the real table's, and nobody asked for them
+    drill = Drill.of(
+        state
+    )  # of its items the report says nothing: they are the real table's, and nobody asked for them
     changes_path = "" if drill else state.get("scoped_changes") or state.get("changes")
     digest = "" if drill else str((state.get("plan") or {}).get("digest") or "")
     found: dict[str, Any] = {}

@@ -1,13 +1,14 @@
 """The scratch table of a drill, and the only book by which a drill writes items.
 
-Whatever is written goes through `Book.target`. That of a drill's incident refuses, so neither 05 nor 10 nor 12 can be led
-from a drill to the real table. `DrillBook` alone has one: the scratch table, if it is the very table that this drill made.
+Whatever is written goes to `Book.target`. For a drill's incident that refuses, so neither 05 nor 10 nor 12 can be led
+from a drill to the real table. `DrillBook` alone has one: the scratch table, if it is the very one that the drill made.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pitrkit.dynamodb import tables
 from pitrkit.dynamodb.pitr import iso
@@ -54,7 +55,7 @@ def make(book: DrillBook, name: str) -> Table:
     claims.settle(book)
     if not book.data.get(SCRATCH.table_id):
         created = tables.create_like(book.aws, book.data["table"], name)
-        results = {SCRATCH.table_id: created.id, SCRATCH.started_at: iso(now())}
+        results: dict[str, Any] = {SCRATCH.table_id: created.id, SCRATCH.started_at: iso(now())}
         book.keep("scratch_created", **results)
     with Progress(f"Making {name}", unit="seconds") as progress:
         restore.await_active(book, name, progress)

@@ -134,7 +134,11 @@ def _of_drill(data: Mapping[str, Any]) -> tuple[str, Tone, str, bool]:
         return words, "warn" if outcome else "info", "14_clean_up" if outcome else "15_drill", False
     if not outcome:
         return "drill under way, or stopped", "info", "15_drill", False
-    return ("drill passed", "good", "15_drill", True) if outcome.get("passed") else ("drill failed", "bad", "15_drill", True)
+    return (
+        ("drill passed", "good", "15_drill", True)
+        if outcome.get("passed")
+        else ("drill failed", "bad", "15_drill", True)
+    )
 
 
 def _of_copy(data: Mapping[str, Any]) -> tuple[str, Tone] | None:

@@ -105,8 +105,12 @@ def _of_drill(data: Mapping[str, Any]) -> Verdict:
         return Verdict("bad", "Drill failed", f"{'; '.join(outcome.get('why') or ())}.".capitalize())
     took = data["drill"].get("recovery_seconds") or 0
     copied = things(int((data.get("plan") or {}).get("puts") or 0), "item")
-    words = f"From the beginning of the restore to the verified copy: {duration(took)}. {copied.capitalize()} copied into a "
-    return Verdict("good", "Drill passed", f"{words}scratch table, read again, and taken back. The real table was only read.")
+    words = f"From the beginning of the restore to the verified copy: {duration(took)}. {copied.capitalize()} copied "
+    return Verdict(
+        "good",
+        "Drill passed",
+        f"{words}into a scratch table, read again and taken back. The real table was only read.",
+    )
 
 
 def _of_undo(undone: Mapping[str, Any]) -> Verdict:
