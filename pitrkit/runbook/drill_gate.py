@@ -23,7 +23,7 @@ from pitrkit.runbook.book import COMMAND_VARIABLE
 from pitrkit.runbook.copying import WRITE_UNITS
 from pitrkit.runbook.drill_history import Drill, Limits
 from pitrkit.runbook.gate import SHORTEST, Intent
-from pitrkit.runbook.incident import now
+from pitrkit.runbook.incident import Incident, now
 from pitrkit.runbook.passage import Passage
 from pitrkit.runbook.scratch import DrillBook
 from pitrkit.runbook.sides import SCRATCH, THEN
@@ -154,10 +154,10 @@ class Proposal(Shows):
                 raise BadInput(
                     f"a drill of this table is running: {one.id}", table=self.table.name, fix="Wait until it has ended."
                 )
-        selected = select.select(self.aws, self.table.name, incident=self.incident)
-        leftovers.hold(selected.incident)
-        book = DrillBook(self.aws, selected.incident)
-        if not book.data.get("drill"):
+        account, region, table = data["account"], data["region"], self.table.name
+        opened = Incident.open(self.incident, create=True, account=account, region=region, table=table)
+        leftovers.hold(opened)
+        if not opened.data.get("drill"):
             names = claims.drill_names(self.table.name, now())
             drill = {
                 "intent": self.intent.digest,
@@ -167,5 +167,5 @@ class Proposal(Shows):
                 "copy": names[THEN],
                 "scratch": names[SCRATCH],
             }
-            book.keep("drill_opened", drill=drill)
-        return book
+            opened.update("drill_opened", drill=drill)
+        return DrillBook(self.aws, select.select(self.aws, self.table.name, incident=self.incident).incident)
