@@ -10,6 +10,8 @@ What is approved, and why a schedule may do it, is told in `drill_gate`.
 
 from __future__ import annotations
 
+import math
+
 from pitrkit.dynamodb import pitr, tables
 from pitrkit.dynamodb.session import Aws
 from pitrkit.dynamodb.tables import Table
@@ -34,14 +36,16 @@ def prepare(
     *,
     incident: str = "",
     at: str = "latest",
-    items: int = ITEMS,
+    items: float | str = ITEMS,
     recovery_time: str = "",
     recovery_point: str = "",
-    cost_limit: float = COST_LIMIT,
-    write_units: float = WRITE_UNITS,
-    read_units: float = 0.0,
+    cost_limit: float | str = COST_LIMIT,
+    write_units: float | str = WRITE_UNITS,
+    read_units: float | str = 0.0,
 ) -> Rehearsal:
     """Return the drill of *table* as something to look at and approve. Reads only.
+
+    Numbers may be text, since some schedulers know no other parameters.
 
     Args:
         aws: Where.
@@ -63,10 +67,8 @@ def prepare(
     """
     if not table:
         raise InputNeeded("table", fix="Give the parameter `table`: the table whose recovery is to be rehearsed.")
-    if items < 0:
-        raise BadInput(f"items is {items}", fix="Give a number of items, or 0 for all.")
-    if cost_limit < 0:
-        raise BadInput(f"cost_limit is {cost_limit:g}", fix="Give US dollars, 0 or more.")
+    items, cost_limit = int(_number("items", items)), _number("cost_limit", cost_limit)
+    write_units, read_units = _number("write_units", write_units), _number("read_units", read_units)
     given = {"recovery_time": recovery_time, "recovery_point": recovery_point}
     if read_units:
         Pace(read_units, kind="read")
@@ -119,6 +121,16 @@ def estimate(table: Table, items: int) -> Estimate:
     return cost.estimate(
         write_units=units, restore_bytes=table.size_bytes, kept_days=1.0, scan_bytes=2 * table.size_bytes
     )
+
+
+def _number(name: str, value: float | str) -> float:
+    try:
+        number = float(value)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < math.inf or (name == "items" and number % 1):
+        raise BadInput(f"{name} is {value!r}", fix="Give a number, 0 or more.")
+    return number
 
 
 def _limits(recovery_time: str, recovery_point: str) -> Limits:

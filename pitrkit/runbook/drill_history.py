@@ -126,7 +126,7 @@ def compared(drill: Drill, others: list[Drill]) -> str:
     beside = f"the median of the {len(took)} before it, {duration(usual)}" if len(took) > 1 else (
         f"the {duration(usual)} of the one before it"
     )  # fmt: skip
-    by = round(100 * (drill.recovery_seconds - usual) / usual) if usual else 0
+    by = round(100 * (drill.recovery_seconds - usual) / max(1.0, usual))  # of parts of a second nobody asks
     if not by:
         return f"As long as {beside}."
     return f"{abs(by)} % {'longer' if by > 0 else 'shorter'} than {beside}."
