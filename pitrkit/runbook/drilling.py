@@ -48,7 +48,8 @@ def after(result: RunResult, incident: str, *, root: Path | None = None, echo: T
 
 
 def _tidy(opened: Incident, result: RunResult, echo: TextIO) -> None:
-    why = (result.error.splitlines() or ["it stopped"])[0]
+    interrupted = result.exit_code is Exit.INTERRUPTED
+    why = "it was interrupted" if interrupted else (result.error.splitlines() or ["it stopped"])[0]
     try:
         left = leftovers.tidy(DrillBook(connect(), opened), why)
     except PitrkitError as error:

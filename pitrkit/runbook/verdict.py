@@ -102,10 +102,11 @@ def _of_drill(data: Mapping[str, Any]) -> Verdict:
     if not outcome:
         return Verdict("open", "Drill under way", "It has not come to its end, or was stopped on the way.")
     if not outcome.get("passed"):
-        return Verdict("bad", "Drill failed", f"{'; '.join(outcome.get('why') or ())}.".capitalize())
+        why = "; ".join(outcome.get("why") or ("it did not end",))
+        return Verdict("bad", "Drill failed", f"{why[:1].upper()}{why[1:]}.")
     took = data["drill"].get("recovery_seconds") or 0
     copied = things(int((data.get("plan") or {}).get("puts") or 0), "item")
-    words = f"From the beginning of the restore to the verified copy: {duration(took)}. {copied.capitalize()} copied "
+    words = f"From the beginning of the restore to the verified copy: {duration(took)}. {copied} copied "
     return Verdict(
         "good",
         "Drill passed",

@@ -102,7 +102,7 @@ def test_it_passes_if_and_only_if_all_holds_and_no_limit_is_passed(verified, und
 KEY = KeySchema((KeyAttribute("k", "N", "HASH"),))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.integers(0, 60), st.integers(0, 80))
 def test_a_sample_is_that_many_items_spread_over_all(tmp_path_factory, held, wanted):
     folder = tmp_path_factory.mktemp("sample")
