@@ -1,4 +1,4 @@
-"""The command line: demo, lab, sandbox, run, recover, audit."""
+"""The command line: demo, lab, sandbox, run, recover, drill, audit."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="pitrkit",
         description="Recover DynamoDB items by point-in-time recovery: diff, guarded copy back, proof, undo, record.",
-        epilog="Exit codes of run and recover: 0 done; 1 differences or conflicts left, or verification failed; "
-        "2 error; 3 gate closed; 4 input needed; 130 interrupted.",
+        epilog="Exit codes of run, recover and drill: 0 done; 1 differences or conflicts left, or verification or a "
+        "drill failed; 2 error; 3 gate closed; 4 input needed; 130 interrupted.",
     )
     top.add_argument("--version", action="version", version=f"pitrkit {__version__}")
     commands = top.add_subparsers(metavar="COMMAND", required=True)
@@ -62,6 +62,7 @@ def parser() -> argparse.ArgumentParser:
     _sandbox(commands.add_parser("sandbox", help="serve an AWS on loopback whose DynamoDB has a past"))
     _run(commands.add_parser("run", help="run one notebook of the runbook headless"))
     _recover(commands.add_parser("recover", help="run 01 to 06 headless as one incident, stopping at the gate"))
+    _drill(commands.add_parser("drill", help="rehearse a table's recovery on tables made for it, time it, clean up"))
     _audit(commands.add_parser("audit", help="check an incident's record against its seal"))
     return top
 
@@ -142,7 +143,7 @@ def _run(command: argparse.ArgumentParser) -> None:
     )
 
     def run(arguments: argparse.Namespace) -> int:
-        from pitrkit.runbook import copy_back, front  # noqa: PLC0415
+        from pitrkit.runbook import copy_back, drilling, front  # noqa: PLC0415
         from pitrkit.runbook.incident import Incident  # noqa: PLC0415
 
         parameters: dict[str, str] = {}
@@ -153,6 +154,8 @@ def _run(command: argparse.ArgumentParser) -> None:
         notebook = front.find(arguments.notebook)
         incident = parameters.get("incident") or _incident_of(notebook, parameters)
         result = front.run(notebook, parameters, incident=incident, echo=sys.stdout)
+        if notebook.stem == drilling.NOTEBOOK:
+            drilling.after(result, incident, echo=sys.stdout)
         slot = copy_back.NOTEBOOKS.get(notebook.stem)
         if result.exit_code is Exit.DONE and slot is not None:
             return copy_back.ending(Incident.open(incident).data, slot)
@@ -170,7 +173,8 @@ def _incident_of(notebook: Path, parameters: dict[str, str]) -> str:
     if "incident" not in declared:
         return ""
     if "table" in declared:  # a notebook that opens incidents
-        return new_id(parameters["table"]) if parameters.get("table") else ""
+        kind = "-drill" if notebook.stem == "15_drill" else ""
+        return new_id(f"{parameters['table']}{kind}") if parameters.get("table") else ""
     return only("")
 
 
@@ -240,6 +244,31 @@ def _recover(command: argparse.ArgumentParser) -> None:
         chosen = {name: value for name, value in vars(arguments).items() if name != "command"}
         code, _ = recover(Request(**chosen), echo=sys.stdout)
         return code
+
+    command.set_defaults(command=run)
+
+
+def _drill(command: argparse.ArgumentParser) -> None:
+    command.add_argument("table", help="the table whose recovery is rehearsed; it is only read")
+    command.add_argument("--at", default="", help="the second to restore; the latest restorable one if left out")
+    command.add_argument("--items", default="", metavar="N", help="items to copy, 10000 if left out; 0 for all")
+    command.add_argument(
+        "--recovery-time", default="", metavar="2h", help="limit from the restore to the verified copy"
+    )
+    command.add_argument(
+        "--recovery-point", default="", metavar="10m", help="limit of how far the latest restorable second is behind"
+    )
+    command.add_argument("--cost-limit", default="", metavar="USD", help="what it may cost, 5 if left out")
+    command.add_argument("--write-units", default="", metavar="N", help="pace of the copy in write units a second")
+    command.add_argument("--read-units", default="", metavar="N", help="pace of each scan in read units a second")
+    command.add_argument("--incident", default="", help="name of the drill's incident; made up if left out")
+    command.add_argument("--approve", default="", metavar="DIGEST", help="the drill's digest, the same each time")
+
+    def run(arguments: argparse.Namespace) -> int:
+        from pitrkit.runbook import drilling  # noqa: PLC0415
+
+        chosen = {name: value for name, value in vars(arguments).items() if name != "command" and value}
+        return drilling.drill(chosen, echo=sys.stdout)
 
     command.set_defaults(command=run)
 

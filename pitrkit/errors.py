@@ -11,10 +11,10 @@ from enum import IntEnum
 
 
 class Exit(IntEnum):
-    """Exit codes of `pitrkit run` and `pitrkit recover`."""
+    """Exit codes of `pitrkit run`, `pitrkit recover` and `pitrkit drill`."""
 
     DONE = 0
-    LEFT = 1  # differences or conflicts left, or verification failed
+    LEFT = 1  # differences or conflicts left, or verification or a drill failed
     ERROR = 2
     GATE_CLOSED = 3
     INPUT_NEEDED = 4
@@ -123,6 +123,12 @@ class TableNotFound(AwsError):
 
 class AccessDenied(AwsError):
     """The caller may not do this; the message names the IAM action."""
+
+
+class DrillFailed(PitrkitError):
+    """A drill is over, and recovery is not as it has to be: a limit was passed, or what was copied does not hold."""
+
+    exit_code = Exit.LEFT
 
 
 class NoCredentials(PitrkitError):

@@ -16,10 +16,12 @@ from pitrkit.runbook.incident import ROOT_VARIABLE, WORKING_COPY_VARIABLE
 
 WORKING_COPY = "runbook"
 FIRST = "00_start_here.ipynb"
+GUIDE = "guide"
+"""Folder of the guide's pages: one for each route, and those on drills and on teams."""
 
 
 def lay_out(folder: Path, *, fresh: bool = False) -> Path:
-    """Copy the notebooks into *folder*`/runbook` and return that folder. Notebooks that are there are kept.
+    """Copy the notebooks and their guide into *folder*`/runbook` and return that folder. What is there is kept.
 
     Args:
         folder: The current folder.
@@ -31,9 +33,12 @@ def lay_out(folder: Path, *, fresh: bool = False) -> Path:
     place = folder / WORKING_COPY
     try:
         place.mkdir(exist_ok=True)
-        for notebook in sorted(notebooks_folder().glob("*.ipynb")):
-            if fresh or not (place / notebook.name).exists():
-                shutil.copyfile(notebook, place / notebook.name)
+        (place / GUIDE).mkdir(exist_ok=True)
+        source = notebooks_folder()
+        for path in (*sorted(source.glob("*.ipynb")), *sorted((source / GUIDE).glob("*.md"))):
+            target = place / path.relative_to(source)
+            if fresh or not target.exists():
+                shutil.copyfile(path, target)
     except OSError as error:
         raise BadInput(
             f"{place} cannot be written: {error.strerror}", fix="Change to a folder of your own and run it again."

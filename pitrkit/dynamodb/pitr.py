@@ -132,6 +132,17 @@ def parse_time(text: str, *, now: datetime, window: Window | None = None) -> dat
     )
 
 
+def parse_duration(text: str) -> timedelta:
+    """Return the length of time that *text* names, such as `90s`, `10m`, `2h` or `1d`.
+
+    Raises:
+        BadInput: It names none.
+    """
+    if found := _AGO.fullmatch(text.strip()):
+        return timedelta(**{_UNITS[found[2]]: int(found[1])})
+    raise BadInput(f"{text!r} is not a length of time", fix="Write 90s, 10m, 2h or 1d.")
+
+
 def iso(moment: datetime) -> str:
     """Return *moment* as people and files of the kit write it: UTC, whole seconds, `Z`."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -120,6 +120,34 @@ def describe(aws: Aws, name: str) -> Table:
     return _table(aws.call("dynamodb", "describe_table", TableName=name)["Table"], aws.region)
 
 
+def create_like(aws: Aws, source: str, name: str) -> Table:
+    """Create the empty table *name*, keyed and encrypted like *source*, on demand and without indexes; return it.
+
+    It is not ACTIVE yet. The encryption is the source's, because its items may come to lie here.
+
+    Raises:
+        AwsError: `ResourceInUseException`: the name is taken.
+    """
+    said = aws.call("dynamodb", "describe_table", TableName=source)["Table"]
+    key = [attribute["AttributeName"] for attribute in said["KeySchema"]]
+    sse = said.get("SSEDescription") or {}
+    encryption: dict[str, Any] = (
+        {"SSESpecification": {"Enabled": True, "SSEType": "KMS", "KMSMasterKeyId": sse["KMSMasterKeyArn"]}}
+        if sse.get("Status") in {"ENABLED", "UPDATING"} and sse.get("KMSMasterKeyArn")
+        else {}
+    )
+    answer = aws.call(
+        "dynamodb",
+        "create_table",
+        TableName=name,
+        KeySchema=said["KeySchema"],
+        AttributeDefinitions=[one for one in said["AttributeDefinitions"] if one["AttributeName"] in key],
+        BillingMode="PAY_PER_REQUEST",
+        **encryption,
+    )
+    return _table(answer["TableDescription"], aws.region)
+
+
 def names(aws: Aws) -> list[str]:
     """Return the names of all tables of this account and region, sorted by the service."""
     return list(aws.paginate("dynamodb", "list_tables", "TableNames"))

@@ -130,6 +130,21 @@ class Book:
         """
         return tables.describe(self.aws, self.known("table", step="01_select_table"))
 
+    def target(self) -> Table:
+        """Return the table that copies of this incident are written to: the damaged one, as it is now.
+
+        Raises:
+            InputNeeded: No table was selected yet.
+            BadInput: The incident is a drill, of which nothing is ever written to the table it is about.
+        """
+        if self.data.get("drill"):
+            raise BadInput(
+                f"{self.incident.id} is a drill: nothing of it is written to the real table",
+                table=str(self.data.get("table") or ""),
+                fix="Open an incident of your own with 01_select_table.",
+            )
+        return self.table()
+
     def known(self, name: str, *, step: str) -> Any:
         """Return what an earlier step left in the incident.
 
@@ -210,10 +225,22 @@ def incidents(incident: str = "") -> Choice | Settled:
     Args:
         incident: The one that is meant, blank if that is not said.
     """
-    found = Incident.existing()
+    found = _recoveries()
     if incident or len(found) == 1:
         return Settled(incident or found[0].id)
     return Choice("incident", [(_described(one), one.id) for one in found])
+
+
+def _recoveries() -> list[Incident]:
+    """Return the incidents of this folder that are no drills, the last changed first."""
+    return [one for one in Incident.existing() if not _is_drill(one)]
+
+
+def _is_drill(one: Incident) -> bool:
+    try:
+        return bool(one.data.get("drill"))
+    except RecordAltered:
+        return False  # named where incidents are listed
 
 
 def _described(one: Incident) -> str:
@@ -242,7 +269,7 @@ def only(incident: str) -> str:
     """
     if incident:
         return incident
-    found = Incident.existing()
+    found = _recoveries()
     if len(found) != 1:
         known = ", ".join(one.id for one in found[:10])
         raise InputNeeded(
@@ -255,7 +282,7 @@ def only(incident: str) -> str:
 def _just_begun(table: str, caller: Caller) -> str:
     """Return the incident of *table* that was opened last if nothing has come of it yet, blank if there is none."""
     mine = {"table": table, "account": caller.account, "region": caller.region}
-    for one in Incident.existing():
+    for one in _recoveries():
         try:
             data = one.data
         except RecordAltered:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pitrkit.dynamodb import tables
 from pitrkit.dynamodb.tables import Table
 from pitrkit.errors import BadInput, TableNotFound
-from pitrkit.runbook import failures, views
+from pitrkit.runbook import claims, failures, views
 from pitrkit.runbook.book import Book
 from pitrkit.runbook.gate import Intent
 from pitrkit.runbook.passage import Passage, pass_gate
-from pitrkit.runbook.sides import Side, sides
+from pitrkit.runbook.sides import SCRATCH, Side, made
 from pitrkit.runbook.view import Shows
 from pitrkit.runbook.views import View
 from pitrkit.runbook.widgets import ApproveBox
@@ -38,6 +38,7 @@ class Removal(Shows):
         if self.intent is None:
             return views.note(kept)
         words = f"the {len(self.copies)} restored copies" if len(self.copies) > 1 else "the restored copy"
+        words = "what this drill made" if SCRATCH in self.copies else words
         return views.intent_card(
             self.intent, f"Deletes {words} for good. The original table is not touched.{' ' if kept else ''}{kept}"
         )
@@ -77,10 +78,11 @@ class Removal(Shows):
 
 def copy_of(book: Book) -> Removal:
     """Prepare the deletion of the copies that this incident restored. Those that were given or adopted are kept."""
+    claims.settle(book)
     data = book.data
     copies: dict[Side, Table] = {}
     why_not = []
-    for side in sides(data):
+    for side in made(data):
         found = _ours(book, side)
         if isinstance(found, Table):
             copies[side] = found
@@ -88,9 +90,9 @@ def copy_of(book: Book) -> Removal:
             why_not.append(found)
     if not copies:
         return Removal(book, {}, tuple(why_not), None, Passage(None, ""))
-    made = [f"{copy.arn} (id {copy.id})" for copy in copies.values()]
+    arns = [f"{copy.arn} (id {copy.id})" for copy in copies.values()]
     name = next(iter(copies.values())).name
-    intent = Intent("delete table", name, {"account": data["account"], "region": data["region"], "copies": made})
+    intent = Intent("delete table", name, {"account": data["account"], "region": data["region"], "copies": arns})
     return Removal(book, copies, tuple(why_not), intent, Passage(intent, name))
 
 
@@ -110,7 +112,10 @@ def _ours(book: Book, side: Side) -> Table | str:
         copy = tables.describe(book.aws, name)
     except TableNotFound:
         return f"{name} is gone already."
-    made_here = copy.restored is not None and copy.restored.source_arn == data["table_arn"]
+    if copy.status == "CREATING":
+        return f"{name} is still being made: it can be deleted once it is ACTIVE."
+    restored_here = copy.restored is not None and copy.restored.source_arn == data["table_arn"]
+    made_here = copy.restored is None if side is SCRATCH else restored_here
     if name == data["table"] or copy.id != data.get(side.table_id) or not made_here:
         return f"{name} is not known to be the copy that this incident made; 03_restore looks at it again."
     return copy

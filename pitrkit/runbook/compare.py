@@ -117,9 +117,14 @@ def _past(book: Book, side: Side, original: Table, how: _How) -> tuple[Snapshot,
     check_copy(copy, original)
     # Named by the table's id: another table that took the copy's name is read anew. One that was never a restore may
     # be written to by others, so it is read anew each time.
-    name = f"{side.snapshot}-{copy.id[:13]}"
+    name = snapshot_name(side, copy.id)
     taken = _snapshot(book, copy, name, how, keep=copy.restored is not None)
     return taken, str(book.data.get(side.at) or iso(taken.started_at))
+
+
+def snapshot_name(side: Side, table_id: str) -> str:
+    """Return the name of the folder that holds the snapshot of one copy."""
+    return f"{side.snapshot}-{table_id[:13]}"
 
 
 def _exported(book: Book, side: Side, original: Table) -> Snapshot:

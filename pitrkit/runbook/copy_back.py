@@ -118,7 +118,7 @@ def prepare(
     explicit: bool = True,
 ) -> Copy:
     """Return a `Copy` of the plan that reverts *changes*, built anew or found by its approval."""
-    table = book.table()
+    table = book.target()
     scope = {**scope, "changes": changes.folder.name}
     accepted = preflight.parse_accept(accept)
     pace = Pace(write_units)

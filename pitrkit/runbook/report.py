@@ -28,13 +28,15 @@ from pitrkit.recovery.changes import KINDS, ChangeSet
 from pitrkit.recovery.journal import Conflict
 from pitrkit.recovery.plan import Plan
 from pitrkit.recovery.policy import FOR_A_PERSON
+from pitrkit.runbook import drill_chart, drill_history, timeline
 from pitrkit.runbook import events as logs
 from pitrkit.runbook import life as lives
 from pitrkit.runbook import picture as pictures
-from pitrkit.runbook import timeline
 from pitrkit.runbook.blocks import Sample
 from pitrkit.runbook.change_views import side_by_side
 from pitrkit.runbook.copy_views import policy_words, scope_words
+from pitrkit.runbook.drill_chart import DrillChart
+from pitrkit.runbook.drill_history import Drill
 from pitrkit.runbook.events import Event
 from pitrkit.runbook.gate import SHORTEST
 from pitrkit.runbook.incident import Incident
@@ -95,6 +97,8 @@ class ReportData:
         events: The event log.
         undo_command: How to take it back; empty when nothing was written.
         missing: What could not be read, and why.
+        drill: What the drill found, if the incident is one, with
+        drills: it and those of the table before it, drawn.
         last_hash: SHA-256 of the last event's line.
     """
 
@@ -119,6 +123,8 @@ class ReportData:
     events: Sequence[Event] = ()
     undo_command: str = ""
     missing: Sequence[str] = ()
+    drill: Drill | None = None
+    drills: DrillChart | None = None
     last_hash: str = ""
     version: str = __version__
 
@@ -149,8 +155,11 @@ def gather(incident: Incident) -> ReportData:
             return otherwise
 
     life = attempt("The table's life", lambda: lives.load(incident), None)
-    changes_path = state.get("scoped_changes") or state.get("changes")
-    digest = str((state.get("plan") or {}).get("digest") or "")
+    drill = Drill.of(
+        state
+    )  # of its items the report says nothing: they are the real table's, and nobody asked for them
+    changes_path = "" if drill else state.get("scoped_changes") or state.get("changes")
+    digest = "" if drill else str((state.get("plan") or {}).get("digest") or "")
     found: dict[str, Any] = {}
     if changes_path:
         found |= attempt("What differed", lambda: _changes(incident.path(str(changes_path))), found)
@@ -164,9 +173,10 @@ def gather(incident: Incident) -> ReportData:
                 found["conflicts"] = _conflicts(conflicts or [])
     raw = incident.path("events.jsonl").read_bytes()
     table = str(state.get("table") or "No table yet")
+    title = f"Drill of {table}" if drill else table
     return ReportData(
         incident=incident.id,
-        title=table,
+        title=title,
         written_at=incident.clock(),
         verdict=reach(state),
         facts=_facts(state),
@@ -179,6 +189,8 @@ def gather(incident: Incident) -> ReportData:
         events=happened,
         undo_command=_undo_command(incident.id, state, digest),
         missing=tuple(missing),
+        drill=drill,
+        drills=drill_chart.draw([*drill_history.earlier(state), drill]) if drill else None,
         last_hash=logs.sha256(raw.rstrip(b"\n").rpartition(b"\n")[2]) if raw else "",
         **found,
     )

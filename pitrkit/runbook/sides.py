@@ -43,6 +43,15 @@ UNTIL = Side("damage_until", "until_table", "until_table_id", "until_by", "until
 """The table right after the damage, in a three-way recovery."""
 
 
+SCRATCH = Side("", "scratch_table", "scratch_table_id", "scratch_by", "", "scratch_started_at", "scratch")
+"""A drill's scratch table: no side of a comparison, but a table that the incident made."""
+
+
+def made(data: Mapping[str, Any]) -> tuple[Side, ...]:
+    """Return the tables that an incident may have made, by the fields that know of them."""
+    return (*sides(data), *((SCRATCH,) if data.get(SCRATCH.table) else ()))
+
+
 def sides(data: Mapping[str, Any]) -> tuple[Side, ...]:
     """Return the sides of the past that an incident, as its `incident.json` has it, looks at."""
     return (THEN, UNTIL) if data.get(UNTIL.at) or data.get(UNTIL.table) else (THEN,)

@@ -53,6 +53,16 @@ WITHOUT_RESTORE = (
 DELETED = (Stage("restore", "11_deleted_table", "bring the table back"), CLASSIC[-1])
 
 
+DRILL = (
+    Stage("restore", "15_drill", "restore"),
+    Stage("diff", "15_drill", "compare"),
+    Stage("copy", "15_drill", "copy to scratch"),
+    Stage("undo", "15_drill", "undo"),
+    Stage("clean_up", "15_drill", "clean up"),
+    Stage("report", "15_drill", "report"),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
     """Where an incident stands.
@@ -83,6 +93,8 @@ def has_log(data: Mapping[str, Any]) -> bool:
 
 def route(data: Mapping[str, Any], *, without_restore: bool = False) -> tuple[Stage, ...]:
     """Return the steps of an incident's route; *without_restore* is of a notebook that has only that one."""
+    if data.get("drill"):
+        return DRILL
     if data.get("backup"):
         return DELETED
     if without_restore or has_log(data):
@@ -101,6 +113,8 @@ def standing(data: Mapping[str, Any], *, without_restore: bool = False) -> Stand
 
 
 def _words(data: Mapping[str, Any], stages: tuple[Stage, ...], following: Stage | None) -> tuple[str, Tone, str, bool]:
+    if data.get("drill"):
+        return _of_drill(data)
     copying = next((stage.notebook for stage in stages if stage.step == "copy"), stages[0].notebook)
     undo = data.get("undo") or {}
     if undo.get("verify"):
@@ -114,6 +128,20 @@ def _words(data: Mapping[str, Any], stages: tuple[Stage, ...], following: Stage 
     if following is None:
         return "finished", "good", "06_report", True
     return *_of_step(data, following), following.notebook, False
+
+
+def _of_drill(data: Mapping[str, Any]) -> tuple[str, Tone, str, bool]:
+    outcome = data["drill"].get("outcome")
+    if any(data.get(name) == "incident" for name in ("restored_by", "scratch_by")):
+        words = "drill over, its tables are still there" if outcome else "drill under way, or stopped"
+        return words, "warn" if outcome else "info", "14_clean_up" if outcome else "15_drill", False
+    if not outcome:
+        return "drill under way, or stopped", "info", "15_drill", False
+    return (
+        ("drill passed", "good", "15_drill", True)
+        if outcome.get("passed")
+        else ("drill failed", "bad", "15_drill", True)
+    )
 
 
 def _of_copy(data: Mapping[str, Any]) -> tuple[str, Tone] | None:

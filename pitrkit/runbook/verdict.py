@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from pitrkit.runbook.gate import SHORTEST
-from pitrkit.runbook.values import things
+from pitrkit.runbook.values import duration, things
 
 Tone = Literal["good", "warn", "bad", "open"]
 
@@ -29,6 +29,8 @@ class Verdict:
 
 def reach(data: Mapping[str, Any]) -> Verdict:
     """Return the verdict on what `incident.json` says. Copies made before the present one are not forgotten."""
+    if data.get("drill"):
+        return _of_drill(data)
     verdict = _of_the_present(data)
     present = (data.get("plan") or {}).get("digest", "")[:SHORTEST]
     earlier = {
@@ -93,6 +95,23 @@ def _of_the_present(data: Mapping[str, Any]) -> Verdict:
     words += " Every one of them was read again and holds."
     left = open_conflicts(data) or person
     return Verdict("warn" if left else "good", "Partly recovered" if left else "Recovered", words + undecided)
+
+
+def _of_drill(data: Mapping[str, Any]) -> Verdict:
+    outcome = data["drill"].get("outcome")
+    if not outcome:
+        return Verdict("open", "Drill under way", "It has not come to its end, or was stopped on the way.")
+    if not outcome.get("passed"):
+        why = "; ".join(outcome.get("why") or ("it did not end",))
+        return Verdict("bad", "Drill failed", f"{why[:1].upper()}{why[1:]}.")
+    took = data["drill"].get("recovery_seconds") or 0
+    copied = things(int((data.get("plan") or {}).get("puts") or 0), "item")
+    words = f"From the beginning of the restore to the verified copy: {duration(took)}. {copied} copied "
+    return Verdict(
+        "good",
+        "Drill passed",
+        f"{words}into a scratch table, read again and taken back. The real table was only read.",
+    )
 
 
 def _of_undo(undone: Mapping[str, Any]) -> Verdict:

@@ -31,10 +31,11 @@ def folder() -> Path | None:
 def lay_out(incident: Incident) -> Path | None:
     """Make the incident's notebooks where they are missing and return their folder; None outside of JupyterLab.
 
-    A folder that cannot be written is no reason to stop a recovery: then links lead to the notebooks without a name.
+    A drill has none: the next one is another run of the same notebook. A folder that cannot be written is no reason to
+    stop a recovery: then links lead to the notebooks without a name.
     """
     shown = folder()
-    if shown is None:
+    if shown is None or incident.data.get("drill"):
         return None
     place = shown / incident.id
     missing = [path for path in sorted(notebooks_folder().glob("*.ipynb")) if not (place / path.name).exists()]

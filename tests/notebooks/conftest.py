@@ -68,3 +68,9 @@ def empty(tmp_path):
     """An account without tables."""
     with Sandbox() as sandbox, place_of(sandbox, tmp_path / "incidents") as place:
         yield place
+
+
+@pytest.fixture(scope="session")
+def placed():
+    """Make a place of a sandbox and a folder, for tests that need a sandbox of their own."""
+    return place_of
