@@ -13,17 +13,18 @@ import shlex
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from pitrkit.dynamodb import tables
 from pitrkit.dynamodb.pitr import iso
 from pitrkit.dynamodb.session import Aws, Caller
 from pitrkit.dynamodb.tables import Table
 from pitrkit.errors import BadInput, InputNeeded, RecordAltered
-from pitrkit.runbook import record, views, whereabouts, working_copy
+from pitrkit.runbook import account_log, circumstances, record, runs, views, whereabouts, working_copy
 from pitrkit.runbook.blocks import Link, Place
 from pitrkit.runbook.incident import STATE, Incident, Into, checked_id, now, root_folder
 from pitrkit.runbook.standing import standing
+from pitrkit.runbook.summary import CALL
 from pitrkit.runbook.view import Shows
 from pitrkit.runbook.views import View
 from pitrkit.runbook.widgets import Choice
@@ -64,7 +65,7 @@ class Book:
         caller = aws.caller()
         opened = Incident.open(only(incident), account=caller.account, region=caller.region)
         working_copy.lay_out(opened)
-        return cls(aws, opened, without_restore)
+        return cls(aws, opened, without_restore)._at_work()
 
     @classmethod
     def begin(cls, incident: str, *, table: str, aws: Aws) -> Book:
@@ -83,7 +84,7 @@ class Book:
         )
         opened.update("incident_joined", caller=caller.arn, endpoint=aws.endpoint_url)
         working_copy.lay_out(opened)
-        return cls(aws, opened)
+        return cls(aws, opened)._at_work()
 
     def _repr_html_(self) -> str:
         return self.strip()._repr_html_()
@@ -154,6 +155,14 @@ class Book:
         """Leave a step's results in the incident and mark the step as done."""
         self.keep(event, **results, into={"steps": {step: iso(now())}})
 
+    def _at_work(self) -> Self:
+        """Have the record say who works with what, how runs that were killed ended, and what is changed in AWS."""
+        runs.settle(self.incident)
+        if news := circumstances.news(self.incident, self.aws):
+            self.note(circumstances.WORKED_IN, **news)
+        self.aws.on_change = lambda called: self.note(CALL, **called.to_dict())
+        return self
+
     def _seal_again(self) -> None:
         if record.is_sealed(self.incident):
             record.seal(self.incident)
@@ -180,6 +189,7 @@ def connect() -> Aws:
     os.umask(0o077)
     aws = Aws.connect()
     aws.caller()
+    aws.on_change = account_log.called
     return aws
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pitrkit.runbook import record, views
+from pitrkit.runbook import keeping, record, views
 from pitrkit.runbook import report as reporting
 from pitrkit.runbook.book import Book
 from pitrkit.runbook.views import View
@@ -16,6 +16,6 @@ def report(book: Book) -> View:
 
 
 def seal(book: Book) -> View:
-    """Write the manifest over every file of the incident, and check the whole record against it."""
-    record.seal(book.incident)
-    return views.audit_card(record.audit(book.incident.folder))
+    """Write the manifest over every file of the incident, upload it if that is set, and check the whole record."""
+    problems = keeping.keep(book.incident, seal=True)
+    return views.audit_card(record.audit(book.incident.folder), problems)

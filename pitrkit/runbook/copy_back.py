@@ -126,7 +126,7 @@ class Copy(Shows):
                 f"{closed.what}\n{self.words()}", digest=closed.digest, table=closed.table, fix=closed.fix
             ) from None
         if self.passage.approval is not None:
-            self._keep("gate_opened", approval={**self.passage.approval.to_dict(), "by": by})
+            self._keep("gate_opened", approval=self.passage.word(by))
         return view
 
     def apply(self) -> View:
