@@ -92,9 +92,11 @@ class Objects:
         return bool(answer["ObjectLockConfiguration"].get("ObjectLockEnabled") == "Enabled")
 
     def sha256(self, name: str, size: int) -> str:
-        """Return the SHA-256, in hex, of the object *name* if it has *size* bytes; blank if there is none to be seen."""
+        """Return the SHA-256, in hex, of the object *name* if it has *size* bytes, blank if none is seen."""
         try:
-            said = self.aws.call("s3", "head_object", Bucket=self.bucket, Key=self.prefix + name, ChecksumMode="ENABLED")
+            said = self.aws.call(
+                "s3", "head_object", Bucket=self.bucket, Key=self.prefix + name, ChecksumMode="ENABLED"
+            )
         except AwsError as error:
             if error.code in _NOT_THERE:
                 return ""
@@ -112,8 +114,8 @@ class Objects:
         Raises:
             AwsError: S3 does not take it, or it is not (any more) what *sha256* says.
         """
-        where = {"Bucket": self.bucket, "Key": self.prefix + name}
-        more = {"Metadata": {"sha256": sha256}, **protection.parameters()}
+        where: dict[str, Any] = {"Bucket": self.bucket, "Key": self.prefix + name}
+        more: dict[str, Any] = {"Metadata": {"sha256": sha256}, **protection.parameters()}
         if isinstance(content, Path):
             if content.stat().st_size > self.single:
                 return self._put_in_parts(content, where, more)
@@ -123,15 +125,15 @@ class Objects:
             answer = self.aws.call("s3", "put_object", Body=content, ChecksumSHA256=_base64(sha256), **where, **more)
         return _told(answer)
 
-    def _put_in_parts(self, path: Path, where: dict[str, str], more: dict[str, Any]) -> dict[str, str]:
+    def _put_in_parts(self, path: Path, where: dict[str, Any], more: dict[str, Any]) -> dict[str, str]:
         begun = self.aws.call("s3", "create_multipart_upload", ChecksumAlgorithm="SHA256", **where, **more)
         where = {**where, "UploadId": begun["UploadId"]}
-        parts = []
+        parts: list[dict[str, Any]] = []
         try:
             with path.open("rb") as file:
                 while content := file.read(self.part):
                     hashed = base64.b64encode(hashlib.sha256(content).digest()).decode()
-                    number = {"PartNumber": len(parts) + 1}
+                    number: dict[str, Any] = {"PartNumber": len(parts) + 1}
                     sent = self.aws.call("s3", "upload_part", Body=content, ChecksumSHA256=hashed, **number, **where)
                     parts.append({**number, "ETag": sent["ETag"], "ChecksumSHA256": hashed})
             return _told(self.aws.call("s3", "complete_multipart_upload", MultipartUpload={"Parts": parts}, **where))

@@ -1,4 +1,4 @@
-"""What is done to an account outside of any incident: a log of its own, `_account/events.jsonl` beside the incidents."""
+"""What is done to an account outside of any incident, in a log of its own: `_account/events.jsonl`."""
 
 from __future__ import annotations
 

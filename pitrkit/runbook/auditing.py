@@ -17,8 +17,19 @@ from pitrkit.runbook.signature import Checked
 from pitrkit.runbook.summary import Summary
 
 What = Literal[
-    *("altered", "missing", "added", "manifest", "unsealed", "signature", "unsigned"),
-    *("interrupted", "resealed", "killed", "unvouched", "rights", "not uploaded"),
+    "altered",
+    "missing",
+    "added",
+    "manifest",
+    "unsealed",
+    "signature",
+    "unsigned",
+    "interrupted",
+    "resealed",
+    "killed",
+    "unvouched",
+    "rights",
+    "not uploaded",
 ]
 
 NOTES = ("interrupted", "resealed", "killed", "unvouched", "rights", "not uploaded")
@@ -216,7 +227,7 @@ def _judge_manifest(raw: bytes, held: dict[str, Any] | None, log: bytes, seals: 
 def _follows(held: dict[str, Any], log: bytes, seals: list[Event]) -> bool:
     """Return whether a manifest is of the log exactly as it is, so that only the line of its own seal is not there."""
     whole = held["events"]["size"] == len(log) and held["events"]["sha256"] == events.sha256(log)
-    return whole and held["previous"] == (seals[-1].data.get("manifest") if seals else "")
+    return bool(whole and held["previous"] == (seals[-1].data.get("manifest") if seals else ""))
 
 
 def _judge_files(

@@ -13,7 +13,7 @@ import shlex
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from pitrkit.dynamodb import tables
 from pitrkit.dynamodb.pitr import iso
@@ -65,7 +65,7 @@ class Book:
         caller = aws.caller()
         opened = Incident.open(only(incident), account=caller.account, region=caller.region)
         working_copy.lay_out(opened)
-        return cls(aws, opened, without_restore)._at_work()
+        return _at_work(cls(aws, opened, without_restore))
 
     @classmethod
     def begin(cls, incident: str, *, table: str, aws: Aws) -> Book:
@@ -84,7 +84,7 @@ class Book:
         )
         opened.update("incident_joined", caller=caller.arn, endpoint=aws.endpoint_url)
         working_copy.lay_out(opened)
-        return cls(aws, opened)._at_work()
+        return _at_work(cls(aws, opened))
 
     def _repr_html_(self) -> str:
         return self.strip()._repr_html_()
@@ -155,14 +155,6 @@ class Book:
         """Leave a step's results in the incident and mark the step as done."""
         self.keep(event, **results, into={"steps": {step: iso(now())}})
 
-    def _at_work(self) -> Self:
-        """Have the record say who works with what, how runs that were killed ended, and what is changed in AWS."""
-        runs.settle(self.incident)
-        if news := circumstances.news(self.incident, self.aws):
-            self.note(circumstances.WORKED_IN, **news)
-        self.aws.on_change = lambda called: self.note(CALL, **called.to_dict())
-        return self
-
     def _seal_again(self) -> None:
         if record.is_sealed(self.incident):
             record.seal(self.incident)
@@ -176,6 +168,15 @@ class Book:
         if given := os.environ.get(COMMAND_VARIABLE):
             return given.replace("{digest}", digest)
         return approve_command(notebook, digest, incident=self.incident.id, **parameters)
+
+
+def _at_work(book: Book) -> Book:
+    """Have the record say who works with what, how runs that were killed ended, and what is changed in AWS."""
+    runs.settle(book.incident)
+    if news := circumstances.news(book.incident, book.aws):
+        book.note(circumstances.WORKED_IN, **news)
+    book.aws.on_change = lambda called: book.note(CALL, **called.to_dict())
+    return book
 
 
 def connect() -> Aws:

@@ -12,6 +12,8 @@ import sys
 import sysconfig
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -28,6 +30,7 @@ from pitrkit.runbook.values import duration
 
 if TYPE_CHECKING:
     from pitrkit.runbook.kernel import Interrupts
+
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
@@ -126,17 +129,28 @@ def run(
     values = typed(parameters, declared, source.stem)
     place = root_folder(root)
     step = _Step(source, place, checked_id(incident) if incident else "", parameters)
-    step.begin()
-    started = time.monotonic()
-    print(f"{source.stem} ...", file=echo, flush=True)
-    outcome = _execute(source, step.running, values, place, echo)
-    path = step.end(outcome, echo)
+    with _private():
+        step.begin()
+        started = time.monotonic()
+        print(f"{source.stem} ...", file=echo, flush=True)
+        outcome = _execute(source, step.running, values, place, echo)
+        path = step.end(outcome, echo)
     took = duration(time.monotonic() - started)
     words = outcome.ended if outcome.ended in {"done", "interrupted"} else "stopped"
     if outcome.error:
         print(f"\n{clean(outcome.error)}\n", file=echo)
     print(f"{source.stem}: {words} after {took}; executed notebook: {shown(path)}", file=echo, flush=True)
     return RunResult(outcome.exit_code, path, outcome.error)
+
+
+@contextmanager
+def _private() -> Iterator[None]:
+    """See to it that what this process and its kernel make meanwhile is their owner's alone: it may hold items."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 class _Step:

@@ -93,7 +93,12 @@ class Folder:
             return {"sha256": hashlib.file_digest(file, "sha256").hexdigest(), "size": os.fstat(file.fileno()).st_size}
 
     def open_to_others(self) -> list[str]:
-        """Return what somebody else than the owner may read or change, the folder itself as `.`."""
+        """Return what somebody else than the owner may read or change, the folder itself as `.`.
+
+        In a folder that nobody else may enter that is nothing, whatever the files' own rights.
+        """
+        if not stat.S_IMODE(self.path.stat().st_mode) & 0o077:
+            return []
         paths = [self.path, *sorted(self.path.rglob("*"))]
         return [
             path.relative_to(self.path).as_posix()

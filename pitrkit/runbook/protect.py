@@ -50,7 +50,9 @@ class Protecting(Shows):
         by = self.aws.caller().arn
         view = self.passage.check(approve, command=command, by=by)
         if self.passage.approval is not None:
-            account_log.note("gate_opened", **self.passage.word(by), action=self.intent.action, tables=list(self.tables))
+            account_log.note(
+                "gate_opened", **self.passage.word(by), action=self.intent.action, tables=list(self.tables)
+            )
         return view
 
     def enable(self) -> View:

@@ -298,8 +298,9 @@ def _notebooks(happened: Sequence[Event]) -> list[dict[str, Any]]:
             )
             if begun is None:
                 # Its start came before the incident was opened, by this very notebook.
-                began_at = _time(event.data.get("started_at")) or event.at
-                begun = {"name": name, "at": began_at, "seconds": (event.at - began_at).total_seconds()}
+                began_at = _time(event.data.get("started_at"))
+                took = (event.at - began_at).total_seconds() if began_at else None
+                begun = {"name": name, "at": began_at or event.at, "seconds": took}
                 runs.append(begun)
             else:
                 begun["seconds"] = (event.at - begun["at"]).total_seconds()

@@ -185,10 +185,12 @@ def _settle(running: Path, incident: Incident | None, root: Path | None = None) 
             final = _free(folder, str(began.get("notebook")))
         _stamp(running, final, began, end, last)
         if incident is not None:
-            about = {name: began[name] for name in ("started_at", "parameters", "sha256", "kit") if name in began}
+            about: dict[str, Any] = {
+                name: began[name] for name in ("started_at", "parameters", "sha256", "kit") if name in began
+            }
             # When it was killed nobody knows; it last wrote its notebook then.
-            named = {"notebook": f"notebooks/{final.name}", "running": f"notebooks/{running.name}"}
-            more = {"ended": end.ended, "exit_code": None, "error": "", "last_wrote_at": last}
+            named: dict[str, Any] = {"notebook": f"notebooks/{final.name}", "running": f"notebooks/{running.name}"}
+            more: dict[str, Any] = {"ended": end.ended, "exit_code": None, "error": "", "last_wrote_at": last}
             incident.event("notebook_ended", **{**about, **named, **more})
         lock_of(running).unlink(missing_ok=True)
         return final

@@ -12,6 +12,8 @@ import os
 import re
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -94,10 +96,10 @@ def sign(said: Settings, content: bytes) -> Signed:
     if isinstance(made_raw, str):
         raise BadInput(
             f"the key {path} did not sign: {made_raw}",
-            fix="A key with a passphrase signs through ssh-agent: add it there, and name its .pub file. Then seal again.",
+            fix="A key with a passphrase signs through ssh-agent: add it, and name its .pub file. Then seal again.",
         )
     with _file(made_raw) as file:
-        good = _ssh_keygen("-Y", "check-novalidate", "-n", NAMESPACE, "-s", file.name, content=content)
+        good = _ssh_keygen("-Y", "check-novalidate", "-n", NAMESPACE, "-s", file, content=content)
     found = _GOOD.search(good.decode(errors="replace")) if isinstance(good, bytes) else None
     if found is None:
         raise BadInput(f"what the key {path} signed does not verify: {good!r}", fix="Use another key; seal again.")
@@ -131,7 +133,7 @@ def check(raw: bytes, content: bytes, *, sealed_at: datetime | None, said: Setti
 
 def _check_ssh(raw: bytes, content: bytes, sealed_at: datetime | None, allowed: Path | None) -> Checked:
     with _file(raw) as file:
-        good = _ssh_keygen("-Y", "check-novalidate", "-n", NAMESPACE, "-s", file.name, content=content)
+        good = _ssh_keygen("-Y", "check-novalidate", "-n", NAMESPACE, "-s", file, content=content)
         found = _GOOD.search(good.decode(errors="replace")) if isinstance(good, bytes) else None
         if found is None:
             return Checked("ssh", problem=f"does not fit manifest.json: {good if isinstance(good, str) else ''}")
@@ -139,13 +141,14 @@ def _check_ssh(raw: bytes, content: bytes, sealed_at: datetime | None, allowed: 
             return Checked("ssh", found[2])
         if not allowed.is_file():
             raise BadInput(
-                f"the file of allowed signers, {allowed}, is missing", fix="Mend [record] allowed_signers in pitrkit.toml."
+                f"the file of allowed signers, {allowed}, is missing",
+                fix="Mend [record] allowed_signers in pitrkit.toml.",
             )
         when = [f"-Overify-time={sealed_at.astimezone():%Y%m%d%H%M%S}"] if sealed_at else []
-        names = _ssh_keygen("-Y", "find-principals", *when, "-s", file.name, "-f", str(allowed))
+        names = _ssh_keygen("-Y", "find-principals", *when, "-s", file, "-f", str(allowed))
         for name in names.decode().splitlines() if isinstance(names, bytes) else ():
             said = _ssh_keygen(
-                *("-Y", "verify", *when, "-n", NAMESPACE, "-s", file.name, "-f", str(allowed), "-I", name),
+                *("-Y", "verify", *when, "-n", NAMESPACE, "-s", file, "-f", str(allowed), "-I", name),
                 content=content,
             )
             if isinstance(said, bytes):
@@ -168,7 +171,9 @@ def _ssh_keygen(*words: str, content: bytes = b"") -> bytes | str:
             start_new_session=True,  # without a terminal, a passphrase cannot be asked for
         )
     except FileNotFoundError as error:
-        raise BadInput("ssh-keygen is not installed here", fix="Install OpenSSH's client, version 8.2 or newer.") from error
+        raise BadInput(
+            "ssh-keygen is not installed here", fix="Install OpenSSH's client, version 8.2 or newer."
+        ) from error
     except subprocess.TimeoutExpired:
         return f"no answer within {SECONDS} seconds"
     if ran.returncode:
@@ -176,13 +181,15 @@ def _ssh_keygen(*words: str, content: bytes = b"") -> bytes | str:
     return ran.stdout
 
 
-def _file(raw: bytes) -> tempfile._TemporaryFileWrapper[bytes]:
-    file = tempfile.NamedTemporaryFile(prefix="pitrkit-", suffix=".sig")
-    file.write(raw)
-    file.flush()
-    return file
+@contextmanager
+def _file(raw: bytes) -> Iterator[str]:
+    """A file of *raw* while the context lasts; its path."""
+    with tempfile.NamedTemporaryFile(prefix="pitrkit-", suffix=".sig") as file:
+        file.write(raw)
+        file.flush()
+        yield file.name
 
 
 def _aws(key: str) -> Aws:
-    parts = key.split(":")
-    return Aws.connect(region=parts[3] if key.startswith("arn:") and len(parts) > 3 else "")
+    arn = re.match(r"arn:[^:]*:kms:([^:]+):", key)
+    return Aws.connect(region=arn[1] if arn else "")

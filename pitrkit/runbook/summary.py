@@ -97,7 +97,9 @@ class Summary:
             lines.append(f"approved   {one['approved_at']}  {one['digest'][:SHORTEST]} ({what}) by {one['how']}, {who}")
         for copy in self.copies:
             counts = ", ".join(f"{copy.get(name, 0):,} {name}" for name in _OUTCOMES)
-            lines.append(f"wrote      plan {copy['plan'][:SHORTEST]}: {counts}{'' if copy['finished'] else '; unfinished'}")
+            lines.append(
+                f"wrote      plan {copy['plan'][:SHORTEST]}: {counts}{'' if copy['finished'] else '; unfinished'}"
+            )
         for call in self.calls:
             asked = f"{call.get('service')}:{call.get('operation')}"
             lines.append(

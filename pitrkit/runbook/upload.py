@@ -121,7 +121,9 @@ class Upload:
         self._incident = incident
         prefix = f"{found[2].strip('/')}/" if (found[2] or "").strip("/") else ""
         self.objects = Objects(aws, found[1], f"{prefix}{incident.id}/")
-        wanted = Protection(said.record.upload_kms_key, _MODES.get(said.record.object_lock_mode), said.record.object_lock_days)
+        wanted = Protection(
+            said.record.upload_kms_key, _MODES.get(said.record.object_lock_mode), said.record.object_lock_days
+        )
         self.warning = _why_not_locked(self.objects) if wanted.mode else ""
         self._protection = replace(wanted, mode=None, days=0) if self.warning else wanted
         self._ledger = incident.folder.parent / FOLDER / f"{incident.id}.json"
@@ -143,7 +145,9 @@ class Upload:
         with events.locked(self._incident.folder / LOCK):
             last = {name: folder.read(name) for name in (SIGNATURE, EVENTS, MANIFEST)}
         known = uploaded(self._incident, str(self.objects))
-        sent, failed, there, size = [], [], 0, 0
+        sent: list[str] = []
+        failed: list[tuple[str, str]] = []
+        there = size = 0
         for name in (*_names(folder), *(name for name, content in last.items() if content)):
             content = last.get(name) or self._incident.folder / name
             if failed and name == MANIFEST:

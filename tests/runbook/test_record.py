@@ -182,25 +182,35 @@ def test_an_earlier_manifest_put_back_is_named(sealed):
 def test_a_seal_that_a_crash_cut_in_half_is_not_taken_for_one(sealed):
     events = sealed.folder / "events.jsonl"
     events.write_bytes(b"".join(events.read_bytes().splitlines(keepends=True)[:-1]))
-    assert found(sealed) == [("manifest", "manifest.json")]
+    assert found(sealed) == [("manifest", "events.jsonl line 5")]
+    assert "the line that records the seal of 2026-11-23T02:14:" in str(record.audit(sealed.folder))
     record.seal(sealed)
     assert record.audit(sealed.folder).ok
 
 
-def test_an_interrupted_write_is_a_note_and_no_fault(sealed):
+def test_half_a_line_after_the_seal_is_not_what_was_sealed_and_one_before_it_is_a_note(sealed):
     with (sealed.folder / "events.jsonl").open("ab") as log:
         log.write(b'{"n":6,"at":"20')
-    assert found(sealed) == [("interrupted", "events.jsonl line 6")]
-    assert record.audit(sealed.folder).ok
+    assert found(sealed) == [("unsealed", "events.jsonl line 6")]
+    assert not record.audit(sealed.folder).ok
     record.seal(sealed)
     assert record.audit(sealed.folder).ok
+    assert ("interrupted", "events.jsonl line 6") in found(sealed)
 
 
-def test_locks_and_running_notebooks_are_not_part_of_the_record(sealed):
-    (sealed.folder / "notebooks").mkdir()
-    (sealed.folder / "notebooks" / "06_report.running.ipynb").write_text("{}")
+def test_empty_locks_are_not_part_of_the_record_and_a_notebook_nobody_runs_was_added(sealed):
     (sealed.folder / "x.lock").touch()
     assert found(sealed) == []
+    (sealed.folder / "notebooks").mkdir()
+    (sealed.folder / "notebooks" / "06_report.running.ipynb").write_text("{}")
+    (sealed.folder / "full.lock").write_text("something")
+    assert found(sealed) == [("added", "full.lock"), ("added", "notebooks/06_report.running.ipynb")]
+
+
+def test_a_folder_that_others_may_enter_is_noted(sealed):
+    sealed.folder.chmod(0o755)
+    assert found(sealed) == [("rights", ".")]
+    assert record.audit(sealed.folder).ok
 
 
 @pytest.fixture(scope="module")
