@@ -370,7 +370,9 @@ def test_notebooks_run_are_listed_with_how_they_ended(story):
     story.incident.event("notebook_ended", notebook="notebooks/01_select_table.ipynb", ended="done", error="")
     story.incident.event("notebook_started", notebook="05_copy_back", parameters={})
     story.wait(2)
-    story.incident.event("notebook_ended", notebook="notebooks/05_copy_back.ipynb", ended="gate closed", error="GateClosed")
+    story.incident.event(
+        "notebook_ended", notebook="notebooks/05_copy_back.ipynb", ended="gate closed", error="GateClosed"
+    )
     story.incident.event("notebook_started", notebook="05_copy_back", parameters={})
     runs = report.gather(story.incident).notebooks
     assert [(run["name"], run["ended"], run["seconds"]) for run in runs] == [
