@@ -64,7 +64,7 @@ def sign(aws: Aws, key: str, content: bytes) -> KmsSignature:
         "kms", "sign", KeyId=key, MessageType="DIGEST", SigningAlgorithm=algorithm, Message=_digest(algorithm, content)
     )
     encoded = base64.b64encode(answer["Signature"]).decode()
-    return KmsSignature(about["KeyId"], algorithm, encoded, base64.b64encode(about["PublicKey"]).decode())
+    return KmsSignature(_arn(about["KeyId"], key), algorithm, encoded, base64.b64encode(about["PublicKey"]).decode())
 
 
 def verify(aws: Aws, signed: KmsSignature, content: bytes) -> bool:
@@ -87,6 +87,19 @@ def verify(aws: Aws, signed: KmsSignature, content: bytes) -> bool:
             return False
         raise
     return bool(answer.get("SignatureValid"))
+
+
+def arn_of(aws: Aws, key: str) -> str:
+    """Return the ARN of the key that *key*, which may be an alias, names now.
+
+    Raises:
+        AwsError: KMS refuses to say.
+    """
+    return _arn(aws.call("kms", "get_public_key", KeyId=key)["KeyId"], key) if ":alias/" in key else key
+
+
+def _arn(said: str, asked: str) -> str:
+    return said if said.startswith("arn:") else asked
 
 
 def _digest(algorithm: str, content: bytes) -> bytes:

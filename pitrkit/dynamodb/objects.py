@@ -103,8 +103,8 @@ class Objects:
             raise
         if said.get("ContentLength") != size:
             return ""
-        whole = said.get("ChecksumSHA256", "")
-        if whole and "-" not in whole:
+        whole, in_parts = said.get("ChecksumSHA256", ""), "-" in said.get("ETag", "")
+        if whole and not in_parts:
             return base64.b64decode(whole).hex()
         return str((said.get("Metadata") or {}).get("sha256", ""))
 
@@ -115,7 +115,11 @@ class Objects:
             AwsError: S3 does not take it, or it is not (any more) what *sha256* says.
         """
         where: dict[str, Any] = {"Bucket": self.bucket, "Key": self.prefix + name}
-        more: dict[str, Any] = {"Metadata": {"sha256": sha256}, **protection.parameters()}
+        more: dict[str, Any] = {
+            "Metadata": {"sha256": sha256},
+            "ChecksumAlgorithm": "SHA256",
+            **protection.parameters(),
+        }
         if isinstance(content, Path):
             if content.stat().st_size > self.single:
                 return self._put_in_parts(content, where, more)
@@ -126,7 +130,7 @@ class Objects:
         return _told(answer)
 
     def _put_in_parts(self, path: Path, where: dict[str, Any], more: dict[str, Any]) -> dict[str, str]:
-        begun = self.aws.call("s3", "create_multipart_upload", ChecksumAlgorithm="SHA256", **where, **more)
+        begun = self.aws.call("s3", "create_multipart_upload", **where, **more)
         where = {**where, "UploadId": begun["UploadId"]}
         parts: list[dict[str, Any]] = []
         try:

@@ -123,9 +123,10 @@ def check(raw: bytes, content: bytes, *, sealed_at: datetime | None, said: Setti
         made = KmsSignature.read(raw)
         if made is None:
             return Checked("", problem="is no signature")
-        if wanted.startswith("kms:") and wanted.removeprefix("kms:") not in (made.key, made.key.rpartition("/")[2]):
+        aws = _aws(made.key)
+        if wanted.startswith("kms:") and kms.arn_of(aws, wanted.removeprefix("kms:")) != made.key:
             return Checked("kms", made.key, problem=f"is by another key than the settings name: {made.key}")
-        valid = kms.verify(_aws(made.key), made, content)
+        valid = kms.verify(aws, made, content)
     except PitrkitError as error:
         return Checked("", problem=f"could not be checked: {error}")
     return Checked("kms", made.key, problem="" if valid else "does not fit manifest.json")

@@ -150,7 +150,9 @@ def test_runs_of_an_incident_are_kept_in_its_folder_and_told_in_its_events(noteb
     assert stamped["started_at"] <= stamped["ended_at"]
     assert {name: stamped[name] for name in ("kit", "notebook", "sha256", "ended", "cells", "ran")} == {
         **{name: began[name] for name in ("kit", "notebook", "sha256")},
-        **{"ended": "done", "cells": 3, "ran": 3},  # papermill adds the cell of what was given
+        "ended": "done",
+        "cells": 3,
+        "ran": 3,  # papermill adds the cell of what was given
     }
     assert sorted(path.name for path in (incident.folder / "notebooks").iterdir()) == [
         "05_step-2.ipynb",
@@ -320,8 +322,11 @@ def test_a_stop_signal_unwinds_the_cell_and_the_record_says_interrupted(notebook
     executed = started.incident.folder / "notebooks" / "05_step.ipynb"
     stamped = stamp(executed)
     assert {name: stamped[name] for name in ("ended", "exit_code", "error", "cells", "ran")} == {
-        **{"ended": "interrupted", "exit_code": 130, "error": "KeyboardInterrupt"},
-        **{"cells": 4, "ran": 3},
+        "ended": "interrupted",
+        "exit_code": 130,
+        "error": "KeyboardInterrupt",
+        "cells": 4,
+        "ran": 3,
     }
     cells = [cell for cell in json.loads(executed.read_text())["cells"] if cell["cell_type"] == "code"]
     assert [cell["metadata"]["papermill"]["status"] for cell in cells][-2:] == ["failed", "pending"]
