@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from pitrkit.runbook.circumstances import WORKED_IN
@@ -127,8 +128,9 @@ def _runs(happened: Sequence[Event]) -> list[dict[str, Any]]:
             ended, running = str(event.data.get("ended")), event.data.get("running")
             begun = next((run for run in runs if run["running"] == running and run["ended"] == "not known"), {})
             if not begun:
-                at, name = str(event.data.get("started_at") or _at(event)), str(event.data.get("notebook"))
-                runs.append({"notebook": name, "at": at, "running": running, "parameters": {}, "ended": ended})
+                at, name = str(event.data.get("started_at") or _at(event)), Path(str(event.data.get("notebook"))).stem
+                given = event.data.get("parameters") or {}
+                runs.append({"notebook": name, "at": at, "ended": ended, "parameters": given, "running": running})
             else:
                 begun["ended"] = ended
     return [{name: value for name, value in run.items() if name != "running"} for run in runs]

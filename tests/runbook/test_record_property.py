@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from signing import ssh_key
 
 from pitrkit.runbook import events, record
 from pitrkit.runbook.incident import Incident
+from tests.runbook.signing import ssh_key
 
 AT = datetime(2026, 11, 23, 2, 14, 5, tzinfo=UTC)
 NOTEBOOK = {

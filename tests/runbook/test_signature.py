@@ -7,12 +7,12 @@ import os
 import subprocess
 
 import pytest
-from signing import WHO, ssh_key
 
 from pitrkit.errors import BadInput
 from pitrkit.runbook import record
 from pitrkit.runbook.incident import Incident
 from pitrkit.sandbox import Sandbox
+from tests.runbook.signing import WHO, ssh_key
 
 
 @pytest.fixture
