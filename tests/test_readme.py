@@ -31,7 +31,7 @@ def test_each_option_of_recover_that_it_names_exists():
     ]
     known = {option for action in recover._actions for option in action.option_strings}
     named = {word for line in re.findall(r"`(--[^`]+)`", README) for word in line.split() if word.startswith("--")}
-    of_others = {"--live", "--empty", "--load", "--table", "--keys"}
+    of_others = {"--live", "--empty", "--load", "--table", "--keys", "--json"}
     assert named - of_others <= known
 
 
