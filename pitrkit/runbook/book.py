@@ -173,7 +173,8 @@ class Book:
 
 def _at_work(book: Book) -> Book:
     """Have the record say who works with what, how runs that were killed ended, and what is changed in AWS."""
-    runs.settle(book.incident)
+    if runs.settle(book.incident) and record.is_sealed(book.incident):
+        record.seal(book.incident)
     if news := circumstances.news(book.incident, book.aws):
         book.note(circumstances.WORKED_IN, **news)
     book.aws.on_change = lambda called: book.note(CALL, **called.to_dict())

@@ -10,7 +10,6 @@ from pitrkit.runbook import record, settings
 from pitrkit.runbook.incident import Incident
 from pitrkit.runbook.terminal import clean
 from pitrkit.runbook.upload import FAILED, WENT_THROUGH, Upload
-from pitrkit.runbook.values import things
 
 
 def keep(incident: Incident, echo: TextIO | None = None, *, seal: bool = False) -> list[str]:
@@ -47,7 +46,7 @@ def _send(incident: Incident, upload: Upload) -> list[str]:
     last = next((one.event for one in reversed(incident.events()) if one.event in (FAILED, WENT_THROUGH)), "")
     if sent.failed:
         name, why = sent.failed[0]
-        words = f"{things(len(sent.failed), 'file')} of the record not uploaded to {sent.to}: {name}: {why}"
+        words = f"the record is not whole at {sent.to}: {name} was not uploaded: {why}"
         incident.event(FAILED, to=sent.to, files=[name for name, _ in sent.failed], why=why)
         if record.is_sealed(incident):
             record.seal(incident)

@@ -171,7 +171,9 @@ def _ssh_keygen(*words: str, content: bytes = b"") -> bytes | str:
             env=environment,
             start_new_session=True,  # without a terminal, a passphrase cannot be asked for
         )
-    except FileNotFoundError as error:
+    except OSError as error:
+        if not isinstance(error, FileNotFoundError):
+            raise BadInput(f"ssh-keygen cannot be run: {error.strerror}", fix="Mend OpenSSH's client here.") from error
         raise BadInput(
             "ssh-keygen is not installed here", fix="Install OpenSSH's client, version 8.2 or newer."
         ) from error

@@ -167,8 +167,8 @@ class Upload:
                 known[name] = one | {"at": now().isoformat(timespec="seconds")}
             except PitrkitError as error:
                 failed.append((name, str(error)))
-                if not isinstance(error, AwsError) or isinstance(error, AccessDenied):
-                    break  # no credentials, no right: the next file fares no better
+                if not isinstance(error, AwsError) or isinstance(error, AccessDenied) or error.unsure:
+                    break  # no credentials, no right, no answer: the next file fares no better
             except OSError as error:
                 failed.append((name, str(error)))
         self._remember(known)

@@ -235,15 +235,6 @@ def test_no_such_bucket_and_no_credentials_stop_nothing(incident, aws, settings,
     assert record.audit(incident.folder).ok
 
 
-def test_a_half_uploaded_record_does_not_pass_for_a_whole_one(incident, s3, bucket, settings):
-    settings(upload=f"s3://{bucket}")
-    keeping.keep(incident, seal=True)
-    incident.path("report.html").write_text("<!doctype html> of later")
-    keeping.keep(incident)
-    s3.delete_object(Bucket=bucket, Key="inc-1/manifest.json")
-    assert audit(f"s3://{bucket}/inc-1")[0] == 1
-
-
 def test_a_file_that_was_uploaded_and_is_gone_since_is_known_to_the_manifest(incident, s3, bucket, settings):
     settings(upload=f"s3://{bucket}")
     incident.path("unfinished").write_text("half of it")
