@@ -36,6 +36,8 @@ from botocore.exceptions import (
 from botocore.loaders import Loader
 
 from pitrkit import __version__
+from pitrkit.dynamodb import calls
+from pitrkit.dynamodb.calls import Called
 from pitrkit.dynamodb.items import Image, canonical
 from pitrkit.errors import AccessDenied, AwsError, BadInput, NoCredentials, NoRegion, TableNotFound
 
@@ -113,6 +115,8 @@ class Throttled(AwsError):
 class Ambiguous(AwsError):
     """No answer, or a server fault: the request may or may not have been done."""
 
+    unsure = True
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:
@@ -133,7 +137,10 @@ class Aws:
     Attributes:
         region: Region of every call.
         endpoint_url: Where calls go instead of AWS (`AWS_ENDPOINT_URL`), empty for AWS itself.
+        on_change: Is told of every call that changes something, see `calls`; None keeps no record.
     """
+
+    on_change: Callable[[Called], None] | None = None
 
     def __init__(self, session: boto3.Session, *, endpoint_url: str = "") -> None:
         self._session = session
@@ -202,7 +209,13 @@ class Aws:
         """
         table = table or str(params.get("TableName", "") or params.get("TargetTableName", ""))
         method: Callable[..., Any] = getattr(self._client(service, retry=retry), operation)
-        return self._translated(lambda: method(**params), service, operation, table)
+
+        def send() -> Any:
+            return self._translated(lambda: method(**params), service, operation, table)
+
+        if self.on_change is None:
+            return send()
+        return calls.told(self.on_change, send, service=service, operation=operation, table=table)
 
     def paginate(
         self, service: str, operation: str, result_key: str, *, table: str = "", **params: Any

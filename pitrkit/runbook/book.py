@@ -20,11 +20,12 @@ from pitrkit.dynamodb.pitr import iso
 from pitrkit.dynamodb.session import Aws, Caller
 from pitrkit.dynamodb.tables import Table
 from pitrkit.errors import BadInput, InputNeeded, RecordAltered
-from pitrkit.runbook import record, views, whereabouts, working_copy
+from pitrkit.runbook import account_log, circumstances, record, runs, views, whereabouts, working_copy
 from pitrkit.runbook.blocks import Link
 from pitrkit.runbook.incident import STATE, Incident, Into, checked_id, now, root_folder
 from pitrkit.runbook.place import Place
 from pitrkit.runbook.standing import standing
+from pitrkit.runbook.summary import CALL
 from pitrkit.runbook.view import Shows
 from pitrkit.runbook.views import View
 from pitrkit.runbook.widgets import Choice
@@ -65,7 +66,7 @@ class Book:
         caller = aws.caller()
         opened = Incident.open(only(incident), account=caller.account, region=caller.region)
         working_copy.lay_out(opened)
-        return cls(aws, opened, without_restore)
+        return _at_work(cls(aws, opened, without_restore))
 
     @classmethod
     def begin(cls, incident: str, *, table: str, aws: Aws) -> Book:
@@ -84,7 +85,7 @@ class Book:
         )
         opened.update("incident_joined", caller=caller.arn, endpoint=aws.endpoint_url)
         working_copy.lay_out(opened)
-        return cls(aws, opened)
+        return _at_work(cls(aws, opened))
 
     def _repr_html_(self) -> str:
         return self.strip()._repr_html_()
@@ -185,6 +186,16 @@ class Book:
         return approve_command(notebook, digest, incident=self.incident.id, **parameters)
 
 
+def _at_work(book: Book) -> Book:
+    """Have the record say who works with what, how runs that were killed ended, and what is changed in AWS."""
+    if runs.settle(book.incident) and record.is_sealed(book.incident):
+        record.seal(book.incident)
+    if news := circumstances.news(book.incident, book.aws):
+        book.note(circumstances.WORKED_IN, **news)
+    book.aws.on_change = lambda called: book.note(CALL, **called.to_dict())
+    return book
+
+
 def connect() -> Aws:
     """Return the account and region that the environment names, as any AWS client finds them.
 
@@ -196,6 +207,7 @@ def connect() -> Aws:
     os.umask(0o077)
     aws = Aws.connect()
     aws.caller()
+    aws.on_change = account_log.called
     return aws
 
 
