@@ -264,7 +264,9 @@ class Aws:
         except NoRegionError as error:
             raise NoRegion("no AWS region is set", fix="Set AWS_REGION.") from error
         except ParamValidationError as error:
-            raise BadInput(f"{service}:{api} was not sent: {error}", table=table, fix="Correct the value.") from error
+            raise BadInput(
+                f"{service}:{api} was not sent: {_without_quotes(str(error))}", table=table, fix="Correct the value."
+            ) from error
         except BotoCoreError as error:
             raise no_answer(error, service, api, table) from error
 
@@ -312,6 +314,11 @@ def _is_aws(url: str) -> bool:
 
 
 _SUFFIXES = ("dnsSuffix", "dualStackDnsSuffix")
+
+
+def _without_quotes(text: str) -> str:
+    """Return botocore's message about parameters without the values that it quotes: they may be of an item."""
+    return re.sub(r"value: .*?(?=, type: |, valid |$)", "value: ...", text, flags=re.MULTILINE)
 
 
 def _without_values(text: str) -> str:
