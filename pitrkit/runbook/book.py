@@ -20,7 +20,7 @@ from pitrkit.dynamodb.pitr import iso
 from pitrkit.dynamodb.session import Aws, Caller
 from pitrkit.dynamodb.tables import Table
 from pitrkit.errors import BadInput, InputNeeded, RecordAltered
-from pitrkit.runbook import record, views, whereabouts, working_copy
+from pitrkit.runbook import masks, record, views, whereabouts, working_copy
 from pitrkit.runbook.blocks import Link
 from pitrkit.runbook.incident import STATE, Incident, Into, checked_id, now, root_folder
 from pitrkit.runbook.place import Place
@@ -64,6 +64,7 @@ class Book:
         aws = aws or connect()
         caller = aws.caller()
         opened = Incident.open(only(incident), account=caller.account, region=caller.region)
+        masks.use(opened.id)
         working_copy.lay_out(opened)
         return cls(aws, opened, without_restore)
 
@@ -82,6 +83,7 @@ class Book:
             region=caller.region,
             table=table,
         )
+        masks.use(opened.id)
         opened.update("incident_joined", caller=caller.arn, endpoint=aws.endpoint_url)
         working_copy.lay_out(opened)
         return cls(aws, opened)
@@ -179,6 +181,7 @@ def connect() -> Aws:
     """
     # What a kernel writes from here on may hold items: it is for its owner's eyes, wherever it is copied to.
     os.umask(0o077)
+    masks.use()
     aws = Aws.connect()
     aws.caller()
     return aws

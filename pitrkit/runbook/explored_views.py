@@ -90,7 +90,9 @@ def item_card(change: Change) -> View:
     if change.review:
         blocks.insert(0, Note(change.review, "warn"))
     tags = (Tag(change.kind, change.kind), Tag(words))
-    return View("item", key_text(change.key), tags, tuple(blocks), {"key": masks.current().key(change.key), "kind": change.kind})
+    return View(
+        "item", key_text(change.key), tags, tuple(blocks), {"key": masks.current().key(change.key), "kind": change.kind}
+    )
 
 
 def cells(change: Change, keys: Sequence[str], columns: Sequence[str]) -> list[dict[str, Any]]:

@@ -39,7 +39,7 @@ MARK = "•••"
 MASKED = "masked"
 """The type of a value that is masked, in the service's JSON."""
 
-SECRET = "_mask.key"
+SECRET_FILE = "_mask.key"
 """File beside the incidents that holds the key of the hashes."""
 
 _HASH = 8
@@ -203,10 +203,10 @@ def put(masks: Masks | None) -> Masks:
 
 def _secret(root: Path) -> bytes:
     """Return the key of the hashes, made at the first use; one for this process where none can be kept."""
-    path = root / SECRET
+    path = root / SECRET_FILE
     try:
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fresh = path.with_name(f".{SECRET}.{os.getpid()}")
+        fresh = path.with_name(f".{SECRET_FILE}.{os.getpid()}")
         fresh.touch(mode=0o600)
         fresh.write_bytes(secrets.token_bytes(32))
         try:
@@ -230,7 +230,7 @@ def _masked(then: Any, now: Any, node: _Node) -> tuple[Any, Any]:
         for name in node.keys() & (sides[0].keys() | sides[1].keys()):
             both = _masked(sides[0].get(name), sides[1].get(name), node[name])
             for side, value in zip(sides, both, strict=True):
-                side |= {} if value is None else {name: value}
+                side.update({} if value is None else {name: value})
         return _whole(then, "M", sides[0]), _whole(now, "M", sides[1])
     if kinds == {"L"}:
         lists = [side["L"] if side is not None else [] for side in (then, now)]

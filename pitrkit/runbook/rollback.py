@@ -148,7 +148,11 @@ class Damage(Shows):
         """
         scoped = compare.narrow(compare.Difference(self.book, self.changes), wanted, words).changes
         whole = wanted == EVERYTHING
-        kept = None if whole else {"damage": given.recorded(self.book.incident, self.wanted), "scope": self.book.data["scope"]}
+        kept = (
+            None
+            if whole
+            else {"damage": given.recorded(self.book.incident, self.wanted), "scope": self.book.data["scope"]}
+        )
         self.book.keep("damage_narrowed", narrowed=kept)
         return scoped
 
