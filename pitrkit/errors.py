@@ -106,6 +106,12 @@ class StalePlan(PitrkitError):
     """The approval names a plan that is not the present one, or one that is too old."""
 
 
+class WouldWrite(PitrkitError):
+    """A dry run has come to the first thing that it would change."""
+
+    exit_code = Exit.DONE
+
+
 class RecordAltered(PitrkitError):
     """A file of an incident's record is not what it was when it was written."""
 

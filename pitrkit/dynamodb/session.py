@@ -37,7 +37,7 @@ from botocore.loaders import Loader
 
 from pitrkit import __version__
 from pitrkit.dynamodb.items import Image, canonical
-from pitrkit.errors import AccessDenied, AwsError, BadInput, NoCredentials, NoRegion, TableNotFound
+from pitrkit.errors import AccessDenied, AwsError, BadInput, NoCredentials, NoRegion, TableNotFound, WouldWrite
 
 MAX_CONNECTIONS = 32
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
@@ -90,6 +90,10 @@ _FIXES = {
 """What to do about errors that are told apart by nothing but their code."""
 
 
+_READS = ("get_", "list_", "describe_", "batch_get_", "scan", "query", "lookup_", "head_", "simulate_", "select_")
+"""How the names of operations begin that change nothing."""
+
+
 class ConditionFailed(AwsError):
     """A conditional write found another state than its guard allows.
 
@@ -133,6 +137,7 @@ class Aws:
     Attributes:
         region: Region of every call.
         endpoint_url: Where calls go instead of AWS (`AWS_ENDPOINT_URL`), empty for AWS itself.
+        read_only: Whether calls that may change something are refused instead of sent.
     """
 
     def __init__(self, session: boto3.Session, *, endpoint_url: str = "") -> None:
@@ -140,6 +145,7 @@ class Aws:
         self._clients: dict[tuple[str, bool], Any] = {}
         self._lock = Lock()
         self.region: str = session.region_name
+        self.read_only = False
         configured = self._client("dynamodb", retry=True).meta.endpoint_url if not endpoint_url else ""
         self._override = endpoint_url
         self.endpoint_url = endpoint_url or ("" if _is_aws(configured) else configured)
@@ -201,8 +207,21 @@ class Aws:
             BadInput: botocore refuses the parameters.
         """
         table = table or str(params.get("TableName", "") or params.get("TargetTableName", ""))
+        if not operation.startswith(_READS):
+            self.about_to_write(f"{service}:{_api(operation)}", table)
         method: Callable[..., Any] = getattr(self._client(service, retry=retry), operation)
         return self._translated(lambda: method(**params), service, operation, table)
+
+    def about_to_write(self, what: str, table: str) -> None:
+        """Let pass what is about to change something.
+
+        Raises:
+            WouldWrite: Nothing may be changed.
+        """
+        if self.read_only:
+            raise WouldWrite(
+                f"dry run: it would call {what}, and stops before that", table=table, fix="Leave out --dry-run to do it."
+            )
 
     def paginate(
         self, service: str, operation: str, result_key: str, *, table: str = "", **params: Any
@@ -254,7 +273,7 @@ class Aws:
         return self._session.client(service, config=config, endpoint_url=url)
 
     def _translated(self, send: Callable[[], Any], service: str, operation: str, table: str) -> Any:
-        api = "".join(part.capitalize() for part in operation.split("_"))
+        api = _api(operation)
         try:
             return send()
         except ClientError as error:
@@ -269,6 +288,10 @@ class Aws:
             ) from error
         except BotoCoreError as error:
             raise no_answer(error, service, api, table) from error
+
+
+def _api(operation: str) -> str:
+    return "".join(part.capitalize() for part in operation.split("_"))
 
 
 def answered_at(answer: Mapping[str, Any]) -> datetime:

@@ -115,10 +115,12 @@ def apply(
         pause: Seconds before the n-th repetition of a write.
 
     Raises:
+        WouldWrite: *aws* is to be read only.
         StalePlan: The table is not the one the plan was built for.
         RecordAltered: The plan or the journal is not what was written.
         BadInput: Another run is writing the journal, or it cannot be written.
     """
+    aws.about_to_write("dynamodb:PutItem, UpdateItem and DeleteItem", table.name)
     service_at = _check(aws, table, plan)
     halt = Event()
     wire = wire or Wire.of(aws, max_connections=workers)

@@ -35,6 +35,9 @@ OF_A_COMPARISON = ("changes", "scoped_changes", "diff", "scope", "scoped", "plan
 JUST_BEGUN = timedelta(hours=1)
 """How long an incident without a name of its own is joined instead of opening another of the same table."""
 
+DRY_RUN_VARIABLE = "PITRKIT_DRY_RUN"
+"""Environment variable by which kernels know that nothing may be written to AWS."""
+
 COMMAND_VARIABLE = "PITRKIT_APPROVE_COMMAND"
 """Environment variable by which `pitrkit recover` says how to open its gate; `{digest}` stands for the plan's."""
 
@@ -183,6 +186,7 @@ def connect() -> Aws:
     os.umask(0o077)
     masks.use()
     aws = Aws.connect()
+    aws.read_only = bool(os.environ.get(DRY_RUN_VARIABLE))
     aws.caller()
     return aws
 

@@ -19,12 +19,13 @@ from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 from pitrkit import errors
 from pitrkit.errors import BadInput, Exit, PitrkitError
-from pitrkit.runbook import events, record
+from pitrkit.runbook import events, given, masks, record
 from pitrkit.runbook.incident import ROOT_VARIABLE, WORKING_COPY_VARIABLE, Incident, checked_id, now, root_folder
 from pitrkit.runbook.parameters import literal_path, parameters_of, typed
 from pitrkit.runbook.progress import VARIABLE as PROGRESS_VARIABLE
 from pitrkit.runbook.terminal import ProgressTail, clean
 from pitrkit.runbook.values import duration
+from pitrkit.runbook.watch import Watch
 
 if TYPE_CHECKING:
     from pitrkit.runbook.kernel import Interrupts
@@ -99,6 +100,7 @@ def run(
     incident: str = "",
     root: str | Path | None = None,
     echo: TextIO = sys.stdout,
+    watch: Watch | None = None,
 ) -> RunResult:
     """Run a notebook with the given parameters and say on *echo* how it goes.
 
@@ -112,6 +114,7 @@ def run(
         incident: The incident that this run belongs to.
         root: Folder of all incidents, see `root_folder`.
         echo: Where a person reads along.
+        watch: What goes along with it.
 
     Raises:
         BadInput: Before anything ran: no such notebook or parameter, a value that does not fit, a folder that cannot
@@ -126,13 +129,16 @@ def run(
         raise BadInput(
             f"two incidents are named: {incident} and {parameters['incident']}", fix="Leave out one of them."
         )
-    values = typed(parameters, declared, source.stem)
+    watch = watch or Watch()
+    watch.begins(source.stem)
     place = root_folder(root)
     step = _Step(source, place, checked_id(incident) if incident else "")
+    parameters = step.hidden(parameters)
+    values = typed(parameters, declared, source.stem)
     step.begin(parameters)
     started = time.monotonic()
     print(f"{source.stem} ...", file=echo, flush=True)
-    outcome = _execute(source, step.running, values, place, echo)
+    outcome = _execute(source, step.running, values, place, echo, watch)
     path = step.end(outcome)
     took = duration(time.monotonic() - started)
     words = {"completed": "done", "failed": "stopped", "interrupted": "interrupted"}[outcome.ended]
@@ -151,6 +157,12 @@ class _Step:
         self._place = place
         self.running = Path()
         self._untold_since: float | None = None
+
+    def hidden(self, parameters: dict[str, str]) -> dict[str, str]:
+        """Return parameters as the record may hold them, see `given`."""
+        opened = self._opened()
+        masks.use(opened.id if opened else "", self._place)
+        return given.hidden(opened, parameters) if opened else parameters
 
     def begin(self, parameters: dict[str, str]) -> None:
         opened = self._opened()
@@ -195,7 +207,9 @@ class _Step:
         return Incident.open(self._incident.id, root=self._place)
 
 
-def _execute(source: Path, running: Path, values: dict[str, Any], place: Path, echo: TextIO) -> _Outcome:
+def _execute(  # noqa: PLR0913 (a run's whole surroundings)
+    source: Path, running: Path, values: dict[str, Any], place: Path, echo: TextIO, watch: Watch
+) -> _Outcome:
     import papermill  # noqa: PLC0415 (as above)
 
     from pitrkit.runbook.kernel import ENGINE, Interrupts  # noqa: PLC0415
@@ -211,7 +225,7 @@ def _execute(source: Path, running: Path, values: dict[str, Any], place: Path, e
             "IPYTHONDIR": str(folder / "ipython"),
         }
         progress.touch()
-        with log.open("wb") as output, ProgressTail(progress, echo):
+        with log.open("wb") as output, ProgressTail(progress, echo, watch.log.state):
             try:
                 executed = papermill.execute_notebook(
                     literal_path(source),
@@ -224,6 +238,7 @@ def _execute(source: Path, running: Path, values: dict[str, Any], place: Path, e
                     environment=environment,
                     log=output,
                     interrupts=stop,
+                    fds=watch.fds,
                 )
             except papermill.PapermillExecutionError as error:
                 return _judge(error, stop)

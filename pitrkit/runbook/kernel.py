@@ -113,6 +113,7 @@ class _Engine(NBClientEngine):  # type: ignore[misc]
         environment: dict[str, str],
         log: IO[bytes],
         interrupts: Interrupts,
+        fds: tuple[int, ...] = (),
         **_: Any,
     ) -> None:
         manager = AsyncKernelManager(
@@ -135,7 +136,7 @@ class _Engine(NBClientEngine):  # type: ignore[misc]
         )
         # Set afterwards, so that the client owns the kernel and stops it, however this ends.
         client.km = manager
-        client.start_new_kernel(env=environment, stdout=log, stderr=log)
+        client.start_new_kernel(env=environment, stdout=log, stderr=log, **({"pass_fds": fds} if fds else {}))
         assert isinstance(manager.provisioner, LocalProvisioner)
         interrupts.kernel_pid = manager.provisioner.pid or 0
         try:

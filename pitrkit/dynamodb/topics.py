@@ -1,0 +1,19 @@
+"""Topics of Amazon SNS, to which short messages are published."""
+
+from __future__ import annotations
+
+from pitrkit.dynamodb.session import Aws
+
+LONGEST_SUBJECT = 100
+
+
+def publish(arn: str, subject: str, message: str) -> str:
+    """Publish a message to a topic, in the topic's own Region, and return its id.
+
+    Raises:
+        PitrkitError: It could not be published.
+    """
+    aws = Aws.connect(region=arn.split(":")[3])
+    plain = subject.encode("ascii", "replace").decode()[:LONGEST_SUBJECT]
+    answer = aws.call("sns", "publish", TopicArn=arn, Subject=plain, Message=message)
+    return str(answer["MessageId"])
