@@ -220,7 +220,9 @@ class Aws:
         """
         if self.read_only:
             raise WouldWrite(
-                f"dry run: it would call {what}, and stops before that", table=table, fix="Leave out --dry-run to do it."
+                f"dry run: it would call {what}, and stops before that",
+                table=table,
+                fix="Leave out --dry-run to do it.",
             )
 
     def paginate(

@@ -43,7 +43,7 @@ COMMAND_VARIABLE = "PITRKIT_APPROVE_COMMAND"
 
 
 @dataclass(frozen=True)
-class Book:
+class Book(Shows):
     """An account and an incident, opened by a notebook.
 
     Attributes:
@@ -91,12 +91,9 @@ class Book:
         working_copy.lay_out(opened)
         return cls(aws, opened)
 
-    def _repr_html_(self) -> str:
-        return self.strip()._repr_html_()
-
-    def __str__(self) -> str:
-        """Return the incident's strip as text."""
-        return str(self.strip())
+    def view(self) -> View:
+        """Return the incident's strip."""
+        return self.strip()
 
     def strip(self) -> View:
         """Return who and where one is, and which steps are done."""

@@ -23,6 +23,7 @@ from pitrkit.runbook.progress import Progress
 from pitrkit.runbook.select import check_copy
 from pitrkit.runbook.sides import Side, sides
 from pitrkit.runbook.values import things
+from pitrkit.runbook.view import Shows
 from pitrkit.runbook.views import View
 from pitrkit.runbook.widgets import Explorer
 
@@ -36,18 +37,15 @@ class _How:
 
 
 @dataclass(frozen=True)
-class Difference:
+class Difference(Shows):
     """The change set from then to now, in the incident's folder."""
 
     book: Book
     changes: ChangeSet
 
-    def _repr_html_(self) -> str:
-        return self.counts()._repr_html_()
-
-    def __str__(self) -> str:
-        """Return the counts as text."""
-        return str(self.counts())
+    def view(self) -> View:
+        """Return the counts."""
+        return self.counts()
 
     def counts(self) -> View:
         """Return how many items are the same, removed, modified and inserted."""

@@ -1,9 +1,9 @@
 """A dry run: what a recovery would do, in words, and nothing of it done.
 
-It goes as far as it can without writing to AWS. A copy that is there already, a stream, or exports that were read before
-are compared and planned, up to the gate. Where a copy or an export would have to be made first, it says which and stops:
-what a plan holds cannot be known without it. It reads what a recovery reads (a scan costs read units), and it opens the
-incident on this machine, so that the plan can be approved afterwards. No marker is set and nobody is notified.
+It goes as far as it can without writing to AWS. A copy that is there already, a stream, or exports that were read
+before are compared and planned, up to the gate. Where a copy or an export would have to be made first, it says which
+and stops: what a plan holds cannot be known without it. It reads what a recovery reads (a scan costs read units), and
+it opens the incident on this machine, so that the plan can be approved afterwards. No marker is set, nobody is told.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from pitrkit.recovery import cost
 from pitrkit.recovery.cost import Estimate
 from pitrkit.runbook import reading
 from pitrkit.runbook.book import Book
-from pitrkit.runbook.copying import WRITE_UNITS
 from pitrkit.runbook.copy_views import scope_words
+from pitrkit.runbook.copying import WRITE_UNITS
 from pitrkit.runbook.request import Request
 from pitrkit.runbook.sides import sides
 from pitrkit.runbook.values import duration, moment, things
@@ -127,4 +127,3 @@ def _laid(incident: str, rows: _Rows) -> str:
     width = max(len(label) for label, _ in rows)
     lines = [f"{label:<{width}}  {words}" for label, words in rows]
     return "\n".join([f"dry run of incident {incident}: nothing was written to AWS", *lines])
-

@@ -79,7 +79,9 @@ def one_line(error: BaseException) -> str:
 
 def _withheld(error: BaseException) -> Exception:
     """Return an unexpected error without its words, which may quote an item."""
-    found: Exception = type(type(error).__name__, (Exception,), {})("its words are withheld: they may quote a sensitive attribute")
+    found: Exception = type(type(error).__name__, (Exception,), {})(
+        "its words are withheld: they may quote a sensitive attribute"
+    )
     found.__dict__.update(getattr(error, "__dict__", {}))
     return found
 

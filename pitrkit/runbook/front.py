@@ -138,7 +138,7 @@ def run(
     step.begin(parameters)
     started = time.monotonic()
     print(f"{source.stem} ...", file=echo, flush=True)
-    outcome = _execute(source, step.running, values, place, echo, watch)
+    outcome = _execute(source, step.running, values, place, echo=echo, watch=watch)
     path = step.end(outcome)
     took = duration(time.monotonic() - started)
     words = {"completed": "done", "failed": "stopped", "interrupted": "interrupted"}[outcome.ended]
@@ -207,8 +207,8 @@ class _Step:
         return Incident.open(self._incident.id, root=self._place)
 
 
-def _execute(  # noqa: PLR0913 (a run's whole surroundings)
-    source: Path, running: Path, values: dict[str, Any], place: Path, echo: TextIO, watch: Watch
+def _execute(
+    source: Path, running: Path, values: dict[str, Any], place: Path, *, echo: TextIO, watch: Watch
 ) -> _Outcome:
     import papermill  # noqa: PLC0415 (as above)
 

@@ -158,4 +158,3 @@ def of(table: str, incident: str, root: str | Path | None = None) -> Marker | No
         return Marker(aws, tables.describe(aws, table), incident, root)
     except PitrkitError:
         return None
-

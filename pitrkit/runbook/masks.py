@@ -39,7 +39,7 @@ MARK = "•••"
 MASKED = "masked"
 """The type of a value that is masked, in the service's JSON."""
 
-SECRET_FILE = "_mask.key"
+KEY_FILE = "_mask.key"
 """File beside the incidents that holds the key of the hashes."""
 
 _HASH = 8
@@ -203,10 +203,10 @@ def put(masks: Masks | None) -> Masks:
 
 def _secret(root: Path) -> bytes:
     """Return the key of the hashes, made at the first use; one for this process where none can be kept."""
-    path = root / SECRET_FILE
+    path = root / KEY_FILE
     try:
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fresh = path.with_name(f".{SECRET_FILE}.{os.getpid()}")
+        fresh = path.with_name(f".{KEY_FILE}.{os.getpid()}")
         fresh.touch(mode=0o600)
         fresh.write_bytes(secrets.token_bytes(32))
         try:

@@ -3,8 +3,8 @@
     {"at":"2026-11-23T03:15:00.123Z","level":"info","event":"notebook_started","incident":"night","notebook":"04_diff",
      "fields":{...}}
 
-Events are those of the incident's `events.jsonl` as they are recorded, with their data as `fields`, and these of the run
-itself: `run_started`, `progress`, `said` (text that something else wrote to this stream), `marker`, `notified`,
+Events are those of the incident's `events.jsonl` as they are recorded, with their data as `fields`, and these of the
+run itself: `run_started`, `progress`, `said` (text that something else wrote to this stream), `marker`, `notified`,
 `not_notified`, `error`, `run_ended`. Names are stable. Levels are `info`, `warning` and `error`.
 """
 
@@ -16,7 +16,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -53,7 +53,9 @@ class RunLog:
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream
-        self._alone = threading.Lock()
+        self._alone, self._looking = threading.Lock(), threading.Lock()
+        self._events: Path | None = None
+        self._seen = self._size = 0
         self._said_at = 0.0
         self.incident = ""
         self.notebook = ""
@@ -61,12 +63,15 @@ class RunLog:
     def __bool__(self) -> bool:
         return self._stream is not None
 
-    def line(self, level: Level, event: str, /, at: datetime | None = None, **fields: Any) -> None:
+    def line(self, level: Level, event: str, /, **fields: Any) -> None:
         """Write one line."""
+        self._write(level, event, fields, now())
+
+    def _write(self, level: Level, event: str, fields: Mapping[str, Any], at: datetime) -> None:
         if self._stream is None:
             return
         said = {
-            "at": f"{(at or now()).astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z",
+            "at": f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z",
             "level": level,
             "event": event,
             "incident": self.incident,
@@ -89,6 +94,11 @@ class RunLog:
             told = {"what": state.label, "done": state.done, "total": state.total, "unit": state.unit}
             self.line("info", "progress", **told, seconds=round(state.seconds, 1), ended=state.ended)
 
+    def begins(self, notebook: str) -> None:
+        """Take note that what follows is of another notebook."""
+        self._look()
+        self.notebook = notebook
+
     @contextmanager
     def following(self, incident: Incident) -> Iterator[None]:
         """Write each event that is recorded in an incident meanwhile, whether or not it exists yet."""
@@ -96,30 +106,34 @@ class RunLog:
         if self._stream is None:
             yield
             return
-        path = incident.folder / EVENTS
+        self._events = incident.folder / EVENTS
+        self._seen = max((event.n for event in events.read(self._events)), default=0)
         over = threading.Event()
-        begin = path.stat().st_size if path.exists() else 0
-        thread = threading.Thread(target=self._follow, args=(path, begin, over), name="run-log", daemon=True)
+        thread = threading.Thread(target=self._follow, args=(over,), name="run-log", daemon=True)
         thread.start()
         try:
             yield
         finally:
             over.set()
             thread.join()
+            self._look()
 
-    def _follow(self, path: Path, place: int, over: threading.Event) -> None:
-        number = events.check(path.read_bytes()[:place]).events[-1].n if place else 0
-        while True:
-            last_look = over.is_set()
-            if path.exists() and path.stat().st_size > place:
-                place = path.stat().st_size
-                for event in events.read(path):
-                    if event.n > number:
-                        number = event.n
-                        self.line(_level(event), event.event, event.at, **event.data)
-            if last_look:
+    def _follow(self, over: threading.Event) -> None:
+        while not over.wait(LOOK_SECONDS):
+            self._look()
+
+    def _look(self) -> None:
+        """Write the events that were recorded since it was looked for them last."""
+        if self._events is None or not self._events.exists():
+            return
+        with self._looking:
+            if self._events.stat().st_size == self._size:
                 return
-            over.wait(LOOK_SECONDS)
+            self._size = self._events.stat().st_size
+            for event in events.read(self._events):
+                if event.n > self._seen:
+                    self._seen = event.n
+                    self._write(_level(event), event.event, event.data, event.at)
 
 
 def _level(event: events.Event) -> Level:
@@ -162,7 +176,7 @@ def opened(kind: str = "", file: str = "") -> Iterator[RunLog]:
         yield RunLog()
     elif not file:
         log, before = RunLog(sys.stderr), sys.stderr
-        sys.stderr = _Said(log)  # type: ignore[assignment]
+        sys.stderr = _Said(log)
         try:
             yield log
         finally:

@@ -82,6 +82,10 @@ class Shows(ABC):
     def _repr_html_(self) -> str:
         return self.view()._repr_html_()
 
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        # Else a saved notebook would hold the object's own repr as well, and in it what the view masks.
+        return self.view()._repr_mimebundle_(include, exclude)
+
     def __str__(self) -> str:
         return str(self.view())
 

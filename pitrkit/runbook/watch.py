@@ -30,4 +30,4 @@ class Watch:
     def begins(self, notebook: str) -> None:
         """Take note that a notebook is about to begin."""
         self.before(notebook)
-        self.log.notebook = notebook
+        self.log.begins(notebook)
