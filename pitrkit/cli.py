@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -267,18 +268,27 @@ def _recover(command: argparse.ArgumentParser) -> None:
 
 
 def _audit(command: argparse.ArgumentParser) -> None:
-    command.add_argument("incident", help="name or folder of the incident")
+    command.add_argument("incident", help="name or folder of the incident, or s3://bucket/prefix/ID")
+    command.add_argument("--json", action="store_true", help="print it all as JSON, for programs")
 
     def run(arguments: argparse.Namespace) -> int:
-        from pitrkit.runbook import record  # noqa: PLC0415
+        from pitrkit.runbook import record, upload  # noqa: PLC0415
         from pitrkit.runbook.incident import root_folder  # noqa: PLC0415
+        from pitrkit.runbook.values import visible  # noqa: PLC0415
 
         given = Path(arguments.incident)
-        folder = given if given.is_dir() else root_folder() / arguments.incident
-        if not folder.is_dir():
-            raise BadInput(f"there is no incident {arguments.incident!r}", fix="Give its name or its folder.")
-        found = record.audit(folder)
-        print(found)
+        if arguments.incident.startswith("s3://"):
+            found = record.audit(upload.at(arguments.incident))
+        else:
+            folder = given if given.is_dir() else root_folder() / arguments.incident
+            if not folder.is_dir():
+                raise BadInput(f"there is no incident {arguments.incident!r}", fix="Give its name or its folder.")
+            found = record.audit(folder)
+        if arguments.json:
+            print(json.dumps(found.to_dict(), indent=2))
+        else:
+            lines = [*str(found).splitlines(), "", *(f"  {line}" for line in found.summary.lines())]
+            print("\n".join(visible(line) for line in lines))
         return Exit.DONE if found.ok else Exit.LEFT
 
     command.set_defaults(command=run)

@@ -123,7 +123,10 @@ class AwsError(PitrkitError):
         code: The service's error code, e.g. `AccessDeniedException`.
         operation: The API operation, e.g. `RestoreTableToPointInTime`.
         request_id: AWS's id of the failed request, empty if there was no answer.
+        unsure: Whether it may have been done all the same.
     """
+
+    unsure: bool = False
 
     def __init__(
         self, what: str, *, code: str, operation: str, request_id: str = "", table: str = "", fix: str = ""

@@ -31,7 +31,7 @@ def test_each_option_of_recover_that_it_names_exists():
     ]
     known = {option for action in recover._actions for option in action.option_strings}
     named = {word for line in re.findall(r"`(--[^`]+)`", README) for word in line.split() if word.startswith("--")}
-    of_others = {"--live", "--empty", "--load", "--table", "--keys"}
+    of_others = {"--live", "--empty", "--load", "--table", "--keys", "--json"}
     assert named - of_others <= known
 
 
@@ -64,10 +64,17 @@ def called():
     return found | {f"dynamodb:{name}" for name in wired}
 
 
-IAM_NAMES = {"dynamodb:BatchExecuteStatement": "dynamodb:PartiQLInsert"}
+IAM_NAMES = {
+    "dynamodb:BatchExecuteStatement": "dynamodb:PartiQLInsert",
+    "s3:HeadObject": "s3:GetObject",
+    "s3:ListObjectsV2": "s3:ListBucket",
+    "s3:GetObjectLockConfiguration": "s3:GetBucketObjectLockConfiguration",
+    **dict.fromkeys(("s3:CreateMultipartUpload", "s3:UploadPart", "s3:CompleteMultipartUpload"), "s3:PutObject"),
+}
 FOR_THE_SERVICE = {
     *("dynamodb:Query", "dynamodb:BatchWriteItem"),  # what it asks for on a copy before it restores
-    *("s3:PutObject", "s3:AbortMultipartUpload", "s3:PutObjectAcl", "s3:ListBucket"),  # what it does for an export
+    "s3:PutObjectAcl",  # what it does for an export
+    *("s3:PutObjectRetention", "kms:GenerateDataKey", "kms:Decrypt"),  # what an upload asks for by its parameters
 }
 """Actions of the policy that no call of ours is named after."""
 
@@ -81,7 +88,7 @@ def test_its_permissions_are_those_of_the_operations_that_the_code_calls():
         actions = statement["Action"]
         granted |= {actions} if isinstance(actions, str) else set(actions)
     optional = part[part.index("Only if you need them") :]
-    named = set(re.findall(r"`((?:dynamodb|s3|cloudwatch|cloudtrail|sts):\w+)`", optional))
+    named = set(re.findall(r"`((?:dynamodb|s3|cloudwatch|cloudtrail|sts|kms):\w+)`", optional))
     known = {action.split(":")[1]: action for action in called()}
     named |= {known.get(name, f"dynamodb:{name}") for name in re.findall(r"`([A-Z][a-z]+[A-Z]\w+)`", optional)}
     wanted = {IAM_NAMES.get(action, action) for action in called()}

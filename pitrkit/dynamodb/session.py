@@ -36,8 +36,10 @@ from botocore.exceptions import (
 from botocore.loaders import Loader
 
 from pitrkit import __version__
+from pitrkit.dynamodb import calls
+from pitrkit.dynamodb.calls import Called
 from pitrkit.dynamodb.items import Image, canonical
-from pitrkit.errors import AccessDenied, AwsError, BadInput, NoCredentials, NoRegion, TableNotFound, WouldWrite
+from pitrkit.errors import AccessDenied, AwsError, BadInput, NoCredentials, NoRegion, TableNotFound
 
 MAX_CONNECTIONS = 32
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
@@ -90,10 +92,6 @@ _FIXES = {
 """What to do about errors that are told apart by nothing but their code."""
 
 
-_READS = ("get_", "list_", "describe_", "batch_get_", "scan", "query", "lookup_", "head_", "simulate_", "select_")
-"""How the names of operations begin that change nothing."""
-
-
 class ConditionFailed(AwsError):
     """A conditional write found another state than its guard allows.
 
@@ -117,6 +115,8 @@ class Throttled(AwsError):
 class Ambiguous(AwsError):
     """No answer, or a server fault: the request may or may not have been done."""
 
+    unsure = True
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:
@@ -138,7 +138,10 @@ class Aws:
         region: Region of every call.
         endpoint_url: Where calls go instead of AWS (`AWS_ENDPOINT_URL`), empty for AWS itself.
         read_only: Whether calls that may change something are refused instead of sent.
+        on_change: Is told of every call that changes something, see `calls`; None keeps no record.
     """
+
+    on_change: Callable[[Called], None] | None = None
 
     def __init__(self, session: boto3.Session, *, endpoint_url: str = "") -> None:
         self._session = session
@@ -207,23 +210,16 @@ class Aws:
             BadInput: botocore refuses the parameters.
         """
         table = table or str(params.get("TableName", "") or params.get("TargetTableName", ""))
-        if not operation.startswith(_READS):
-            self.about_to_write(f"{service}:{_api(operation)}", table)
+        if self.read_only and calls.changes_something(service, operation):
+            raise calls.would_write(f"{service}:{_api(operation)}", table)
         method: Callable[..., Any] = getattr(self._client(service, retry=retry), operation)
-        return self._translated(lambda: method(**params), service, operation, table)
 
-    def about_to_write(self, what: str, table: str) -> None:
-        """Let pass what is about to change something.
+        def send() -> Any:
+            return self._translated(lambda: method(**params), service, operation, table)
 
-        Raises:
-            WouldWrite: Nothing may be changed.
-        """
-        if self.read_only:
-            raise WouldWrite(
-                f"dry run: it would call {what}, and stops before that",
-                table=table,
-                fix="Leave out --dry-run to do it.",
-            )
+        if self.on_change is None:
+            return send()
+        return calls.told(self.on_change, send, service=service, operation=operation, table=table)
 
     def paginate(
         self, service: str, operation: str, result_key: str, *, table: str = "", **params: Any
@@ -286,7 +282,9 @@ class Aws:
             raise NoRegion("no AWS region is set", fix="Set AWS_REGION.") from error
         except ParamValidationError as error:
             raise BadInput(
-                f"{service}:{api} was not sent: {_without_quotes(str(error))}", table=table, fix="Correct the value."
+                f"{service}:{api} was not sent: {calls.without_quotes(str(error))}",
+                table=table,
+                fix="Correct the value.",
             ) from error
         except BotoCoreError as error:
             raise no_answer(error, service, api, table) from error
@@ -339,11 +337,6 @@ def _is_aws(url: str) -> bool:
 
 
 _SUFFIXES = ("dnsSuffix", "dualStackDnsSuffix")
-
-
-def _without_quotes(text: str) -> str:
-    """Return botocore's message about parameters without the values that it quotes: they may be of an item."""
-    return re.sub(r"value: .*?(?=, type: |, valid |$)", "value: ...", text, flags=re.MULTILINE)
 
 
 def _without_values(text: str) -> str:

@@ -7,13 +7,12 @@ from pitrkit.dynamodb.session import Aws
 LONGEST_SUBJECT = 100
 
 
-def publish(arn: str, subject: str, message: str) -> str:
-    """Publish a message to a topic, in the topic's own Region, and return its id.
+def publish(aws: Aws, arn: str, subject: str, message: str) -> str:
+    """Publish a message to a topic and return its id; *aws* is of the topic's own Region.
 
     Raises:
         PitrkitError: It could not be published.
     """
-    aws = Aws.connect(region=arn.split(":")[3])
     plain = subject.encode("ascii", "replace").decode()[:LONGEST_SUBJECT]
     answer = aws.call("sns", "publish", TopicArn=arn, Subject=plain, Message=message)
     return str(answer["MessageId"])

@@ -16,6 +16,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
+from pitrkit.dynamodb import calls
 from pitrkit.dynamodb.session import Aws, answered_at
 from pitrkit.dynamodb.tables import Table
 from pitrkit.dynamodb.wire import Wire
@@ -120,7 +121,8 @@ def apply(
         RecordAltered: The plan or the journal is not what was written.
         BadInput: Another run is writing the journal, or it cannot be written.
     """
-    aws.about_to_write("dynamodb:PutItem, UpdateItem and DeleteItem", table.name)
+    if aws.read_only:
+        raise calls.would_write("dynamodb:PutItem, UpdateItem and DeleteItem", table.name)
     service_at = _check(aws, table, plan)
     halt = Event()
     wire = wire or Wire.of(aws, max_connections=workers)

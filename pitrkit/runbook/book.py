@@ -20,11 +20,12 @@ from pitrkit.dynamodb.pitr import iso
 from pitrkit.dynamodb.session import Aws, Caller
 from pitrkit.dynamodb.tables import Table
 from pitrkit.errors import BadInput, InputNeeded, RecordAltered
-from pitrkit.runbook import masks, record, views, whereabouts, working_copy
+from pitrkit.runbook import account_log, circumstances, masks, record, runs, views, whereabouts, working_copy
 from pitrkit.runbook.blocks import Link
-from pitrkit.runbook.incident import STATE, Incident, Into, checked_id, now, root_folder
+from pitrkit.runbook.incident import DRY_RUN_VARIABLE, STATE, Incident, Into, checked_id, now, root_folder
 from pitrkit.runbook.place import Place
 from pitrkit.runbook.standing import standing
+from pitrkit.runbook.summary import CALL
 from pitrkit.runbook.view import Shows
 from pitrkit.runbook.views import View
 from pitrkit.runbook.widgets import Choice
@@ -34,9 +35,6 @@ OF_A_COMPARISON = ("changes", "scoped_changes", "diff", "scope", "scoped", "plan
 
 JUST_BEGUN = timedelta(hours=1)
 """How long an incident without a name of its own is joined instead of opening another of the same table."""
-
-DRY_RUN_VARIABLE = "PITRKIT_DRY_RUN"
-"""Environment variable by which kernels know that nothing may be written to AWS."""
 
 COMMAND_VARIABLE = "PITRKIT_APPROVE_COMMAND"
 """Environment variable by which `pitrkit recover` says how to open its gate; `{digest}` stands for the plan's."""
@@ -69,7 +67,7 @@ class Book(Shows):
         opened = Incident.open(only(incident), account=caller.account, region=caller.region)
         masks.use(opened.id)
         working_copy.lay_out(opened)
-        return cls(aws, opened, without_restore)
+        return _at_work(cls(aws, opened, without_restore))
 
     @classmethod
     def begin(cls, incident: str, *, table: str, aws: Aws) -> Book:
@@ -89,7 +87,7 @@ class Book(Shows):
         masks.use(opened.id)
         opened.update("incident_joined", caller=caller.arn, endpoint=aws.endpoint_url)
         working_copy.lay_out(opened)
-        return cls(aws, opened)
+        return _at_work(cls(aws, opened))
 
     def view(self) -> View:
         """Return the incident's strip."""
@@ -172,6 +170,16 @@ class Book(Shows):
         return approve_command(notebook, digest, incident=self.incident.id, **parameters)
 
 
+def _at_work(book: Book) -> Book:
+    """Have the record say who works with what, how runs that were killed ended, and what is changed in AWS."""
+    if runs.settle(book.incident) and record.is_sealed(book.incident):
+        record.seal(book.incident)
+    if news := circumstances.news(book.incident, book.aws):
+        book.note(circumstances.WORKED_IN, **news)
+    book.aws.on_change = lambda called: book.note(CALL, **called.to_dict())
+    return book
+
+
 def connect() -> Aws:
     """Return the account and region that the environment names, as any AWS client finds them.
 
@@ -185,6 +193,7 @@ def connect() -> Aws:
     aws = Aws.connect()
     aws.read_only = bool(os.environ.get(DRY_RUN_VARIABLE))
     aws.caller()
+    aws.on_change = account_log.called
     return aws
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from pitrkit.runbook import record, views, working_copy
+from pitrkit.runbook import keeping, record, views, working_copy
 from pitrkit.runbook import report as reporting
 from pitrkit.runbook.blocks import Link
 from pitrkit.runbook.book import Book
@@ -37,6 +37,6 @@ def _seen_from_here(path: Path) -> str:
 
 
 def seal(book: Book) -> View:
-    """Write the manifest over every file of the incident, and check the whole record against it."""
-    record.seal(book.incident)
-    return views.audit_card(record.audit(book.incident.folder))
+    """Write the manifest over every file of the incident, upload it if that is set, and check the whole record."""
+    problems = keeping.keep(book.incident, seal=True)
+    return views.audit_card(record.audit(book.incident.folder), problems)

@@ -213,7 +213,7 @@ class Copy(Shows):
             raise
         if self.passage.approval is None:
             return view
-        self._keep("gate_opened", approval={**self.passage.approval.to_dict(), "by": by})
+        self._keep("gate_opened", approval=self.passage.word(by))
         if now() - (self._looked_at or self.plan.created_at) > LOOKS_AGAIN_AFTER:
             self.look_again()
         return views.gate_card(self.plan, self.passage.approval, by=by, drift=self.drift)

@@ -7,30 +7,30 @@ stamped with how the run really ended (`metadata.pitrkit`), and the incident's e
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import sysconfig
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from pitrkit import errors
 from pitrkit.errors import BadInput, Exit, PitrkitError
-from pitrkit.runbook import events, given, masks, record
+from pitrkit.runbook import given, keeping, masks, runs, stop_signals
 from pitrkit.runbook.incident import ROOT_VARIABLE, WORKING_COPY_VARIABLE, Incident, checked_id, now, root_folder
 from pitrkit.runbook.parameters import literal_path, parameters_of, typed
 from pitrkit.runbook.progress import VARIABLE as PROGRESS_VARIABLE
+from pitrkit.runbook.runs import Ended
 from pitrkit.runbook.terminal import ProgressTail, clean
 from pitrkit.runbook.values import duration
 from pitrkit.runbook.watch import Watch
 
 if TYPE_CHECKING:
     from pitrkit.runbook.kernel import Interrupts
-
-Ended = Literal["completed", "failed", "interrupted"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ def run(
         incident: The incident that this run belongs to.
         root: Folder of all incidents, see `root_folder`.
         echo: Where a person reads along.
-        watch: What goes along with it.
+        watch: What goes along with it; by default nothing does.
 
     Raises:
         BadInput: Before anything ran: no such notebook or parameter, a value that does not fit, a folder that cannot
@@ -132,72 +132,82 @@ def run(
     watch = watch or Watch()
     watch.begins(source.stem)
     place = root_folder(root)
-    step = _Step(source, place, checked_id(incident) if incident else "")
-    parameters = step.hidden(parameters)
-    values = typed(parameters, declared, source.stem)
-    step.begin(parameters)
-    started = time.monotonic()
-    print(f"{source.stem} ...", file=echo, flush=True)
-    outcome = _execute(source, step.running, values, place, echo=echo, watch=watch)
-    path = step.end(outcome)
+    step = _Step(source, place, checked_id(incident) if incident else "", parameters)
+    values = typed(step.parameters, declared, source.stem)
+    with _private():
+        started = time.monotonic()
+        try:
+            with stop_signals.deferred():
+                step.begin()
+            print(f"{source.stem} ...", file=echo, flush=True)
+            outcome = _execute(source, step.running, values, place, echo=echo, watch=watch)
+        except KeyboardInterrupt:
+            outcome = _interrupted()
+        with stop_signals.deferred():
+            path = step.end(outcome, echo)
     took = duration(time.monotonic() - started)
-    words = {"completed": "done", "failed": "stopped", "interrupted": "interrupted"}[outcome.ended]
+    words = outcome.ended if outcome.ended in {"done", "interrupted"} else "stopped"
     if outcome.error:
         print(f"\n{clean(outcome.error)}\n", file=echo)
     print(f"{source.stem}: {words} after {took}; executed notebook: {shown(path)}", file=echo, flush=True)
     return RunResult(outcome.exit_code, path, outcome.error)
 
 
+@contextmanager
+def _private() -> Iterator[None]:
+    """See to it that what this process and its kernel make meanwhile is their owner's alone: it may hold items."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
 class _Step:
     """A notebook's run as a step of its incident: where the executed copy goes, and what is recorded of it."""
 
-    def __init__(self, source: Path, place: Path, incident: str) -> None:
+    def __init__(self, source: Path, place: Path, incident: str, parameters: dict[str, str]) -> None:
         self._source = source
         self._incident = Incident(incident, place / incident) if incident else None
         self._place = place
-        self.running = Path()
-        self._untold_since: float | None = None
-
-    def hidden(self, parameters: dict[str, str]) -> dict[str, str]:
-        """Return parameters as the record may hold them, see `given`."""
         opened = self._opened()
-        masks.use(opened.id if opened else "", self._place)
-        return given.hidden(opened, parameters) if opened else parameters
-
-    def begin(self, parameters: dict[str, str]) -> None:
-        opened = self._opened()
-        stamp = now().strftime("%Y%m%dT%H%M%SZ")
-        self.running = (
-            _reserve(opened.path("notebooks"), self._source.stem)
-            if opened
-            else _reserve(self._place / "_runs", f"{stamp}-{self._source.stem}")
+        masks.use(opened.id if opened else "", place)
+        self._beginning = runs.Beginning.of(
+            source, given.hidden(opened, parameters) if opened else parameters, incident
         )
-        if opened:
-            opened.event("notebook_started", notebook=self._source.stem, parameters=parameters)
-        else:
-            self._untold_since = time.monotonic()
 
-    def end(self, outcome: _Outcome) -> Path:
+    @property
+    def parameters(self) -> dict[str, str]:
+        """What the notebook is given, as the record may hold it, see `given`."""
+        return dict(self._beginning.parameters)
+
+    def begin(self) -> None:
         opened = self._opened()
-        if opened and self.running.parent.parent != opened.folder:
-            fresh = _reserve(opened.path("notebooks"), self._source.stem)
-            self.running = self.running.replace(fresh)
-        final = self.running.with_name(self.running.name.removesuffix(record.RUNNING_SUFFIX) + ".ipynb")
-        _stamp(self.running, final, outcome)
+        runs.settle_strays(self._place)
         if opened:
-            # Where the incident was opened by this very notebook, nothing else tells when it began.
-            began = self._untold_since
-            took = {} if began is None else {"seconds": round(time.monotonic() - began, 3)}
-            opened.event(
-                "notebook_ended",
-                notebook=f"notebooks/{final.name}",
-                ended=outcome.ended,
-                exit_code=int(outcome.exit_code),
-                error=outcome.error_name,
-                **took,
-            )
-            if record.is_sealed(opened):
-                record.seal(opened)
+            runs.settle(opened)
+            self._running = runs.Running(opened.path("notebooks"), self._source.stem, self._beginning)
+            runs.began(opened, self._running)
+        else:
+            stamp = now().strftime("%Y%m%dT%H%M%SZ")
+            name = f"{stamp}-{self._source.stem}"
+            self._running = runs.Running(self._place / "_runs", name, self._beginning)
+        self._told = opened is not None
+
+    @property
+    def running(self) -> Path:
+        """The notebook's file while it runs."""
+        return self._running.path
+
+    def end(self, outcome: _Outcome, echo: TextIO) -> Path:
+        opened = self._opened()
+        if opened and not self._told:
+            self._running.move(opened.path("notebooks"))
+        end = runs.End(outcome.ended, int(outcome.exit_code), outcome.error_name)
+        final = self._running.end(end)
+        if opened:
+            runs.ended(opened, self._running, end, final, told=self._told)
+            keeping.keep(opened, echo)
         return final
 
     def _opened(self) -> Incident | None:
@@ -253,8 +263,8 @@ def _execute(
             # papermill lets `SystemExit(0)` pass, and the cells after it never run.
             return _Outcome("failed", Exit.ERROR, "the notebook ended itself before its last cell", "SystemExit")
         if stop.asked:
-            return _Outcome("completed", Exit.INTERRUPTED, "interrupted, but the notebook was through already")
-        return _Outcome("completed", Exit.DONE)
+            return _Outcome("done", Exit.INTERRUPTED, "interrupted, but the notebook was through already")
+        return _Outcome("done", Exit.DONE)
 
 
 def _same_package() -> dict[str, str]:
@@ -271,7 +281,8 @@ def _judge(error: Any, stop: Interrupts) -> _Outcome:
         return _interrupted()
     known = getattr(errors, name, None)
     if isinstance(known, type) and issubclass(known, PitrkitError):
-        return _Outcome("failed", known.exit_code, message, name)
+        at: dict[Exit, Ended] = {Exit.GATE_CLOSED: "gate closed", Exit.INPUT_NEEDED: "input needed"}
+        return _Outcome(at.get(known.exit_code, "failed"), known.exit_code, message, name)
     if len(error.traceback) == 1 and error.traceback[0].startswith(f"{name}: "):
         # One line instead of a traceback: an error of ours that lives in another module.
         return _Outcome("failed", Exit.ERROR, message, name)
@@ -283,55 +294,6 @@ def _judge(error: Any, stop: Interrupts) -> _Outcome:
 def _interrupted() -> _Outcome:
     words = "interrupted; what was done is recorded, and running the same again goes on from there"
     return _Outcome("interrupted", Exit.INTERRUPTED, words, "KeyboardInterrupt")
-
-
-def _stamp(running: Path, final: Path, outcome: _Outcome) -> None:
-    """Write into the executed notebook how its run really ended, and give it its name."""
-    raw = running.read_bytes()
-    if raw:
-        notebook = json.loads(raw)
-        metadata = notebook["metadata"]
-        metadata["pitrkit"] = {
-            "ended": outcome.ended,
-            "ended_at": now().isoformat(timespec="seconds"),
-            "exit_code": int(outcome.exit_code),
-            "error": outcome.error_name,
-        }
-        metadata.get("papermill", {})["output_path"] = str(final)
-        if outcome.ended != "completed":
-            metadata.get("papermill", {})["exception"] = True
-        for cell in notebook["cells"]:
-            _put_status_right(cell)
-        events.replace(running, (json.dumps(notebook, indent=1) + "\n").encode())
-    running.replace(final)
-    events.sync_folder(final.parent)
-
-
-def _put_status_right(cell: dict[str, Any]) -> None:
-    status = cell["metadata"].get("papermill", {})
-    ran = cell.get("execution_count") is not None
-    if cell["cell_type"] == "code" and "".join(cell["source"]).strip() and not ran and "status" in status:
-        status["status"] = "pending"
-    elif status.get("status") == "running":
-        status["status"] = "failed"
-
-
-def _reserve(folder: Path, stem: str) -> Path:
-    """Return a name for a running notebook whose final name is free as well, and take it."""
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for number in range(1, sys.maxsize):
-            name = stem if number == 1 else f"{stem}-{number}"
-            running = folder / f"{name}{record.RUNNING_SUFFIX}"
-            if (folder / f"{name}.ipynb").exists() or running.exists():
-                continue
-            running.touch(mode=0o600, exist_ok=False)
-            return running
-    except OSError as error:
-        raise BadInput(
-            f"{folder} cannot be written: {error.strerror}", fix=f"Set {ROOT_VARIABLE} to a folder of your own."
-        ) from error
-    raise AssertionError
 
 
 def _last_words(log: Path) -> str:

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import io
 import os
-import signal
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -19,10 +17,10 @@ from typing import Any, TextIO
 
 from pitrkit import __version__
 from pitrkit.errors import BadInput, Exit, PitrkitError
-from pitrkit.runbook import copy_back, front, marker, masks, notices, run_lock, run_log, settings
+from pitrkit.runbook import copy_back, front, marker, masks, notices, run_lock, run_log, settings, stop_signals
 from pitrkit.runbook import recover as recovering
-from pitrkit.runbook.book import DRY_RUN_VARIABLE, new_id
-from pitrkit.runbook.incident import STATE, Incident, checked_id, root_folder
+from pitrkit.runbook.book import new_id
+from pitrkit.runbook.incident import DRY_RUN_VARIABLE, STATE, Incident, checked_id, root_folder
 from pitrkit.runbook.request import Request
 from pitrkit.runbook.run_log import RunLog
 from pitrkit.runbook.watch import Watch
@@ -108,7 +106,7 @@ class _Run:
     def do(self, work: Callable[[Watch], Exit]) -> Exit:
         service, failure = self._service, None
         code: Exit = Exit.ERROR
-        with run_log.opened(service.log, service.log_file) as log, _stoppable():
+        with run_log.opened(service.log, service.log_file) as log, stop_signals.heeded():
             with ExitStack() as stack:
                 if self._incident:
                     stack.enter_context(log.following(Incident(self._incident, root_folder() / self._incident)))
@@ -203,22 +201,3 @@ def _variable(name: str, value: str) -> Iterator[None]:
         yield
     finally:
         del os.environ[name]
-
-
-@contextmanager
-def _stoppable() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP do what Ctrl-C does, where no notebook runs that sees to them itself."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(number: int, frame: object) -> None:
-        del number, frame
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -29,7 +29,7 @@ from pitrkit.runbook.verdict import reach
 from pitrkit.runbook.view import View
 
 if TYPE_CHECKING:
-    from pitrkit.runbook.record import Audit
+    from pitrkit.runbook.auditing import Audit
 
 _HAPPENED = {"deleted": "items deleted", "mangled": "items mangled", "gone": "table gone", "unsure": "not sure"}
 
@@ -182,18 +182,31 @@ def report_card(path: Path, data: Mapping[str, Any], links: Sequence[Link] = ())
 _OUTCOMES = ("applied", "already", "conflicts", "failed")
 
 
-def audit_card(audit: Audit) -> View:
-    """Return whether an incident's record is what was sealed, and what is not."""
+def audit_card(audit: Audit, problems: Sequence[str] = ()) -> View:
+    """Return whether an incident's record is what was sealed, and what is not.
+
+    Args:
+        audit: What the audit found.
+        problems: What of the seal, its signature or the upload did not work.
+    """
     counted = f"{things(audit.files, 'file')}, {things(audit.events, 'event')}, {things(audit.seals, 'seal')}"
-    rows = [("checked", counted), ("folder", str(audit.folder)), ("manifest SHA-256", audit.manifest or "none")]
+    rows = [("checked", counted), ("folder", audit.place), ("manifest SHA-256", audit.manifest or "none")]
+    if audit.signed:
+        rows.append(("signed", audit.signature_words))
     blocks: list[Block] = [Facts(tuple(rows))]
     if audit.findings:
         found = tuple((Tag(one.what, "info" if one.note else "bad"), one.name, one.detail) for one in audit.findings)
         blocks.append(Grid(("finding", "file", "what is the matter"), found))
-    if not audit.ok:
+    unsigned = [one for one in audit.findings if not one.note] and all(
+        one.note or one.what in ("unsigned", "signature") for one in audit.findings
+    )
+    if not audit.ok and not unsigned:
         fix = "Keep the folder as it is, and compare it with your copy of the manifest."
         blocks.append(Note("Something was changed after the record was sealed.", "bad", fix))
-    tag = Tag("intact", "good") if audit.ok else Tag("not what was sealed", "bad")
+    for problem in problems:
+        what, _, fix = problem.partition("\n-> ")
+        blocks.append(Note(what, "warn", fix))
+    tag = Tag("intact", "good") if audit.ok else Tag("not signed" if unsigned else "not what was sealed", "bad")
     return View("audit", "The record", (tag,), tuple(blocks), audit.to_dict())
 
 

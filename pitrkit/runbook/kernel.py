@@ -23,6 +23,8 @@ from nbclient.exceptions import CellExecutionError
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, papermill_engines
 
+from pitrkit.runbook.stop_signals import STOP_SIGNALS
+
 if TYPE_CHECKING:
     from types import TracebackType
 
@@ -31,8 +33,6 @@ ENGINE = "pitrkit"
 
 GRACE_SECONDS = 20.0
 """How long an interrupted cell may take to end its work properly before its kernel is stopped."""
-
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupts:

@@ -17,7 +17,7 @@ from pitrkit.dynamodb import marks, tables
 from pitrkit.dynamodb.session import Aws
 from pitrkit.dynamodb.tables import Table
 from pitrkit.errors import BadInput, PitrkitError
-from pitrkit.runbook import run_lock
+from pitrkit.runbook import account_log, run_lock
 from pitrkit.runbook.incident import STATE, Incident, root_folder
 from pitrkit.runbook.run_lock import Holder
 
@@ -155,6 +155,7 @@ def of(table: str, incident: str, root: str | Path | None = None) -> Marker | No
     """Return the marker for a table; None where it cannot be looked at, which the first notebook will explain."""
     try:
         aws = Aws.connect()
+        aws.on_change = account_log.called
         return Marker(aws, tables.describe(aws, table), incident, root)
     except PitrkitError:
         return None

@@ -17,7 +17,9 @@ from urllib.parse import urlsplit
 
 from pitrkit import __version__
 from pitrkit.dynamodb import topics
+from pitrkit.dynamodb.session import Aws
 from pitrkit.errors import Exit, PitrkitError
+from pitrkit.runbook import account_log
 from pitrkit.runbook.incident import now
 from pitrkit.runbook.settings import Notify
 from pitrkit.runbook.verdict import reach
@@ -84,7 +86,7 @@ def send(
     if to.webhook:
         ways.append((f"the webhook at {urlsplit(to.webhook).hostname}", lambda: _post(to.webhook, said, sleep)))
     if to.topic:
-        ways.append((to.topic, lambda: topics.publish(to.topic, said["title"], json.dumps(said, indent=1))))
+        ways.append((to.topic, lambda: _publish(to.topic, said)))
     told, failed = [], []
     for name, way in ways:
         try:
@@ -94,6 +96,12 @@ def send(
         else:
             told.append(name)
     return told, failed
+
+
+def _publish(topic: str, said: Mapping[str, Any]) -> None:
+    aws = Aws.connect(region=topic.split(":")[3])
+    aws.on_change = account_log.called
+    topics.publish(aws, topic, str(said["title"]), json.dumps(said, indent=1))
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):

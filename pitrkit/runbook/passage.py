@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pitrkit.errors import GateClosed
-from pitrkit.runbook import views
+from pitrkit.runbook import circumstances, views
 from pitrkit.runbook.book import Book
 from pitrkit.runbook.gate import SHORTEST, Approvable, Approval, Approvals, Gate
 from pitrkit.runbook.incident import now
@@ -72,6 +72,11 @@ class Passage:
         self._approve, self._command = approve, command
         return views.gate_card(self.subject, self.approval, by=by)
 
+    def word(self, by: str) -> dict[str, str]:
+        """Return the approval as the record has it: what, when, how, by which caller and which user of the machine."""
+        assert self.approval is not None
+        return {**self.approval.to_dict(), "by": by, "user": circumstances.login()}
+
     def require(self) -> None:
         """Return if the gate was opened here, and still is: a click runs out, a plan grows old.
 
@@ -97,5 +102,5 @@ def pass_gate(book: Book, passage: Passage, action: str, approve: str, command: 
     by = book.aws.caller().arn
     view = passage.check(approve, command=command, by=by)
     if passage.approval is not None:
-        book.note("gate_opened", **passage.approval.to_dict(), by=by, action=action)
+        book.note("gate_opened", **passage.word(by), action=action)
     return view

@@ -10,7 +10,7 @@ import ipywidgets as widgets
 from pitrkit.dynamodb import pitr
 from pitrkit.dynamodb.session import Aws
 from pitrkit.errors import BadInput
-from pitrkit.runbook import select, views
+from pitrkit.runbook import account_log, select, views
 from pitrkit.runbook.book import approve_command
 from pitrkit.runbook.controls import Control
 from pitrkit.runbook.gate import Intent
@@ -47,11 +47,18 @@ class Protecting(Shows):
     def gate(self, approve: str) -> View:
         """Open the gate for these tables, or raise with the one command that opens it."""
         command = approve_command("00_start_here", self.intent.digest, protect=",".join(self.tables))
-        return self.passage.check(approve, command=command, by=self.aws.caller().arn)
+        by = self.aws.caller().arn
+        view = self.passage.check(approve, command=command, by=by)
+        if self.passage.approval is not None:
+            account_log.note(
+                "gate_opened", **self.passage.word(by), action=self.intent.action, tables=list(self.tables)
+            )
+        return view
 
     def enable(self) -> View:
         """Turn PITR on for each table; the window begins now."""
         self.passage.require()
+        self.aws.on_change = account_log.called  # whichever incident was opened above, this is not of it
         enabled = [pitr.enable(self.aws, name) for name in self.tables]
         return views.protections(enabled) if enabled else views.note("Nothing was changed.")
 

@@ -10,7 +10,7 @@ import json
 import shlex
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -22,7 +22,7 @@ from markupsafe import Markup
 from pitrkit import __version__
 from pitrkit.dynamodb.items import changed_attributes
 from pitrkit.dynamodb.trail import TrailEvent
-from pitrkit.errors import GateClosed, PitrkitError
+from pitrkit.errors import PitrkitError
 from pitrkit.recovery import journal as journals
 from pitrkit.recovery.changes import KINDS, ChangeSet
 from pitrkit.recovery.journal import Conflict
@@ -243,6 +243,7 @@ def _facts(state: dict[str, Any]) -> list[tuple[str, str]]:
     copy_words = f"{copy} ({how[state['restored_by']]})" if copy and state.get("restored_by") in how else copy
     approval = state.get("approval") or {}
     given = f"{_utc(approval.get('approved_at'))}, by {approval.get('how')}" if approval else ""
+    user = f" (user {approval['user']})" if approval.get("user") else ""
     facts = [
         ("Account", state.get("account")),
         ("Region", state.get("region")),
@@ -255,7 +256,7 @@ def _facts(state: dict[str, Any]) -> list[tuple[str, str]]:
         ("Told by", (state.get("log") or {}).get("source")),
         ("Copy of the past", copy_words),
         ("Approved", given),
-        ("Approved by", approval.get("by")),
+        ("Approved by", f"{approval['by']}{user}" if approval.get("by") else ""),
     ]
     return [(label, str(value)) for label, value in facts if value]
 
@@ -297,14 +298,17 @@ def _notebooks(happened: Sequence[Event]) -> list[dict[str, Any]]:
             )
             if begun is None:
                 # Its start came before the incident was opened, by this very notebook.
-                seconds = event.data.get("seconds")
-                begun = {"name": name, "at": event.at - timedelta(seconds=seconds or 0), "seconds": seconds}
+                began_at = _time(event.data.get("started_at"))
+                took = (event.at - began_at).total_seconds() if began_at else None
+                begun = {"name": name, "at": began_at or event.at, "seconds": took}
                 runs.append(begun)
             else:
                 begun["seconds"] = (event.at - begun["at"]).total_seconds()
             ended, error = event.data.get("ended"), event.data.get("error")
-            if error == GateClosed.__name__:
+            if ended == "gate closed":
                 ended, error = "stopped at the gate", ""
+            if ended == "killed":
+                begun["seconds"] = None  # when it was killed nobody knows
             begun |= {"name": name, "ended": ended, "error": error}
     if runs and runs[-1]["ended"] == "running" and str(runs[-1]["name"]).startswith(_OWN):
         runs[-1]["ended"] = "this one"

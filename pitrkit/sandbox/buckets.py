@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from dataclasses import dataclass
+from hashlib import sha256
+from secrets import token_hex
 from typing import Any
 from urllib.parse import unquote
 
@@ -18,12 +21,11 @@ EXPORTS_BUCKET = "pitrkit-sandbox-exports"
 """The bucket that a sandbox with a story in it has ready."""
 
 FORBIDDEN = 403
+BAD_REQUEST = 400
 _SIGNED = re.compile(r"Credential=([^/,&]+)/[^/]+/[^/]+/s3/|AWSAccessKeyId=([^&]+)")
 _OBJECT_ACTIONS = {"GET": "GetObject", "HEAD": "GetObject", "DELETE": "DeleteObject"}
 _BUCKET_ACTIONS = {"GET": "ListBucket", "HEAD": "ListBucket", "PUT": "CreateBucket", "DELETE": "DeleteBucket"}
-_DENIED = (
-    b'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>'
-)
+_ERROR = '<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{}</Code><Message>{}</Message></Error>'
 
 
 class Refused(Exception):
@@ -48,11 +50,13 @@ class S3Request:
         bucket: The bucket; empty for a list of all.
         action: The action's name as policies have it, e.g. `GetObject`.
         access_key: The access key that it is signed with.
+        sha256: The SHA-256 that it says its content has, in base64; empty if it says none.
     """
 
     bucket: str
     action: str
     access_key: str
+    sha256: str = ""
 
     @classmethod
     def read(cls, environ: dict[str, Any]) -> S3Request | None:
@@ -74,7 +78,7 @@ class S3Request:
             action = "GetBucketLocation"
         else:
             action = _BUCKET_ACTIONS.get(method, "PutObject")
-        return cls(bucket, action, signed[1] or signed[2])
+        return cls(bucket, action, signed[1] or signed[2], environ.get("HTTP_X_AMZ_CHECKSUM_SHA256", ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +91,13 @@ class Buckets:
 
     faults: Faults
 
-    def refusal(self, request: S3Request) -> Reply | None:
-        """Return the reply of a bucket that denies *request*, or None."""
-        if not self._denied(request.bucket, request.action, request.access_key):
-            return None
-        return Reply(FORBIDDEN, (("Content-Type", "application/xml"),), _DENIED)
+    def refusal(self, request: S3Request, content: bytes) -> Reply | None:
+        """Return the reply of a bucket that denies *request*, or that gets other *content* than was sent; else None."""
+        if self._denied(request.bucket, request.action, request.access_key):
+            return _error(FORBIDDEN, "AccessDenied", "Access Denied")
+        if content and request.sha256 and b64encode(sha256(content).digest()).decode() != request.sha256:
+            return _error(BAD_REQUEST, "BadDigest", "The SHA256 you specified did not match the calculated checksum.")
+        return None
 
     def create(self, name: str, *, account: str, region: str) -> None:
         """Make a bucket."""
@@ -141,3 +147,8 @@ class Buckets:
 
     def _denied(self, bucket: str, action: str, access_key: str) -> bool:
         return bool(self.faults.strike(ExportFault, lambda fault: fault.denies(bucket, action, access_key)))
+
+
+def _error(status: int, code: str, message: str) -> Reply:
+    headers = (("Content-Type", "application/xml"), ("x-amz-request-id", token_hex(8).upper()))
+    return Reply(status, headers, _ERROR.format(code, message).encode())

@@ -112,7 +112,7 @@ class Front:
             return _send(self._own.answer(environ["REQUEST_METHOD"], path, content), start_response)
         handler = self._handlers.get(wire.service_of(environ))
         if handler is None:
-            return self._s3(environ, start_response) or self._moto(environ, start_response)
+            return self._s3(environ, content, start_response) or self._moto(environ, start_response)
         try:
             request = Request.read(environ, content)
         except ServiceError as error:
@@ -121,14 +121,14 @@ class Front:
         environ[serving.SENT] = reply.sent
         return _send(reply, start_response)
 
-    def _s3(self, environ: dict[str, Any], start_response: StartResponse) -> list[bytes] | None:
-        """See to it that S3 holds what it should by now; answer for a bucket that denies."""
+    def _s3(self, environ: dict[str, Any], content: bytes, start_response: StartResponse) -> list[bytes] | None:
+        """See to it that S3 holds what it should by now; answer for a bucket that denies or was sent garbage."""
         request = S3Request.read(environ)
         if request is None:
             return None
         with self._lock:
             self._own.exports.settle()
-        refusal = self._buckets.refusal(request)
+        refusal = self._buckets.refusal(request, content)
         return None if refusal is None else _send(refusal, start_response)
 
     def _one_at_a_time(self, request: Request, inner: Handler) -> Reply:

@@ -102,7 +102,7 @@ class Stoppable:
             for path in folder.glob("*.ipynb"):
                 if path.stat().st_size:
                     stamp = json.loads(path.read_text())["metadata"]["pitrkit"]
-                    assert stamp["ended"] in {"completed", "failed", "interrupted"}
+                    assert stamp["ended"] in {"done", "gate closed", "failed", "interrupted", "killed"}
 
     def finishes(self, name, command, items):
         """Run the same command again: it goes on, and the table is right."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
@@ -14,6 +15,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from pitrkit import __version__
 from pitrkit.errors import BadInput, Exit
 from pitrkit.runbook import front, record
 from pitrkit.runbook.incident import Incident
@@ -116,7 +118,8 @@ def test_the_exit_code_tells_how_the_notebook_ended(notebook, tmp_path, cell, co
     assert str(result.path) in echoed
     assert ("the last cell" in outputs(result.path)) == (code is Exit.DONE)
     assert stamp(result.path)["exit_code"] == code
-    assert stamp(result.path)["ended"] == ("completed" if code is Exit.DONE else "failed")
+    ended = {Exit.DONE: "done", Exit.GATE_CLOSED: "gate closed", Exit.INPUT_NEEDED: "input needed"}
+    assert stamp(result.path)["ended"] == ended.get(code, "failed")
 
 
 def test_cells_that_never_ran_are_not_called_completed(notebook, tmp_path):
@@ -134,13 +137,23 @@ def test_runs_of_an_incident_are_kept_in_its_folder_and_told_in_its_events(noteb
     assert second.path == incident.folder / "notebooks" / "05_step-2.ipynb"
     assert outputs(first.path) == outputs(second.path) == "inc-1\n"
     told = [(event.event, event.data) for event in incident.events()][1:3]
-    assert told == [
-        ("notebook_started", {"notebook": "05_step", "parameters": {"incident": "inc-1", "at": "90m"}}),
-        (
-            "notebook_ended",
-            {"notebook": "notebooks/05_step.ipynb", "ended": "completed", "exit_code": 0, "error": ""},
-        ),
-    ]
+    began = {
+        "notebook": "05_step",
+        "parameters": {"incident": "inc-1", "at": "90m"},
+        "sha256": hashlib.sha256(source.read_bytes()).hexdigest(),
+        "kit": __version__,
+        "running": "notebooks/05_step.running.ipynb",
+    }
+    ended = {"notebook": "notebooks/05_step.ipynb", "running": began["running"], "ended": "done"}
+    assert told == [("notebook_started", began), ("notebook_ended", {**ended, "exit_code": 0, "error": ""})]
+    stamped = stamp(first.path)
+    assert stamped["started_at"] <= stamped["ended_at"]
+    assert {name: stamped[name] for name in ("kit", "notebook", "sha256", "ended", "cells", "ran")} == {
+        **{name: began[name] for name in ("kit", "notebook", "sha256")},
+        "ended": "done",
+        "cells": 3,
+        "ran": 3,  # papermill adds the cell of what was given
+    }
     assert sorted(path.name for path in (incident.folder / "notebooks").iterdir()) == [
         "05_step-2.ipynb",
         "05_step.ipynb",
@@ -231,13 +244,15 @@ def test_the_kernel_needs_nothing_of_the_home_folder_and_sees_the_incidents(note
 class Started:
     """A front in a process of its own, running a notebook whose cell says when it runs."""
 
-    def __init__(self, source: Path, folder: Path) -> None:
+    def __init__(self, source: Path, folder: Path, *, opened: bool = True) -> None:
         code = (
             "import sys\nfrom pitrkit.runbook import front\n"
             "result = front.run(sys.argv[1], {'at': sys.argv[2]}, incident='inc-1', root=sys.argv[3])\n"
             "sys.exit(int(result.exit_code))"
         )
-        self.incident = Incident.open("inc-1", root=folder / "i", create=True)
+        self.incident = Incident("inc-1", folder / "i" / "inc-1")
+        if opened:
+            Incident.open("inc-1", root=folder / "i", create=True)
         self.folder = folder
         self.process = subprocess.Popen(
             [sys.executable, "-c", code, source, folder, folder / "i"],
@@ -305,11 +320,13 @@ def test_a_stop_signal_unwinds_the_cell_and_the_record_says_interrupted(notebook
     assert not complained
     assert (tmp_path / "unwound").exists()
     executed = started.incident.folder / "notebooks" / "05_step.ipynb"
-    assert stamp(executed) | {"ended_at": ""} == {
+    stamped = stamp(executed)
+    assert {name: stamped[name] for name in ("ended", "exit_code", "error", "cells", "ran")} == {
         "ended": "interrupted",
-        "ended_at": "",
         "exit_code": 130,
         "error": "KeyboardInterrupt",
+        "cells": 4,
+        "ran": 3,
     }
     cells = [cell for cell in json.loads(executed.read_text())["cells"] if cell["cell_type"] == "code"]
     assert [cell["metadata"]["papermill"]["status"] for cell in cells][-2:] == ["failed", "pending"]
@@ -340,3 +357,71 @@ def test_a_second_stop_signal_ends_a_stubborn_cell_and_its_kernel(notebook, tmp_
     assert stamp(started.incident.folder / "notebooks" / "05_step.ipynb")["ended"] == "interrupted"
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
+def test_a_killed_run_is_told_by_the_audit_and_recorded_by_the_next_step(notebook, tmp_path):
+    with Started(notebook(SLOW, "print('never')"), tmp_path) as started:
+        started.wait_for("running")
+        folder = started.incident.folder
+        running = folder / "notebooks" / "05_step.running.ipynb"
+        assert not [one for one in record.audit(folder).findings if one.what == "killed"], "it lives"
+        started.process.kill()
+        started.process.wait()
+    found = [(one.what, one.name) for one in record.audit(folder).findings]
+    lock = "notebooks/05_step.running.lock"
+    assert found == [("manifest", "manifest.json"), ("killed", "notebooks/05_step.running.ipynb"), ("killed", lock)]
+    result, _ = run(notebook("print(1)"), incident="inc-1", root=tmp_path / "i")
+    assert result.path.name == "05_step-2.ipynb"
+    assert not running.exists()
+    told = [event.data for event in started.incident.events() if event.event == "notebook_ended"]
+    assert [(one["notebook"], one["ended"], one["exit_code"]) for one in told] == [
+        ("notebooks/05_step.ipynb", "killed", None),
+        ("notebooks/05_step-2.ipynb", "done", 0),
+    ]
+    assert told[0]["last_wrote_at"] >= told[0]["started_at"]
+    executed = folder / "notebooks" / "05_step.ipynb"
+    assert stamp(executed)["ended"] == "killed"
+    cells = [cell for cell in json.loads(executed.read_text())["cells"] if cell["cell_type"] == "code"]
+    assert "completed" not in [cell["metadata"]["papermill"]["status"] for cell in cells][-1:]
+    record.seal(started.incident)
+    audit = record.audit(folder)
+    assert audit.ok, str(audit)
+    assert [one["ended"] for one in audit.summary.runs] == ["killed", "done"]
+
+
+OPENS = "from pitrkit.runbook.incident import Incident\nIncident.open(incident, create=True)\n"
+
+
+def test_a_run_killed_before_its_notebook_went_to_its_incident_goes_there_with_the_next_step(notebook, tmp_path):
+    with Started(notebook(OPENS + SLOW), tmp_path, opened=False) as started:
+        started.wait_for("running")
+        assert [path.name[-30:] for path in (tmp_path / "i" / "_runs").glob("*.ipynb")]
+        started.process.kill()
+        started.process.wait()
+    run(notebook("print(1)"), incident="inc-1", root=tmp_path / "i")
+    ended = [event.data for event in started.incident.events() if event.event == "notebook_ended"]
+    assert [(one["notebook"], one["ended"]) for one in ended] == [
+        ("notebooks/05_step.ipynb", "killed"),
+        ("notebooks/05_step-2.ipynb", "done"),
+    ]
+    assert ended[0]["parameters"] == {"incident": "inc-1", "at": str(tmp_path)}
+    assert not list((tmp_path / "i" / "_runs").iterdir())
+
+
+def test_what_a_run_leaves_is_its_owners_alone_whatever_the_umask(notebook, tmp_path):
+    cells = (
+        "from pitrkit.runbook import record\nfrom pitrkit.runbook.incident import Incident\n"
+        "made = Incident.open(incident, create=True)\nmade.path('plan').mkdir()\n"
+        "made.path('plan', 'x.json').write_text('{}')\nrecord.seal(made)"
+    )
+    before = os.umask(0o022)
+    try:
+        run(notebook("print(1)"), root=tmp_path / "i")
+        result, _ = run(notebook(cells), incident="inc-1", root=tmp_path / "i")
+    finally:
+        assert os.umask(before) == 0o022, "the caller's own umask is not touched"
+    assert result.exit_code is Exit.DONE
+    left = sorted((tmp_path / "i").rglob("*"))
+    assert {"manifest.json", "x.json", "05_step.ipynb"} <= {path.name for path in left}
+    wrong = [path for path in left if path.stat().st_mode & 0o777 != (0o700 if path.is_dir() else 0o600)]
+    assert not wrong

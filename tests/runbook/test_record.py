@@ -6,12 +6,9 @@ import hashlib
 import json
 import os
 import re
-import shutil
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from pitrkit.errors import BadInput
 from pitrkit.runbook import record
@@ -182,76 +179,32 @@ def test_an_earlier_manifest_put_back_is_named(sealed):
 def test_a_seal_that_a_crash_cut_in_half_is_not_taken_for_one(sealed):
     events = sealed.folder / "events.jsonl"
     events.write_bytes(b"".join(events.read_bytes().splitlines(keepends=True)[:-1]))
-    assert found(sealed) == [("manifest", "manifest.json")]
+    assert found(sealed) == [("manifest", "events.jsonl line 5")]
+    assert "the line that records the seal of 2026-11-23T02:14:" in str(record.audit(sealed.folder))
     record.seal(sealed)
     assert record.audit(sealed.folder).ok
 
 
-def test_an_interrupted_write_is_a_note_and_no_fault(sealed):
+def test_half_a_line_after_the_seal_is_not_what_was_sealed_and_one_before_it_is_a_note(sealed):
     with (sealed.folder / "events.jsonl").open("ab") as log:
         log.write(b'{"n":6,"at":"20')
-    assert found(sealed) == [("interrupted", "events.jsonl line 6")]
-    assert record.audit(sealed.folder).ok
+    assert found(sealed) == [("unsealed", "events.jsonl line 6")]
+    assert not record.audit(sealed.folder).ok
     record.seal(sealed)
     assert record.audit(sealed.folder).ok
+    assert ("interrupted", "events.jsonl line 6") in found(sealed)
 
 
-def test_locks_and_running_notebooks_are_not_part_of_the_record(sealed):
-    (sealed.folder / "notebooks").mkdir()
-    (sealed.folder / "notebooks" / "06_report.running.ipynb").write_text("{}")
+def test_empty_locks_are_not_part_of_the_record_and_a_notebook_nobody_runs_was_added(sealed):
     (sealed.folder / "x.lock").touch()
     assert found(sealed) == []
+    (sealed.folder / "notebooks").mkdir()
+    (sealed.folder / "notebooks" / "06_report.running.ipynb").write_text("{}")
+    (sealed.folder / "full.lock").write_text("something")
+    assert found(sealed) == [("added", "full.lock"), ("added", "notebooks/06_report.running.ipynb")]
 
 
-@pytest.fixture(scope="module")
-def pristine(tmp_path_factory):
-    incident = made(tmp_path_factory.mktemp("record"))
-    record.seal(incident)
-    incident.update("went_on", apply={"applied": 3})
-    record.seal(incident)
-    return incident.folder
-
-
-NAMES = (
-    "events.jsonl",
-    "incident.json",
-    "journal/abc.jsonl",
-    "manifest.json",
-    "report.html",
-    "snapshots/then/segment-00000.parquet",
-)
-slow = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-
-
-@given(name=st.sampled_from(NAMES), where=st.floats(0, 1, exclude_max=True), flip=st.integers(1, 255))
-@slow
-def test_any_one_byte_changed_anywhere_is_found_and_named(pristine, tmp_path_factory, name, where, flip):
-    folder = shutil.copytree(pristine, tmp_path_factory.mktemp("altered") / "inc-1")
-    raw = bytearray((folder / name).read_bytes())
-    raw[int(where * len(raw))] ^= flip
-    (folder / name).write_bytes(raw)
-    audit = record.audit(folder)
-    assert not audit.ok
-    assert any(finding.name.startswith(name) for finding in audit.findings), str(audit)
-
-
-@given(data=st.data())
-@slow
-def test_any_event_line_dropped_swapped_or_repeated_is_found_and_named(pristine, tmp_path_factory, data):
-    folder = shutil.copytree(pristine, tmp_path_factory.mktemp("altered") / "inc-1")
-    lines = (folder / "events.jsonl").read_bytes().splitlines(keepends=True)
-    one = data.draw(st.integers(0, len(lines) - 1))
-    match data.draw(st.sampled_from(["drop", "swap", "repeat"])):
-        case "drop":
-            del lines[one]
-        case "repeat":
-            lines.insert(one, lines[one])
-        case _:
-            other = data.draw(st.integers(0, len(lines) - 1).filter(lambda number: number != one))
-            lines[one], lines[other] = lines[other], lines[one]
-    (folder / "events.jsonl").write_bytes(b"".join(lines))
-    audit = record.audit(folder)
-    assert not audit.ok
-    last = one == len(lines)
-    names = [finding.name for finding in audit.findings if not finding.note]
-    assert any(name.startswith("events.jsonl") for name in names) or (last and names == ["manifest.json"]), str(audit)
+def test_a_folder_that_others_may_enter_is_noted(sealed):
+    sealed.folder.chmod(0o755)
+    assert found(sealed) == [("rights", ".")]
+    assert record.audit(sealed.folder).ok

@@ -367,14 +367,16 @@ def test_a_scope_is_told_with_what_was_in_it(story):
 
 
 def test_notebooks_run_are_listed_with_how_they_ended(story):
-    story.incident.event("notebook_ended", notebook="notebooks/01_select_table.ipynb", ended="completed", error="")
+    story.incident.event("notebook_ended", notebook="notebooks/01_select_table.ipynb", ended="done", error="")
     story.incident.event("notebook_started", notebook="05_copy_back", parameters={})
     story.wait(2)
-    story.incident.event("notebook_ended", notebook="notebooks/05_copy_back.ipynb", ended="failed", error="GateClosed")
+    story.incident.event(
+        "notebook_ended", notebook="notebooks/05_copy_back.ipynb", ended="gate closed", error="GateClosed"
+    )
     story.incident.event("notebook_started", notebook="05_copy_back", parameters={})
     runs = report.gather(story.incident).notebooks
     assert [(run["name"], run["ended"], run["seconds"]) for run in runs] == [
-        ("01_select_table", "completed", None),
+        ("01_select_table", "done", None),
         ("05_copy_back", "stopped at the gate", 120.0),
         ("05_copy_back", "running", None),
     ]
@@ -430,11 +432,15 @@ def test_only_a_verified_copy_with_nothing_left_over_is_called_recovered(state, 
 def test_a_wait_at_the_gate_is_no_failure_and_the_reports_own_run_is_told_apart(story):
     ended = {"exit_code": 0, "error": ""}
     story.incident.event(
-        "notebook_ended", notebook="notebooks/01_select_table.ipynb", ended="completed", seconds=75, **ended
+        "notebook_ended",
+        notebook="notebooks/01_select_table.ipynb",
+        ended="done",
+        started_at=(story.incident.clock() - timedelta(seconds=75)).isoformat(),
+        **ended,
     )
     story.incident.event("notebook_started", notebook="05_copy_back")
     closed = {"exit_code": 3, "error": "GateClosed"}
-    story.incident.event("notebook_ended", notebook="notebooks/05_copy_back.ipynb", ended="failed", **closed)
+    story.incident.event("notebook_ended", notebook="notebooks/05_copy_back.ipynb", ended="gate closed", **closed)
     story.incident.event("notebook_started", notebook="06_report")
     told = words(story.text())
     assert "05_copy_back" in told

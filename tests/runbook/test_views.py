@@ -47,6 +47,7 @@ from pitrkit.runbook.gate import Approval, Intent
 from pitrkit.runbook.life import Gap, Life
 from pitrkit.runbook.select import Overview
 from pitrkit.runbook.settings import Account, Settings
+from pitrkit.runbook.signature import Checked
 from pitrkit.runbook.standing import standing
 
 T0 = datetime(2026, 11, 23, 2, 14, 5, tzinfo=UTC)
@@ -247,7 +248,8 @@ TALLY = Tally(412, 3, 2, 1, 600, 500.0, 333.0, "slowed down to 67% of 500 write 
 
 
 def audit(tmp: Path, *findings: record.Finding) -> record.Audit:
-    return record.Audit(tmp, findings, files=14, events=31, seals=1, manifest=DIGEST)
+    signed = Checked("ssh", "SHA256:abc", "oncall@example.com")
+    return record.Audit("night", str(tmp), findings, files=14, events=31, seals=1, manifest=DIGEST, signed=signed)
 
 
 def incident_data(**changed) -> dict:
@@ -355,6 +357,9 @@ def gallery(tmp: Path) -> list[views.View]:
         views.verified_card(Verified(False, 594, 2, 3, 2, (key("c-0002", 8), key("c-0003", 9)))),
         views.report_card(Path("incidents/orders-2026-11-23/report.html"), incident_data()),
         views.audit_card(audit(tmp)),
+        views.audit_card(
+            audit(tmp, record.Finding("unsigned", "manifest.json", "is not signed")), ["no key\n-> mend it"]
+        ),
         views.audit_card(audit(tmp, record.Finding("altered", "plan/plan.json", "its SHA-256 is not what was sealed"))),
         views.backups_list([BACKUP]),
         views.backup_card(BACKUP, DETAILS, "Carts"),
@@ -500,7 +505,7 @@ def test_no_text_gets_out_of_its_place_in_any_view_that_takes_text(text):
         )
     )
     checked(views.applied_card(applied(why=text)))
-    checked(views.audit_card(audit(Path("x"), record.Finding("altered", text, text))))
+    checked(views.audit_card(audit(Path("x"), record.Finding("altered", text, text)), [text]))
     checked(views.report_card(Path("x") / text.replace("\0", ""), data))
 
 

@@ -1,0 +1,29 @@
+"""What is done to an account outside of any incident, in a log of its own: `_account/events.jsonl`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pitrkit.dynamodb.calls import Called
+from pitrkit.runbook import events
+from pitrkit.runbook.incident import EVENTS, LOCK, now, root_folder
+from pitrkit.runbook.summary import CALL
+
+FOLDER = "_account"
+
+
+def note(event: str, **data: Any) -> None:
+    """Record that something happened; it is on disk when this returns.
+
+    Raises:
+        PitrkitError: It could not be written.
+    """
+    folder = root_folder() / FOLDER
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with events.locked(folder / LOCK):
+        events.append(folder / EVENTS, event, data, now())
+
+
+def called(call: Called) -> None:
+    """Record a call that changed something."""
+    note(CALL, **call.to_dict())
