@@ -7,9 +7,13 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pitrkit import __version__
 from pitrkit.errors import BadInput, Exit, PitrkitError
+
+if TYPE_CHECKING:
+    from pitrkit.runbook.headless import Service
 
 LAB_RESTORE_SECONDS = 20.0
 """Long enough to see a restore's progress, too short to get coffee."""
@@ -142,10 +146,10 @@ def _run(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "-p", dest="parameters", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help="a parameter"
     )
+    _service(command)
 
     def run(arguments: argparse.Namespace) -> int:
-        from pitrkit.runbook import copy_back, drilling, front  # noqa: PLC0415
-        from pitrkit.runbook.incident import Incident  # noqa: PLC0415
+        from pitrkit.runbook import front, headless  # noqa: PLC0415
 
         parameters: dict[str, str] = {}
         for name, value in arguments.parameters:
@@ -154,15 +158,35 @@ def _run(command: argparse.ArgumentParser) -> None:
             parameters[name] = value
         notebook = front.find(arguments.notebook)
         incident = parameters.get("incident") or _incident_of(notebook, parameters)
-        result = front.run(notebook, parameters, incident=incident, echo=sys.stdout)
-        if notebook.stem == drilling.NOTEBOOK:
-            drilling.after(result, incident, echo=sys.stdout)
-        slot = copy_back.NOTEBOOKS.get(notebook.stem)
-        if result.exit_code is Exit.DONE and slot is not None:
-            return copy_back.ending(Incident.open(incident).data, slot)
-        return result.exit_code
+        return headless.notebook(notebook, parameters, incident, _served(arguments), echo=sys.stdout)
 
     command.set_defaults(command=run)
+
+
+_SERVICE = ("log", "log_file", "dry_run", "take_over")
+
+
+def _service(command: argparse.ArgumentParser) -> None:
+    """Add the options of a run that nobody sits in front of."""
+    _logging(command)
+    command.add_argument("--dry-run", action="store_true", help="say what would be done, and write nothing to AWS")
+    command.add_argument(
+        "--take-over",
+        default="",
+        metavar="INCIDENT",
+        help="go on although the table is marked as being recovered by that incident",
+    )
+
+
+def _logging(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--log", default="", choices=("json",), help="write JSON lines, and nothing else, to stderr")
+    command.add_argument("--log-file", default="", metavar="PATH", help="append these lines to a file instead")
+
+
+def _served(arguments: argparse.Namespace) -> Service:
+    from pitrkit.runbook.headless import Service  # noqa: PLC0415
+
+    return Service(**{name: getattr(arguments, name) for name in _SERVICE if name in arguments})
 
 
 def _incident_of(notebook: Path, parameters: dict[str, str]) -> str:
@@ -237,14 +261,14 @@ def _recover(command: argparse.ArgumentParser) -> None:
         "--ceiling", default="", metavar="N", help="write units a second that the table may consume in all"
     )
     command.add_argument("--stop-file", default="", metavar="PATH", help="a file that stops the copy while it exists")
+    _service(command)
 
     def run(arguments: argparse.Namespace) -> int:
-        from pitrkit.runbook.recover import recover  # noqa: PLC0415
+        from pitrkit.runbook import headless  # noqa: PLC0415
         from pitrkit.runbook.request import Request  # noqa: PLC0415
 
-        chosen = {name: value for name, value in vars(arguments).items() if name != "command"}
-        code, _ = recover(Request(**chosen), echo=sys.stdout)
-        return code
+        chosen = {name: value for name, value in vars(arguments).items() if name not in {"command", *_SERVICE}}
+        return headless.recovery(Request(**chosen), _served(arguments), echo=sys.stdout)
 
     command.set_defaults(command=run)
 
@@ -264,12 +288,16 @@ def _drill(command: argparse.ArgumentParser) -> None:
     command.add_argument("--read-units", default="", metavar="N", help="pace of each scan in read units a second")
     command.add_argument("--incident", default="", help="name of the drill's incident; made up if left out")
     command.add_argument("--approve", default="", metavar="DIGEST", help="the drill's digest, the same each time")
+    _logging(command)
 
     def run(arguments: argparse.Namespace) -> int:
-        from pitrkit.runbook import drilling  # noqa: PLC0415
+        from pitrkit.runbook import drilling, front, headless  # noqa: PLC0415
 
-        chosen = {name: value for name, value in vars(arguments).items() if name != "command" and value}
-        return drilling.drill(chosen, echo=sys.stdout)
+        given = vars(arguments).items()
+        chosen = {name: value for name, value in given if name not in {"command", *_SERVICE} and value}
+        notebook = front.find(drilling.NOTEBOOK)
+        incident = chosen.get("incident") or _incident_of(notebook, chosen)
+        return headless.notebook(notebook, chosen, incident, _served(arguments), echo=sys.stdout)
 
     command.set_defaults(command=run)
 

@@ -8,6 +8,15 @@ the errors that cause them.
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import ClassVar
+
+_QUOTING = frozenset(
+    {"ValidationException", "ValidationError", "ParamValidationError", "SerializationException",
+     "ItemCollectionSizeLimitExceededException", "TransactionCanceledException", "DuplicateItem"}
+)  # fmt: skip
+"""Codes whose messages may quote a value of an item."""
+
+_WITHHELD = "the service refuses a value; its words are withheld, for they may quote a sensitive attribute"
 
 
 class Exit(IntEnum):
@@ -30,11 +39,14 @@ class PitrkitError(Exception):
         fix: What to do next, as one sentence.
 
     Attributes:
+        discreet: Whether errors keep to themselves what they would quote of items or of what an operator typed: set for
+            the whole process where attributes are named sensitive.
         meaning: What it means for the data, as one sentence; a step that writes says what is true of it.
         card: What a notebook shows instead of the usual card; something that shows itself, None for the usual.
     """
 
     exit_code: Exit = Exit.ERROR
+    discreet: ClassVar[bool] = False
     meaning: str = "No item was written or changed."
     card: object = None
 
@@ -43,6 +55,11 @@ class PitrkitError(Exception):
         self.what = what
         self.table = table
         self.fix = fix
+
+    @staticmethod
+    def quoted(expression: str) -> str:
+        """Return the end of a sentence that shows *expression*, if that may be shown."""
+        return "" if PitrkitError.discreet else f". The expression is: {expression}"
 
     def __str__(self) -> str:
         head = f"{self.table}: {self.what}" if self.table and self.table not in self.what else self.what
@@ -89,6 +106,12 @@ class StalePlan(PitrkitError):
     """The approval names a plan that is not the present one, or one that is too old."""
 
 
+class WouldWrite(PitrkitError):
+    """A dry run has come to the first thing that it would change."""
+
+    exit_code = Exit.DONE
+
+
 class RecordAltered(PitrkitError):
     """A file of an incident's record is not what it was when it was written."""
 
@@ -108,7 +131,8 @@ class AwsError(PitrkitError):
     def __init__(
         self, what: str, *, code: str, operation: str, request_id: str = "", table: str = "", fix: str = ""
     ) -> None:
-        super().__init__(what, table=table, fix=fix)
+        withheld = PitrkitError.discreet and code in _QUOTING
+        super().__init__(_WITHHELD if withheld else what, table=table, fix=fix)
         self.code = code
         self.operation = operation
         self.request_id = request_id

@@ -6,11 +6,12 @@ Writes of items go another way (`wire`), and are in the journal of their copy.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from pitrkit.errors import AwsError
+from pitrkit.errors import AwsError, WouldWrite
 
 _ONLY_LOOKS = ("describe_", "list_", "get_", "batch_get_", "head_", "lookup_", "scan", "query", "simulate_")
 _CHANGES_NOTHING = {("kms", "sign"), ("kms", "verify"), ("sts", "assume_role")}
@@ -62,3 +63,14 @@ def told(
     meta = answer.get("ResponseMetadata", {})
     on_change(Called(service, api, table, "done", str(meta.get("RequestId", ""))))
     return answer
+
+
+def would_write(what: str, table: str) -> WouldWrite:
+    """Return what to raise where nothing may be changed, instead of calling *what*."""
+    words = f"dry run: it would call {what}, and stops before that"
+    return WouldWrite(words, table=table, fix="Leave out --dry-run to do it.")
+
+
+def without_quotes(text: str) -> str:
+    """Return botocore's message about parameters without the values that it quotes: they may be of an item."""
+    return re.sub(r"value: .*?(?=, type: |, valid |$)", "value: ...", text, flags=re.MULTILINE)

@@ -137,6 +137,7 @@ class Aws:
     Attributes:
         region: Region of every call.
         endpoint_url: Where calls go instead of AWS (`AWS_ENDPOINT_URL`), empty for AWS itself.
+        read_only: Whether calls that may change something are refused instead of sent.
         on_change: Is told of every call that changes something, see `calls`; None keeps no record.
     """
 
@@ -147,6 +148,7 @@ class Aws:
         self._clients: dict[tuple[str, bool], Any] = {}
         self._lock = Lock()
         self.region: str = session.region_name
+        self.read_only = False
         configured = self._client("dynamodb", retry=True).meta.endpoint_url if not endpoint_url else ""
         self._override = endpoint_url
         self.endpoint_url = endpoint_url or ("" if _is_aws(configured) else configured)
@@ -208,6 +210,8 @@ class Aws:
             BadInput: botocore refuses the parameters.
         """
         table = table or str(params.get("TableName", "") or params.get("TargetTableName", ""))
+        if self.read_only and calls.changes_something(service, operation):
+            raise calls.would_write(f"{service}:{_api(operation)}", table)
         method: Callable[..., Any] = getattr(self._client(service, retry=retry), operation)
 
         def send() -> Any:
@@ -267,7 +271,7 @@ class Aws:
         return self._session.client(service, config=config, endpoint_url=url)
 
     def _translated(self, send: Callable[[], Any], service: str, operation: str, table: str) -> Any:
-        api = "".join(part.capitalize() for part in operation.split("_"))
+        api = _api(operation)
         try:
             return send()
         except ClientError as error:
@@ -277,9 +281,17 @@ class Aws:
         except NoRegionError as error:
             raise NoRegion("no AWS region is set", fix="Set AWS_REGION.") from error
         except ParamValidationError as error:
-            raise BadInput(f"{service}:{api} was not sent: {error}", table=table, fix="Correct the value.") from error
+            raise BadInput(
+                f"{service}:{api} was not sent: {calls.without_quotes(str(error))}",
+                table=table,
+                fix="Correct the value.",
+            ) from error
         except BotoCoreError as error:
             raise no_answer(error, service, api, table) from error
+
+
+def _api(operation: str) -> str:
+    return "".join(part.capitalize() for part in operation.split("_"))
 
 
 def answered_at(answer: Mapping[str, Any]) -> datetime:

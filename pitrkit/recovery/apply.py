@@ -16,6 +16,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
+from pitrkit.dynamodb import calls
 from pitrkit.dynamodb.session import Aws, answered_at
 from pitrkit.dynamodb.tables import Table
 from pitrkit.dynamodb.wire import Wire
@@ -115,10 +116,13 @@ def apply(
         pause: Seconds before the n-th repetition of a write.
 
     Raises:
+        WouldWrite: *aws* is to be read only.
         StalePlan: The table is not the one the plan was built for.
         RecordAltered: The plan or the journal is not what was written.
         BadInput: Another run is writing the journal, or it cannot be written.
     """
+    if aws.read_only:
+        raise calls.would_write("dynamodb:PutItem, UpdateItem and DeleteItem", table.name)
     service_at = _check(aws, table, plan)
     halt = Event()
     wire = wire or Wire.of(aws, max_connections=workers)

@@ -24,7 +24,7 @@ from typing import Any, NoReturn
 
 from jmespath import exceptions, functions, lexer, parser, visitor
 
-from pitrkit.errors import BadInput
+from pitrkit.errors import BadInput, PitrkitError
 
 _HOW = "Text goes in single quotes and numbers in backticks: before.status == 'cancelled' && after.total > `10.5`."
 _GUARD = (
@@ -144,6 +144,7 @@ class _Interpreter(visitor.TreeInterpreter):  # type: ignore[misc]
         return super().visit_comparator(node, value)
 
 
+_QUOTED = re.compile(r"`[^`]*`|'[^']*'|\"[^\"]*\"")
 _WHOLE = "@"
 _SIGNS = {"lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
 _ORDERED = (("number", "number"), ("string", "string"))
@@ -213,10 +214,12 @@ class Condition:
 
     def _fail(self, value: Mapping[str, Any], why: str) -> NoReturn:
         on = f" on {'an' if value['kind'] == 'inserted' else 'a'} {value['kind']} item" if "kind" in value else ""
-        raise BadInput(f"where fails{on}: {why}. The expression is: {self.text}", fix=_GUARD) from None
+        raise BadInput(f"where fails{on}: {why}{PitrkitError.quoted(self.text)}", fix=_GUARD) from None
 
     def _refuse(self, why: str, fix: str = _HOW) -> NoReturn:
-        raise BadInput(f"where {why}. The expression is: {self.text}", fix=fix) from None
+        if PitrkitError.discreet:
+            why, fix = _QUOTED.sub("...", why), _HOW
+        raise BadInput(f"where {why}{PitrkitError.quoted(self.text)}", fix=fix) from None
 
     def _check(self, node: dict[str, Any], asked: set[str], *, at_top: bool) -> None:
         """Refuse names and functions that do not exist, which JMESPath would find out late or never; note the names."""

@@ -18,7 +18,7 @@ from operator import attrgetter
 from typing import Any
 
 from pitrkit.dynamodb.items import Key
-from pitrkit.errors import BadInput
+from pitrkit.errors import BadInput, PitrkitError
 from pitrkit.recovery.bursts import bursts as in_bursts
 from pitrkit.recovery.log import ChangeLog
 from pitrkit.recovery.merge import looks_like
@@ -215,7 +215,7 @@ def locate(changes: ChangeLog, damage: Scope) -> Located:
     seconds = Counter(int(step.at.timestamp()) for step in changes if looks_like(step, damage))
     if not seconds:
         raise BadInput(
-            f"no change in the log is like the damage described ({damage.describe()})",
+            f"no change in the log is like the damage described{PitrkitError.quoted(damage.describe())}",
             table=changes.table,
             fix="Describe it otherwise, or read a log that reaches further back.",
         )

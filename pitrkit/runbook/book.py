@@ -20,9 +20,9 @@ from pitrkit.dynamodb.pitr import iso
 from pitrkit.dynamodb.session import Aws, Caller
 from pitrkit.dynamodb.tables import Table
 from pitrkit.errors import BadInput, InputNeeded, RecordAltered
-from pitrkit.runbook import account_log, circumstances, record, runs, views, whereabouts, working_copy
+from pitrkit.runbook import account_log, circumstances, masks, record, runs, views, whereabouts, working_copy
 from pitrkit.runbook.blocks import Link
-from pitrkit.runbook.incident import STATE, Incident, Into, checked_id, now, root_folder
+from pitrkit.runbook.incident import DRY_RUN_VARIABLE, STATE, Incident, Into, checked_id, now, root_folder
 from pitrkit.runbook.place import Place
 from pitrkit.runbook.standing import standing
 from pitrkit.runbook.summary import CALL
@@ -41,7 +41,7 @@ COMMAND_VARIABLE = "PITRKIT_APPROVE_COMMAND"
 
 
 @dataclass(frozen=True)
-class Book:
+class Book(Shows):
     """An account and an incident, opened by a notebook.
 
     Attributes:
@@ -65,6 +65,7 @@ class Book:
         aws = aws or connect()
         caller = aws.caller()
         opened = Incident.open(only(incident), account=caller.account, region=caller.region)
+        masks.use(opened.id)
         working_copy.lay_out(opened)
         return _at_work(cls(aws, opened, without_restore))
 
@@ -83,16 +84,14 @@ class Book:
             region=caller.region,
             table=table,
         )
+        masks.use(opened.id)
         opened.update("incident_joined", caller=caller.arn, endpoint=aws.endpoint_url)
         working_copy.lay_out(opened)
         return _at_work(cls(aws, opened))
 
-    def _repr_html_(self) -> str:
-        return self.strip()._repr_html_()
-
-    def __str__(self) -> str:
-        """Return the incident's strip as text."""
-        return str(self.strip())
+    def view(self) -> View:
+        """Return the incident's strip."""
+        return self.strip()
 
     def strip(self) -> View:
         """Return who and where one is, and which steps are done."""
@@ -205,7 +204,9 @@ def connect() -> Aws:
     """
     # What a kernel writes from here on may hold items: it is for its owner's eyes, wherever it is copied to.
     os.umask(0o077)
+    masks.use()
     aws = Aws.connect()
+    aws.read_only = bool(os.environ.get(DRY_RUN_VARIABLE))
     aws.caller()
     aws.on_change = account_log.called
     return aws

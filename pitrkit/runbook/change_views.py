@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pitrkit.dynamodb.items import attributes
 from pitrkit.recovery.scope import KINDS, Kind
+from pitrkit.runbook import masks
 from pitrkit.runbook.blocks import Bar, BarRow, Bars, Block, Facts, Note, Row, Sample, Samples, Segment, Tag
 from pitrkit.runbook.incident_views import note
 from pitrkit.runbook.values import compare, folded, key_text, show, things, value_text, visible
@@ -41,7 +42,7 @@ def counts_bar(counts: Counts) -> Bar:
 def counts_card(changes: ChangeSet) -> View:
     """Return how many items are the same, removed, modified and inserted."""
     counts = changes.counts
-    scope = changes.scope.describe()
+    scope = masks.current().words(changes.scope)
     rows = (
         ("then", _when(changes.before_at)),
         ("now", _when(changes.after_at)),
@@ -59,7 +60,7 @@ def counts_card(changes: ChangeSet) -> View:
         "before_at": changes.before_at,
         "after_at": changes.after_at,
         "source": changes.source,
-        "scope": changes.scope.to_dict(),
+        "scope": masks.current().scope(changes.scope).to_dict(),
         "counts": counts.to_dict(),
     }
     return View("counts", f"What differs in {changes.table}", (tag,), tuple(blocks), data)
@@ -77,7 +78,7 @@ def samples_view(changes: ChangeSet, n: int = 3) -> View:
     shown = {kind: sum(change.kind == kind for change in found) for kind in KINDS}
     counts = changes.counts
     words = ", ".join(f"{shown[kind]:,} of {getattr(counts, kind):,} {kind}" for kind in KINDS if shown[kind])
-    data = {"shown": shown, "of": counts.to_dict(), "keys": [change.key for change in found]}
+    data = {"shown": shown, "of": counts.to_dict(), "keys": [masks.current().key(change.key) for change in found]}
     return View("samples", "Samples", (Tag(words),), (side_by_side(found),), data)
 
 
@@ -91,7 +92,8 @@ def side_by_side(changes: Iterable[Change], caption: str = "") -> Samples:
 
 
 def sample(kind: Tag, key: Key, then: Image | None, now: Image | None) -> Sample:
-    """Return one item on both sides: where both exist, what differs; else what there is."""
+    """Return one item on both sides: where both exist, what differs; else what there is. It is masked here."""
+    then, now = masks.current().pair(then, now)
     before = attributes(then) if then is not None else {}
     after = attributes(now) if now is not None else {}
     keys = attributes(key).keys()

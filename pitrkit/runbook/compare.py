@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 
 import pandas as pd
 
 from pitrkit.dynamodb import tables
 from pitrkit.dynamodb.pitr import iso
 from pitrkit.dynamodb.tables import Table
-from pitrkit.recovery import changes, export_snapshot, snapshot
+from pitrkit.recovery import changes, export_snapshot, frames, snapshot
 from pitrkit.recovery.changes import ChangeSet
 from pitrkit.recovery.pace import Bucket, Pace
 from pitrkit.recovery.scan import Read
 from pitrkit.recovery.scope import Scope
 from pitrkit.recovery.snapshot import Snapshot
-from pitrkit.runbook import restore, views
+from pitrkit.runbook import given, masks, restore, views
 from pitrkit.runbook.book import Book
 from pitrkit.runbook.incident import now
 from pitrkit.runbook.progress import Progress
 from pitrkit.runbook.select import check_copy
 from pitrkit.runbook.sides import Side, sides
 from pitrkit.runbook.values import things
+from pitrkit.runbook.view import Shows
 from pitrkit.runbook.views import View
 from pitrkit.runbook.widgets import Explorer
 
@@ -35,18 +37,15 @@ class _How:
 
 
 @dataclass(frozen=True)
-class Difference:
+class Difference(Shows):
     """The change set from then to now, in the incident's folder."""
 
     book: Book
     changes: ChangeSet
 
-    def _repr_html_(self) -> str:
-        return self.counts()._repr_html_()
-
-    def __str__(self) -> str:
-        """Return the counts as text."""
-        return str(self.counts())
+    def view(self) -> View:
+        """Return the counts."""
+        return self.counts()
 
     def counts(self) -> View:
         """Return how many items are the same, removed, modified and inserted."""
@@ -62,7 +61,7 @@ class Difference:
 
     def explore(self, limit: int = 1000) -> pd.DataFrame:
         """Return a frame of the first *limit* changes, plain values, for looking at only."""
-        return self.changes.explore(limit)
+        return explore(self.changes, limit)
 
     def explorer(self) -> Explorer:
         """Return a widget to look through the changes, and to take what is looked at as the scope."""
@@ -71,6 +70,12 @@ class Difference:
     def _use(self, wanted: Scope, words: str) -> str:
         scoped = narrow(self, wanted, words).changes.counts.changes
         return f"{things(scoped, 'change')} of {len(self.changes):,} are in scope. Run on from the next cell."
+
+
+def explore(changes: ChangeSet, limit: int) -> pd.DataFrame:
+    """Return a frame of the first *limit* of *changes*, what is sensitive masked."""
+    shown = [masks.current().change(one, text=True) for one in islice(changes, limit)]
+    return frames.frame(shown, changes.key_schema.names)
 
 
 def diff(book: Book, *, segments: int = 4, read_units: float = 0.0) -> Difference:
@@ -199,6 +204,7 @@ def scope(
     Raises:
         BadInput: A part of the scope cannot be read.
     """
+    keys, where = (given.read(difference.book.incident, text) for text in (keys, where))
     wanted = Scope.parse(kinds, keys, where, difference.changes.key_schema)
     if wanted == Scope() and explorer is not None and explorer.scope is not None:
         return narrow(difference, explorer.scope, explorer.words)
@@ -217,7 +223,7 @@ def narrow(difference: Difference, wanted: Scope, words: str = "") -> Difference
         BadInput: The condition cannot be evaluated on one of the changes.
     """
     book = difference.book
-    said = {**wanted.to_dict(), "words": words or wanted.describe()}
+    said = given.recorded(book.incident, wanted, words)
     whole, kept = book.data["changes"], book.data.get("scoped_changes") or ""
     if wanted == Scope():
         scoped, kept = difference.changes, whole

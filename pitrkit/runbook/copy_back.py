@@ -10,7 +10,7 @@ from pitrkit.recovery import preflight
 from pitrkit.recovery.changes import ChangeSet
 from pitrkit.recovery.pace import Pace
 from pitrkit.recovery.plan import Policy
-from pitrkit.runbook import compare, plans
+from pitrkit.runbook import compare, given, plans
 from pitrkit.runbook.book import Book
 from pitrkit.runbook.braking import Braking
 from pitrkit.runbook.copying import LOOKS_AGAIN_AFTER, WRITE_UNITS, Copy
@@ -89,7 +89,7 @@ def plan(
     unless_told = "ask" if changes.open_ended else "revert"
     wanted = policy(modified or unless_told, inserted, attributes, guard=guard, expired=expired, mixed=mixed)
     explicit = bool(modified or inserted or attributes or guard or expired or mixed)
-    scope = book.data.get("scope") or {**changes.scope.to_dict(), "words": changes.scope.describe()}
+    scope = book.data.get("scope") or given.recorded(book.incident, changes.scope)
     return prepare(
         book,
         changes,

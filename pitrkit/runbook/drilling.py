@@ -10,27 +10,15 @@ from pathlib import Path
 from typing import TextIO
 
 from pitrkit.errors import Exit, PitrkitError
-from pitrkit.runbook import front, leftovers
-from pitrkit.runbook.book import connect, new_id
+from pitrkit.runbook import leftovers
+from pitrkit.runbook.book import connect
 from pitrkit.runbook.drill_history import left_over
 from pitrkit.runbook.front import RunResult, shown
-from pitrkit.runbook.incident import STATE, Incident, checked_id, root_folder
+from pitrkit.runbook.incident import STATE, Incident, root_folder
 from pitrkit.runbook.scratch import DrillBook
 from pitrkit.runbook.verdict import reach
 
 NOTEBOOK = "15_drill"
-
-
-def drill(parameters: dict[str, str], *, root: Path | None = None, echo: TextIO) -> Exit:
-    """Run a drill with the parameters of its notebook, as text, and return how it ended.
-
-    Raises:
-        BadInput: A parameter cannot be used; nothing ran.
-    """
-    incident = checked_id(parameters.get("incident") or new_id(f"{parameters['table']}-drill"))
-    result = front.run(NOTEBOOK, parameters, incident=incident, root=root, echo=echo)
-    after(result, incident, root=root, echo=echo)
-    return result.exit_code
 
 
 def after(result: RunResult, incident: str, *, root: Path | None = None, echo: TextIO) -> None:

@@ -10,6 +10,7 @@ import orjson
 from pitrkit.dynamodb.items import attributes
 from pitrkit.recovery.query import Query, Side, Term
 from pitrkit.recovery.scope import KINDS
+from pitrkit.runbook import masks
 from pitrkit.runbook.blocks import Bar, BarRow, Bars, Block, Cell, Code, Facts, Grid, Note, Segment, Tag
 from pitrkit.runbook.live import Group, Part, PressBar
 from pitrkit.runbook.tree import tree
@@ -33,9 +34,9 @@ NAMES = 4
 
 def found_card(found: Found) -> View:
     """Return what passes the filters: the scope in words, as parameters, and the counts by kind."""
-    query = found.query
-    scope = query.scope()
-    rows = [("scope", query.describe())]
+    whole = found.query.scope()
+    scope = masks.current().scope(whole)
+    rows = [("scope", masks.current().words(whole, found.query.describe()))]
     if scope.kinds:
         rows.append(("kinds", ",".join(scope.kinds)))
     if scope.keys:
@@ -60,7 +61,8 @@ def still_card(changes: ChangeSet, found: Found, first: Sequence[Change], column
         f"{changes.counts.removed:,} removed, {changes.counts.modified:,} modified and {changes.counts.inserted:,} "
         "inserted items to explore. Headless, the parameters `kinds`, `keys` and `where` say which are the damage."
     )
-    blocks: list[Block] = [Note(text, "muted"), Facts((("scope", found.query.describe()),)), _bar(found)]
+    words = masks.current().words(found.query.scope(), found.query.describe())
+    blocks: list[Block] = [Note(text, "muted"), Facts((("scope", words),)), _bar(found)]
     blocks += [Bars(tuple(_still(one) for one in group.bars), group.title) for group in groups if group.bars]
     if first:
         names = changes.key_schema.names
@@ -72,7 +74,7 @@ def still_card(changes: ChangeSet, found: Found, first: Sequence[Change], column
         )
         blocks.append(Grid((*heads, *sides), rows, caption))
     tag = Tag(things(len(found), "change"))
-    data = {"counts": found.counts.to_dict(), "keys": [one.key for one in first]}
+    data = {"counts": found.counts.to_dict(), "keys": [masks.current().key(one.key) for one in first]}
     return View("explored", "Explore the changes", (tag,), tuple(blocks), data)
 
 
@@ -88,11 +90,14 @@ def item_card(change: Change) -> View:
     if change.review:
         blocks.insert(0, Note(change.review, "warn"))
     tags = (Tag(change.kind, change.kind), Tag(words))
-    return View("item", key_text(change.key), tags, tuple(blocks), {"key": change.key, "kind": change.kind})
+    return View(
+        "item", key_text(change.key), tags, tuple(blocks), {"key": masks.current().key(change.key), "kind": change.kind}
+    )
 
 
 def cells(change: Change, keys: Sequence[str], columns: Sequence[str]) -> list[dict[str, Any]]:
-    """Return the cells of one row, after its kind: the key, what changed, and each column then and now."""
+    """Return the cells of one row, after its kind: the key, what changed, and each column then and now; masked."""
+    change = masks.current().change(change)
     key = attributes(change.key)
     then, now = attributes(change.before or "{}"), attributes(change.after or "{}")
     found: list[dict[str, Any]] = [{"text": _cell(key[name]), "number": "N" in key[name]} for name in keys]

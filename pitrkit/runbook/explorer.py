@@ -19,7 +19,7 @@ from pitrkit.errors import BadInput, PitrkitError
 from pitrkit.recovery import frames
 from pitrkit.recovery.query import Query
 from pitrkit.recovery.search import TRIED, Found, Search, Shift, Sort
-from pitrkit.runbook import explored_views, sheet
+from pitrkit.runbook import explored_views, masks, sheet
 from pitrkit.runbook.controls import Control
 from pitrkit.runbook.filters import Filters, button, row
 from pitrkit.runbook.incident_views import error_card, note
@@ -112,7 +112,8 @@ class Explorer(Control):
 
     def frame(self, limit: int = 1000) -> pd.DataFrame:
         """Return the first *limit* changes of what is shown as a pandas frame, plain values, for looking at only."""
-        return frames.frame(list(islice(self._search.each(self._shown()), limit)), self._keys)
+        shown = islice(self._search.each(self._shown()), limit)
+        return frames.frame([masks.current().change(one, text=True) for one in shown], self._keys)
 
     def save_csv(self, path: Path | None = None) -> Path:
         """Write all of what is shown as CSV, safe to open in a spreadsheet; return where it is.
@@ -143,7 +144,7 @@ class Explorer(Control):
 
     def _values(self, name: str) -> list[str]:
         """Return values of an attribute to choose from, the most frequent ones."""
-        if name in self._keys:
+        if name in self._keys or masks.current().touches(name):
             return []
         shifts = self._search.shifts(self._shown(), name, 20)
         sides = [explored_views.shift_value(side) for one in shifts for side in (one.now, one.then)]
@@ -200,7 +201,8 @@ class Explorer(Control):
             return
         prints, found, shown = self._search.prints, self._found, self._columns[-1:]
         self._together = prints.together(found.mask, explored_views.SHOWN)
-        self._shifts = self._search.shifts(found, shown[0], explored_views.SHOWN) if shown else []
+        charted = [name for name in shown if not masks.current().touches(name)]
+        self._shifts = self._search.shifts(found, charted[0], explored_views.SHOWN) if charted else []
         self._groups = explored_views.charts(
             prints.differing(found.mask), self._together, self._shifts, columns=self._columns, query=found.query
         )
@@ -251,8 +253,11 @@ class Explorer(Control):
         self.only.disabled = not self.grid.picked
 
     def _only_ticked(self) -> None:
-        keys = [attributes(self._search.change(place).key) for place in sorted(self.grid.picked)]
-        self.filters.keys.value = orjson.dumps(keys).decode()
+        keys = [self._search.change(place).key for place in sorted(self.grid.picked)]
+        if masks.current().hides_key(self._keys):
+            self.filters.put(ticked=tuple(keys))
+        else:
+            self.filters.keys.value = orjson.dumps([attributes(key) for key in keys]).decode()
 
     def _cleared(self) -> None:
         self.grid.picked = []
@@ -261,7 +266,8 @@ class Explorer(Control):
     def _used(self) -> None:
         if self._found is None:
             return
-        scope, words = self._found.query.scope(), self._found.query.describe()
+        scope = self._found.query.scope()
+        words = masks.current().words(scope, self._found.query.describe())
         try:
             said = self._on_use(scope, words) if self._on_use is not None else "Run the next cell."
         except PitrkitError as error:

@@ -77,6 +77,15 @@ def one_line(error: BaseException) -> str:
     return f"{head}{type(error).__name__}{f': {said[0]}' if said else ''}"
 
 
+def _withheld(error: BaseException) -> Exception:
+    """Return an unexpected error without its words, which may quote an item."""
+    found: Exception = type(type(error).__name__, (Exception,), {})(
+        "its words are withheld: they may quote a sensitive attribute"
+    )
+    found.__dict__.update(getattr(error, "__dict__", {}))
+    return found
+
+
 def _show(
     shell: Any,
     kind: type[BaseException],
@@ -86,7 +95,12 @@ def _show(
 ) -> list[str]:
     del tb_offset
     inside = trace.tb_next if trace is not None else None  # the first frame is IPython's own
-    text = "".join(traceback.format_exception(kind, error, inside)).rstrip("\n")
+    if PitrkitError.discreet:
+        # What led to an error may quote an item in its own words, and so may an error that nobody expected.
+        text = "".join(traceback.format_tb(inside)).rstrip("\n")
+        error = error if isinstance(error, (PitrkitError, KeyboardInterrupt)) else _withheld(error)
+    else:
+        text = "".join(traceback.format_exception(kind, error, inside)).rstrip("\n")
     display(card_of(error, text))
     lines = [one_line(error)]
     shell._showtraceback(kind, error, lines)  # noqa: SLF001 (it is what IPython's own handlers end with)

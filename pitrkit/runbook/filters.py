@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
 
+from pitrkit.dynamodb.items import Key
 from pitrkit.errors import BadInput
 from pitrkit.recovery.query import HOWS, VALUED, Query, Side, Term
 from pitrkit.recovery.scope import KINDS, Scope
 from pitrkit.runbook.controls import WIDE
-from pitrkit.runbook.values import folded, visible
+from pitrkit.runbook.values import folded, things, visible
 
 if TYPE_CHECKING:
     from pitrkit.recovery.changes import ChangeSet
@@ -34,6 +35,7 @@ class Filters:
         box: The fields.
         terms: Conditions on attributes that are in force.
         fingerprint: Attributes that differ together, as in `Query`.
+        ticked: Keys that are not to be read in a field; those of the field count where it is not blank.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class Filters:
         self._quiet = False
         self.terms: tuple[Term, ...] = ()
         self.fingerprint: tuple[str, ...] = ()
+        self.ticked: tuple[Key, ...] = ()
         self.kinds = {
             kind: widgets.Checkbox(
                 value=True,
@@ -105,15 +108,23 @@ class Filters:
             raise BadInput("no kind of change is ticked", fix="Tick at least one.")
         # Read by themselves: an error should speak of what was typed, not of all filters together.
         given = Scope.parse("", self.keys.value, self.where.value, self._changes.key_schema)
-        every = len(kinds) == len(KINDS)
-        return Query(() if every else kinds, self.text.value, self.terms, self.fingerprint, given.keys, given.where)
+        every, keys = len(kinds) == len(KINDS), given.keys or self.ticked
+        return Query(() if every else kinds, self.text.value, self.terms, self.fingerprint, keys, given.where)
 
-    def put(self, *, terms: Sequence[Term] | None = None, fingerprint: tuple[str, ...] | None = None) -> None:
+    def put(
+        self,
+        *,
+        terms: Sequence[Term] | None = None,
+        fingerprint: tuple[str, ...] | None = None,
+        ticked: tuple[Key, ...] | None = None,
+    ) -> None:
         """Put other conditions in force; what is not given stays."""
         if terms is not None:
             self.terms = tuple(dict.fromkeys(terms))
         if fingerprint is not None:
             self.fingerprint = fingerprint
+        if ticked is not None:
+            self.ticked = ticked
         self._draw_chips()
         self._changed()
 
@@ -127,7 +138,7 @@ class Filters:
                 box.value = True
         finally:
             self._quiet = False
-        self.put(terms=(), fingerprint=())
+        self.put(terms=(), fingerprint=(), ticked=())
 
     def _changed(self) -> None:
         if not self._quiet:
@@ -163,6 +174,10 @@ class Filters:
         if self.fingerprint:
             chip = _chip(f"exactly {', '.join(self.fingerprint)} changed")
             chip.on_click(lambda _button: self.put(fingerprint=()))
+            chips.append(chip)
+        if self.ticked:
+            chip = _chip(f"only {things(len(self.ticked), 'ticked item')}")
+            chip.on_click(lambda _button: self.put(ticked=()))
             chips.append(chip)
         self.chips.children = chips
 

@@ -20,13 +20,14 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from pitrkit import errors
 from pitrkit.errors import BadInput, Exit, PitrkitError
-from pitrkit.runbook import keeping, runs
+from pitrkit.runbook import given, keeping, masks, runs, stop_signals
 from pitrkit.runbook.incident import ROOT_VARIABLE, WORKING_COPY_VARIABLE, Incident, checked_id, now, root_folder
 from pitrkit.runbook.parameters import literal_path, parameters_of, typed
 from pitrkit.runbook.progress import VARIABLE as PROGRESS_VARIABLE
 from pitrkit.runbook.runs import Ended
 from pitrkit.runbook.terminal import ProgressTail, clean
 from pitrkit.runbook.values import duration
+from pitrkit.runbook.watch import Watch
 
 if TYPE_CHECKING:
     from pitrkit.runbook.kernel import Interrupts
@@ -99,6 +100,7 @@ def run(
     incident: str = "",
     root: str | Path | None = None,
     echo: TextIO = sys.stdout,
+    watch: Watch | None = None,
 ) -> RunResult:
     """Run a notebook with the given parameters and say on *echo* how it goes.
 
@@ -112,6 +114,7 @@ def run(
         incident: The incident that this run belongs to.
         root: Folder of all incidents, see `root_folder`.
         echo: Where a person reads along.
+        watch: What goes along with it; by default nothing does.
 
     Raises:
         BadInput: Before anything ran: no such notebook or parameter, a value that does not fit, a folder that cannot
@@ -126,15 +129,22 @@ def run(
         raise BadInput(
             f"two incidents are named: {incident} and {parameters['incident']}", fix="Leave out one of them."
         )
-    values = typed(parameters, declared, source.stem)
+    watch = watch or Watch()
+    watch.begins(source.stem)
     place = root_folder(root)
     step = _Step(source, place, checked_id(incident) if incident else "", parameters)
+    values = typed(step.parameters, declared, source.stem)
     with _private():
-        step.begin()
         started = time.monotonic()
-        print(f"{source.stem} ...", file=echo, flush=True)
-        outcome = _execute(source, step.running, values, place, echo)
-        path = step.end(outcome, echo)
+        try:
+            with stop_signals.deferred():
+                step.begin()
+            print(f"{source.stem} ...", file=echo, flush=True)
+            outcome = _execute(source, step.running, values, place, echo=echo, watch=watch)
+        except KeyboardInterrupt:
+            outcome = _interrupted()
+        with stop_signals.deferred():
+            path = step.end(outcome, echo)
     took = duration(time.monotonic() - started)
     words = outcome.ended if outcome.ended in {"done", "interrupted"} else "stopped"
     if outcome.error:
@@ -160,7 +170,16 @@ class _Step:
         self._source = source
         self._incident = Incident(incident, place / incident) if incident else None
         self._place = place
-        self._beginning = runs.Beginning.of(source, parameters, incident)
+        opened = self._opened()
+        masks.use(opened.id if opened else "", place)
+        self._beginning = runs.Beginning.of(
+            source, given.hidden(opened, parameters) if opened else parameters, incident
+        )
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """What the notebook is given, as the record may hold it, see `given`."""
+        return dict(self._beginning.parameters)
 
     def begin(self) -> None:
         opened = self._opened()
@@ -198,7 +217,9 @@ class _Step:
         return Incident.open(self._incident.id, root=self._place)
 
 
-def _execute(source: Path, running: Path, values: dict[str, Any], place: Path, echo: TextIO) -> _Outcome:
+def _execute(
+    source: Path, running: Path, values: dict[str, Any], place: Path, *, echo: TextIO, watch: Watch
+) -> _Outcome:
     import papermill  # noqa: PLC0415 (as above)
 
     from pitrkit.runbook.kernel import ENGINE, Interrupts  # noqa: PLC0415
@@ -214,7 +235,7 @@ def _execute(source: Path, running: Path, values: dict[str, Any], place: Path, e
             "IPYTHONDIR": str(folder / "ipython"),
         }
         progress.touch()
-        with log.open("wb") as output, ProgressTail(progress, echo):
+        with log.open("wb") as output, ProgressTail(progress, echo, watch.log.state):
             try:
                 executed = papermill.execute_notebook(
                     literal_path(source),
@@ -227,6 +248,7 @@ def _execute(source: Path, running: Path, values: dict[str, Any], place: Path, e
                     environment=environment,
                     log=output,
                     interrupts=stop,
+                    fds=watch.fds,
                 )
             except papermill.PapermillExecutionError as error:
                 return _judge(error, stop)

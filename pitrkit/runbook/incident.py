@@ -29,6 +29,9 @@ LOCK = "incident.lock"
 ROOT_VARIABLE = "PITRKIT_INCIDENTS"
 """Environment variable that names the folder of all incidents; `./incidents` where it is not set."""
 
+DRY_RUN_VARIABLE = "PITRKIT_DRY_RUN"
+"""Environment variable by which kernels know that nothing may be written to AWS."""
+
 WORKING_COPY_VARIABLE = "PITRKIT_WORKING_COPY"
 """Environment variable by which `pitrkit lab` names its folder of notebooks; not set where nobody looks at them."""
 

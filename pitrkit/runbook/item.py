@@ -15,7 +15,7 @@ from pitrkit.recovery.item_history import Sight, Teller
 from pitrkit.recovery.log import ChangeLog
 from pitrkit.recovery.reread import current_items
 from pitrkit.recovery.scope import Scope
-from pitrkit.runbook import log_views
+from pitrkit.runbook import given, log_views
 from pitrkit.runbook.book import Book
 from pitrkit.runbook.incident import now
 from pitrkit.runbook.progress import Progress
@@ -47,7 +47,7 @@ def item_at(
         BadInput: The key or a time cannot be read.
     """
     table = book.table()
-    wanted = one_key(key, table.key_schema)
+    wanted = one_key(given.read(book.incident, key), table.key_schema)
     known = book.data.get("log") or {}
     told = log or (ChangeLog.open(book.path(known["folder"])) if known else None)
     window = pitr.protection(book.aws, table.name).window
@@ -70,7 +70,7 @@ def one_key(key: str, key_schema: KeySchema) -> Key:
     """
     keys = Scope.parse("", f"[{key}]", "", key_schema).keys
     if len(keys) != 1:
-        raise BadInput(f"{key!r} is not one key", fix='Write one object, such as {"pk": "a", "sk": 1}.')
+        raise BadInput("key does not name one item", fix='Write one object, such as {"pk": "a", "sk": 1}.')
     return keys[0]
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import TextIO
 
 from pitrkit.dynamodb.session import Aws
 from pitrkit.errors import AwsError, PitrkitError
 from pitrkit.runbook import record, settings
-from pitrkit.runbook.incident import Incident
+from pitrkit.runbook.incident import DRY_RUN_VARIABLE, Incident
 from pitrkit.runbook.terminal import clean
 from pitrkit.runbook.upload import FAILED, WENT_THROUGH, Upload
 
@@ -22,7 +23,7 @@ def keep(incident: Incident, echo: TextIO | None = None, *, seal: bool = False) 
     """
     said = settings.read()
     upload, problems = None, []
-    if said.record.upload:
+    if said.record.upload and not os.environ.get(DRY_RUN_VARIABLE):
         try:
             upload = Upload(incident, said, Aws.connect())
             if upload.note_place() and upload.warning:

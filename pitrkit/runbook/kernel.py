@@ -23,6 +23,8 @@ from nbclient.exceptions import CellExecutionError
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, papermill_engines
 
+from pitrkit.runbook.stop_signals import STOP_SIGNALS
+
 if TYPE_CHECKING:
     from types import TracebackType
 
@@ -31,8 +33,6 @@ ENGINE = "pitrkit"
 
 GRACE_SECONDS = 20.0
 """How long an interrupted cell may take to end its work properly before its kernel is stopped."""
-
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupts:
@@ -113,6 +113,7 @@ class _Engine(NBClientEngine):  # type: ignore[misc]
         environment: dict[str, str],
         log: IO[bytes],
         interrupts: Interrupts,
+        fds: tuple[int, ...] = (),
         **_: Any,
     ) -> None:
         manager = AsyncKernelManager(
@@ -135,7 +136,7 @@ class _Engine(NBClientEngine):  # type: ignore[misc]
         )
         # Set afterwards, so that the client owns the kernel and stops it, however this ends.
         client.km = manager
-        client.start_new_kernel(env=environment, stdout=log, stderr=log)
+        client.start_new_kernel(env=environment, stdout=log, stderr=log, **({"pass_fds": fds} if fds else {}))
         assert isinstance(manager.provisioner, LocalProvisioner)
         interrupts.kernel_pid = manager.provisioner.pid or 0
         try:

@@ -11,6 +11,7 @@ from pitrkit.dynamodb.items import Key
 from pitrkit.recovery.changes import KINDS, ChangeSet
 from pitrkit.recovery.scope import EVERYTHING, Scope
 from pitrkit.recovery.steps import kind_of
+from pitrkit.runbook import masks
 from pitrkit.runbook.blocks import Block, Cell, Facts, Grid, Note, Samples, Tag, Tile, Tiles, Tone
 from pitrkit.runbook.change_views import sample
 from pitrkit.runbook.incident_views import note
@@ -81,7 +82,7 @@ def damage_card(
     """Return how many items the damage has changed, what counts as damage, and what of it alone is taken back."""
     counts = changes.counts
     rows: list[tuple[str, Cell]] = [
-        ("damage is", scope.describe()),
+        ("damage is", masks.current().words(scope)),
         ("from", moment(since_at)),
         ("until before", moment(until_at)),
         ("told by", changes.source),
@@ -98,7 +99,7 @@ def damage_card(
         blocks.append(
             Note(f"Narrowed down: taken back are only {narrowed}.", "info", "To undo that, use all as scope.")
         )
-    data = {"counts": counts.to_dict(), "scope": scope.to_dict(), "source": changes.source}
+    data = {"counts": counts.to_dict(), "scope": masks.current().scope(scope).to_dict(), "source": changes.source}
     return View("damage", f"The damage to {changes.table}", (Tag(things(counts.changes, "item")),), tuple(blocks), data)
 
 
@@ -115,7 +116,7 @@ def reviews_view(log: ChangeLog, changes: ChangeSet) -> View:
         blocks.append(Note(f"More than {REVIEWS_SHOWN} wait; the others are in the frame of `explore()`.", "muted"))
     how = "The plan leaves these to you. `mixed` set to revert puts them back as well, except what others wrote since."
     blocks.append(Note(how))
-    data = {"keys": [change.key for change in waiting[:REVIEWS_SHOWN]]}
+    data = {"keys": [masks.current().key(change.key) for change in waiting[:REVIEWS_SHOWN]]}
     return View("reviews", "Also written by others", (Tag("for a person", "warn"),), tuple(blocks), data)
 
 
@@ -123,7 +124,7 @@ def history_view(key: Key, steps: Sequence[Step], log: ChangeLog) -> View:
     """Return the history of one item in a log."""
     if not steps:
         return note(f"{key_text(key)} was not written from {moment(log.since_at)} to {moment(log.until_at)}.")
-    data: dict[str, Any] = {"key": key, "steps": len(steps)}
+    data: dict[str, Any] = {"key": masks.current().key(key), "steps": len(steps)}
     return View("history", key_text(key), (Tag(things(len(steps), "change")),), (_steps(steps),), data)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from pitrkit.recovery.export_log import Window
 from pitrkit.recovery.locate import Located, locate
 from pitrkit.recovery.log import ChangeLog
 from pitrkit.recovery.scope import Scope
-from pitrkit.runbook import restore
+from pitrkit.runbook import masks, restore
 from pitrkit.runbook.book import Book, flag
 from pitrkit.runbook.incident import now
 from pitrkit.runbook.progress import Progress
@@ -107,7 +107,7 @@ def located(book: Book, told: ChangeLog, damage: Scope) -> Located:
     Raises:
         BadInput: Nothing in the log looks like that, or the condition cannot be evaluated.
     """
-    found = locate(told, damage)
+    found = replace(locate(told, damage), damage=masks.current().words(damage))
     said = {name: value for name, value in found.to_dict().items() if name != "keys"}
     said["bursts"] = [{name: value for name, value in one.items() if name != "keys"} for one in said["bursts"]]
     book.note("damage_located", **said)

@@ -14,14 +14,15 @@ from typing import Any, TextIO
 from pitrkit.dynamodb.pitr import iso, parse_time
 from pitrkit.errors import BadInput, Exit
 from pitrkit.recovery.policy import LEFT_UNDECIDED
-from pitrkit.runbook import copy_back, front
-from pitrkit.runbook.book import COMMAND_VARIABLE, new_id
+from pitrkit.runbook import copy_back, dry_run, front, given, masks
+from pitrkit.runbook.book import COMMAND_VARIABLE, Book, connect, new_id
 from pitrkit.runbook.braking import whole_path
 from pitrkit.runbook.front import shown
 from pitrkit.runbook.incident import Incident, now, root_folder
 from pitrkit.runbook.request import TIMES, Request, asked_text
 from pitrkit.runbook.scoping import nothing_in_scope
 from pitrkit.runbook.verdict import reach
+from pitrkit.runbook.watch import Watch
 
 ROUTE = ("01_select_table", "02_pick_timestamp", "03_restore", "04_diff", "05_copy_back", "06_report")
 WITHOUT_RESTORE = ("01_select_table", "10_rollback_without_restore", "06_report")
@@ -35,23 +36,31 @@ _OF_A_PLAN = (
 
 
 def recover(
-    request: Request, *, root: Path | None = None, echo: TextIO, lasting: bool = True
+    request: Request,
+    *,
+    root: Path | None = None,
+    echo: TextIO,
+    lasting: bool = True,
+    watch: Watch | None = None,
+    out: TextIO | None = None,
 ) -> tuple[Exit, Incident | None]:
     """Run the route and return how it ended, with the incident if it came to be.
 
     An incident that has a plan and gets its approval goes on at the gate; otherwise it starts with 01, which, like
-    every step, goes on where an earlier run stopped: a     Args:
+    every step, goes on where an earlier run stopped.
+
+    Args:
         request: What is asked for.
         root: Folder of all incidents.
         echo: Where a person reads along.
         lasting: Whether the tables outlive this process, so that undo and clean-up are worth naming.
-
-    Raises:
-        BadInput: A parameter cannot be used; nothing ran.
+        watch: What goes along with it; a dry one stops before anything is written.
+        out: Where a dry run says what would be done.
 
     Raises:
         BadInput: A parameter cannot be used; nothing ran.
     """
+    watch, out = watch or Watch(), out or echo
     incident = request.incident or new_id(request.table)
     resumed = _existing(incident, root)
     state = resumed.data if resumed else {}
@@ -59,16 +68,19 @@ def recover(
     if resumed is not None:
         resumed.expect(table=request.table)
     at_gate = bool(request.approve and state.get("plan"))
-    if at_gate:
-        _refuse_another(request, state)
+    if at_gate and resumed is not None:
+        _refuse_another(request, resumed)
     route = WITHOUT_RESTORE if request.without_restore(state) else ROUTE
     steps = route[next(place for place, step in enumerate(route) if step in _GATES) :] if at_gate else route
     for step in steps:
         found = _existing(incident, root)
+        if watch.dry and found is not None and (said := _ahead(step, request, found, root)):
+            print(said, file=out, flush=True)
+            return Exit.DONE, found
         given = _parameters(step, request, found)
         os.environ[COMMAND_VARIABLE] = approve_command(request, incident, found)
         try:
-            result = front.run(step, given, incident=incident, root=root, echo=echo)
+            result = front.run(step, given, incident=incident, root=root, echo=echo, watch=watch)
         finally:
             del os.environ[COMMAND_VARIABLE]
         picked = step == route[1] and result.exit_code in {Exit.DONE, Exit.GATE_CLOSED}
@@ -77,12 +89,31 @@ def recover(
             asked: dict[str, Any] = {f"{name}_asked": at.strip() for name in TIMES if (at := getattr(request, name))}
             if new := {name: at for name, at in asked.items() if name not in found.data}:
                 found.update("time_asked_for", **new)
+        if watch.dry and step in _GATES and result.exit_code in {Exit.DONE, Exit.GATE_CLOSED}:
+            return Exit.DONE, _would(request, incident, root, out)
         if result.exit_code is not Exit.DONE:
             return result.exit_code, _existing(incident, root)
     ended = _existing(incident, root)
     assert ended is not None
     print(summary(ended, lasting=lasting), file=echo, flush=True)
     return copy_back.ending(ended.data), ended
+
+
+def _ahead(step: str, request: Request, found: Incident, root: Path | None) -> str:
+    """Return what a dry run stops before, in words; blank if it can go on."""
+    if step not in {"03_restore", "10_rollback_without_restore"}:
+        return ""
+    begin = approve_command(request, found.id, found).replace(" --approve {digest}", "")
+    aws = connect()
+    return dry_run.ahead(step, request, Book(aws, Incident.open(found.id, root=root)), begin)
+
+
+def _would(request: Request, incident: str, root: Path | None, out: TextIO) -> Incident | None:
+    found = _existing(incident, root)
+    assert found is not None
+    command = approve_command(request, incident, found).replace("{digest}", found.data["plan"]["digest"])
+    print(dry_run.planned(incident, found.data, request, command), file=out, flush=True)
+    return found
 
 
 def summary(incident: Incident, *, lasting: bool = True) -> str:
@@ -149,17 +180,22 @@ def _settled(data: Mapping[str, Any], name: str) -> str:
     return str(window.get("until") or data.get("damage_until") or "")
 
 
-def _refuse_another(request: Request, state: Mapping[str, Any]) -> None:
+def _refuse_another(request: Request, incident: Incident) -> None:
     """Let pass what asks for nothing else than the incident's plan is about.
 
     Raises:
         BadInput: A parameter says something else. Nothing was written.
     """
+    state = incident.data
     scope = state.get("scope") or {}
     table = state.get("restored_table")
-    settled = {"where": scope.get("where", ""), "target": table, "restored": table}
+    settled = {"target": table, "restored": table}
     settled["restored_until"] = state.get("until_table")
     other = [name for name, value in settled.items() if (asked := getattr(request, name)) and asked != value]
+    if request.where and masks.use(incident.id).where(request.where) != request.where:
+        other += ["where"] if given.meant(incident, scope).where != request.where else []
+    elif request.where and request.where != scope.get("where", ""):
+        other.append("where")
     other += [name for name in ("kinds", "keys") if getattr(request, name) and not scope.get(name)]
     for name in TIMES:
         asked = getattr(request, name)

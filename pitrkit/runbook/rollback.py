@@ -18,7 +18,7 @@ from pitrkit.recovery.export_log import Window
 from pitrkit.recovery.log import EXPORTS, STREAM, ChangeLog
 from pitrkit.recovery.routes import routes
 from pitrkit.recovery.scope import EVERYTHING, Scope
-from pitrkit.runbook import compare, log_views, plans, reading, views
+from pitrkit.runbook import compare, given, log_views, masks, plans, reading, views
 from pitrkit.runbook.book import OF_A_COMPARISON, Book
 from pitrkit.runbook.incident import now
 from pitrkit.runbook.item import item_at, one_key
@@ -66,6 +66,7 @@ class Log(Shows):
             bucket: S3 bucket for filtered exports of moments that nothing else tells; none when blank.
             prefix: Prefix in that bucket.
         """
+        key = given.read(self.book.incident, key)
         if not key.strip():
             return views.note("No item was asked for: give `key` to see what happened to one.", "muted")
         moments = [time.strip() for time in times.split(",") if time.strip()]
@@ -85,23 +86,24 @@ class Log(Shows):
         kept = f"changes/{number:03}"
         found = self.log.changes(book.path(kept), damage=wanted, since_at=self.since_at, until_at=self.until_at)
         counts = found.counts.to_dict()
-        scope = {**wanted.to_dict(), "words": wanted.describe()}
+        scope = given.recorded(book.incident, wanted)
         book.done(
             "diff", "damage_told", diff=counts, changes=kept, scope=scope, scoped=counts, scoped_changes=kept,
             scoped_at=iso(now()),
         )  # fmt: skip
         told = Damage(book, self.log, found, wanted, self.since_at, self.until_at)
-        if narrowed and narrowed["damage"] != wanted.to_dict():
+        if narrowed and given.meant(book.incident, narrowed["damage"]) != wanted:
             book.keep("damage_not_narrowed", narrowed=None)
         elif narrowed:
-            told.narrow(Scope.from_dict(narrowed["scope"]), narrowed["scope"]["words"])
+            told.narrow(given.meant(book.incident, narrowed["scope"]), narrowed["scope"]["words"])
         return told
 
     def _damage(self, kinds: str, keys: str, where: str) -> Scope:
         """Return what damage looks like; said of nothing, it looks as it did when it was described last."""
+        keys, where = (given.read(self.book.incident, text) for text in (keys, where))
         wanted = Scope.parse(kinds, keys, where, self.log.key_schema, steps=True)
         known = _narrowed(self.book).get("damage") or self.book.data.get("scope")
-        return Scope.from_dict(known) if wanted == EVERYTHING and known else wanted
+        return given.meant(self.book.incident, known) if wanted == EVERYTHING and known else wanted
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,7 @@ class Damage(Shows):
 
     def explore(self, limit: int = 1000) -> pd.DataFrame:
         """Return a frame of the first *limit* changes, plain values, for looking at only."""
-        return self.changes.explore(limit)
+        return compare.explore(self.changes, limit)
 
     def explorer(self) -> Explorer:
         """Return a widget to look through the damage, and to take back only what is looked at."""
@@ -146,13 +148,17 @@ class Damage(Shows):
         """
         scoped = compare.narrow(compare.Difference(self.book, self.changes), wanted, words).changes
         whole = wanted == EVERYTHING
-        kept = None if whole else {"damage": self.wanted.to_dict(), "scope": self.book.data["scope"]}
+        kept = (
+            None
+            if whole
+            else {"damage": given.recorded(self.book.incident, self.wanted), "scope": self.book.data["scope"]}
+        )
         self.book.keep("damage_narrowed", narrowed=kept)
         return scoped
 
     def _use(self, wanted: Scope, words: str) -> str:
         # What counts as damage at all stays part of what is said.
-        told = [said for said in (self.wanted.describe(), words) if said != "everything"] or ["everything"]
+        told = [said for said in (masks.current().words(self.wanted), words) if said != "everything"] or ["everything"]
         count = self.narrow(wanted, "; of these, ".join(told)).counts.changes
         return f"{things(count, 'change')} of {len(self.changes):,} are taken back. Run on from the next cell."
 

@@ -15,6 +15,7 @@ from typing import IO, Any
 
 from pitrkit.dynamodb.items import attributes, plain
 from pitrkit.recovery.changes import Change
+from pitrkit.runbook import masks
 from pitrkit.runbook.values import visible
 
 FORMULA = tuple("=+-@|%\t\r\n\uff1d\uff0b\uff0d\uff20")
@@ -27,13 +28,14 @@ def write(file: IO[str], changes: Iterable[Change], keys: Sequence[str], names: 
     """Write *changes* to *file* as CSV and return how many there were.
 
     Columns: `kind`, the key attributes, then `name (then)` and `name (now)` of each of *names*. What is nested is JSON;
-    an attribute or item that is not there leaves its cells empty.
+    an attribute or item that is not there leaves its cells empty. What is sensitive is masked.
     """
     sheet = csv.writer(file, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
     sides = [f"{name} ({when})" for name in names for when in ("then", "now")]
     sheet.writerow([cell(name) for name in ("kind", *keys, *sides)])
     count = 0
-    for change in changes:
+    for whole in changes:
+        change = masks.current().change(whole, text=True)
         key = plain(change.key)
         then, now = plain(change.before or "{}"), plain(change.after or "{}")
         values = (side.get(name, "") for name in names for side in (then, now))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self, TextIO
 from pitrkit.runbook.progress import State, read_line
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
     from types import TracebackType
 
@@ -24,10 +25,11 @@ class ProgressTail:
     """Shows on *echo* the states that are appended to *path*, for as long as the context lasts.
 
     A terminal shows one line that is rewritten and stays when the work has ended. Elsewhere (a log) running work gets
-    a line now and then, and one at its end.
+    a line now and then, and one at its end. *on_state* is told as well.
     """
 
-    def __init__(self, path: Path, echo: TextIO) -> None:
+    def __init__(self, path: Path, echo: TextIO, on_state: Callable[[State], object] = lambda _state: None) -> None:
+        self._on_state = on_state
         self._path = path
         self._echo = echo
         self._rewrites = bool(getattr(echo, "isatty", lambda: False)())
@@ -65,6 +67,7 @@ class ProgressTail:
                 self._over.wait(LOOK_SECONDS)
 
     def _show(self, state: State) -> None:
+        self._on_state(state)
         text = clean(str(state)).replace("\n", " ")
         if self._rewrites:
             width = shutil.get_terminal_size().columns - 3

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pitrkit.dynamodb.items import attributes
+from pitrkit.runbook import masks
 from pitrkit.runbook.values import Shown, compare, folded, key_text, show, things, value_text, visible
 
 if TYPE_CHECKING:
@@ -105,7 +106,8 @@ def _text(side: Side | None) -> str:
 
 
 def tree(change: Change) -> Tree:
-    """Return the item of a change, value by value."""
+    """Return the item of a change, value by value. It is masked here."""
+    change = masks.current().change(change)
     then = attributes(change.before) if change.before is not None else {}
     now = attributes(change.after) if change.after is not None else {}
     names = sorted((then.keys() | now.keys()) - attributes(change.key).keys())

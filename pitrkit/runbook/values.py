@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pitrkit.dynamodb.items import attributes
+from pitrkit.runbook import masks
 
 FOLD = 160
 """Characters of a value that are shown before it is folded."""
@@ -98,8 +99,9 @@ def _binary(value: str) -> str:
 
 
 def key_text(key: str) -> str:
-    """Return a key as text: `customer_id = "c-1", order = 7`."""
-    return folded(", ".join(f"{visible(name)} = {value_text(typed)}" for name, typed in attributes(key).items()))
+    """Return a key as text: `customer_id = "c-1", order = 7`. What is sensitive in it is masked."""
+    shown = attributes(masks.current().key(key))
+    return folded(", ".join(f"{visible(name)} = {value_text(typed)}" for name, typed in shown.items()))
 
 
 @dataclass(frozen=True, slots=True)

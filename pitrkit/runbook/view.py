@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from pitrkit.runbook import masks
 from pitrkit.runbook.values import visible
 
 if TYPE_CHECKING:
@@ -66,8 +67,9 @@ class View:
         return "\n".join(visible(line) for line in ([head] if head else []) + body)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the data behind the view as plain JSON."""
-        return dict(self.data)
+        """Return the data behind the view as plain JSON, keys masked where they are sensitive."""
+        told: dict[str, Any] = masks.current().told(dict(self.data))
+        return told
 
 
 class Shows(ABC):
@@ -79,6 +81,10 @@ class Shows(ABC):
 
     def _repr_html_(self) -> str:
         return self.view()._repr_html_()
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        # Else a saved notebook would hold the object's own repr as well, and in it what the view masks.
+        return self.view()._repr_mimebundle_(include, exclude)
 
     def __str__(self) -> str:
         return str(self.view())

@@ -10,6 +10,7 @@ A request that several rules strike is as slow as all of them together, and othe
 
 from __future__ import annotations
 
+import json
 import random
 import re
 import time
@@ -54,7 +55,8 @@ class Fault(Rule):
             `truncate`: the request is done, the reply breaks off in its body;
             `bad_checksum`: the request is done, one character of the reply is another by the time it arrives;
             `expired_credentials`: refused, because the credentials have expired;
-            `denied`: refused, because the caller is not allowed to.
+            `denied`: refused, because the caller is not allowed to;
+            `refused`: refused as invalid, in words that quote all of the request.
         service: Service that it is about, by boto's name: `dynamodb`, `dynamodbstreams`, `cloudwatch` or `cloudtrail`;
             empty for all of them.
         operations: The API's names of the operations that it is about; none for all.
@@ -79,6 +81,7 @@ class Fault(Rule):
         "bad_checksum",
         "expired_credentials",
         "denied",
+        "refused",
     )
 
     service: str = ""
@@ -187,6 +190,11 @@ def _denied(_fault: Fault, request: Request, _inner: Handler, _dice: random.Rand
     # CloudWatch still has the codes of its first protocol.
     code = "AccessDenied" if request.service == "cloudwatch" else "AccessDeniedException"
     return _refusal(code, message, service=_FRONT)
+
+
+def _refused(_fault: Fault, request: Request, _inner: Handler, _dice: random.Random) -> Reply:
+    message = f"One or more parameter values were invalid: {json.dumps(request.body)}"
+    return _refusal("ValidationException", message, service=_FRONT)
 
 
 def _failed(fault: Fault, request: Request, inner: Handler, _dice: random.Random) -> Reply:
@@ -301,4 +309,5 @@ _KINDS: dict[str, Callable[[Fault, Request, Handler, random.Random], Reply]] = {
     "bad_checksum": _changed,
     "expired_credentials": _expired,
     "denied": _denied,
+    "refused": _refused,
 }

@@ -1,0 +1,216 @@
+"""Headless service: a run with nobody in front of it. One at a time, logged for machines, told to whoever waits.
+
+`pitrkit run` and `pitrkit recover` go through here. A stop signal ends a run in good order at any moment of it: in a
+notebook its cell is interrupted, between two of them it is as if Ctrl-C was pressed.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TextIO
+
+from pitrkit import __version__
+from pitrkit.errors import BadInput, Exit, PitrkitError
+from pitrkit.runbook import (
+    copy_back,
+    drilling,
+    front,
+    marker,
+    masks,
+    notices,
+    run_lock,
+    run_log,
+    settings,
+    stop_signals,
+)
+from pitrkit.runbook import recover as recovering
+from pitrkit.runbook.book import new_id
+from pitrkit.runbook.incident import DRY_RUN_VARIABLE, STATE, Incident, checked_id, root_folder
+from pitrkit.runbook.request import Request
+from pitrkit.runbook.run_log import RunLog
+from pitrkit.runbook.watch import Watch
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """How a run is to be served.
+
+    Attributes:
+        log: `json`: lines of JSON on stderr; blank for none.
+        log_file: File that these lines are appended to instead.
+        dry_run: Write nothing to AWS.
+        take_over: Incident whose marker on the table is replaced.
+    """
+
+    log: str = ""
+    log_file: str = ""
+    dry_run: bool = False
+    take_over: str = ""
+
+
+def recovery(request: Request, service: Service, *, echo: TextIO) -> Exit:
+    """Run a whole route, see `recover.recover`.
+
+    Raises:
+        PitrkitError: It could not be begun, and there is no log on stderr to say so.
+    """
+    if service.dry_run and request.approve:
+        raise BadInput("--approve writes and --dry-run does not", fix="Leave out one of them.")
+    request = replace(request, incident=checked_id(request.incident or new_id(request.table)))
+
+    def work(watch: Watch) -> Exit:
+        code, _ = recovering.recover(request, echo=_chatter(service, echo), watch=watch, out=echo)
+        return code
+
+    return _Run(service, request.incident, request.table, "recover", echo).do(work)
+
+
+def notebook(source: Path, parameters: dict[str, str], incident: str, service: Service, *, echo: TextIO) -> Exit:
+    """Run one notebook, see `front.run`.
+
+    Raises:
+        PitrkitError: It could not be begun, and there is no log on stderr to say so.
+    """
+    if service.dry_run and parameters.get("approve"):
+        raise BadInput("approve writes and --dry-run does not", fix="Leave out one of them.")
+    slot = copy_back.NOTEBOOKS.get(source.stem)
+
+    def work(watch: Watch) -> Exit:
+        result = front.run(source, parameters, incident=incident, echo=_chatter(service, echo), watch=watch)
+        if source.stem == drilling.NOTEBOOK:
+            drilling.after(result, incident, echo=_chatter(service, echo))
+        if watch.dry and result.error and result.exit_code is Exit.DONE:
+            print(result.error, file=echo, flush=True)
+        if result.exit_code is Exit.DONE and slot is not None and not watch.dry:
+            return copy_back.ending(Incident.open(incident).data, slot)
+        return result.exit_code
+
+    table = str(_data(incident).get("table") or "") if slot is not None else ""
+    return _Run(service, incident, table, source.stem, echo).do(work)
+
+
+def _chatter(service: Service, echo: TextIO) -> TextIO:
+    """Return where a person reads along: of a dry run, stdout has nothing but what would be done."""
+    if not service.dry_run:
+        return echo
+    return io.StringIO() if service.log and not service.log_file else sys.stderr
+
+
+def _data(incident: str) -> dict[str, Any]:
+    folder = root_folder() / incident
+    return Incident(incident, folder).data if incident and (folder / STATE).is_file() else {}
+
+
+class _Run:
+    """One run: locked, marked, logged, told."""
+
+    def __init__(self, service: Service, incident: str, table: str, command: str, echo: TextIO) -> None:
+        self._service, self._incident, self._table = service, incident, table
+        self._command, self._echo = command, echo
+        self._marker: marker.Marker | None = None
+        self._pending: list[tuple[str, dict[str, Any]]] = []
+
+    def do(self, work: Callable[[Watch], Exit]) -> Exit:
+        service, failure = self._service, None
+        code: Exit = Exit.ERROR
+        with run_log.opened(service.log, service.log_file) as log, stop_signals.heeded():
+            with ExitStack() as stack:
+                if self._incident:
+                    stack.enter_context(log.following(Incident(self._incident, root_folder() / self._incident)))
+                log.line("info", "run_started", command=self._command, table=self._table, dry_run=service.dry_run,
+                         pid=os.getpid(), pitrkit=__version__)  # fmt: skip
+                try:
+                    code = self._locked(log, work)
+                except (PitrkitError, KeyboardInterrupt) as error:
+                    failure, code = error, _code(error)
+            if failure is not None:
+                log.error(failure)
+            log.line("info" if code is Exit.DONE else "warning", "run_ended", exit_code=int(code))
+        if failure is not None and (not log or service.log_file):
+            raise failure
+        return code
+
+    def _locked(self, log: RunLog, work: Callable[[Watch], Exit]) -> Exit:
+        told = settings.read().notify  # refused before anything is done, if it cannot be read
+        masks.use(self._incident)
+        with ExitStack() as stack:
+            fds: tuple[int, ...] = ()
+            if self._incident:
+                fds = (stack.enter_context(run_lock.held(self._incident)),)
+            watch = Watch(log, fds, dry=self._service.dry_run, before=self._before)
+            if watch.dry:
+                with _variable(DRY_RUN_VARIABLE, "1"):
+                    return work(watch)
+            code, error = Exit.ERROR, ""
+            try:
+                self._mark(log)
+                code = work(watch)
+            except (PitrkitError, KeyboardInterrupt) as failure:
+                code, error = _code(failure), type(failure).__name__
+                raise
+            finally:
+                self._unmark(log)
+                if self._incident:
+                    self._tell(log, code, error, told)
+        return code
+
+    def _mark(self, log: RunLog) -> None:
+        self._marker = marker.of(self._table, self._incident) if self._table else None
+        if self._marker is None:
+            return
+        self._marker.place(self._service.take_over)
+        if self._marker.words:
+            print(self._marker.words, file=self._echo, flush=True)
+            log.line("warning", "marker", words=self._marker.words)
+        if self._marker.taken_over is not None:
+            self._pending.append(("recovery_taken_over", {"from": str(self._marker.taken_over)}))
+
+    def _unmark(self, log: RunLog) -> None:
+        if self._marker is None:
+            return
+        try:
+            self._marker.remove()
+        except PitrkitError as error:
+            words = f"{self._table} is still marked as being recovered: {error.what}"
+            print(words, file=self._echo, flush=True)
+            log.line("warning", "marker", words=words)
+
+    def _before(self, _notebook: str) -> None:
+        if self._marker is not None:
+            self._marker.check()
+        data = _data(self._incident)
+        if data and self._pending:
+            for event, said in self._pending:
+                Incident.open(self._incident).event(event, **said)
+            self._pending.clear()
+
+    def _tell(self, log: RunLog, code: Exit, error: str, to: settings.Notify) -> None:
+        if not (to.webhook or to.topic):
+            return
+        table = self._table or str(_data(self._incident).get("table") or "")
+        said = notices.notice(code, self._incident, table, _data(self._incident), error=error)
+        told, failed = notices.send(said, to)
+        for one in told:
+            log.line("info", "notified", to=one, what=said["event"])
+        for one in failed:
+            print(f"nobody was notified by {one}", file=self._echo, flush=True)
+            log.line("warning", "not_notified", to=one, what=said["event"])
+
+
+def _code(error: BaseException) -> Exit:
+    return error.exit_code if isinstance(error, PitrkitError) else Exit.INTERRUPTED
+
+
+@contextmanager
+def _variable(name: str, value: str) -> Iterator[None]:
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        del os.environ[name]
