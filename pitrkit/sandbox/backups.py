@@ -181,8 +181,7 @@ class Backups:
         found = [
             backup
             for backup in self._of(request)
-            if kind == backup.kind
-            or (kind == "ALL" and backup.kind != "AWS_BACKUP")
+            if (kind == backup.kind or (kind == "ALL" and backup.kind != "AWS_BACKUP"))
             and table in ("", backup.design.name)
             and (lower is None or backup.created_at >= moment(lower))
             and (upper is None or backup.created_at < moment(upper))

@@ -1,4 +1,4 @@
-"""Customer keys, as DynamoDB meets them: a restored table's key has to be there, to be enabled, and to let itself be used.
+"""Customer keys, as DynamoDB meets them: a restored table's key is there, is enabled, and may be used, or is refused.
 
 The codes and words of the refusals are those that users of the service report; it documents none of them.
 """

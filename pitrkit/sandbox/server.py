@@ -4,8 +4,8 @@ How it is put together. A request goes through these, from the outside in:
 
 1. `serving`: werkzeug's threaded server on 127.0.0.1, with connections that stay open.
 2. `Front`: the WSGI application. `/_sandbox/` is the sandbox's own (`control`). Services that tell of tables have
-   layers of their own: DynamoDB Streams (`streams`), CloudWatch (`metrics`), CloudTrail (`lookups`), AWS Backup (`vaults`). All others go
-   straight to moto and stay as moto has them, S3 except for what its `buckets` deny.
+   layers of their own: DynamoDB Streams (`streams`), CloudWatch (`metrics`), CloudTrail (`lookups`), AWS Backup
+   (`vaults`). All others go straight to moto and stay as moto has them, S3 except for what its `buckets` deny.
 3. Layers around DynamoDB, each a function `(request, inner) -> reply` (`wire`). Errors become replies; requests are
    serialised; what moto cannot do is answered here (`pitr`, `backups`, `exports`); tables that are still being created
    are refused, and so is what is no name or value (`forms`); replies are made exact (`writes`, `reads`); what happens
@@ -110,12 +110,12 @@ class Front:
         path = environ.get("PATH_INFO", "")
         if path.startswith(control.PREFIX):
             return _send(self._own.answer(environ["REQUEST_METHOD"], path, content), start_response)
-        environ, content = vaults.named(environ, content)
-        handler = self._handlers.get(wire.service_of(environ))
+        called, content = vaults.named(environ, content)
+        handler = self._handlers.get(wire.service_of(called))
         if handler is None:
             return self._s3(environ, start_response) or self._moto(environ, start_response)
         try:
-            request = Request.read(environ, content)
+            request = Request.read(called, content)
         except ServiceError as error:
             return _send(Reply.error(error), start_response)
         reply = handler(request)
