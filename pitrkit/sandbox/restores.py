@@ -139,7 +139,7 @@ def made(
     billing_mode = body.get("BillingModeOverride", design.billing_mode)
     throughput = body.get("ProvisionedThroughputOverride", design.throughput)
     on_demand = body.get("OnDemandThroughputOverride", design.on_demand if billing_mode == ON_DEMAND else None)
-    _check_capacity(body, billing_mode, throughput, global_indexes)
+    _check_capacity(body, billing_mode, throughput)
     elsewhere = design.arn.split(":")[3] != request.region
     if elsewhere and "SSESpecificationOverride" not in body:
         raise invalid("SSESpecificationOverride is required to restore into another Region")
@@ -166,9 +166,7 @@ def made(
     return table
 
 
-def _check_capacity(
-    body: dict[str, Any], billing_mode: str, throughput: dict[str, int], global_indexes: list[dict[str, Any]]
-) -> None:
+def _check_capacity(body: dict[str, Any], billing_mode: str, throughput: dict[str, int]) -> None:
     """Refuse capacity that does not go with the billing mode."""
     wrong = "One or more parameter values were invalid: "
     if billing_mode == ON_DEMAND:
@@ -184,7 +182,7 @@ def _check_capacity(
         raise invalid(f"{wrong}OnDemandThroughputOverride cannot be specified when BillingMode is PROVISIONED")
     if not all(_units(throughput).values()):
         raise invalid(f"{wrong}ProvisionedThroughputOverride must be specified when BillingMode is PROVISIONED")
-    for index in global_indexes:
+    for index in body.get("GlobalSecondaryIndexOverride", ()):
         if not all(_units(index.get("ProvisionedThroughput") or {}).values()):
             raise invalid(f"{wrong}ProvisionedThroughput must be specified for index: {index['IndexName']}")
 

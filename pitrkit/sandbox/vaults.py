@@ -3,7 +3,7 @@
 It speaks REST; `named` gives such a request the name and the body that one of the JSON protocol has, so that it passes
 the same layers. What is not answered here (plans, the vaults themselves) stays moto's.
 
-A recovery point is either managed by AWS Backup (its ARN begins with `arn:aws:backup`), and then only a job restores it,
+A recovery point is either managed by AWS Backup (its ARN begins with `arn:aws:backup`), then only a job restores it,
 or, where the account has not opted in to that, an ordinary backup of DynamoDB's own. Source: AWS Backup Developer
 Guide, "Advanced DynamoDB backup" and "Restore a DynamoDB table".
 """
