@@ -14,7 +14,7 @@ from pitrkit.runbook.values import moment, size, things
 from pitrkit.runbook.view import View
 
 if TYPE_CHECKING:
-    from pitrkit.dynamodb.backups import SystemBackup
+    from pitrkit.dynamodb.backups import Backup
     from pitrkit.dynamodb.pitr import Protection, Restoration, Window
     from pitrkit.dynamodb.tables import KeySchema, Table
     from pitrkit.runbook.select import Overview
@@ -214,7 +214,7 @@ def _restoration(
     return (Facts(tuple(rows)),), (state, how), data
 
 
-def backups_list(backups: Sequence[SystemBackup]) -> View:
+def backups_list(backups: Sequence[Backup]) -> View:
     """Return the deleted tables that can still be brought back."""
     if not backups:
         fix = "Only tables that had point-in-time recovery leave a backup, for 35 days; check the account and region."
@@ -228,7 +228,7 @@ def backups_list(backups: Sequence[SystemBackup]) -> View:
     return View("backups", f"Deleted tables ({len(backups):,})", blocks=(grid,), data=data)
 
 
-def backup_card(backup: SystemBackup, details: Mapping[str, Any], target: str) -> View:
+def backup_card(backup: Backup, details: Mapping[str, Any], target: str) -> View:
     """Return a deleted table's backup and the settings it still knows; *details* is DescribeBackup's answer."""
     source = details.get("SourceTableDetails") or {}
     features = details.get("SourceTableFeatureDetails") or {}

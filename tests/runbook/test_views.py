@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pitrkit.dynamodb.activity import Activity, Minute
-from pitrkit.dynamodb.backups import SystemBackup
+from pitrkit.dynamodb.backups import Backup
 from pitrkit.dynamodb.items import canonical
 from pitrkit.dynamodb.pitr import Protection, Restoration, Window
 from pitrkit.dynamodb.session import Caller
@@ -250,7 +250,7 @@ def incident_data(**changed) -> dict:
     } | changed
 
 
-BACKUP = SystemBackup(
+BACKUP = Backup(
     arn="arn:aws:dynamodb:eu-west-1:123456789012:table/Carts/backup/01",
     name="Carts$DeletedTableBackup",
     table="Carts",
