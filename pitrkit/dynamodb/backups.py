@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from pitrkit.dynamodb import arns
+from pitrkit.dynamodb import arns, tables
 from pitrkit.dynamodb.overrides import Design, Options, overrides
 from pitrkit.dynamodb.pitr import Origin, Restoration, adoptable, check_name
 from pitrkit.dynamodb.session import Aws
@@ -77,9 +77,12 @@ class Found:
         return Found(tuple(one for one in self.backups if one.table == name), self.unseen)
 
 
-def deleted_tables(aws: Aws) -> list[Backup]:
-    """Return the system backups of all deleted tables, newest first."""
-    return _sorted(_listed(aws, "SYSTEM"))
+def gone(aws: Aws) -> list[str]:
+    """Return the names of the tables that can come back: those that were deleted, or are not there (any more)."""
+    living = set(tables.names(aws))
+    return list(
+        dict.fromkeys(one.table for one in everything(aws).backups if one.kind == "SYSTEM" or one.table not in living)
+    )
 
 
 def everything(aws: Aws) -> Found:

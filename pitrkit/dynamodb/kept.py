@@ -126,17 +126,20 @@ def reapply(
 
 
 def _protected(aws: Aws, table: str, poll_seconds: float, sleep: Callable[[float], None]) -> dict[str, Any]:
-    for attempt in range(ATTEMPTS):
+    attempt = 1
+    while True:
         try:
-            answer: dict[str, Any] = aws.call(
-                "dynamodb",
-                "update_continuous_backups",
-                TableName=table,
-                PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True},
-            )
-            return answer
+            return _protect(aws, table)
         except AwsError as error:
-            if error.code != "ContinuousBackupsUnavailableException" or attempt == ATTEMPTS - 1:
+            if error.code != "ContinuousBackupsUnavailableException" or attempt == ATTEMPTS:
                 raise
+        attempt += 1
         sleep(poll_seconds)
-    raise AssertionError("unreachable")
+
+
+def _protect(aws: Aws, table: str) -> dict[str, Any]:
+    on = {"PointInTimeRecoveryEnabled": True}
+    answer: dict[str, Any] = aws.call(
+        "dynamodb", "update_continuous_backups", TableName=table, PointInTimeRecoverySpecification=on
+    )
+    return answer

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from pitrkit.dynamodb import tables
 from pitrkit.dynamodb.overrides import Design, Options, difference, overrides

@@ -10,6 +10,7 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from pitrkit.dynamodb import arns, tables
 from pitrkit.dynamodb.backups import Backup
@@ -32,6 +33,7 @@ class Job:
         message: Why it failed.
         made: ARN of the table that it made, once it has.
         percent: How much of it is done, as the service says it; empty where it does not.
+        created_at: When it was started.
     """
 
     id: str
@@ -40,6 +42,7 @@ class Job:
     message: str
     made: str
     percent: str
+    created_at: datetime
 
     @property
     def alive(self) -> bool:
@@ -47,17 +50,17 @@ class Job:
         return self.status in {"PENDING", "RUNNING", "COMPLETED"}
 
 
-def check(point: Backup, options: Options, role: str) -> None:
+def check(arn: str, options: Options, role: str) -> None:
     """Let pass what a restore job can be asked for.
 
     Raises:
         BadInput: An option is none of AWS Backup's, or the role is missing or no role.
     """
-    home = arns.backup_arn(point.arn).region
+    named = arns.backup_arn(arn)
+    home = named.region
     if options.region not in ("", home):
         raise BadInput(
             f"AWS Backup restores where the vault is, in {home}",
-            table=point.table,
             fix=f"Leave the Region out; or copy the recovery point to a vault in {options.region} first (a copy job of "
             "AWS Backup), and give that one.",
         )
@@ -69,15 +72,13 @@ def check(point: Backup, options: Options, role: str) -> None:
     if given := ", ".join(name for name, value in chosen.items() if value):
         raise BadInput(
             f"AWS Backup restores a recovery point whole: {given} cannot be chosen",
-            table=point.table,
             fix="Leave it out, and change the restored table afterwards.",
         )
     if not role:
         raise BadInput(
             "AWS Backup restores under a role of its own, and none was given",
-            table=point.table,
             fix="Give its ARN as `role` (recover: --backup-role): often "
-            f"arn:aws:iam::{arns.backup_arn(point.arn).account}:role/service-role/AWSBackupDefaultServiceRole.",
+            f"arn:aws:iam::{named.account}:role/service-role/AWSBackupDefaultServiceRole.",
         )
     if not _ROLE.fullmatch(role):
         raise BadInput(f"{role!r} is no ARN of a role", fix="Write it whole: arn:aws:iam::ACCOUNT:role/NAME.")
@@ -110,7 +111,7 @@ def start(
         BadInput: It cannot be had, or *target* exists and is not what *known_job* made.
     """
     check_name(target)
-    check(point, options, role)
+    check(point.arn, options, role)
     there = aws.elsewhere(arns.backup_arn(point.arn).region)
     earlier = job(there, known_job) if known_job else None
     if earlier is not None and earlier.point == point.arn and earlier.alive:
@@ -157,6 +158,7 @@ def job(there: Aws, job_id: str) -> Job:
         message=answer.get("StatusMessage", ""),
         made=answer.get("CreatedResourceArn", ""),
         percent=answer.get("PercentDone", ""),
+        created_at=tables.utc(answer["CreationDate"]),
     )
 
 
