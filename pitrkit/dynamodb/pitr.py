@@ -157,8 +157,9 @@ def check_restorable(aws: Aws, table: str, at: datetime) -> Protection:
         raise BadInput(
             "point-in-time recovery is off, so there is no past to restore",
             table=table,
-            fix="If you hold a copy of it, or a backup to restore into one, compare with that: --restored TABLE "
-            "(parameter `restored`). 00_start_here turns PITR on for the future.",
+            fix="If there is a backup of it, restore that: --backup ARN (03_restore lists them). If you hold a copy, "
+            "compare with that: --restored TABLE (parameter `restored`). If a replica has PITR: --source-arn ARN. "
+            "00_start_here turns PITR on for the future.",
         )
     if not found.window.holds(at):
         earliest, latest = iso(found.window.earliest_at), iso(found.window.latest_at)

@@ -1,12 +1,12 @@
 """What a copy, or a deleted table, is restored from, and what it is to be like: by command and by notebook."""
 
+import json
 import re
-from datetime import UTC, datetime
 
 import pytest
 
 from pitrkit.dynamodb.session import Aws
-from pitrkit.errors import BadInput, GateClosed
+from pitrkit.errors import AwsError, BadInput, GateClosed
 from pitrkit.runbook import clean_up, compare, deleted, pick, restore, select
 from pitrkit.runbook.sources import Asked, choose
 from pitrkit.sandbox import Sandbox
@@ -42,7 +42,8 @@ def dynamodb(place):
     return place.sandbox.client("dynamodb")
 
 
-def make(client, table, *, pitr=True, items=3, **more):
+def make(place, table, *, region=HERE, pitr=True, items=3, **more):
+    client = place.sandbox.client("dynamodb", region_name=region)
     client.create_table(
         **{
             "TableName": table,
@@ -59,6 +60,7 @@ def make(client, table, *, pitr=True, items=3, **more):
         client.update_continuous_backups(
             TableName=table, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
         )
+        place.sandbox.clock.advance(2)  # so that there is a whole second to restore
 
 
 def point_of(place, table):
@@ -80,7 +82,7 @@ def arn_of(table, region=HERE):
 def test_a_deleted_table_comes_back_with_the_settings_that_its_backup_knows(place, dynamodb):
     index = {**INDEX, "ProvisionedThroughput": UNITS}
     more = {"BillingMode": "PROVISIONED", "ProvisionedThroughput": UNITS, "GlobalSecondaryIndexes": [index]}
-    make(dynamodb, "Carts", StreamSpecification=STREAM, Tags=[{"Key": "team", "Value": "shop"}], **more)
+    make(place, "Carts", StreamSpecification=STREAM, Tags=[{"Key": "team", "Value": "shop"}], **more)
     dynamodb.update_time_to_live(TableName="Carts", TimeToLiveSpecification={"Enabled": True, "AttributeName": "until"})
     before = place.items("Carts")
     dynamodb.delete_table(TableName="Carts")
@@ -120,7 +122,7 @@ def test_a_deleted_table_comes_back_with_the_settings_that_its_backup_knows(plac
 
 
 def test_a_table_that_had_no_recovery_comes_back_from_aws_backup_with_its_tags(place, aws, dynamodb):
-    make(dynamodb, "Stock", pitr=False, Tags=[{"Key": "team", "Value": "shop"}])
+    make(place, "Stock", pitr=False, Tags=[{"Key": "team", "Value": "shop"}])
     point_of(place, "Stock")
     before = place.items("Stock")
     dynamodb.delete_table(TableName="Stock")
@@ -142,9 +144,9 @@ def test_a_table_that_had_no_recovery_comes_back_from_aws_backup_with_its_tags(p
 
 
 def test_a_name_that_was_taken_again_is_not_restored_over_and_the_backup_serves_as_a_source(place, aws, dynamodb):
-    make(dynamodb, "Again")
+    make(place, "Again")
     dynamodb.delete_table(TableName="Again")
-    make(dynamodb, "Again", items=1)
+    make(place, "Again", items=1)
     with pytest.raises(BadInput, match="there is a table Again") as caught:
         deleted.bring_back(aws, "Again", incident="again")
     command = re.search(r"pitrkit recover Again --backup (\S+)", caught.value.fix)
@@ -163,7 +165,7 @@ def test_a_name_that_was_taken_again_is_not_restored_over_and_the_backup_serves_
 def orders(place):
     """A table without recovery, an on-demand backup of it, and its damage."""
     client = place.sandbox.client("dynamodb")
-    make(client, "Orders", pitr=False, items=5)
+    make(place, "Orders", pitr=False, items=5)
     before = place.items("Orders")
     arn = client.create_backup(TableName="Orders", BackupName="friday")["BackupDetails"]["BackupArn"]
     for number in range(3):
@@ -217,10 +219,10 @@ def test_an_on_demand_backup_restored_in_another_region_brings_the_items_back(pl
 
 
 def test_a_replica_elsewhere_whose_recovery_is_on_is_restored_by_its_arn(place, aws, dynamodb):
-    make(dynamodb, "Global", pitr=False)
-    make(place.sandbox.client("dynamodb", region_name=THERE), "Global", items=4)
+    make(place, "Global", pitr=False)
+    make(place, "Global", region=THERE, items=4)
     with pytest.raises(BadInput, match="recovery is off"):
-        pick.pick(select.select(aws, "Global", incident="here"), "latest")
+        pick.pick(select.select(aws, "Global", incident="here"), "1m")
     book = select.select(aws, "Global", incident="replica", source_arn=arn_of("Global", THERE))
     pick.pick(book, "latest")
     assert THERE in str(choose(book))
@@ -230,19 +232,19 @@ def test_a_replica_elsewhere_whose_recovery_is_on_is_restored_by_its_arn(place, 
     assert copy["RestoreSummary"]["SourceTableArn"] == arn_of("Global", THERE)
     assert compare.diff(book).changes.counts.removed == 1
     restore.start(book)
+    make(place, "Global-2")
     with pytest.raises(BadInput, match="has a copy already"):
-        select.select(aws, "Global", incident="replica", source_arn=arn_of("Orders"))
+        select.select(aws, "Global", incident="replica", source_arn=arn_of("Global-2"))
 
 
 def test_a_copy_that_is_there_is_adopted_only_if_it_is_what_is_asked_for(place, aws, dynamodb):
-    make(dynamodb, "Shared")
-    at = datetime.now(UTC).isoformat()
+    make(place, "Shared")
     first = select.select(aws, "Shared", incident="first")
-    pick.pick(first, at)
+    pick.pick(first, "latest")
     restore.start(first, target="Shared-copy", asked=Asked(throughput="20/10"))
     restore.wait(first)
     second = select.select(aws, "Shared", incident="second")
-    pick.pick(second, at)
+    pick.pick(second, first.data["restore_at"])
     for asked, words in (
         (Asked(indexes="all"), "indexes none"),
         (Asked(billing="provisioned", throughput="5/5"), "billing mode is PAY_PER_REQUEST"),
@@ -257,8 +259,8 @@ def test_a_copy_that_is_there_is_adopted_only_if_it_is_what_is_asked_for(place, 
 
 
 def test_a_copy_elsewhere_is_compared_by_its_arn_and_one_of_another_account_is_refused(place, aws, dynamodb):
-    make(dynamodb, "Near", items=2)
-    make(place.sandbox.client("dynamodb", region_name=THERE), "Far", items=4)
+    make(place, "Near", items=2)
+    make(place, "Far", region=THERE, items=4)
     book = select.select(aws, "Near", incident="far", restored=arn_of("Far", THERE))
     assert compare.diff(book).changes.counts.removed == 2
     foreign = arn_of("Far", THERE).replace(ACCOUNT, "999999999999")
@@ -277,11 +279,11 @@ def test_a_copy_elsewhere_is_compared_by_its_arn_and_one_of_another_account_is_r
         (Asked(backup=arn_of("Shop") + "/backup/01"), "Backup not found"),
         (Asked(backup=f"arn:aws:backup:{HERE}:{ACCOUNT}:recovery-point:x", role=ROLE), "no recovery point"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_what_only_aws_can_refuse_is_refused_before_anything_is_made(place, aws, dynamodb, asked, words):
     if "Shop" not in place.tables():
-        make(dynamodb, "Shop")
+        make(place, "Shop")
     book = select.select(aws, "Shop", incident="refused")
     pick.pick(book, "latest")
     before = place.tables()
@@ -292,27 +294,55 @@ def test_what_only_aws_can_refuse_is_refused_before_anything_is_made(place, aws,
     assert "restored_table" not in book.data
 
 
-def test_a_key_that_is_off_or_denies_is_explained(place, aws, dynamodb):
-    make(dynamodb, "Keyed")
+def test_the_job_of_a_recovery_point_is_gone_on_with_and_one_that_failed_says_why(place, aws, dynamodb):
+    make(place, "Vaulted", pitr=False)
+    point = point_of(place, "Vaulted")
+    dynamodb.delete_item(TableName="Vaulted", Key={"id": {"S": "0"}})
+    book = select.select(aws, "Vaulted", incident="vaulted")
+    restore.start(book, asked=Asked(backup=point, role=ROLE, kms_key=denying_key(place)))
+    failed = book.data["restore_job"]
+    with pytest.raises(AwsError, match=r"AWS Backup could not restore it: .*KMS key access denied"):
+        restore.wait(book)
+    restore.start(book, asked=Asked(backup=point, role=ROLE, kms_key="aws-owned"))
+    begun = book.data["restore_job"]
+    assert begun["id"] != failed["id"]
+    restore.start(book)
+    assert book.data["restore_job"] == begun
+    restore.wait(book)
+    assert book.data["restored_by"] == "incident"
+    assert compare.diff(book).changes.counts.removed == 1
+    other = select.select(aws, "Vaulted", incident="other")
+    with pytest.raises(BadInput, match="did not restore"):
+        restore.start(other, target=book.data["restored_table"], asked=Asked(backup=point, role=ROLE))
+
+
+def denying_key(place):
     kms = place.sandbox.client("kms")
-    off, denying = (kms.create_key()["KeyMetadata"]["KeyId"] for _ in range(2))
-    kms.disable_key(KeyId=off)
+    key = kms.create_key()["KeyMetadata"]["KeyId"]
     statement = {"Effect": "Deny", "Principal": "*", "Action": "kms:CreateGrant", "Resource": "*"}
-    policy = str({"Version": "2012-10-17", "Statement": [statement]}).replace("'", '"')
-    kms.put_key_policy(KeyId=denying, PolicyName="default", Policy=policy)
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    kms.put_key_policy(KeyId=key, PolicyName="default", Policy=policy)
+    return key
+
+
+def test_a_key_that_is_off_or_denies_is_explained(place, aws, dynamodb):
+    make(place, "Keyed")
+    kms = place.sandbox.client("kms")
+    off = kms.create_key()["KeyMetadata"]["KeyId"]
+    kms.disable_key(KeyId=off)
     book = select.select(aws, "Keyed", incident="keyed")
     pick.pick(book, "latest")
     with pytest.raises(BadInput, match="is Disabled"):
         restore.start(book, asked=Asked(kms_key=off))
     with pytest.raises(Exception, match="KMS key access denied") as caught:
-        restore.start(book, asked=Asked(kms_key=denying))
+        restore.start(book, asked=Asked(kms_key=denying_key(place)))
     assert "kms:CreateGrant" in caught.value.fix
     assert caught.value.request_id
 
 
 def test_into_another_region_a_customer_key_has_to_be_chosen_anew(place, aws, dynamodb):
     key = place.sandbox.client("kms").create_key()["KeyMetadata"]["Arn"]
-    make(dynamodb, "Sealed", SSESpecification={"Enabled": True, "SSEType": "KMS", "KMSMasterKeyId": key})
+    make(place, "Sealed", SSESpecification={"Enabled": True, "SSEType": "KMS", "KMSMasterKeyId": key})
     book = select.select(aws, "Sealed", incident="sealed")
     pick.pick(book, "latest")
     with pytest.raises(BadInput, match=f"of no use in {THERE}") as caught:
