@@ -97,18 +97,19 @@ def of_table(aws: Aws, table_arn: str) -> Found:
 
 def _found(aws: Aws, table_arns: Callable[[], list[str]]) -> Found:
     unseen: list[str] = []
-    listed = [*_listed(aws, "ALL"), *_permitted(lambda: _listed(aws, "AWS_BACKUP"), unseen)]
-    listed += _permitted(lambda: [point for arn in table_arns() for point in _points(aws, arn)], unseen)
+    listed = _permitted(lambda: [*_listed(aws, "ALL"), *_listed(aws, "AWS_BACKUP")], "DynamoDB's backups", unseen)
+    listed += _permitted(lambda: [one for arn in table_arns() for one in _points(aws, arn)], "AWS Backup", unseen)
     return Found(tuple(_sorted({one.arn: one for one in listed}.values())), tuple(dict.fromkeys(unseen)))
 
 
-def _permitted(read: Callable[[], list[Backup]], unseen: list[str]) -> list[Backup]:
+def _permitted(read: Callable[[], list[Backup]], what: str, unseen: list[str]) -> list[Backup]:
+    """Return what *read* returns; nothing where it is refused, which *unseen* says then."""
     try:
         return read()
     except AccessDenied as error:
-        unseen.append(f"AWS Backup was not looked at: {error.what}")
+        unseen.append(f"{what}: not looked at, {error.what}")
     except AwsError as error:
-        unseen.append(f"AWS Backup was not looked at: {error.code} at {error.operation}")
+        unseen.append(f"{what}: not looked at, {error.code} at {error.operation}")
     return []
 
 

@@ -109,12 +109,13 @@ def open_incident(aws: Aws, happened: str, table: str) -> View:
 
 
 def _check_deleted(aws: Aws, name: str) -> None:
-    known = sorted(backups.gone(aws))
+    known, unseen = sorted(backups.gone(aws)), " ".join(backups.everything(aws).unseen)
     if name not in known:
+        there_are = ", ".join(known) or "none"
         raise InputNeeded(
             "table",
             table=name,
-            fix=f"No backup of it. Deleted tables that can come back here: {', '.join(known) or 'none'}.",
+            fix=f"No backup of it. Deleted tables that can come back here: {there_are}. {unseen}".strip(),
         )
 
 

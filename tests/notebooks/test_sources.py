@@ -361,6 +361,13 @@ def test_aws_backup_that_may_not_be_looked_at_is_named_and_the_rest_is_offered(p
         place.sandbox.faults.clear()
     assert "on-demand backup" in str(shown)
     assert "may not do backup:ListRecoveryPointsByResource" in str(shown)
+    place.sandbox.faults.add(Fault("denied", operations=("ListBackups",)))
+    try:
+        assert "DynamoDB's backups: not looked at" in str(choose(book))
+        with pytest.raises(BadInput, match="may not do dynamodb:ListBackups"):
+            deleted.bring_back(aws, "Unknown", incident="unknown")
+    finally:
+        place.sandbox.faults.clear()
     assert shown.asked == Asked()
     shown.source.value = orders[0]
     shown.region.value = "nowhere"
