@@ -10,7 +10,7 @@ import json
 from typing import Any
 
 from moto.kms.exceptions import NotFoundException
-from moto.kms.models import Key, kms_backends
+from moto.kms.models import Key, KmsBackend, kms_backends
 
 from pitrkit.sandbox.wire import ServiceError, invalid
 
@@ -37,7 +37,7 @@ def _usable(wanted: str, account: str, region: str) -> Key:
     try:
         if wanted.startswith("arn:") and f":kms:{region}:" not in wanted:
             raise NotFoundException("")
-        key: Key = backend.describe_key(backend.any_id_to_key_id(wanted))
+        key: Key = backend.describe_key(_id(backend, wanted))
     except (NotFoundException, KeyError):
         raise invalid(f"KMS key not found error: {_KMS}.NotFoundException: Key '{wanted}' does not exist") from None
     if key.key_state != "Enabled":
@@ -49,6 +49,16 @@ def _usable(wanted: str, account: str, region: str) -> Key:
             "does not exist, does not exist in this region, or you are not allowed to access.",
         )
     return key
+
+
+def _id(backend: KmsBackend, wanted: str) -> str:
+    """Return the id of a key that is named by its id, its ARN, or an alias of either form."""
+    if "alias/" not in wanted:
+        return str(backend.any_id_to_key_id(wanted))
+    found = backend.get_key_id_from_alias(f"alias/{wanted.partition('alias/')[2]}")
+    if found is None:
+        raise NotFoundException("")
+    return str(found)
 
 
 def _denies(key: Key) -> bool:
