@@ -248,6 +248,7 @@ def _recover(command: argparse.ArgumentParser) -> None:
         "--restored-until", default="", metavar="TABLE", help="a copy from right after the damage, with --restored"
     )
     command.add_argument("--target", default="", metavar="TABLE", help="name of the table to restore into")
+    _of_a_copy(command)
     command.add_argument("--accept", default="", help="findings to accept by name: no-pitr")
     command.add_argument("--write-units", default="", metavar="N", help="pace in write units a second")
     command.add_argument(
@@ -300,6 +301,24 @@ def _drill(command: argparse.ArgumentParser) -> None:
         return headless.notebook(notebook, chosen, incident, _served(arguments), echo=sys.stdout)
 
     command.set_defaults(command=run)
+
+
+def _of_a_copy(command: argparse.ArgumentParser) -> None:
+    """Add what a copy is restored from, and what it is to be like."""
+    command.add_argument(
+        "--source-arn", default="", metavar="ARN", help="restore the past of this table instead, such as a replica"
+    )
+    command.add_argument(
+        "--backup", default="", metavar="ARN", help="restore this backup or recovery point, instead of --at"
+    )
+    command.add_argument("--backup-role", default="", metavar="ARN", help="role that AWS Backup restores under")
+    command.add_argument("--target-region", default="", metavar="REGION", help="restore the copy in this Region")
+    command.add_argument("--indexes", default="", metavar="NAMES", help="of the copy: none, all, or a,b; none else")
+    command.add_argument(
+        "--kms-key", default="", metavar="KEY", help="of the copy: aws-owned, aws-managed, or a key's ARN, id or alias"
+    )
+    command.add_argument("--billing", default="", choices=("on-demand", "provisioned"), help="mode of the copy")
+    command.add_argument("--throughput", default="", metavar="READ/WRITE", help="units of the copy, such as 100/50")
 
 
 def _audit(command: argparse.ArgumentParser) -> None:

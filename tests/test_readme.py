@@ -72,6 +72,7 @@ IAM_NAMES = {
     **dict.fromkeys(("s3:CreateMultipartUpload", "s3:UploadPart", "s3:CompleteMultipartUpload"), "s3:PutObject"),
 }
 FOR_THE_SERVICE = {
+    "iam:PassRole",  # what AWS Backup's StartRestoreJob asks for on its role
     *("dynamodb:Query", "dynamodb:BatchWriteItem"),  # what it asks for on a copy before it restores
     "s3:PutObjectAcl",  # what it does for an export
     *("s3:PutObjectRetention", "kms:GenerateDataKey", "kms:Decrypt"),  # what an upload asks for by its parameters
@@ -88,7 +89,7 @@ def test_its_permissions_are_those_of_the_operations_that_the_code_calls():
         actions = statement["Action"]
         granted |= {actions} if isinstance(actions, str) else set(actions)
     optional = part[part.index("Only if you need them") :]
-    named = set(re.findall(r"`((?:dynamodb|s3|cloudwatch|cloudtrail|sts|kms):\w+)`", optional))
+    named = set(re.findall(r"`((?:dynamodb|s3|cloudwatch|cloudtrail|sts|backup|kms|iam):\w+)`", optional))
     known = {action.split(":")[1]: action for action in called()}
     named |= {known.get(name, f"dynamodb:{name}") for name in re.findall(r"`([A-Z][a-z]+[A-Z]\w+)`", optional)}
     wanted = {IAM_NAMES.get(action, action) for action in called()}

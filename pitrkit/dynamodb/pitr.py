@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pitrkit.dynamodb import tables
+from pitrkit.dynamodb.overrides import Design, Options, difference, overrides
 from pitrkit.dynamodb.session import Aws
 from pitrkit.dynamodb.tables import Restored, Table, utc
 from pitrkit.errors import AwsError, BadInput, TableNotFound
@@ -61,6 +62,7 @@ class Restoration:
     Attributes:
         source: Table name, or backup ARN for a deleted table.
         adopted: Whether the target existed already and matches.
+        region: Where the target is; empty where that goes without saying.
     """
 
     source: str
@@ -68,6 +70,7 @@ class Restoration:
     restore_at: datetime
     adopted: bool
     started_at: datetime
+    region: str = ""
 
 
 def protection(aws: Aws, table: str) -> Protection:
@@ -165,8 +168,9 @@ def check_restorable(aws: Aws, table: str, at: datetime) -> Protection:
         raise BadInput(
             "point-in-time recovery is off, so there is no past to restore",
             table=table,
-            fix="If you hold a copy of it, or a backup to restore into one, compare with that: --restored TABLE "
-            "(parameter `restored`). 00_start_here turns PITR on for the future.",
+            fix="If there is a backup of it, restore that: --backup ARN (03_restore lists them). If you hold a copy, "
+            "compare with that: --restored TABLE (parameter `restored`). If a replica has PITR: --source-arn ARN. "
+            "00_start_here turns PITR on for the future.",
         )
     if not found.window.holds(at):
         earliest, latest = iso(found.window.earliest_at), iso(found.window.latest_at)
@@ -195,55 +199,81 @@ def copy_name(table: str, at: datetime) -> str:
     return f"{table[:230]}-pitr-{at.strftime('%Y%m%dT%H%M%SZ')}"
 
 
-def restore(aws: Aws, source: Table, target: str, at: datetime, *, indexes: bool = False) -> Restoration:
+def restore(aws: Aws, source: Table, target: str, at: datetime, *, options: Options | None = None) -> Restoration:
     """Start restoring *source* as it was at *at* into the new table *target*, or adopt the copy that is there.
 
-    An existing *target* is adopted only if it is a restore of the same source to the same second; whether it was
-    written to since, the service cannot say.
+    An existing *target* is adopted only if it is a restore of the same source to the same second, and is as *options*
+    ask; whether it was written to since, the service cannot say. A restore into another Region is asked of that Region,
+    and names its source by ARN.
 
     Args:
-        aws: Where.
+        aws: The account where the source is.
         source: The table whose past is wanted.
         target: Name of the new table.
         at: Whole second in UTC, inside the window.
-        indexes: Whether to restore secondary indexes too: slower and dearer, and a comparison needs none.
+        options: What the new table is to be like; None for one without indexes: slower and dearer with them, and a
+            comparison needs none.
 
     Raises:
-        BadInput: The time cannot be restored, or *target* exists and is something else.
+        BadInput: The time cannot be restored, an option cannot be had, or *target* exists and is something else.
     """
     check_name(target)
-    if (present := _adoptable(aws, target, source.arn, at)) is not None:
-        return Restoration(source.name, target, at, adopted=True, started_at=present.created_at)
+    wanted = options or Options(indexes="none")
+    there = aws.elsewhere(wanted.region)
+    design = Design.of_table(tables.description(aws, source.name))
+    overridden = overrides(there, design, wanted)
+    origin = Origin(source.arn, "", at)
+    if (present := adoptable(there, target, origin, design, wanted)) is not None:
+        return Restoration(source.name, target, at, True, present.created_at, there.region)
     check_restorable(aws, source.name, at)
-    overrides: dict[str, Any] = (
-        {} if indexes else {"GlobalSecondaryIndexOverride": [], "LocalSecondaryIndexOverride": []}
-    )
-    answer = aws.call(
+    named: dict[str, Any] = {"SourceTableName": source.name} if there is aws else {"SourceTableArn": source.arn}
+    answer = there.call(
         "dynamodb",
         "restore_table_to_point_in_time",
         table=source.name,
-        SourceTableName=source.name,
+        **named,
         TargetTableName=target,
         RestoreDateTime=at,
-        **overrides,
+        **overridden,
     )
     started_at = utc(answer["TableDescription"]["CreationDateTime"])
-    return Restoration(source.name, target, at, adopted=False, started_at=started_at)
+    return Restoration(source.name, target, at, False, started_at, there.region)
 
 
-def _adoptable(aws: Aws, target: str, source_arn: str, at: datetime) -> Table | None:
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a copy is to have been restored from: a second of a table, or a backup, whose moment it says itself."""
+
+    table_arn: str
+    backup_arn: str
+    at: datetime
+
+
+def adoptable(there: Aws, target: str, origin: Origin, design: Design, options: Options) -> Table | None:
+    """Return the table *target* if it is there and is the very restore that is wanted; None if there is none.
+
+    Raises:
+        BadInput: It is there and is something else.
+    """
     try:
-        present = tables.describe(aws, target)
+        described = tables.description(there, target)
     except TableNotFound:
         return None
+    present = tables.of(described, there.region)
     found = present.restored
-    if found is not None and (found.source_arn, found.backup_arn) == (source_arn, "") and _whole(found) == at:
-        return present
-    is_what = (
-        f"a restore of {found.backup_arn or found.source_arn} as of {iso(found.restore_at)}"
-        if found
-        else "not a restored copy"
+    same = found is not None and (
+        found.backup_arn == origin.backup_arn
+        if origin.backup_arn
+        else (found.source_arn, found.backup_arn, _whole(found)) == (origin.table_arn, "", origin.at)
     )
+    if same and not (other := difference(there, design, described, options)):
+        return present
+    if same:
+        is_what = f"the restore that is wanted, but {other}"
+    elif found:
+        is_what = f"a restore of {found.backup_arn or found.source_arn} as of {iso(found.restore_at)}"
+    else:
+        is_what = "not a restored copy"
     raise BadInput(
         f"the name {target} is taken: that table is {is_what}",
         table=target,
@@ -298,12 +328,15 @@ def wait(
         if table.status == "ACTIVE" and not in_progress:
             return table
         if table.status not in {"CREATING", "UPDATING", "ACTIVE"}:
+            key = table.status == "INACCESSIBLE_ENCRYPTION_CREDENTIALS"
             raise AwsError(
                 f"the restore ended with the table {table.status}",
                 code=table.status,
                 operation="RestoreTableToPointInTime",
                 table=target,
-                fix="Look at the table in the console; delete it and restore again.",
+                fix="Its KMS key cannot be used: enable it, or let it be used; then run this step again."
+                if key
+                else "Look at the table in the console; delete it and restore again.",
             )
         sleep(poll_seconds)
 

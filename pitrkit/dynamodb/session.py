@@ -71,6 +71,12 @@ _SIGN_IN = "Sign in again (for example `aws sso login`, or export fresh AWS_* va
 
 
 _LOOK_UP = "Look the code up in the service's API reference; the request id above is what AWS support asks for."
+_KEY_TROUBLE = re.compile(r"KMS key \w+.*error|kms\.model\.")
+_KEY_FIX = (
+    "The KMS key has to be there, in the Region of the table, and enabled; its policy or the caller's has to allow "
+    "kms:DescribeKey, kms:CreateGrant, kms:Encrypt, kms:Decrypt, kms:ReEncrypt* and kms:GenerateDataKey* "
+    "through DynamoDB."
+)
 _FIXES = {
     "TableAlreadyExistsException": "Run this step again: a matching copy is adopted; or choose another target name.",
     "TableInUseException": "Wait until the table is ACTIVE, then run this step again.",
@@ -143,12 +149,13 @@ class Aws:
 
     on_change: Callable[[Called], None] | None = None
 
-    def __init__(self, session: boto3.Session, *, endpoint_url: str = "") -> None:
+    def __init__(self, session: boto3.Session, *, endpoint_url: str = "", region: str = "") -> None:
         self._session = session
         self._clients: dict[tuple[str, bool], Any] = {}
         self._lock = Lock()
-        self.region: str = session.region_name
+        self.region: str = region or session.region_name
         self.read_only = False
+        self._elsewhere: dict[str, Aws] = {}
         configured = self._client("dynamodb", retry=True).meta.endpoint_url if not endpoint_url else ""
         self._override = endpoint_url
         self.endpoint_url = endpoint_url or ("" if _is_aws(configured) else configured)
@@ -184,6 +191,16 @@ class Aws:
             raise BadInput(
                 f"the endpoint is no URL: {error}", fix="Write AWS_ENDPOINT_URL with its scheme: http://127.0.0.1:8000."
             ) from error
+
+    def elsewhere(self, region: str) -> Aws:
+        """Return the same account, by the same credentials, in *region*; this very object where that is its own."""
+        if region in ("", self.region):
+            return self
+        if region not in self._elsewhere:
+            self._elsewhere[region] = Aws(self._session, endpoint_url=self._override, region=region)
+        there = self._elsewhere[region]
+        there.on_change, there.read_only = self.on_change, self.read_only
+        return there
 
     @cached_property
     def _caller(self) -> Caller:
@@ -268,7 +285,7 @@ class Aws:
             user_agent_extra=f"pitrkit/{__version__}",
         )
         url = getattr(self, "_override", "") or None
-        return self._session.client(service, config=config, endpoint_url=url)
+        return self._session.client(service, region_name=self.region, config=config, endpoint_url=url)
 
     def _translated(self, send: Callable[[], Any], service: str, operation: str, table: str) -> Any:
         api = _api(operation)
@@ -362,6 +379,8 @@ def refusal(error: ClientError, service: str, api: str, table: str) -> AwsError 
     if code in _BAD_CREDENTIALS:
         what = f"AWS does not accept the credentials ({code} at {service}:{api}): {message}"
         return NoCredentials(what, fix=f"{_SIGN_IN} If it says that the signature expired, set this machine's clock.")
+    if _KEY_TROUBLE.search(message):
+        return (AccessDenied if code in _DENIED else AwsError)(message, fix=_KEY_FIX, **known)
     if code in _DENIED:
         # The service names what it really missed, which may be another action than the one called.
         named = re.search(r"perform: ([a-z0-9-]+:[A-Za-z*]+)", message)

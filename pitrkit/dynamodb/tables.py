@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from pitrkit.dynamodb import encryption
 from pitrkit.dynamodb.session import Aws
 from pitrkit.errors import AccessDenied
 
@@ -93,6 +94,8 @@ class Table:
         size_bytes: Stored bytes, refreshed as rarely.
         stream_arn: ARN of the enabled stream, empty when there is none.
         replicas: Regions of a global table's other replicas.
+        kms_key: ARN of the key it is encrypted with; empty for the one that DynamoDB owns.
+        units: Read and write units: capacity of a provisioned table, the most of an on-demand one; 0 for none.
     """
 
     name: str
@@ -109,6 +112,8 @@ class Table:
     replicas: tuple[str, ...]
     created_at: datetime
     restored: Restored | None
+    kms_key: str = ""
+    units: tuple[int, int] = (0, 0)
 
 
 def describe(aws: Aws, name: str) -> Table:
@@ -117,7 +122,17 @@ def describe(aws: Aws, name: str) -> Table:
     Raises:
         TableNotFound: There is none of that name here.
     """
-    return _table(aws.call("dynamodb", "describe_table", TableName=name)["Table"], aws.region)
+    return of(description(aws, name), aws.region)
+
+
+def description(aws: Aws, name: str) -> dict[str, Any]:
+    """Return the table *name* in DescribeTable's own words.
+
+    Raises:
+        TableNotFound: There is none of that name here.
+    """
+    found: dict[str, Any] = aws.call("dynamodb", "describe_table", TableName=name)["Table"]
+    return found
 
 
 def create_like(aws: Aws, source: str, name: str) -> Table:
@@ -128,7 +143,7 @@ def create_like(aws: Aws, source: str, name: str) -> Table:
     Raises:
         AwsError: `ResourceInUseException`: the name is taken.
     """
-    said = aws.call("dynamodb", "describe_table", TableName=source)["Table"]
+    said = description(aws, source)
     key = [attribute["AttributeName"] for attribute in said["KeySchema"]]
     sse = said.get("SSEDescription") or {}
     encryption: dict[str, Any] = (
@@ -145,7 +160,7 @@ def create_like(aws: Aws, source: str, name: str) -> Table:
         BillingMode="PAY_PER_REQUEST",
         **encryption,
     )
-    return _table(answer["TableDescription"], aws.region)
+    return of(answer["TableDescription"], aws.region)
 
 
 def names(aws: Aws) -> list[str]:
@@ -169,7 +184,8 @@ def tags(aws: Aws, table: Table) -> dict[str, str] | None:
         return None
 
 
-def _table(answer: dict[str, Any], region: str) -> Table:
+def of(answer: dict[str, Any], region: str) -> Table:
+    """Return the table in DescribeTable's answer."""
     types = {attr["AttributeName"]: attr["AttributeType"] for attr in answer["AttributeDefinitions"]}
     stream_on = answer.get("StreamSpecification", {}).get("StreamEnabled", False)
     return Table(
@@ -193,7 +209,16 @@ def _table(answer: dict[str, Any], region: str) -> Table:
         ),
         created_at=utc(answer["CreationDateTime"]),
         restored=_restored(answer.get("RestoreSummary")),
+        kms_key=encryption.key_of(answer),
+        units=_units(answer),
     )
+
+
+def _units(answer: dict[str, Any]) -> tuple[int, int]:
+    if limits := answer.get("OnDemandThroughput"):
+        return max(0, limits.get("MaxReadRequestUnits", 0)), max(0, limits.get("MaxWriteRequestUnits", 0))
+    capacity = answer.get("ProvisionedThroughput") or {}
+    return capacity.get("ReadCapacityUnits", 0), capacity.get("WriteCapacityUnits", 0)
 
 
 _INDEXES: tuple[tuple[Literal["global", "local"], str], ...] = (

@@ -109,12 +109,13 @@ def open_incident(aws: Aws, happened: str, table: str) -> View:
 
 
 def _check_deleted(aws: Aws, name: str) -> None:
-    known = sorted({backup.table for backup in backups.deleted_tables(aws)})
+    known, unseen = sorted(backups.gone(aws)), " ".join(backups.everything(aws).unseen)
     if name not in known:
+        there_are = ", ".join(known) or "none"
         raise InputNeeded(
             "table",
             table=name,
-            fix=f"No system backup of it. Deleted tables that can come back here: {', '.join(known) or 'none'}.",
+            fix=f"No backup of it. Deleted tables that can come back here: {there_are}. {unseen}".strip(),
         )
 
 
@@ -191,8 +192,7 @@ class Beginning(Control):
 
 
 def _deleted(aws: Aws) -> list[str]:
-    found = select.permitted(lambda: backups.deleted_tables(aws))
-    return sorted({backup.table for backup in found or ()})
+    return sorted(select.permitted(lambda: backups.gone(aws)) or ())
 
 
 def _card() -> View:

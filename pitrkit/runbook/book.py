@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from pitrkit.dynamodb import tables
+from pitrkit.dynamodb import arns, tables
 from pitrkit.dynamodb.pitr import iso
 from pitrkit.dynamodb.session import Aws, Caller
 from pitrkit.dynamodb.tables import Table
@@ -24,6 +24,7 @@ from pitrkit.runbook import account_log, circumstances, masks, record, runs, vie
 from pitrkit.runbook.blocks import Link
 from pitrkit.runbook.incident import DRY_RUN_VARIABLE, STATE, Incident, Into, checked_id, now, root_folder
 from pitrkit.runbook.place import Place
+from pitrkit.runbook.sides import Side
 from pitrkit.runbook.standing import standing
 from pitrkit.runbook.summary import CALL
 from pitrkit.runbook.view import Shows
@@ -144,6 +145,22 @@ class Book(Shows):
                 fix="Open an incident of your own with 01_select_table.",
             )
         return self.table()
+
+    def source(self) -> tuple[Aws, Table]:
+        """Return the table whose past is restored, and the account in its Region: the damaged one unless told.
+
+        Raises:
+            InputNeeded: No table was selected yet.
+        """
+        if not self.data.get("source_arn"):
+            return self.aws, self.table()
+        named = arns.table_arn(str(self.data["source_arn"]))
+        there = self.aws.elsewhere(named.region)
+        return there, tables.describe(there, named.table)
+
+    def aws_of(self, side: Side) -> Aws:
+        """Return the account in the Region of one side's copy."""
+        return self.aws.elsewhere(str(self.data.get(side.region) or ""))
 
     def known(self, name: str, *, step: str) -> Any:
         """Return what an earlier step left in the incident.

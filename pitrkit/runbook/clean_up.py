@@ -69,10 +69,11 @@ class Removal(Shows):
 
     def _delete(self) -> None:
         for side, copy in self.copies.items():
-            if tables.describe(self.book.aws, copy.name).id != copy.id:
+            there = self.book.aws_of(side)
+            if tables.describe(there, copy.name).id != copy.id:
                 raise BadInput("this is another table of the same name now", table=copy.name, fix="Look at it first.")
             self.book.note("delete_requested", table=copy.name, table_id=copy.id)
-            self.book.aws.call("dynamodb", "delete_table", TableName=copy.name)
+            there.call("dynamodb", "delete_table", TableName=copy.name)
             self.book.done("clean_up", "copy_deleted", **{side.by: "deleted"})
 
 
@@ -109,13 +110,21 @@ def _ours(book: Book, side: Side) -> Table | str:
         }
         return why.get(by, "This incident has restored nothing.")
     try:
-        copy = tables.describe(book.aws, name)
+        copy = tables.describe(book.aws_of(side), name)
     except TableNotFound:
         return f"{name} is gone already."
     if copy.status == "CREATING":
         return f"{name} is still being made: it can be deleted once it is ACTIVE."
-    restored_here = copy.restored is not None and copy.restored.source_arn == data["table_arn"]
-    made_here = copy.restored is None if side is SCRATCH else restored_here
-    if name == data["table"] or copy.id != data.get(side.table_id) or not made_here:
+    made_here = (
+        copy.restored is None if side is SCRATCH else _made_here(copy, data.get(side.source) or data["table_arn"])
+    )
+    if copy.arn == data["table_arn"] or copy.id != data.get(side.table_id) or not made_here:
         return f"{name} is not known to be the copy that this incident made; 03_restore looks at it again."
     return copy
+
+
+def _made_here(copy: Table, source: str) -> bool:
+    """Return whether a copy says that it was restored from *source*; AWS Backup's copies need not say so."""
+    if copy.restored is None:
+        return False
+    return ":recovery-point:" in source or source in (copy.restored.source_arn, copy.restored.backup_arn)

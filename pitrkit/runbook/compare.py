@@ -9,6 +9,7 @@ import pandas as pd
 
 from pitrkit.dynamodb import tables
 from pitrkit.dynamodb.pitr import iso
+from pitrkit.dynamodb.session import Aws
 from pitrkit.dynamodb.tables import Table
 from pitrkit.recovery import changes, export_snapshot, frames, snapshot
 from pitrkit.recovery.changes import ChangeSet
@@ -118,12 +119,13 @@ def _past(book: Book, side: Side, original: Table, how: _How) -> tuple[Snapshot,
     """Return one side of the past, and the second it shows."""
     if book.data.get(side.by) == "exported":
         return _exported(book, side, original), str(book.data[side.at])
-    copy = tables.describe(book.aws, book.known(side.table, step="03_restore"))
+    there = book.aws_of(side)
+    copy = tables.describe(there, book.known(side.table, step="03_restore"))
     check_copy(copy, original)
     # Named by the table's id: another table that took the copy's name is read anew. One that was never a restore may
     # be written to by others, so it is read anew each time.
     name = snapshot_name(side, copy.id)
-    taken = _snapshot(book, copy, name, how, keep=copy.restored is not None)
+    taken = _snapshot(book, copy, name, how, keep=copy.restored is not None, there=there)
     return taken, str(book.data.get(side.at) or iso(taken.started_at))
 
 
@@ -156,13 +158,15 @@ def _present(book: Book, original: Table, name: str, how: _How) -> tuple[Snapsho
     return taken, iso(taken.started_at)
 
 
-def _snapshot(book: Book, table: Table, name: str, how: _How, *, keep: bool = False) -> Snapshot:
+def _snapshot(
+    book: Book, table: Table, name: str, how: _How, *, keep: bool = False, there: Aws | None = None
+) -> Snapshot:
     folder = book.incident.path("snapshots", name)
     if keep and (folder / "snapshot.json").exists():
         return Snapshot.open(folder)
     with Progress(f"Reading {table.name}", total=table.item_count or None) as progress:
         taken = snapshot.take(
-            book.aws,
+            there or book.aws,
             table,
             folder,
             segments=how.segments,

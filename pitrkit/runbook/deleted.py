@@ -1,119 +1,265 @@
-"""11: the table itself is gone: find its system backup and restore it."""
+"""11: the table itself is gone: find a backup of it, restore it, and set again what the backup still knows."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from pitrkit.dynamodb import backups
-from pitrkit.dynamodb.backups import SystemBackup
+from pitrkit.dynamodb import arns, backups, kept, pitr, recovery_points, tables
+from pitrkit.dynamodb.backups import Backup, Found
+from pitrkit.dynamodb.kept import Kept
+from pitrkit.dynamodb.overrides import Design, Options, overrides
 from pitrkit.dynamodb.pitr import Restoration, check_name, iso
 from pitrkit.dynamodb.session import Aws
-from pitrkit.errors import BadInput, InputNeeded
-from pitrkit.runbook import restore, views
+from pitrkit.errors import BadInput, InputNeeded, TableNotFound
+from pitrkit.runbook import failures, returning, views
 from pitrkit.runbook.book import Book
 from pitrkit.runbook.gate import Intent
 from pitrkit.runbook.passage import Passage, pass_gate
 from pitrkit.runbook.progress import Progress
+from pitrkit.runbook.restoring import poll_seconds
+from pitrkit.runbook.sides import THEN
+from pitrkit.runbook.sources import Asked, SourceChoice
+from pitrkit.runbook.values import things
 from pitrkit.runbook.view import Shows
 from pitrkit.runbook.views import View
 from pitrkit.runbook.widgets import ApproveBox, Choice
 
 
 def found(aws: Aws) -> View:
-    """Return the deleted tables that can still be brought back."""
-    return views.backups_list(backups.deleted_tables(aws))
+    """Return the deleted tables that can still be brought back, and what from."""
+    return views.backups_list(backups.everything(aws), tables.names(aws))
 
 
 def choose(aws: Aws, table: str = "") -> Choice:
-    """Return a widget over the system backups, newest first; *table* is the one that is given already."""
-    return Choice(
-        "deleted table",
-        [
-            (f"{one.table}  (deleted {iso(one.created_at)}, {one.size_bytes:,} bytes)", one.table)
-            for one in backups.deleted_tables(aws)
-        ],
-        value=table,
-    )
+    """Return a widget over the tables that are gone, the last backed up first; *table* is given already."""
+    known = backups.everything(aws)
+    options = [(f"{name}  ({things(len(known.of_table(name).backups), 'source')})", name) for name in backups.gone(aws)]
+    return Choice("deleted table", options, value=table)
+
+
+def sources(aws: Aws, table: str, **asked: str) -> SourceChoice:
+    """Return a control over what the deleted *table* can come back from, and what it is to be like.
+
+    Args:
+        aws: Where.
+        table: Name of the deleted table; blank shows nothing to choose.
+        asked: The fields of `Asked`, as parameters say them.
+
+    Raises:
+        BadInput: A parameter cannot be read.
+    """
+    wanted = Asked(**asked).check()
+    known = _of(aws, table) if table else Found(())
+    return SourceChoice(known, wanted, pitr="", indexes=[], default="all")
 
 
 @dataclass
 class Return(Shows):
-    """A deleted table on its way back."""
+    """A deleted table on its way back.
+
+    Attributes:
+        details: DescribeBackup's answer; empty for a recovery point of AWS Backup.
+        settings: What is set again afterwards.
+    """
 
     book: Book
-    backup: SystemBackup
+    backup: Backup
     target: str
+    asked: Asked
+    options: Options
+    details: Mapping[str, Any]
+    settings: tuple[Kept, ...]
+    named: str
     intent: Intent
     passage: Passage
 
     def view(self) -> View:
-        """Return the backup, what it holds and which settings it still knows."""
-        return views.backup_card(self.backup, backups.details(self.book.aws, self.backup), self.target)
+        """Return the backup, what it holds, and which settings it still knows."""
+        return views.backup_card(self.backup, self.details, self.target, self.settings, self.asked.to_dict())
 
     def approve(self) -> ApproveBox:
         """Return a widget that approves the restore when the new table's name is typed."""
         return self.passage.widget({"action": self.intent.action})
 
     def gate(self, approve: str) -> View:
-        """Open the gate for this restore, or raise with the one command that opens it."""
-        command = self.book.command("11_deleted_table", self.intent.digest, table=self.backup.table, target=self.target)
+        """Open the gate for this restore and these settings, or raise with the one command that opens it."""
+        given = {"backup": self.backup.arn, "settings": self.named, **self.asked.to_dict()}
+        command = self.book.command(
+            "11_deleted_table", self.intent.digest, table=self.backup.table, target=self.target, **given
+        )
         return pass_gate(self.book, self.passage, self.intent.action, approve, command)
 
     def restore(self) -> View:
         """Start the restore and wait for the table. Safe to interrupt and to run again."""
         self.passage.require()
-        self.book.note("restore_requested", source=self.backup.arn, target=self.target)
-        restoration = backups.restore_backup(self.book.aws, self.backup, self.target)
-        with Progress(f"Restoring {self.target}", unit="seconds") as progress:
-            table = restore.await_active(self.book, self.target, progress)
+        self.book.note("restore_requested", source=self.backup.arn, target=self.target, options=self.options.to_dict())
+        with failures.meaning("A restore makes a new table; nothing else was touched."):
+            restoration = returning.restored(
+                self.book, self.backup, self.target, self.asked.role, self.options, tags=True
+            )
+            with Progress(f"Restoring {self.target}", unit="seconds") as progress:
+                shown = lambda status, seconds: progress(int(seconds), None, status)  # noqa: E731
+                returning.await_job(self.book, self.target, shown)
+                table = pitr.wait(self.there, self.target, poll_seconds=poll_seconds(self.book), on_progress=shown)
+        elsewhere = self.there.region if self.there is not self.book.aws else None
         self.book.done(
             "restore",
             "restore_finished",
-            restored_table=self.target,
-            restored_table_id=table.id,
-            restore_at=iso(self.backup.created_at),
-            restored_by="returned",
+            **{
+                THEN.table: self.target,
+                THEN.table_id: table.id,
+                THEN.at: iso(self.backup.created_at),
+                THEN.by: "returned",
+                THEN.region: elsewhere,
+                THEN.source: self.backup.arn,
+            },
         )
-        shown = Restoration(
-            self.backup.table, self.target, self.backup.created_at, restoration.adopted, table.created_at
+        card = Restoration(
+            self.backup.table,
+            self.target,
+            self.backup.created_at,
+            restoration.adopted,
+            table.created_at,
+            elsewhere or "",
         )
-        return views.restoration_card((shown, table))
+        return views.restoration_card((card, table))
+
+    def reapply(self) -> View:
+        """Set again what the backup still knows, each recorded, and read each back. Safe to run again.
+
+        Raises:
+            AwsError: One was refused; those before it are set.
+        """
+        self.passage.require()
+        table = tables.describe(self.there, self.target)
+        if table.id != self.book.data.get(THEN.table_id):
+            raise BadInput(
+                "this is not the table that was restored here", table=self.target, fix="Run the cell above first."
+            )
+        done: dict[str, str] = {}
+        with failures.meaning("The table is back with its items; the settings not named as set are still off."):
+            for setting in self.settings:
+                self.book.note("setting_requested", table=self.target, setting=setting.name, value=setting.value)
+                done[setting.name] = kept.reapply(
+                    self.there, self.target, setting, poll_seconds=poll_seconds(self.book)
+                )
+                self.book.note("setting_set", table=self.target, setting=setting.name, request_id=done[setting.name])
+        rows = [(one, not done[one.name], kept.is_set(self.there, self.target, one)) for one in self.settings]
+        self.book.keep("settings_reapplied", settings={one.name: now for one, _, now in rows})
+        return views.reapplied_card(self.target, rows)
+
+    @property
+    def there(self) -> Aws:
+        """The account in the Region that the table comes back in."""
+        return self.book.aws.elsewhere(self.options.region)
 
 
-def bring_back(aws: Aws, table: str, *, target: str = "", incident: str = "") -> Return:
-    """Prepare the restore of the deleted *table* from its latest system backup.
+def bring_back(
+    aws: Aws,
+    table: str,
+    *,
+    target: str = "",
+    incident: str = "",
+    settings: str = "",
+    asked: Asked | SourceChoice | None = None,
+) -> Return:
+    """Prepare the return of the deleted *table*.
 
     Args:
         aws: Where.
         table: Name of the deleted table.
         target: Name to restore under; the old name when blank.
         incident: Name of the incident; a new one is made up when blank.
+        settings: What to set again, see `kept.chosen`.
+        asked: What to restore, the latest system backup or else the latest there is where blank, and what the table is
+            to be like: as it was, where blank.
 
     Raises:
         InputNeeded: *table* is blank.
-        BadInput: There is no system backup of it.
+        BadInput: There is no backup of it, an option cannot be had, or the name is taken.
     """
     if not table:
-        names = ", ".join(sorted({backup.table for backup in backups.deleted_tables(aws)})) or "none"
+        known = backups.everything(aws)
+        names = ", ".join(dict.fromkeys(one.table for one in known.backups)) or "none"
         raise InputNeeded(
-            "table", fix=f"Choose one, or give it as the parameter `table`. Deleted tables here: {names}."
+            "table", fix=f"Choose one, or give it as the parameter `table`. Tables with backups here: {names}."
         )
-    known = backups.deleted_tables(aws)
-    of_table = [backup for backup in known if backup.table == table]
-    if not of_table:
-        names = ", ".join(sorted({backup.table for backup in known}))
-        raise BadInput(
-            "no system backup of this table",
-            table=table,
-            fix=f"Deleted tables that can come back: {names}."
-            if names
-            else "Only tables that had PITR when they were deleted, at most 35 days ago, leave one.",
-        )
-    backup = of_table[0]
+    given = asked.asked if isinstance(asked, SourceChoice) else (asked or Asked()).check()
+    backup = _chosen(aws, table, given.backup)
     name = check_name(target or table)
+    home = arns.backup_arn(backup.arn).region
+    options = given.options()
+    there = aws.elsewhere(options.region or (home if backup.managed else aws.region))
+    options = given.options() if options.region else Options(**{**options.to_dict(), "region": there.region})
+    details: dict[str, Any] = {}
+    if backup.managed:
+        recovery_points.check(backup.arn, options, given.role)
+    else:
+        details = backups.details(aws.elsewhere(home), backup.arn)
+        overrides(there, Design.of_backup(details), options)  # refused before the gate, not after it
+    wished = kept.chosen(kept.of_backup(details, backup.kind), settings)
     book = Book.begin(incident, table=table, aws=aws)
+    _check_free(book, there, name, backup)
     book.keep("backup_chosen", backup=backup.arn, table_arn=backup.table_arn)
     caller = aws.caller()
-    details = {"account": caller.account, "region": caller.region, "backup": backup.arn}
-    intent = Intent("restore deleted table", name, details)
-    return Return(book, backup, name, intent, Passage(intent, name))
+    decided = {
+        "account": caller.account,
+        "region": there.region,
+        "backup": backup.arn,
+        "options": options.to_dict(),
+        "role": given.role,
+        "settings": [str(one) for one in wished],
+    }
+    intent = Intent("restore deleted table", name, decided)
+    return Return(book, backup, name, given, options, details, wished, settings, intent, Passage(intent, name))
+
+
+def _of(aws: Aws, table: str) -> Found:
+    """Return the backups of *table*; the ARN that AWS Backup is asked by is as it would be here."""
+    known = backups.everything(aws).of_table(table)
+    return Found(tuple(sorted(known.backups, key=lambda one: one.kind != "SYSTEM")), known.unseen)
+
+
+def _chosen(aws: Aws, table: str, arn: str) -> Backup:
+    if arn:
+        named = backups.find(aws, arn)
+        if named.table != table:
+            raise BadInput(f"that is a backup of {named.table}", table=table, fix="Give a backup of this table.")
+        return named
+    known = _of(aws, table)
+    if known.backups:
+        return known.backups[0]
+    others = ", ".join(dict.fromkeys(one.table for one in backups.everything(aws).backups))
+    seen = " ".join(known.unseen)
+    raise BadInput(
+        "no backup of this table" + (f". {seen}" if seen else ""),
+        table=table,
+        fix=f"Tables that can come back: {others}."
+        if others
+        else "Only tables that had PITR when they were deleted, at most 35 days ago, leave a system backup, and nobody "
+        "made another one; check the account and region.",
+    )
+
+
+def _check_free(book: Book, there: Aws, name: str, backup: Backup) -> None:
+    """Refuse a name that something else has: the table may have been made anew since it was deleted.
+
+    Raises:
+        BadInput: It is taken by a table that is no restore of this backup.
+    """
+    try:
+        present = tables.describe(there, name)
+    except TableNotFound:
+        return
+    job = book.data.get(returning.JOB) or {}
+    mine = present.restored is not None and present.restored.backup_arn == backup.arn
+    if mine or (backup.managed and job.get("table") == name):
+        return
+    raise BadInput(
+        f"there is a table {name} (again), and it is no restore of this backup",
+        table=name,
+        fix="Choose another target name; or put the deleted items back into the table that is there: "
+        f"pitrkit recover {backup.table} --backup {backup.arn}",
+    )

@@ -83,7 +83,8 @@ def incident_strip(sign: Place, data: Mapping[str, Any], stands: Standing, links
     if data.get("damage_until"):
         rows.append(("damage until", _utc_text(data["damage_until"])))
     if data.get("restored_table"):
-        rows.append(("copy", str(data["restored_table"])))
+        where = f" in {data['restored_region']}" if data.get("restored_region") else ""
+        rows.append(("copy", f"{data['restored_table']}{where}"))
     if data.get("happened"):
         rows.insert(2, ("what happened", _HAPPENED.get(str(data["happened"]), str(data["happened"]))))
     rows.append(("stands", Tag(stands.words, stands.tone)))

@@ -19,7 +19,7 @@ from pitrkit.runbook import given, log_views
 from pitrkit.runbook.book import Book
 from pitrkit.runbook.incident import now
 from pitrkit.runbook.progress import Progress
-from pitrkit.runbook.restore import poll_seconds
+from pitrkit.runbook.restoring import poll_seconds
 from pitrkit.runbook.sides import sides
 from pitrkit.runbook.views import View
 
@@ -107,8 +107,9 @@ def _by_copies(book: Book, key: Key) -> Iterator[Teller]:
     for side in sides(book.data):
         name, at = book.data.get(side.table), book.data.get(side.at)
         if name and at and book.data.get(side.by) != "deleted":
-            copy = tables.describe(book.aws, name)
-            image = current_items(book.aws, name, [key], copy.key_schema).get(key)
+            there = book.aws_of(side)
+            copy = tables.describe(there, name)
+            image = current_items(there, name, [key], copy.key_schema).get(key)
             yield item_history.by_copy(datetime.fromisoformat(at), image, source=f"the copy {name}")
 
 

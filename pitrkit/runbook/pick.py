@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from pitrkit.dynamodb import pitr
 from pitrkit.dynamodb.pitr import Protection, iso
+from pitrkit.dynamodb.session import Aws
 from pitrkit.errors import BadInput, InputNeeded, RecordAltered
 from pitrkit.recovery.scope import Scope
 from pitrkit.runbook import life, log_views, reading, views
@@ -42,7 +43,7 @@ class Window(Shows):
         if self.book.data.get("restored_by") == "given":
             return NothingToPick(self.book)
         if self.protection.window is None:
-            pitr.check_restorable(self.book.aws, self.protection.table, now())
+            pitr.check_restorable(_source(self.book)[0], self.protection.table, now())
         assert self.protection.window is not None
         return TimelinePicker(self.life, self.protection.window, value=at or self.book.data.get("restore_at") or "")
 
@@ -81,7 +82,8 @@ def window(book: Book, *, hours: float = HOURS, at: str = "") -> Window:
     if not 0 < hours <= MOST_HOURS:
         raise BadInput(f"hours={hours:g} cannot be looked back", fix=f"hours is a number up to {MOST_HOURS:g}.")
     table = book.known("table", step="01_select_table")
-    found = pitr.protection(book.aws, table)
+    there, source = _source(book)
+    found = pitr.protection(there, source)
     end_at = now()
     start_at = end_at - timedelta(hours=hours)
     if asked_at := _asked(at or str(book.data.get("restore_at") or ""), found):
@@ -182,7 +184,8 @@ def pick(book: Book, at: str, *, damage_until: str = "") -> View:
             fix=f"{_candidates(known)}Give `at` (recover: --at), or choose a time above by hand: {_FORMS}",
         )
     table = book.known("table", step="01_select_table")
-    protection = pitr.protection(book.aws, table)
+    there, source = _source(book)
+    protection = pitr.protection(there, source)
     second = pitr.parse_time(at, now=now(), window=protection.window)
     if not damage_until and data.get(THEN.at) == iso(second):
         damage_until = str(data.get(UNTIL.at) or "")
@@ -202,11 +205,19 @@ def pick(book: Book, at: str, *, damage_until: str = "") -> View:
                 fix=f"Go on with that copy, or begin another incident for {wanted or 'this'} with 01_select_table.",
             )
     for one in filter(None, (second, until)):
-        pitr.check_restorable(book.aws, table, one)
+        pitr.check_restorable(there, source, one)
     changed = {} if data.get(UNTIL.at) in (None, iso(until) if until else None) else dict.fromkeys(OF_A_COMPARISON)
     picked = {THEN.at: iso(second), UNTIL.at: iso(until) if until else None}
     book.done("pick", "timestamp_picked", **picked, **changed)
     return views.picked_time(second, protection, known, until=until)
+
+
+def _source(book: Book) -> tuple[Aws, str]:
+    """Return the name of the table whose past is restored, and the account in its Region."""
+    if not book.data.get("source_arn"):
+        return book.aws, str(book.known("table", step="01_select_table"))
+    there, source = book.source()
+    return there, source.name
 
 
 _FORMS = "ISO 8601 with Z, 'latest', or '90m' for ago."

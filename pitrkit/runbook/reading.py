@@ -15,10 +15,11 @@ from pitrkit.recovery.export_log import Window
 from pitrkit.recovery.locate import Located, locate
 from pitrkit.recovery.log import ChangeLog
 from pitrkit.recovery.scope import Scope
-from pitrkit.runbook import masks, restore
+from pitrkit.runbook import masks
 from pitrkit.runbook.book import Book, flag
 from pitrkit.runbook.incident import now
 from pitrkit.runbook.progress import Progress
+from pitrkit.runbook.restoring import poll_seconds
 
 SOURCES = ("stream", "export")
 
@@ -130,7 +131,7 @@ def _from_exports(book: Book, folder: Path, wanted: Asked, bucket: str, prefix: 
         done = export_log.wait(
             book.aws,
             started,
-            poll_seconds=restore.poll_seconds(book),
+            poll_seconds=poll_seconds(book),
             on_progress=lambda export, waiting: progress(
                 int(waiting.seconds), waiting.expected_seconds, f"{export}: {waiting.status}"
             ),

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
+from pitrkit.dynamodb.arns import is_arn, table_arn
 from pitrkit.dynamodb.pitr import iso, parse_time
 from pitrkit.errors import BadInput, Exit
 from pitrkit.recovery.policy import LEFT_UNDECIDED
@@ -21,6 +22,7 @@ from pitrkit.runbook.front import shown
 from pitrkit.runbook.incident import Incident, now, root_folder
 from pitrkit.runbook.request import TIMES, Request, asked_text
 from pitrkit.runbook.scoping import nothing_in_scope
+from pitrkit.runbook.sides import THEN, UNTIL, Side
 from pitrkit.runbook.verdict import reach
 from pitrkit.runbook.watch import Watch
 
@@ -70,7 +72,9 @@ def recover(
     at_gate = bool(request.approve and state.get("plan"))
     if at_gate and resumed is not None:
         _refuse_another(request, resumed)
-    route = WITHOUT_RESTORE if request.without_restore(state) else ROUTE
+    route: tuple[str, ...] = WITHOUT_RESTORE if request.without_restore(state) else ROUTE
+    if request.backup or (state.get("restore_options") or {}).get("backup"):
+        route = tuple(step for step in route if step != "02_pick_timestamp")  # the backup says which moment it shows
     steps = route[next(place for place, step in enumerate(route) if step in _GATES) :] if at_gate else route
     for step in steps:
         found = _existing(incident, root)
@@ -145,7 +149,7 @@ def _existing(incident: str, root: Path | None) -> Incident | None:
 def _parameters(step: str, request: Request, incident: Incident | None) -> dict[str, str]:
     match step:
         case "01_select_table":
-            return request.parameters("table", "restored", "restored_until")
+            return request.parameters("table", "restored", "restored_until", "source_arn")
         case "02_pick_timestamp":
             return {name: at for name in TIMES if (at := _at(request, incident, name))}
         case "10_rollback_without_restore":
@@ -156,7 +160,8 @@ def _parameters(step: str, request: Request, incident: Incident | None) -> dict[
                 **request.parameters("bucket", "prefix", "kinds", "keys", "where", *_OF_A_PLAN),
             }
         case "03_restore":
-            return request.parameters("target", "how", *(("bucket", "prefix") if request.how == "export" else ()))
+            exported = request.parameters("bucket", "prefix") if request.how == "export" else {}
+            return request.parameters("target", "how") | exported | request.asked().to_dict()
         case "04_diff":
             return request.parameters("kinds", "keys", "where", "read_units")
         case "05_copy_back":
@@ -189,14 +194,17 @@ def _refuse_another(request: Request, incident: Incident) -> None:
     state = incident.data
     scope = state.get("scope") or {}
     table = state.get("restored_table")
-    settled = {"target": table, "restored": table}
-    settled["restored_until"] = state.get("until_table")
+    settled = {"target": table, "source_arn": state.get("source_arn")}
+    settled["restored"] = _as_given(state, THEN, request.restored)
+    settled["restored_until"] = _as_given(state, UNTIL, request.restored_until)
     other = [name for name, value in settled.items() if (asked := getattr(request, name)) and asked != value]
     if request.where and masks.use(incident.id).where(request.where) != request.where:
         other += ["where"] if given.meant(incident, scope).where != request.where else []
     elif request.where and request.where != scope.get("where", ""):
         other.append("where")
     other += [name for name in ("kinds", "keys") if getattr(request, name) and not scope.get(name)]
+    made = state.get("restore_options") or {}
+    other += [name for name, value in request.asked().to_dict().items() if value != made.get(name)]
     for name in TIMES:
         asked = getattr(request, name)
         again = asked and asked_text(asked) == asked_text(state.get(f"{name}_asked", ""))
@@ -209,6 +217,15 @@ def _refuse_another(request: Request, incident: Incident) -> None:
             table=request.table,
             fix="To write that plan, leave these out. To make another one, leave out --approve.",
         )
+
+
+def _as_given(state: Mapping[str, Any], side: Side, asked: str) -> object:
+    """Return the copy of a side as it was asked for, by name or by ARN; its name if it is not the one asked for."""
+    if not is_arn(asked):
+        return state.get(side.table)
+    region = state.get(side.region) or state.get("region")
+    arn = table_arn(asked)
+    return asked if (arn.region, arn.table) == (region, state.get(side.table)) else state.get(side.table)
 
 
 def approve_command(request: Request, incident: str, found: Incident | None) -> str:

@@ -266,6 +266,8 @@ def _facts(state: dict[str, Any]) -> list[tuple[str, str]]:
         ("Damage", " to ".join(_utc(at) for at in (state.get("window") or {}).values())),
         ("Damage until", _utc(state.get("damage_until"))),
         ("Told by", (state.get("log") or {}).get("source")),
+        ("Restored from", state.get("restored_source")),
+        ("Restored in", state.get("restored_region")),
         ("Copy of the past", copy_words),
         ("Approved", given),
         ("Approved by", f"{approval['by']}{user}" if approval.get("by") else ""),

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pitrkit.dynamodb import arns
 from pitrkit.dynamodb.pitr import parse_time
 from pitrkit.errors import BadInput
 from pitrkit.recovery.pace import Pace
@@ -16,8 +17,11 @@ from pitrkit.runbook import policies
 from pitrkit.runbook.book import flag
 from pitrkit.runbook.gate import SHORTEST
 from pitrkit.runbook.incident import checked_id, now
+from pitrkit.runbook.sources import Asked
 
 TIMES = ("at", "damage_until")
+OPTIONS_OF_A_COPY = ("backup_role", "target_region", "indexes", "kms_key", "billing", "throughput")
+_ASKED = {"backup_role": "role", "target_region": "region"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +41,14 @@ class Request:
         restored: An existing copy to compare with, instead of a restore.
         restored_until: An existing copy of the table right after the damage, for the three-way route.
         target: Name of the table to restore into.
+        source_arn: ARN of another table, whose past is restored.
+        backup: ARN of a backup or recovery point to restore, instead of a second.
+        backup_role: ARN of the role that AWS Backup restores under.
+        target_region: Region to restore in.
+        indexes: Indexes of the copy: `none`, `all`, or names.
+        kms_key: Key of the copy: `aws-owned`, `aws-managed`, or a customer key.
+        billing: Billing mode of the copy: `on-demand` or `provisioned`.
+        throughput: Units of the copy, `READ/WRITE`.
         kinds: Scope by kind.
         keys: Scope by key.
         where: Scope by condition.
@@ -66,6 +78,14 @@ class Request:
     restored: str = ""
     restored_until: str = ""
     target: str = ""
+    source_arn: str = ""
+    backup: str = ""
+    backup_role: str = ""
+    target_region: str = ""
+    indexes: str = ""
+    kms_key: str = ""
+    billing: str = ""
+    throughput: str = ""
     kinds: str = ""
     keys: str = ""
     where: str = ""
@@ -86,6 +106,11 @@ class Request:
         """Return the named parameters that are not blank."""
         return {name: value for name in names if (value := getattr(self, name))}
 
+    def asked(self) -> Asked:
+        """Return what is asked of the restored copy."""
+        given = self.parameters("backup", *OPTIONS_OF_A_COPY)
+        return Asked(**{_ASKED.get(name, name): value for name, value in given.items()})
+
     def without_restore(self, state: Mapping[str, Any]) -> bool:
         """Return whether this takes the route without a restore, in an incident that says *state* so far."""
         return (self.route or state.get("route") or "restore") != "restore"
@@ -105,6 +130,7 @@ class Request:
         flag(self.how, "how", ("", "restore", "export"))
         self._check_times(state)
         self._check_route(state)
+        self._check_copy(state)
         Scope.check(self.kinds, self.keys, self.where, steps=self.without_restore(state))
         policies.policy(
             self.modified, self.inserted, self.attributes, guard=self.guard, expired=self.expired, mixed=self.mixed
@@ -157,6 +183,27 @@ class Request:
         if not (self.restored or state.get("restored_table")):
             words = "goes with a copy of the table as it was before the damage"
             self._refuse(("restored_until",), words, "Name that one, too: --restored TABLE.")
+
+    def _check_copy(self, state: Mapping[str, Any]) -> None:
+        """Let pass what a copy can be restored from and be like, as far as that can be told without AWS."""
+        self.asked().check()
+        if self.source_arn:
+            arns.table_arn(self.source_arn)
+        of_a_copy = ("source_arn", "backup", *OPTIONS_OF_A_COPY)
+        if self.without_restore(state):
+            words = "is about a restored copy, and this route has none"
+            self._refuse(of_a_copy, words, "Leave it out, or take --route restore.")
+        if not (self.backup or (state.get("restore_options") or {}).get("backup")):
+            words = "is the role that AWS Backup restores under, and no recovery point was given"
+            self._refuse(("backup_role",), words, "Leave it out, or give the recovery point: --backup ARN.")
+        if self.how == "export":
+            self._refuse(of_a_copy, "is about a restored table, and --how export makes none", "Leave out one of them.")
+        if self.restored:
+            words = "is about a restore, and --restored names a copy that is there"
+            self._refuse(of_a_copy, words, "Leave out one of them.")
+        if self.backup:
+            words = "is about point-in-time recovery, and --backup restores the one moment that the backup shows"
+            self._refuse(("at", "damage_until", "source_arn"), words, "Leave out one of them.")
 
     def _refuse(self, names: tuple[str, ...], what: str, fix: str) -> None:
         for name in names:

@@ -2,77 +2,148 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from pitrkit.dynamodb import exports, pitr, tables
+from pitrkit.dynamodb import arns, backups, exports, pitr, recovery_points, tables
 from pitrkit.dynamodb.export import Export, describe
 from pitrkit.dynamodb.pitr import Restoration, iso
+from pitrkit.dynamodb.session import Aws
 from pitrkit.dynamodb.tables import Table
 from pitrkit.errors import BadInput, TableNotFound
-from pitrkit.runbook import restoring, views
+from pitrkit.runbook import restoring, returning, views
 from pitrkit.runbook.book import OF_A_COMPARISON, Book, flag
 from pitrkit.runbook.incident import now
 from pitrkit.runbook.progress import Progress
-from pitrkit.runbook.sides import THEN, Side, sides
+from pitrkit.runbook.restoring import poll_seconds
+from pitrkit.runbook.sides import THEN, UNTIL, Side, sides
+from pitrkit.runbook.sources import Asked, SourceChoice
 from pitrkit.runbook.views import View
-
-POLL_SECONDS = 5.0
-SANDBOX_POLL_SECONDS = 0.5
 
 
 def start(
-    book: Book, *, target: str = "", indexes: bool = False, how: str = "", bucket: str = "", prefix: str = ""
+    book: Book,
+    *,
+    target: str = "",
+    how: str = "",
+    bucket: str = "",
+    prefix: str = "",
+    asked: Asked | SourceChoice | None = None,
 ) -> View:
     """Start the restore, or adopt the matching copy that is there; of both sides where there are two.
 
     Args:
         book: The incident's book.
         target: Name of the new table as of T, made up from the table and the second when blank.
-        indexes: Whether to restore the secondary indexes too. A comparison needs none, and without them the restore
-            is faster and cheaper.
         how: `restore` into a new table, or `export` to S3, where the copy is only looked at; blank restores.
         bucket: S3 bucket of an export; that of the table's earlier ones where blank.
         prefix: Prefix in that bucket.
+        asked: What to restore and what the copy is to be like. Without it, the table's past by point-in-time recovery,
+            without indexes: a comparison needs none, and so the restore is faster and cheaper.
 
     Raises:
         InputNeeded: An export was asked for, and its bucket is blank and cannot be found.
-        BadInput: The time left the window, or the name is taken by something else.
+        BadInput: The time left the window, an option cannot be had, or the name is taken by something else.
     """
+    given = asked.asked if isinstance(asked, SourceChoice) else (asked or Asked()).check()
     if flag(how, "how", ("", "restore", "export")) == "export":
         if book.data.get(THEN.by) == "given":
             raise BadInput("a copy was given, so there is nothing to export", fix="Leave `how` blank.")
+        if chosen := ", ".join((*given.to_dict(), *(("source_arn",) if book.data.get("source_arn") else ()))):
+            raise BadInput(f"{chosen}: chosen for a restored table, and an export makes none", fix="Leave `how` blank.")
         book.known(THEN.at, step="02_pick_timestamp")
         return views.exports_card([_export(book, side, bucket, prefix) for side in sides(book.data)])
+    if given.backup or (book.data.get(THEN.table) and book.data.get("restore_options", {}).get("backup")):
+        return _start_backup(book, target, given.over(book.data.get("restore_options") or {}))
     book.known(THEN.at if book.data.get(THEN.by) != "given" else THEN.table, step="02_pick_timestamp")
-    found = [_start(book, side, target if side is THEN else "", indexes) for side in sides(book.data)]
+    found = [_start(book, side, target if side is THEN else "", given) for side in sides(book.data)]
     started = [(one, None) for one in found if isinstance(one, Restoration)]
     if not started:
+        if chosen := ", ".join(given.to_dict()):
+            raise BadInput(f"{chosen}: chosen for a restore, but a copy was given", fix="Leave it blank.")
         verb = "was" if len(found) == 1 else "were"
         return views.note(f"Nothing to restore: {' and '.join(str(one) for one in found)} {verb} given.")
     return views.restoration_card(*started, ahead=restoring.ahead(book))
 
 
-def _start(book: Book, side: Side, target: str, indexes: bool) -> Restoration | str:
+def _start(book: Book, side: Side, target: str, given: Asked) -> Restoration | str:
     """Start the restore of one side and return it; the copy's name where the operator gave one."""
     data = book.data
     if data.get(side.by) == "given":
         return str(data[side.table])
     at = pitr.parse_time(book.known(side.at, step="02_pick_timestamp"), now=now())
-    source = book.table()
-    name = target or data.get(side.table) or pitr.copy_name(source.name, at)
+    there, source = book.source()
+    asked = given.over(data.get("restore_options") or {}) if data.get(side.table) else given
+    options = asked.options(indexes="none")
+    options = replace(options, region=options.region or str(data.get(side.region) or book.aws.region))
+    name = target or data.get(side.table) or pitr.copy_name(book.data["table"], at)
     # Recorded before it is asked for: if this process dies now, the next run adopts the copy it finds.
-    book.note("restore_requested", source=source.name, target=name, restore_at=iso(at), indexes=indexes)
-    restoration = pitr.restore(book.aws, source, name, at, indexes=indexes)
-    same = data.get(side.table) == name
+    book.note("restore_requested", source=source.arn, target=name, restore_at=iso(at), options=options.to_dict())
+    restoration = pitr.restore(there, source, name, at, options=options)
+    _keep_started(book, side, restoration, source.arn, asked)
+    return restoration
+
+
+def _start_backup(book: Book, target: str, asked: Asked) -> View:
+    """Start the restore of a backup as the table of the past: the moment it shows is T."""
+    data = book.data
+    if data.get(THEN.by) == "given":
+        raise BadInput("a copy was given, so there is no backup to restore", fix="Leave `backup` blank.")
+    if data.get(UNTIL.at):
+        raise BadInput(
+            "a backup shows one moment, and the damage's end needs a second one",
+            fix="Leave `backup` blank, or take the classic route: damage_until none in 02_pick_timestamp.",
+        )
+    backup = backups.find(book.aws, asked.backup, data["table_arn"])
+    at = iso(backup.created_at)
+    if data.get(THEN.table) and data.get(THEN.at) != at:
+        raise BadInput(
+            f"this incident has a copy of {data[THEN.at]} already, and the backup shows {at}",
+            fix="Go on with that copy, or begin another incident with 01_select_table.",
+        )
+    home = arns.backup_arn(backup.arn).region
+    options = replace(asked.options(indexes="none"), region=asked.region or book.aws.region)
+    name = target or data.get(THEN.table) or pitr.copy_name(data["table"], backup.created_at)
+    if backup.managed:
+        options = replace(options, region=asked.region or home, indexes=asked.indexes)
+        recovery_points.check(backup.arn, options, asked.role)
+    else:
+        _check_key(book, backups.details(book.aws.elsewhere(home), backup.arn))
+    book.done("pick", "moment_of_backup", restore_at=at)
+    book.note("restore_requested", source=backup.arn, target=name, restore_at=at, options=options.to_dict())
+    restoration = returning.restored(book, backup, name, asked.role, options)
+    _keep_started(book, THEN, restoration, backup.arn, asked)
+    return views.restoration_card((restoration, None), ahead=restoring.ahead(book))
+
+
+def _check_key(book: Book, details: dict[str, Any]) -> None:
+    """Refuse a backup of a table that is keyed otherwise: it could not be compared."""
+    schema = [(key["AttributeName"], key["KeyType"]) for key in details["SourceTableDetails"]["KeySchema"]]
+    table = book.table()
+    if schema != [(attribute.name, attribute.role) for attribute in table.key_schema.attributes]:
+        keys = ", ".join(name for name, _ in schema)
+        raise BadInput(
+            f"the backup's table is keyed by {keys}, {table.name} by {table.key_schema}",
+            table=table.name,
+            fix="Give a backup of this table.",
+        )
+
+
+def _keep_started(book: Book, side: Side, restoration: Restoration, source: str, asked: Asked) -> None:
+    data, name = book.data, restoration.target
+    elsewhere = restoration.region if restoration.region != book.aws.region else None
+    same = data.get(side.table) == name and data.get(side.region) == elsewhere
     ours = not restoration.adopted or (same and data.get(side.by) == "incident")
     results: dict[str, Any] = {
         side.table: name,
         side.by: "incident" if ours else "adopted",
         side.started_at: iso(restoration.started_at),
+        side.region: elsewhere,
+        side.source: source,
+        "restore_options": asked.to_dict(),
         **({} if same else dict.fromkeys((*OF_A_COMPARISON, side.table_id))),
     }
     book.keep("restore_adopted" if restoration.adopted else "restore_started", **results)
-    return restoration
 
 
 def _export(book: Book, side: Side, bucket: str, prefix: str) -> Export:
@@ -101,7 +172,8 @@ def _wait(book: Book, side: Side) -> tuple[Restoration, Table]:
     data = book.data
     name = book.known(side.table, step="03_restore")
     label = "Looking at" if data.get(side.by) == "given" else "Restoring"
-    running = not _ready(book, name)
+    there = book.aws_of(side)
+    running = not _ready(there, name)
     since = restoring.running_for(data.get(side.started_at)) if running else 0.0
     expected = restoring.expected_seconds(book)
 
@@ -112,19 +184,20 @@ def _wait(book: Book, side: Side) -> tuple[Restoration, Table]:
         progress(total, rest, status if status == "ACTIVE" else restoring.words(status, total, expected))
 
     with Progress(f"{label} {name}", unit="seconds", elapsed=since) as progress:
-        copy = pitr.wait(book.aws, name, poll_seconds=poll_seconds(book), on_progress=shown)
+        returning.await_job(book, name, shown)
+        copy = pitr.wait(there, name, poll_seconds=poll_seconds(book), on_progress=shown)
     # Only a restore that was seen to end says how long one takes.
     took = {"restore_seconds": int(restoring.running_for(data.get(side.started_at)))} if running else {}
     book.done("restore", "restore_finished", **{side.table: name, side.table_id: copy.id}, **took)
     at = copy.restored.restore_at if copy.restored else copy.created_at
     adopted = data.get(side.by) != "incident"
-    return Restoration(data["table"], name, at, adopted=adopted, started_at=copy.created_at), copy
+    return Restoration(data["table"], name, at, adopted, copy.created_at, str(data.get(side.region) or "")), copy
 
 
-def _ready(book: Book, name: str) -> bool:
+def _ready(there: Aws, name: str) -> bool:
     """Return whether the copy can be read already."""
     try:
-        copy = tables.describe(book.aws, name)
+        copy = tables.describe(there, name)
     except TableNotFound:
         return False  # descriptions are eventually consistent; whether it failed, the wait finds out
     return copy.status == "ACTIVE" and not (copy.restored and copy.restored.in_progress)
@@ -141,18 +214,3 @@ def exported(book: Book, side: Side) -> Export:
             poll_seconds=poll_seconds(book),
             on_progress=lambda waiting: progress(int(waiting.seconds), waiting.expected_seconds, waiting.status),
         )
-
-
-def poll_seconds(book: Book) -> float:
-    """Return the pause between two looks at something that takes its time."""
-    return SANDBOX_POLL_SECONDS if book.aws.endpoint_url else POLL_SECONDS
-
-
-def await_active(book: Book, name: str, progress: Progress) -> Table:
-    """Return the table *name* once it is ACTIVE, showing its status as it goes."""
-    return pitr.wait(
-        book.aws,
-        name,
-        poll_seconds=poll_seconds(book),
-        on_progress=lambda status, seconds: progress(int(seconds), None, status),
-    )

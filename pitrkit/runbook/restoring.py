@@ -16,6 +16,15 @@ from pitrkit.runbook.values import duration
 NO_PROMISE = "small tables take minutes, large ones hours; the service promises no time"
 
 
+POLL_SECONDS = 5.0
+SANDBOX_POLL_SECONDS = 0.5
+
+
+def poll_seconds(book: Book) -> float:
+    """Return the pause between two looks at something that takes its time."""
+    return SANDBOX_POLL_SECONDS if book.aws.endpoint_url else POLL_SECONDS
+
+
 def running_for(started_at: object) -> float:
     """Return the seconds since *started_at*, as the incident has it; 0 where it does not say."""
     try:

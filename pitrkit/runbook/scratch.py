@@ -10,18 +10,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pitrkit.dynamodb import tables
+from pitrkit.dynamodb import pitr, tables
 from pitrkit.dynamodb.pitr import iso
 from pitrkit.dynamodb.tables import Table
 from pitrkit.errors import BadInput
 from pitrkit.recovery import sample
 from pitrkit.recovery.changes import ChangeSet
 from pitrkit.recovery.snapshot import Snapshot
-from pitrkit.runbook import claims, restore
+from pitrkit.runbook import claims
 from pitrkit.runbook.book import Book
 from pitrkit.runbook.compare import snapshot_name
 from pitrkit.runbook.incident import now
 from pitrkit.runbook.progress import Progress
+from pitrkit.runbook.restoring import poll_seconds
 from pitrkit.runbook.sides import SCRATCH, THEN
 
 
@@ -58,7 +59,12 @@ def make(book: DrillBook, name: str) -> Table:
         results: dict[str, Any] = {SCRATCH.table_id: created.id, SCRATCH.started_at: iso(now())}
         book.keep("scratch_created", **results)
     with Progress(f"Making {name}", unit="seconds") as progress:
-        restore.await_active(book, name, progress)
+        pitr.wait(
+            book.aws,
+            name,
+            poll_seconds=poll_seconds(book),
+            on_progress=lambda status, seconds: progress(int(seconds), None, status),
+        )
     return book.target()
 
 

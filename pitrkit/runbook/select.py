@@ -10,7 +10,7 @@ from datetime import datetime
 from threading import Thread
 from typing import Any, TypeVar
 
-from pitrkit.dynamodb import activity, pitr, tables
+from pitrkit.dynamodb import activity, arns, pitr, tables
 from pitrkit.dynamodb.pitr import Protection, iso
 from pitrkit.dynamodb.session import Aws
 from pitrkit.dynamodb.tables import Table
@@ -143,7 +143,9 @@ def _fill(aws: Aws, picker: TablePicker) -> None:
         picker.failed(error)
 
 
-def select(aws: Aws, table: str, *, incident: str = "", restored: str = "", restored_until: str = "") -> Book:
+def select(
+    aws: Aws, table: str, *, incident: str = "", restored: str = "", restored_until: str = "", source_arn: str = ""
+) -> Book:
     """Open the incident of *table*.
 
     Args:
@@ -152,13 +154,16 @@ def select(aws: Aws, table: str, *, incident: str = "", restored: str = "", rest
         incident: Name of the incident; a new one is made up when blank.
         restored: An existing copy of the table's past to compare with, instead of a restore.
         restored_until: An existing copy of the table right after the damage, for the three-way route: then the two
-            copies are compared, instead of the first one with the table as it is now.
+            copies are compared, instead of the first one with the table as it is now. Each is a name, or the ARN of a
+            table of the same account, in another Region as well.
+        source_arn: ARN of another table of this account, whose past is to be restored instead of *table*'s own: such as
+            its replica in a Region where point-in-time recovery is on.
 
     Raises:
         InputNeeded: *table* is blank.
         TableNotFound: There is no such table.
-        BadInput: *restored* or *restored_until* is not a table with the same key, the second comes without the first,
-            or the incident is another table's.
+        BadInput: *restored*, *restored_until* or *source_arn* is not a table with the same key, the second comes
+            without the first, or the incident is another table's.
     """
     if not table:
         raise InputNeeded("table", fix="Choose a table in the list above, or give the parameter `table`.")
@@ -172,21 +177,52 @@ def select(aws: Aws, table: str, *, incident: str = "", restored: str = "", rest
     if restored and restored == restored_until:
         raise BadInput("both copies are the same table", table=restored, fix="Name two copies, of two moments.")
     copies = [(side, name) for side, name in ((THEN, restored), (UNTIL, restored_until)) if name]
-    copied_at = {side: check_copy(tables.describe(aws, name), found) for side, name in copies}
+    places = {side: _placed(aws, name) for side, name in copies}
+    copied_at = {side: check_copy(tables.describe(*place), found) for side, place in places.items()}
     if len(copied_at) > 1 and all(copied_at.values()) and copied_at[THEN] >= copied_at[UNTIL]:
         raise BadInput(
             f"{restored} shows {copied_at[THEN]}, which is not before {restored_until}'s {copied_at[UNTIL]}",
             table=table,
             fix="Give the earlier one as `restored` and the later one as `restored_until`.",
         )
+    source = _source(aws, source_arn, found, restored)
     book = Book.begin(incident, table=table, aws=aws)
     given: dict[str, Any] = {}
-    for side, name in copies:
-        given |= {side.table: name, side.at: copied_at[side], side.by: "given"}
-        if book.data.get(side.table) != name:
+    for side, (there, name) in places.items():
+        region = None if there is aws else there.region
+        given |= {side.table: name, side.at: copied_at[side], side.by: "given", side.region: region}
+        if (book.data.get(side.table), book.data.get(side.region)) != (name, region):
             given |= dict.fromkeys(OF_A_COMPARISON)
+    if source and source != book.data.get("source_arn"):
+        if book.data.get(THEN.table):
+            raise BadInput(
+                "this incident has a copy already", table=table, fix="Begin another incident for another source."
+            )
+        given["source_arn"] = source
     book.done("select", "table_selected", table=table, table_arn=found.arn, table_id=found.id, **given)
     return book
+
+
+def _placed(aws: Aws, name: str) -> tuple[Aws, str]:
+    """Return the account in the Region of a table that is named, or given by its ARN, and its name."""
+    if not arns.is_arn(name):
+        return aws, name
+    named = arns.ours(arns.table_arn(name), aws.caller().account, what="table")
+    return aws.elsewhere(named.region), named.table
+
+
+def _source(aws: Aws, source_arn: str, original: Table, restored: str) -> str:
+    """Return the ARN of the table to restore instead of *original*; blank if it is no other one."""
+    if not source_arn:
+        return ""
+    if restored:
+        raise BadInput("a copy was given, so there is nothing to restore", fix="Leave `source_arn` blank.")
+    there, name = _placed(aws, arns.table_arn(source_arn).text)
+    source = tables.describe(there, name)
+    if source.arn == original.arn:
+        return ""
+    check_copy(source, original)
+    return source.arn
 
 
 def check_copy(copy: Table, original: Table) -> str:

@@ -21,6 +21,8 @@ class Side:
         by: Whose it is: `incident` restored it, `adopted` found it, `given` by the operator; `deleted` since;
             `exported`, when it is no table but a full export in S3.
         export: ARN of that export.
+        region: Region of the copy, where that is not the incident's.
+        source: ARN of what it was restored from: a table or a backup.
         started_at: When its restore or export began.
         snapshot: What its snapshot's folder is called.
     """
@@ -32,18 +34,38 @@ class Side:
     export: str
     started_at: str
     snapshot: str
+    region: str
+    source: str
 
 
 THEN = Side(
-    "restore_at", "restored_table", "restored_table_id", "restored_by", "restored_export", "restore_started_at", "then"
+    "restore_at",
+    "restored_table",
+    "restored_table_id",
+    "restored_by",
+    "restored_export",
+    "restore_started_at",
+    "then",
+    "restored_region",
+    "restored_source",
 )
 """The table as of T: before the damage."""
 
-UNTIL = Side("damage_until", "until_table", "until_table_id", "until_by", "until_export", "until_started_at", "until")
+UNTIL = Side(
+    "damage_until",
+    "until_table",
+    "until_table_id",
+    "until_by",
+    "until_export",
+    "until_started_at",
+    "until",
+    "until_region",
+    "until_source",
+)
 """The table right after the damage, in a three-way recovery."""
 
 
-SCRATCH = Side("", "scratch_table", "scratch_table_id", "scratch_by", "", "scratch_started_at", "scratch")
+SCRATCH = Side("", "scratch_table", "scratch_table_id", "scratch_by", "", "scratch_started_at", "scratch", "", "")
 """A drill's scratch table: no side of a comparison, but a table that the incident made."""
 
 

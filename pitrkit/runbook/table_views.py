@@ -14,7 +14,6 @@ from pitrkit.runbook.values import moment, size, things
 from pitrkit.runbook.view import View
 
 if TYPE_CHECKING:
-    from pitrkit.dynamodb.backups import SystemBackup
     from pitrkit.dynamodb.pitr import Protection, Restoration, Window
     from pitrkit.dynamodb.tables import KeySchema, Table
     from pitrkit.runbook.select import Overview
@@ -193,19 +192,22 @@ def _restoration(
     """Return what is to be said of one restore: its facts, its state, and both as plain JSON."""
     rows: list[tuple[str, Cell]] = [
         ("source", restoration.source),
-        ("copy", restoration.target),
+        ("copy", restoration.target + (f" in {restoration.region}" if restoration.region else "")),
         ("as of", moment(restoration.restore_at)),
         ("started", moment(restoration.started_at)),
     ]
     if table is not None:
         rows.append(("items", f"about {table.item_count:,}, {size(table.size_bytes)}; refreshed every six hours"))
         rows.append(("indexes", things(len(table.indexes), "index", "indexes")))
+        rows.append(("billing", _capacity(table)))
+        rows.append(("encryption", table.kms_key or "the key that DynamoDB owns"))
     ready = table is not None and table.status == "ACTIVE" and not (table.restored and table.restored.in_progress)
     state = Tag("ready", "good") if ready else Tag(table.status if table else "asked for", "info")
     how = Tag("adopted", "info", "This copy existed already and matches") if restoration.adopted else Tag("new")
     data = {
         "source": restoration.source,
         "target": restoration.target,
+        "region": restoration.region,
         "restore_at": iso(restoration.restore_at),
         "adopted": restoration.adopted,
         "started_at": iso(restoration.started_at),
@@ -214,44 +216,8 @@ def _restoration(
     return (Facts(tuple(rows)),), (state, how), data
 
 
-def backups_list(backups: Sequence[SystemBackup]) -> View:
-    """Return the deleted tables that can still be brought back."""
-    if not backups:
-        fix = "Only tables that had point-in-time recovery leave a backup, for 35 days; check the account and region."
-        return note("No deleted table can be brought back here.", "warn", fix)
-    rows = tuple(
-        (one.table, moment(one.created_at), moment(one.expires_at) if one.expires_at else "-", size(one.size_bytes))
-        for one in backups
-    )
-    grid = Grid(("table", "deleted", "can come back until", ">size"), rows)
-    data = {"backups": [{"table": one.table, "arn": one.arn, "created_at": iso(one.created_at)} for one in backups]}
-    return View("backups", f"Deleted tables ({len(backups):,})", blocks=(grid,), data=data)
-
-
-def backup_card(backup: SystemBackup, details: Mapping[str, Any], target: str) -> View:
-    """Return a deleted table's backup and the settings it still knows; *details* is DescribeBackup's answer."""
-    source = details.get("SourceTableDetails") or {}
-    features = details.get("SourceTableFeatureDetails") or {}
-    keys = ", ".join(f"{key.get('AttributeName')} ({key.get('KeyType')})" for key in source.get("KeySchema") or ())
-    indexes = [
-        str(index.get("IndexName"))
-        for kind in ("GlobalSecondaryIndexes", "LocalSecondaryIndexes")
-        for index in features.get(kind) or ()
-    ]
-    ttl = features.get("TimeToLiveDescription") or {}
-    stream = features.get("StreamDescription") or {}
-    rows: list[tuple[str, Cell]] = [
-        ("deleted", moment(backup.created_at)),
-        ("can come back until", moment(backup.expires_at) if backup.expires_at else "-"),
-        ("size", size(backup.size_bytes)),
-        ("items", f"about {source['ItemCount']:,}" if "ItemCount" in source else "unknown"),
-        ("key", keys or "unknown"),
-        ("indexes", ", ".join(indexes) or "none"),
-        ("TTL was on", str(ttl.get("AttributeName") or "no")),
-        ("stream was on", str(stream.get("StreamViewType") or "no")),
-        ("restores into", target),
-        ("backup", backup.arn),
-    ]
-    lost = Note("Tags, TTL, streams, alarms and PITR do not come back with it: set them again afterwards.", "warn")
-    data = {"table": backup.table, "arn": backup.arn, "created_at": iso(backup.created_at), "target": target}
-    return View("backup", f"Deleted table {backup.table}", blocks=(Facts(tuple(rows)), lost), data=data)
+def _capacity(table: Table) -> str:
+    mode, (read, write) = table.billing_mode.replace("_", " ").lower(), table.units
+    if not (read or write):
+        return mode
+    return f"{mode}, {'' if table.billing_mode == 'PROVISIONED' else 'at most '}{read}/{write} units"

@@ -24,9 +24,8 @@ from pitrkit.runbook.outcome_views import (
     stopped_card,
     verified_card,
 )
+from pitrkit.runbook.source_views import backup_card, backups_list, reapplied_card, sources_card
 from pitrkit.runbook.table_views import (
-    backup_card,
-    backups_list,
     protections,
     restoration_card,
     table_card,
@@ -59,10 +58,12 @@ __all__ = [
     "picked_time",
     "plan_card",
     "protections",
+    "reapplied_card",
     "report_card",
     "restoration_card",
     "samples_view",
     "scope_words",
+    "sources_card",
     "stale_card",
     "stopped_card",
     "table_card",

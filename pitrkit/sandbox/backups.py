@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,6 +18,7 @@ from pitrkit.sandbox.wire import OK, Handler, Native, Reply, Request, ServiceErr
 DELETED_SUFFIX = "$DeletedTableBackup"
 SYSTEM_BACKUP_DAYS = 35
 PAGE = 100
+_BACKUP_NAME = re.compile(r"[A-Za-z0-9_.-]{3,255}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,9 @@ class Backup:
 
 def _source(table: PastTable) -> dict[str, Any]:
     design = restores.Design.of(table)
+    limits = {"OnDemandThroughput": dict(design.on_demand)} if design.on_demand else {}
     return {
+        **limits,
         "TableName": table.name,
         "TableId": table.id,
         "TableArn": table.table_arn,
@@ -148,6 +152,10 @@ class Backups:
         body["TableDescription"]["TableStatus"] = "DELETING"
         return Reply.json(body)
 
+    def keep(self, backup: Backup) -> None:
+        """Keep a backup that another service has made."""
+        self._kept[backup.arn] = backup
+
     def create(self, request: Request, _inner: Handler) -> dict[str, Any]:
         """Make a backup of a table as it is now."""
         table = request.table(request.body["TableName"])
@@ -155,6 +163,11 @@ class Backups:
             raise ServiceError("TableNotFoundException", f"Table not found: {request.body['TableName']}")
         if not table.active:
             raise ServiceError("TableInUseException", f"Table is being created: {table.name}")
+        if not _BACKUP_NAME.fullmatch(request.body["BackupName"]):
+            raise invalid(
+                f"1 validation error detected: Value '{request.body['BackupName']}' at 'backupName' failed to satisfy "
+                "constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+"
+            )
         backup = Backup.of(table, request.body["BackupName"], "USER", self._clock.stamp())
         self._kept[backup.arn] = backup
         return {"BackupDetails": backup.details()}
@@ -168,7 +181,7 @@ class Backups:
         found = [
             backup
             for backup in self._of(request)
-            if kind in (backup.kind, "ALL")
+            if (kind == backup.kind or (kind == "ALL" and backup.kind != "AWS_BACKUP"))
             and table in ("", backup.design.name)
             and (lower is None or backup.created_at >= moment(lower))
             and (upper is None or backup.created_at < moment(upper))
@@ -193,15 +206,17 @@ class Backups:
         backup = self._one(request)
         if backup.kind == "SYSTEM":
             raise invalid("System backups cannot be deleted; they expire")
+        if backup.kind == "AWS_BACKUP":
+            raise ServiceError("AccessDeniedException", "This backup is managed by AWS Backup")
         del self._kept[backup.arn]
         description = backup.description()
         description["BackupDetails"]["BackupStatus"] = "DELETED"
         return {"BackupDescription": description}
 
     def restore(self, request: Request, inner: Handler) -> dict[str, Any]:
-        """Restore a backup into a new table."""
+        """Restore a backup into a new table, of this Region's or of another's."""
         restores.check_target(request.backend, request.body["TargetTableName"])
-        backup = self._one(request)
+        backup = self._one(request, anywhere=True)
         return restores.restore(
             request,
             inner,
@@ -212,20 +227,21 @@ class Backups:
             at=backup.created_at,
         )
 
-    def _of(self, request: Request) -> list[Backup]:
-        now, home = self._clock.now(), f":dynamodb:{request.region}:{request.account}:"
+    def _of(self, request: Request, *, anywhere: bool = False) -> list[Backup]:
+        now, region, account = self._clock.now(), request.region, request.account
+        home = re.compile(f"arn:aws:dynamodb:{'[^:]+' if anywhere else region}:{account}:")
         return sorted(
             (
                 backup
                 for backup in self._kept.values()
-                if home in backup.arn and (backup.expires_at is None or backup.expires_at > now)
+                if home.match(backup.arn) and (backup.expires_at is None or backup.expires_at > now)
             ),
             key=lambda backup: backup.created_at,
         )
 
-    def _one(self, request: Request) -> Backup:
+    def _one(self, request: Request, *, anywhere: bool = False) -> Backup:
         arn = request.body["BackupArn"]
-        for backup in self._of(request):
+        for backup in self._of(request, anywhere=anywhere):
             if backup.arn == arn:
                 return backup
         raise ServiceError("BackupNotFoundException", f"Backup not found: {arn}")

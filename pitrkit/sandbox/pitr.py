@@ -121,8 +121,8 @@ class PointInTimeRecovery:
         table: PastTable | None = dynamodb_backends[account][region].tables.get(resource.removeprefix("table/"))
         if table is None:
             raise ServiceError("TableNotFoundException", f"Table not found: {arn}")
-        if "SSESpecificationOverride" not in request.body:
-            raise invalid("SSESpecificationOverride is required to restore into another Region")
+        if account != request.account:
+            raise ServiceError("AccessDeniedException", f"The table belongs to another account: {arn}")
         return table
 
     def window(self, table: PastTable) -> tuple[datetime, datetime]:

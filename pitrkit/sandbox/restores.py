@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 
+from pitrkit.sandbox import keys
 from pitrkit.sandbox.backend import PastBackend
 from pitrkit.sandbox.rows import Position
 from pitrkit.sandbox.tables import PastTable
@@ -14,6 +15,7 @@ from pitrkit.sandbox.values import Image
 from pitrkit.sandbox.wire import Handler, Request, ServiceError, invalid
 
 CONCURRENT_RESTORES = 50
+ON_DEMAND = "PAY_PER_REQUEST"
 _TABLE_NAME = re.compile(r"[A-Za-z0-9_.-]{3,255}")
 
 
@@ -33,6 +35,7 @@ class Design:
     global_indexes: list[dict[str, Any]]
     local_indexes: list[dict[str, Any]]
     encryption: dict[str, Any] | None
+    on_demand: dict[str, int] | None = None
 
     @classmethod
     def of(cls, table: PastTable) -> Self:
@@ -58,6 +61,7 @@ class Design:
                 for index in table.indexes
             ],
             encryption=dict(table.sse_specification) if table.sse_specification else None,
+            on_demand=table.on_demand,
         )
 
 
@@ -98,27 +102,50 @@ def restore(
     seconds: float,
     at: datetime,
 ) -> dict[str, Any]:
-    """Create the request's target from *design* and *images* and return the service's answer.
+    """Create the request's target, see `made`, and return the service's answer; *inner* describes tables."""
+    table = made(request, design, images, summary=summary, seconds=seconds, at=at)
+    described = inner(request.changed("DescribeTable", {"TableName": table.name})).body["Table"]
+    # The answer to the request itself is always that of a restore that has just begun.
+    described["TableStatus"] = "CREATING"
+    described["RestoreSummary"]["RestoreInProgress"] = True
+    return {"TableDescription": described}
+
+
+def made(
+    request: Request,
+    design: Design,
+    images: dict[Position, Image],
+    *,
+    summary: dict[str, Any],
+    seconds: float,
+    at: datetime,
+) -> PastTable:
+    """Create the request's target from *design* and *images* and return it.
 
     Args:
         request: The restore request, for target and overrides.
-        inner: Handler that describes tables.
         design: What the new table is like, unless the request overrides it.
         images: Its items.
         summary: Source fields of the RestoreSummary.
         seconds: Real seconds until the table is ACTIVE.
         at: The time that is restored.
+
+    Raises:
+        ServiceError: An override does not go with the table, or its key cannot be used.
     """
     body, backend = request.body, request.backend
     global_indexes = _chosen(design.global_indexes, body.get("GlobalSecondaryIndexOverride"))
     local_indexes = _chosen(design.local_indexes, body.get("LocalSecondaryIndexOverride"))
     billing_mode = body.get("BillingModeOverride", design.billing_mode)
     throughput = body.get("ProvisionedThroughputOverride", design.throughput)
-    if billing_mode == "PROVISIONED" and not all(_units(throughput).values()):
-        raise invalid(
-            "One or more parameter values were invalid: ProvisionedThroughputOverride must be specified "
-            "when BillingMode is PROVISIONED"
-        )
+    on_demand = body.get("OnDemandThroughputOverride", design.on_demand if billing_mode == ON_DEMAND else None)
+    _check_capacity(body, billing_mode, throughput)
+    elsewhere = design.arn.split(":")[3] != request.region
+    if elsewhere and "SSESpecificationOverride" not in body:
+        raise invalid("SSESpecificationOverride is required to restore into another Region")
+    encryption = keys.encryption(
+        body.get("SSESpecificationOverride", design.encryption), request.account, request.region
+    )
     table = backend.create_table(
         body["TargetTableName"],
         schema=design.schema,
@@ -128,18 +155,36 @@ def restore(
         global_indexes=global_indexes,
         indexes=local_indexes,
         streams=None,
-        sse_specification=body.get("SSESpecificationOverride", design.encryption),
+        sse_specification=encryption,
         tags=[],
         deletion_protection_enabled=False,
     )
+    table.on_demand = on_demand
     table.fill(images)
     table.restored = {**summary, "RestoreDateTime": at.replace(tzinfo=None)}
     table.creating_for(seconds)
-    described = inner(request.changed("DescribeTable", {"TableName": table.name})).body["Table"]
-    # The answer to the request itself is always that of a restore that has just begun.
-    described["TableStatus"] = "CREATING"
-    described["RestoreSummary"]["RestoreInProgress"] = True
-    return {"TableDescription": described}
+    return table
+
+
+def _check_capacity(body: dict[str, Any], billing_mode: str, throughput: dict[str, int]) -> None:
+    """Refuse capacity that does not go with the billing mode."""
+    wrong = "One or more parameter values were invalid: "
+    if billing_mode == ON_DEMAND:
+        if "ProvisionedThroughputOverride" in body:
+            raise invalid(f"{wrong}Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode "
+                          "is PAY_PER_REQUEST")  # fmt: skip
+        limits = body.get("OnDemandThroughputOverride")
+        if limits is not None and (not limits or any(units < 1 for units in limits.values())):
+            raise invalid(f"{wrong}OnDemandThroughputOverride must specify MaxReadRequestUnits, MaxWriteRequestUnits "
+                          "or both")  # fmt: skip
+        return
+    if "OnDemandThroughputOverride" in body:
+        raise invalid(f"{wrong}OnDemandThroughputOverride cannot be specified when BillingMode is PROVISIONED")
+    if not all(_units(throughput).values()):
+        raise invalid(f"{wrong}ProvisionedThroughputOverride must be specified when BillingMode is PROVISIONED")
+    for index in body.get("GlobalSecondaryIndexOverride", ()):
+        if not all(_units(index.get("ProvisionedThroughput") or {}).values()):
+            raise invalid(f"{wrong}ProvisionedThroughput must be specified for index: {index['IndexName']}")
 
 
 def _chosen(existing: list[dict[str, Any]], override: list[dict[str, Any]] | None) -> list[dict[str, Any]]:

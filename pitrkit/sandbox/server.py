@@ -4,8 +4,8 @@ How it is put together. A request goes through these, from the outside in:
 
 1. `serving`: werkzeug's threaded server on 127.0.0.1, with connections that stay open.
 2. `Front`: the WSGI application. `/_sandbox/` is the sandbox's own (`control`). Services that tell of tables have
-   layers of their own: DynamoDB Streams (`streams`), CloudWatch (`metrics`), CloudTrail (`lookups`). All others go
-   straight to moto and stay as moto has them, S3 except for what its `buckets` deny.
+   layers of their own: DynamoDB Streams (`streams`), CloudWatch (`metrics`), CloudTrail (`lookups`), AWS Backup
+   (`vaults`). All others go straight to moto and stay as moto has them, S3 except for what its `buckets` deny.
 3. Layers around DynamoDB, each a function `(request, inner) -> reply` (`wire`). Errors become replies; requests are
    serialised; what moto cannot do is answered here (`pitr`, `backups`, `exports`); tables that are still being created
    are refused, and so is what is no name or value (`forms`); replies are made exact (`writes`, `reads`); what happens
@@ -40,7 +40,7 @@ from moto.dynamodb.models import DynamoDBBackend, dynamodb_backends
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.wrappers import Response
 
-from pitrkit.sandbox import control, mends, metering, seeding, serving, wire
+from pitrkit.sandbox import control, mends, metering, seeding, serving, vaults, wire
 from pitrkit.sandbox.backend import PastBackend
 from pitrkit.sandbox.backups import Backups
 from pitrkit.sandbox.buckets import EXPORTS_BUCKET, Buckets, S3Request
@@ -110,11 +110,12 @@ class Front:
         path = environ.get("PATH_INFO", "")
         if path.startswith(control.PREFIX):
             return _send(self._own.answer(environ["REQUEST_METHOD"], path, content), start_response)
-        handler = self._handlers.get(wire.service_of(environ))
+        called, content = vaults.named(environ, content)
+        handler = self._handlers.get(wire.service_of(called))
         if handler is None:
             return self._s3(environ, content, start_response) or self._moto(environ, start_response)
         try:
-            request = Request.read(environ, content)
+            request = Request.read(called, content)
         except ServiceError as error:
             return _send(Reply.error(error), start_response)
         reply = handler(request)
@@ -226,6 +227,7 @@ class Sandbox:
         self.region = region
         self._recovery = PointInTimeRecovery(self.clock, restore_seconds, latest_lag_seconds)
         self._backups = Backups(self.clock, restore_seconds)
+        self._vaults = vaults.Vaults(self.clock, self._backups, restore_seconds)
         self._buckets = Buckets(self.faults)
         settings = ExportSettings(export_seconds=export_seconds)
         self.exports = Exports(self.clock, self._recovery, self._buckets, self.faults, settings)
@@ -262,6 +264,7 @@ class Sandbox:
                 "dynamodbstreams": [streams.dated, lookups.recorded, _errors, _answering(streams.operations())],
                 "cloudwatch": [_errors, metrics],
                 "cloudtrail": [_errors, _answering(lookups.operations())],
+                "backup": [_errors, _answering(self._vaults.operations())],
             }
             front = Front(own, services, self._lock, self.faults, self._buckets)
             self._server = serving.Server(front, self.port)

@@ -95,6 +95,7 @@ class PastTable(Table):  # type: ignore[misc] # moto is untyped
         protected_at: Since when point-in-time recovery is on, or None.
         period_days: How many days recovery reaches back.
         restored: RestoreSummary of a restored table, or None.
+        on_demand: Most request units of an on-demand table, or None.
         stream: Its latest stream, or None.
     """
 
@@ -112,6 +113,7 @@ class PastTable(Table):  # type: ignore[misc] # moto is untyped
         self.protected_at: datetime | None = None
         self.period_days = 35
         self.restored: dict[str, Any] | None = None
+        self.on_demand: dict[str, int] | None = None
         self._active_at = 0.0
         self._pending: dict[Position, Image | None] = {}
 
@@ -140,6 +142,8 @@ class PastTable(Table):  # type: ignore[misc] # moto is untyped
         for kind in ("GlobalSecondaryIndexes", "LocalSecondaryIndexes"):
             if not about[kind]:
                 del about[kind]
+        if self.on_demand is not None:
+            about["OnDemandThroughput"] = dict(self.on_demand)
         if self.restored is not None:
             about["RestoreSummary"] = {**self.restored, "RestoreInProgress": not self.active}
         return described

@@ -27,6 +27,7 @@ _SERVICES = {
     "DynamoDBStreams": "dynamodbstreams",
     "GraniteServiceVersion20100801": "cloudwatch",
     "CloudTrail": "cloudtrail",
+    "AWSBackup": "backup",
 }
 _CREDENTIAL = re.compile(r"Credential=([^/,]+)/[^/]+/([^/]+)/")
 

@@ -15,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pitrkit.dynamodb.activity import Activity, Minute
-from pitrkit.dynamodb.backups import SystemBackup
+from pitrkit.dynamodb.backups import Backup, Found
 from pitrkit.dynamodb.items import canonical
+from pitrkit.dynamodb.kept import Kept
 from pitrkit.dynamodb.pitr import Protection, Restoration, Window
 from pitrkit.dynamodb.session import Caller
 from pitrkit.dynamodb.tables import Index, KeyAttribute, KeySchema, Restored, Table
@@ -265,7 +266,7 @@ def incident_data(**changed) -> dict:
     } | changed
 
 
-BACKUP = SystemBackup(
+BACKUP = Backup(
     arn="arn:aws:dynamodb:eu-west-1:123456789012:table/Carts/backup/01",
     name="Carts$DeletedTableBackup",
     table="Carts",
@@ -361,8 +362,12 @@ def gallery(tmp: Path) -> list[views.View]:
             audit(tmp, record.Finding("unsigned", "manifest.json", "is not signed")), ["no key\n-> mend it"]
         ),
         views.audit_card(audit(tmp, record.Finding("altered", "plan/plan.json", "its SHA-256 is not what was sealed"))),
-        views.backups_list([BACKUP]),
-        views.backup_card(BACKUP, DETAILS, "Carts"),
+        views.backups_list(Found((BACKUP,), ("AWS Backup was not looked at.",))),
+        views.backup_card(BACKUP, DETAILS, "Carts", (Kept("ttl", "expires"), Kept("pitr")), {"kms_key": "aws-owned"}),
+        views.sources_card(
+            Found((BACKUP,)), {"backup": BACKUP.arn, "indexes": "all"}, pitr="PITR", indexes=("by-day",)
+        ),
+        views.reapplied_card("Carts", [(Kept("stream", "NEW_IMAGE"), False, True), (Kept("pitr"), False, False)]),
         views.error_card(error),
         views.error_card(ValueError("line one\nline two")),
         views.error_card(error, trace="Traceback\n  line\n"),
@@ -597,7 +602,12 @@ def test_views_render_with_every_combination_of_missing_data():
         checked(views.report_card(Path("r.html"), data))
     for details in ({}, DETAILS, {"SourceTableFeatureDetails": {}}):
         checked(views.backup_card(BACKUP, details, "Carts"))
-    for empty in (views.tables_overview([]), views.incidents_list([]), views.backups_list([]), views.protections([])):
+    for empty in (
+        views.tables_overview([]),
+        views.incidents_list([]),
+        views.backups_list(Found(())),
+        views.protections([]),
+    ):
         checked(empty)
 
 
