@@ -93,13 +93,15 @@ def _lab(command: argparse.ArgumentParser) -> None:
         folder = Path.cwd()
         if not arguments.sandbox:
             return lab.run(folder, environment={}, options=arguments.options, fresh=arguments.fresh)
+        from pitrkit.runbook.boundary import WITHOUT_SETTINGS  # noqa: PLC0415
         from pitrkit.sandbox import main as sandbox  # noqa: PLC0415
 
         with sandbox.serving(
             restore_seconds=LAB_RESTORE_SECONDS, latest_lag_seconds=LATEST_LAG_SECONDS, live=True
         ) as served:
             print(sandbox.welcome(served), flush=True)
-            return lab.run(folder, environment=served.environment(), options=arguments.options, fresh=arguments.fresh)
+            environment = {**served.environment(), **WITHOUT_SETTINGS}
+            return lab.run(folder, environment=environment, options=arguments.options, fresh=arguments.fresh)
 
     command.set_defaults(command=run)
 

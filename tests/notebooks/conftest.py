@@ -5,7 +5,7 @@ import io
 import json
 import os
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -61,6 +61,21 @@ def shop(tmp_path_factory):
         scenario.lay_into(sandbox)
         with place_of(sandbox, tmp_path_factory.mktemp("incidents"), scenario.truth) as place:
             yield place
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    """Two tables of an hour, without a past and without protection."""
+    of_all = {
+        "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+        "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+        "BillingMode": "PAY_PER_REQUEST",
+    }
+    with Sandbox() as sandbox, place_of(sandbox, tmp_path_factory.mktemp("plain") / "incidents") as place:
+        for name in ("Orders", "Carts"):
+            born = datetime.now(UTC) - timedelta(hours=1)
+            sandbox.seed({"TableName": name, **of_all}, [], created_at=born, pitr=False)
+        yield place
 
 
 @pytest.fixture
