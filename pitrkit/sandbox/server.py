@@ -50,11 +50,13 @@ from pitrkit.sandbox.exports import Exports
 from pitrkit.sandbox.faults import Faults
 from pitrkit.sandbox.forms import forms
 from pitrkit.sandbox.history import PastWrite
+from pitrkit.sandbox.kinesis import KinesisDestinations
 from pitrkit.sandbox.legacy import expressions
 from pitrkit.sandbox.lookups import Lookups
 from pitrkit.sandbox.metrics import metrics
 from pitrkit.sandbox.pitr import PointInTimeRecovery
 from pitrkit.sandbox.reads import reads
+from pitrkit.sandbox.resource_policies import ResourcePolicies
 from pitrkit.sandbox.shards import BUSY_RECORDS
 from pitrkit.sandbox.statements import statements
 from pitrkit.sandbox.streams import Streams
@@ -197,6 +199,7 @@ class Sandbox:
         region: Region of `client`, `environment` and `seed`. Other regions exist as well.
         ticking: Whether the clock goes on by itself, see `Clock`.
         busy_records: As many records as a shard of a table's stream takes before it is split.
+        policy_lag_seconds: Real seconds until a table's policy that was put takes effect, and is told.
 
     Attributes:
         clock: Dates everything that happens.
@@ -218,6 +221,7 @@ class Sandbox:
         region: str = DEFAULT_REGION,
         ticking: bool = True,
         busy_records: int = BUSY_RECORDS,
+        policy_lag_seconds: float = 0.0,
     ) -> None:
         self.clock = Clock(ticking=ticking)
         self.faults = Faults()
@@ -226,6 +230,7 @@ class Sandbox:
         self.region = region
         self._recovery = PointInTimeRecovery(self.clock, restore_seconds, latest_lag_seconds)
         self._backups = Backups(self.clock, restore_seconds)
+        self._policies = ResourcePolicies(policy_lag_seconds)
         self._buckets = Buckets(self.faults)
         settings = ExportSettings(export_seconds=export_seconds)
         self.exports = Exports(self.clock, self._recovery, self._buckets, self.faults, settings)
@@ -248,9 +253,18 @@ class Sandbox:
                 lookups.recorded,
                 metering.counted,
                 _errors,
+                self._policies.enforced,
                 _refusing_the_unfinished,
                 self._backups.before_deletion,
-                _answering({**self._recovery.operations(), **self._backups.operations(), **self.exports.operations()}),
+                _answering(
+                    {
+                        **self._recovery.operations(),
+                        **self._backups.operations(),
+                        **self.exports.operations(),
+                        **self._policies.operations(),
+                        **KinesisDestinations().operations(),
+                    }
+                ),
                 forms,
                 expressions,
                 statements,
