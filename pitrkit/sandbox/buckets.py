@@ -48,11 +48,13 @@ class S3Request:
         bucket: The bucket; empty for a list of all.
         action: The action's name as policies have it, e.g. `GetObject`.
         access_key: The access key that it is signed with.
+        key: The object's key; empty for the bucket itself.
     """
 
     bucket: str
     action: str
     access_key: str
+    key: str = ""
 
     @classmethod
     def read(cls, environ: dict[str, Any]) -> S3Request | None:
@@ -74,7 +76,7 @@ class S3Request:
             action = "GetBucketLocation"
         else:
             action = _BUCKET_ACTIONS.get(method, "PutObject")
-        return cls(bucket, action, signed[1] or signed[2])
+        return cls(bucket, action, signed[1] or signed[2], key)
 
 
 @dataclass(frozen=True, slots=True)
