@@ -1,8 +1,9 @@
-"""The command line: demo, lab, sandbox, run, recover, audit."""
+"""The command line: demo, lab, sandbox, run, recover, audit, policy."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -63,6 +64,7 @@ def parser() -> argparse.ArgumentParser:
     _run(commands.add_parser("run", help="run one notebook of the runbook headless"))
     _recover(commands.add_parser("recover", help="run 01 to 06 headless as one incident, stopping at the gate"))
     _audit(commands.add_parser("audit", help="check an incident's record against its seal"))
+    _policy(commands.add_parser("policy", help="print the least IAM policy for steps of a route"))
     return top
 
 
@@ -260,5 +262,46 @@ def _audit(command: argparse.ArgumentParser) -> None:
         found = record.audit(folder)
         print(found)
         return Exit.DONE if found.ok else Exit.LEFT
+
+    command.set_defaults(command=run)
+
+
+def _policy(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--table", required=True, help="the table")
+    command.add_argument(
+        "--route",
+        default="restore",
+        metavar="ROUTE",
+        help="restore (one copy against now), threeway (two copies), stream, export (incremental), full-export, or "
+        "deleted (the table itself is gone)",
+    )
+    command.add_argument(
+        "--steps",
+        default="",
+        metavar="STEPS",
+        help="a,b,c of the route's steps, or all; those that it cannot do without if left out",
+    )
+    command.add_argument(
+        "--target", default="", metavar="NAME", help="name of the restored table, if not the kit's own"
+    )
+    command.add_argument("--bucket", default="", help="S3 bucket of exports")
+    command.add_argument("--prefix", default="", help="prefix of exports in that bucket")
+    command.add_argument("--account", default="", metavar="ID", help="account; any if left out")
+    command.add_argument("--region", default="", metavar="REGION", help="Region; any if left out")
+
+    def run(arguments: argparse.Namespace) -> int:
+        from pitrkit.recovery import permissions  # noqa: PLC0415
+
+        place = permissions.Place(
+            arguments.table,
+            copies=arguments.target,
+            bucket=arguments.bucket,
+            prefix=arguments.prefix,
+            account=arguments.account,
+            region=arguments.region,
+        )
+        steps = permissions.steps_of(arguments.route, arguments.steps)
+        print(json.dumps(permissions.policy(steps, place), indent=2))
+        return Exit.DONE
 
     command.set_defaults(command=run)

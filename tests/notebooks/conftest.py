@@ -30,6 +30,20 @@ class Place:
             code = cli.main([str(word) for word in words])
         return code, said.getvalue()
 
+    @contextlib.contextmanager
+    def permitted(self, *words):
+        """Work as a caller who may do what `pitrkit policy` says, and nothing else."""
+        code, said = self.pitrkit("policy", "--table", "Orders", "--account", "123456789012", *words)
+        assert code == 0, said
+        caller = self.sandbox.authority.register("operator", [json.loads(said)], "us-east-1")
+        before = dict(os.environ)
+        os.environ.update(caller.credentials)
+        try:
+            yield caller
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+
     def incident(self, name):
         return json.loads((self.folder / name / "incident.json").read_text())
 
