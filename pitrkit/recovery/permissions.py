@@ -93,18 +93,22 @@ _DIFF_OF_COPIES = Step(
 _STREAM = Step(
     "read",
     "what the table's stream tells",
-    (_TABLE, Need(_dynamodb("DescribeStream", "GetShardIterator", "GetRecords"), ("streams",))),
+    (_PROTECTED, Need(_dynamodb("DescribeStream", "GetShardIterator", "GetRecords"), ("streams",))),
 )
-_EXPORT = Step(
+_FULL_EXPORT = Step(
     "export",
-    "exports of the table to S3, and reading them",
+    "full exports of the table to S3, and reading them",
     (
         _PROTECTED,
         Need(_dynamodb("ExportTableToPointInTime"), ("table",)),
         Need(_dynamodb("DescribeExport"), ("exports",)),
-        Need(_dynamodb("ListExports"), ("anywhere",)),
         Need(("s3:PutObject", "s3:AbortMultipartUpload", "s3:PutObjectAcl", "s3:GetObject"), ("objects",)),
     ),
+)
+_EXPORT = Step(
+    "export",
+    "incremental exports of the table to S3, and reading them",
+    (*_FULL_EXPORT.needs, Need(_dynamodb("ListExports"), ("anywhere",))),
 )
 _COPY = Step(
     "copy",
@@ -173,6 +177,12 @@ _EARLIER = Step(
     (Need(_dynamodb("ListStreams"), ("anywhere",)),),
     optional=True,
 )
+_EXPORTED = Step(
+    "earlier",
+    "exports that are there already are used again",
+    (Need(_dynamodb("ListExports"), ("anywhere",)),),
+    optional=True,
+)
 _LIST = Step(
     "list",
     "a file that is missing in the bucket is told from a forbidden one",
@@ -200,7 +210,7 @@ ROUTES: Mapping[str, tuple[Step, ...]] = {
     "threeway": (_RESTORE, _DIFF_OF_COPIES, _COPY, _UNDO, _CLEANUP, _DELETE, *_OF_EVERY_ROUTE),
     "stream": (_STREAM, _COPY, _UNDO, _DELETE, _EARLIER, *_OF_EVERY_ROUTE),
     "export": (_EXPORT, _COPY, _UNDO, _DELETE, _LIST, *_OF_EVERY_ROUTE),
-    "full-export": (_EXPORT, _COPY, _UNDO, _DELETE, _LIST, _NOW, *_OF_EVERY_ROUTE),
+    "full-export": (_FULL_EXPORT, _COPY, _UNDO, _DELETE, _EXPORTED, _LIST, _NOW, *_OF_EVERY_ROUTE),
     "deleted": (_DELETED,),
 }
 """Routes by the name that `pitrkit policy --route` has for them, with their steps in order, optional ones last."""
@@ -337,3 +347,13 @@ def policy(steps: Sequence[Step], place: Place) -> dict[str, Any]:
 _ORDER: tuple[Where, ...] = (
     "anywhere", "table", "copies", "streams", "exports", "backups", "bucket", "objects", "alarms",
 )  # fmt: skip
+
+
+def every_step() -> dict[str, tuple[Step, tuple[str, ...]]]:
+    """Return the steps by what they are for, each with the routes that have it, in order."""
+    found: dict[str, tuple[Step, tuple[str, ...]]] = {}
+    for route, steps in ROUTES.items():
+        for step in steps:
+            _, routes = found.get(step.words, (step, ()))
+            found[step.words] = step, (*routes, route)
+    return found
