@@ -13,6 +13,7 @@ from pitrkit.errors import BadInput
 from pitrkit.runbook.blocks import Facts, Note, Tone
 from pitrkit.runbook.controls import WIDE, Control
 from pitrkit.runbook.incident import now
+from pitrkit.runbook.live import named_slider
 from pitrkit.runbook.values import duration, moment
 from pitrkit.runbook.view import View
 
@@ -67,12 +68,12 @@ class TimePicker(Control):
         self.utc.observe(self._utc_changed, names="value")
         self.local.observe(self._local_changed, names="value")
         for text, seconds in STEPS:
-            self.buttons[text].on_click(lambda _button, seconds=seconds: self._step(seconds))
-        self.use.on_click(lambda _button: self._go(self._at))
+            self.buttons[text].on_click(self.does(self._step, seconds))
+        self.use.on_click(self.does(lambda: self._go(self._at)))
         fields = [self.utc, self.local] if self._has_local() else [self.utc]
         self.box = widgets.VBox(
             [
-                self.slider,
+                named_slider(self.slider, "Second in the window"),
                 widgets.HBox(fields, layout={"flex_flow": "row wrap"}),
                 widgets.HBox([*self.buttons.values(), self.use], layout={"flex_flow": "row wrap"}),
                 self.said,

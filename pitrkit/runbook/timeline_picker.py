@@ -14,6 +14,7 @@ import ipywidgets as widgets
 from pitrkit.dynamodb import pitr
 from pitrkit.runbook.controls import WIDE, Control
 from pitrkit.runbook.life import floored
+from pitrkit.runbook.live import named_slider
 from pitrkit.runbook.picture import SHORTEST, draw
 from pitrkit.runbook.time_picker import TimePicker
 from pitrkit.runbook.values import folded, moment, visible
@@ -72,14 +73,14 @@ class TimelinePicker(Control):
             text: widgets.Button(description=text, tooltip=f"{text} in the picture", layout={"width": "auto"})
             for text in LOOKS
         }
-        self.shown.observe(lambda _change: self._draw(), names="value")
+        self.shown.observe(self.does(self._draw), names="value")
         self.candidates.observe(self._candidate_changed, names="value")
         for text in LOOKS:
-            self.looks[text].on_click(lambda _button, text=text: self._look(text))
+            self.looks[text].on_click(self.does(self._look, text))
         known = bool(life.events or (life.activity and life.activity.calls))
         looking = [
             widgets.HBox(list(self.looks.values()), layout={"flex_flow": "row wrap"}),
-            self.shown,
+            named_slider(self.shown, "First minute shown", "Last minute shown"),
             self.picture,
         ]
         self.box = widgets.VBox(
