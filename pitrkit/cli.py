@@ -1,4 +1,4 @@
-"""The command line: demo, lab, sandbox, run, recover, drill, audit."""
+"""The command line: demo, lab, sandbox, run, recover, drill, audit, policy."""
 
 from __future__ import annotations
 
@@ -69,6 +69,7 @@ def parser() -> argparse.ArgumentParser:
     _recover(commands.add_parser("recover", help="run 01 to 06 headless as one incident, stopping at the gate"))
     _drill(commands.add_parser("drill", help="rehearse a table's recovery on tables made for it, time it, clean up"))
     _audit(commands.add_parser("audit", help="check an incident's record against its seal"))
+    _policy(commands.add_parser("policy", help="print the least IAM policy for steps of a route"))
     return top
 
 
@@ -99,13 +100,15 @@ def _lab(command: argparse.ArgumentParser) -> None:
         folder = Path.cwd()
         if not arguments.sandbox:
             return lab.run(folder, environment={}, options=arguments.options, fresh=arguments.fresh)
+        from pitrkit.runbook.boundary import WITHOUT_SETTINGS  # noqa: PLC0415
         from pitrkit.sandbox import main as sandbox  # noqa: PLC0415
 
         with sandbox.serving(
             restore_seconds=LAB_RESTORE_SECONDS, latest_lag_seconds=LATEST_LAG_SECONDS, live=True
         ) as served:
             print(sandbox.welcome(served), flush=True)
-            return lab.run(folder, environment=served.environment(), options=arguments.options, fresh=arguments.fresh)
+            environment = {**served.environment(), **WITHOUT_SETTINGS}
+            return lab.run(folder, environment=environment, options=arguments.options, fresh=arguments.fresh)
 
     command.set_defaults(command=run)
 
@@ -344,5 +347,46 @@ def _audit(command: argparse.ArgumentParser) -> None:
             lines = [*str(found).splitlines(), "", *(f"  {line}" for line in found.summary.lines())]
             print("\n".join(visible(line) for line in lines))
         return Exit.DONE if found.ok else Exit.LEFT
+
+    command.set_defaults(command=run)
+
+
+def _policy(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--table", required=True, help="the table")
+    command.add_argument(
+        "--route",
+        default="restore",
+        metavar="ROUTE",
+        help="restore (one copy against now), threeway (two copies), stream, export (incremental), full-export, or "
+        "deleted (the table itself is gone)",
+    )
+    command.add_argument(
+        "--steps",
+        default="",
+        metavar="STEPS",
+        help="a,b,c of the route's steps, or all; those that it cannot do without if left out",
+    )
+    command.add_argument(
+        "--target", default="", metavar="NAME", help="name of the restored table, if not the kit's own"
+    )
+    command.add_argument("--bucket", default="", help="S3 bucket of exports")
+    command.add_argument("--prefix", default="", help="prefix of exports in that bucket")
+    command.add_argument("--account", default="", metavar="ID", help="account; any if left out")
+    command.add_argument("--region", default="", metavar="REGION", help="Region; any if left out")
+
+    def run(arguments: argparse.Namespace) -> int:
+        from pitrkit.recovery import permissions  # noqa: PLC0415
+
+        place = permissions.Place(
+            arguments.table,
+            copies=arguments.target,
+            bucket=arguments.bucket,
+            prefix=arguments.prefix,
+            account=arguments.account,
+            region=arguments.region,
+        )
+        steps = permissions.steps_of(arguments.route, arguments.steps)
+        print(json.dumps(permissions.policy(steps, place), indent=2))
+        return Exit.DONE
 
     command.set_defaults(command=run)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from pitrkit.errors import Exit
+from pitrkit.runbook import boundary
 from pitrkit.runbook.front import shown
 from pitrkit.runbook.incident import Incident
 from pitrkit.runbook.recover import recover
@@ -48,7 +49,7 @@ def run(root: Path, *, seed: int, route: str = "restore", echo: TextIO) -> Exit:
         client = sandbox.client("dynamodb")
         truth = scenario.truth
         print(_story(truth), file=echo, flush=True)
-        with variables(sandbox.environment()):
+        with variables({**sandbox.environment(), **boundary.WITHOUT_SETTINGS}):
             shop = LiveShop(scenario, client, sandbox.clock.now, every_seconds=0.25)
             with shop:
                 ended, incident = _both_halves(truth, route, root, echo)
@@ -93,7 +94,7 @@ def _both_halves(truth: Truth, route: str, root: Path, echo: TextIO) -> tuple[Ex
 @contextmanager
 def variables(wanted: Mapping[str, str]) -> Iterator[None]:
     """Set environment variables for the kernels that are started meanwhile. AWS settings of the caller stay out."""
-    before = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+    before = {name: value for name, value in os.environ.items() if name.startswith("AWS_") or name in wanted}
     for name in before:
         del os.environ[name]
     os.environ.update(wanted)

@@ -1,12 +1,14 @@
 """What the README says of the routes is what the kit says of them."""
 
-import json
+import contextlib
+import io
 import re
 from pathlib import Path
 
 import pytest
 
 from pitrkit.cli import parser
+from pitrkit.recovery import permissions
 from pitrkit.recovery.routes import routes
 from pitrkit.runbook import settings
 from pitrkit.runbook.log_views import cost_text
@@ -23,13 +25,16 @@ def test_its_table_of_routes_says_what_each_takes_and_costs(place):
     assert "| " + " | ".join(cells).replace("|  |", "| |") + " |" in README
 
 
-def test_each_option_of_recover_that_it_names_exists():
-    (recover,) = [
-        one.choices["recover"]
-        for one in parser()._actions
-        if getattr(one, "choices", None) and "recover" in one.choices
+def test_each_option_of_recover_and_policy_that_it_names_exists():
+    (commands,) = [
+        one.choices for one in parser()._actions if getattr(one, "choices", None) and "recover" in one.choices
     ]
-    known = {option for action in recover._actions for option in action.option_strings}
+    known = {
+        option
+        for name in ("recover", "policy")
+        for action in commands[name]._actions
+        for option in action.option_strings
+    }
     named = {word for line in re.findall(r"`(--[^`]+)`", README) for word in line.split() if word.startswith("--")}
     of_others = {"--live", "--empty", "--load", "--table", "--keys", "--json"}
     assert named - of_others <= known
@@ -71,6 +76,7 @@ IAM_NAMES = {
     "s3:GetObjectLockConfiguration": "s3:GetBucketObjectLockConfiguration",
     **dict.fromkeys(("s3:CreateMultipartUpload", "s3:UploadPart", "s3:CompleteMultipartUpload"), "s3:PutObject"),
 }
+WITHOUT_PERMISSION = {"sts:GetCallerIdentity"}
 FOR_THE_SERVICE = {
     "iam:PassRole",  # what AWS Backup's StartRestoreJob asks for on its role
     *("dynamodb:Query", "dynamodb:BatchWriteItem"),  # what it asks for on a copy before it restores
@@ -80,19 +86,27 @@ FOR_THE_SERVICE = {
 """Actions of the policy that no call of ours is named after."""
 
 
-def test_its_permissions_are_those_of_the_operations_that_the_code_calls():
-    start = README.index("### The permissions it needs")
-    part = README[start : README.index("## The notebooks")]
-    (policy,) = re.findall(r"```json\n(.*?)```", part, re.DOTALL)
-    granted = set()
-    for statement in json.loads(policy)["Statement"]:
-        actions = statement["Action"]
-        granted |= {actions} if isinstance(actions, str) else set(actions)
-    optional = part[part.index("Only if you need them") :]
-    named = set(re.findall(r"`((?:dynamodb|s3|cloudwatch|cloudtrail|sts|backup|kms|iam):\w+)`", optional))
-    known = {action.split(":")[1]: action for action in called()}
-    named |= {known.get(name, f"dynamodb:{name}") for name in re.findall(r"`([A-Z][a-z]+[A-Z]\w+)`", optional)}
-    wanted = {IAM_NAMES.get(action, action) for action in called()}
+def test_the_catalogue_of_permissions_has_those_of_the_operations_that_the_code_calls():
+    granted = {action for step, _ in permissions.every_step().values() for action in step.actions}
+    wanted = {IAM_NAMES.get(action, action) for action in called()} - WITHOUT_PERMISSION
     assert len(wanted) > 20
-    assert wanted - (granted | named) == set()
-    assert (granted | named) - wanted == FOR_THE_SERVICE
+    assert wanted - granted == set()
+    assert granted - wanted == FOR_THE_SERVICE
+
+
+def test_its_policy_is_the_one_that_the_kit_prints():
+    (shown,) = re.findall(r"For `pitrkit (policy [^`]*)`.*?```json\n(.*?)```", README, re.DOTALL)
+    arguments = parser().parse_args(shown[0].split())
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        arguments.command(arguments)
+    assert shown[1] == said.getvalue()
+
+
+def test_its_table_of_steps_is_the_catalogue_of_permissions():
+    every = tuple(route for route in permissions.ROUTES if route != "deleted")
+    for step, of in permissions.every_step().values():
+        on = "all" if of == every else ", ".join(of)
+        words = f"{step.words}{' (optional)' if step.optional else ''}"
+        actions = ", ".join(f"`{action}`" for action in step.actions)
+        assert f"| `{step.name}` | {words} | {on} | {actions} |" in README

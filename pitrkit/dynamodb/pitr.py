@@ -199,6 +199,11 @@ def copy_name(table: str, at: datetime) -> str:
     return f"{table[:230]}-pitr-{at.strftime('%Y%m%dT%H%M%SZ')}"
 
 
+def copy_name_pattern(table: str) -> str:
+    """Return the pattern of *table*'s copies' default names."""
+    return f"{table[:230]}-pitr-*"
+
+
 def restore(aws: Aws, source: Table, target: str, at: datetime, *, options: Options | None = None) -> Restoration:
     """Start restoring *source* as it was at *at* into the new table *target*, or adopt the copy that is there.
 

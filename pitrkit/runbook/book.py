@@ -20,7 +20,7 @@ from pitrkit.dynamodb.pitr import iso
 from pitrkit.dynamodb.session import Aws, Caller
 from pitrkit.dynamodb.tables import Table
 from pitrkit.errors import BadInput, InputNeeded, RecordAltered
-from pitrkit.runbook import account_log, circumstances, masks, record, runs, views, whereabouts, working_copy
+from pitrkit.runbook import account_log, boundary, circumstances, masks, record, runs, views, whereabouts, working_copy
 from pitrkit.runbook.blocks import Link
 from pitrkit.runbook.incident import DRY_RUN_VARIABLE, STATE, Incident, Into, checked_id, now, root_folder
 from pitrkit.runbook.place import Place
@@ -61,11 +61,14 @@ class Book(Shows):
 
         Raises:
             InputNeeded: *incident* is blank and there is not exactly one.
-            BadInput: There is no such incident, or it belongs to another account or region.
+            BadInput: There is no such incident, it belongs to another account or region, or the settings hold the
+                kit to others.
         """
         aws = aws or connect()
-        caller = aws.caller()
-        opened = Incident.open(only(incident), account=caller.account, region=caller.region)
+        caller, name = aws.caller(), only(incident)
+        about = str(Incident.open(name).data.get("table") or "")
+        boundary.check(caller, table=about, endpoint_url=aws.endpoint_url)
+        opened = Incident.open(name, account=caller.account, region=caller.region)
         masks.use(opened.id)
         working_copy.lay_out(opened)
         return _at_work(cls(aws, opened, without_restore))
@@ -76,8 +79,12 @@ class Book(Shows):
 
         A blank name makes one up, unless an incident of this table was opened here moments ago and nothing has come of
         it yet: a cell that is run twice must not leave two.
+
+        Raises:
+            BadInput: The settings hold the kit to other accounts, regions or tables; or see `Incident.open`.
         """
         caller = aws.caller()
+        boundary.check(caller, table=table, endpoint_url=aws.endpoint_url)
         opened = Incident.open(
             incident or _just_begun(table, caller) or new_id(table),
             create=True,
@@ -218,13 +225,14 @@ def connect() -> Aws:
     Raises:
         NoRegion: No region is set.
         NoCredentials: There are none, or they have expired.
+        BadInput: The settings hold the kit to other accounts or regions.
     """
     # What a kernel writes from here on may hold items: it is for its owner's eyes, wherever it is copied to.
     os.umask(0o077)
     masks.use()
     aws = Aws.connect()
     aws.read_only = bool(os.environ.get(DRY_RUN_VARIABLE))
-    aws.caller()
+    boundary.check(aws.caller(), endpoint_url=aws.endpoint_url)
     aws.on_change = account_log.called
     return aws
 
@@ -237,7 +245,7 @@ def here(aws: Aws, incident: str = "") -> View:
     """
     if incident and (root_folder() / checked_id(incident) / STATE).is_file():
         return Book.open(incident, aws=aws).strip()
-    return views.caller_strip(whereabouts.sign(aws.caller(), aws.endpoint_url))
+    return views.caller_strip(whereabouts.sign(aws.caller(), aws.endpoint_url), boundary.words())
 
 
 def approve_command(notebook: str, digest: str, **parameters: Any) -> str:

@@ -39,8 +39,8 @@ def note(text: str, tone: Tone = "info", fix: str = "") -> View:
     return View("note", blocks=(Note(text, tone, fix),), data={"note": text})
 
 
-def caller_strip(sign: Place) -> View:
-    """Return who is asking and where, in the account's colour."""
+def caller_strip(sign: Place, held: str = "") -> View:
+    """Return who is asking and where, in the account's colour, and what the settings hold the kit to."""
     data = {"account": sign.account, "region": sign.region, "caller": sign.arn, "endpoint": sign.endpoint}
     blocks: list[Block] = [sign]
     if sign.kind == "production":
@@ -48,6 +48,8 @@ def caller_strip(sign: Place) -> View:
     elif sign.kind == "unnamed":
         words = f"No name in pitrkit.toml: [accounts.{sign.account}] gives it one, and says whether it is production."
         blocks.append(Note(words, "muted"))
+    if held:
+        blocks.append(Note(held, "muted"))
     return View("caller", blocks=tuple(blocks), data=data)
 
 

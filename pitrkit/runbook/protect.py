@@ -10,7 +10,7 @@ import ipywidgets as widgets
 from pitrkit.dynamodb import pitr
 from pitrkit.dynamodb.session import Aws
 from pitrkit.errors import BadInput
-from pitrkit.runbook import account_log, select, views
+from pitrkit.runbook import account_log, boundary, select, views
 from pitrkit.runbook.book import approve_command
 from pitrkit.runbook.controls import Control
 from pitrkit.runbook.gate import Intent
@@ -99,7 +99,7 @@ def choose(aws: Aws, protect: str = "") -> ProtectPicker:
     if protect:
         return ProtectPicker((), protect)
     found = select.overview(aws)
-    return ProtectPicker([one.name for one in found if one.unprotected])
+    return ProtectPicker([one.name for one in found if one.unprotected and boundary.holds(one.name)])
 
 
 def protect(aws: Aws, names: str) -> Protecting:
@@ -107,18 +107,20 @@ def protect(aws: Aws, names: str) -> Protecting:
 
     Args:
         aws: Where.
-        names: Table names with commas between, `all` for every table that has it off but restored copies, blank for
-            none.
+        names: Table names with commas between, `all` for every table that has it off but restored copies and
+            those that the settings hold the kit off, blank for none.
 
     Raises:
-        BadInput: One of them is not a table here.
+        BadInput: One of them is not a table here, or is none that the settings let the kit work on.
     """
     overviews = {one.name: one for one in select.overview(aws)} if names.strip() else {}
     off = [name for name, one in overviews.items() if one.protection is not None and not one.protection.enabled]
-    every = [name for name, one in overviews.items() if one.unprotected]
+    every = [name for name, one in overviews.items() if one.unprotected and boundary.holds(name)]
     wanted = every if names.strip() == "all" else [name.strip() for name in names.split(",") if name.strip()]
     if unknown := [name for name in wanted if name not in overviews]:
         raise BadInput(f"no such table here: {', '.join(unknown)}", fix="Check the names, the account and AWS_REGION.")
+    for name in wanted:
+        boundary.check_table(name)
     if hidden := [name for name in wanted if overviews[name].protection is None]:
         raise BadInput(
             f"whether PITR is on cannot be seen for {', '.join(hidden)}",

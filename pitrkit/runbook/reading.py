@@ -20,6 +20,7 @@ from pitrkit.runbook.book import Book, flag
 from pitrkit.runbook.incident import now
 from pitrkit.runbook.progress import Progress
 from pitrkit.runbook.restoring import poll_seconds
+from pitrkit.runbook.select import permitted
 
 SOURCES = ("stream", "export")
 
@@ -116,8 +117,8 @@ def located(book: Book, told: ChangeLog, damage: Scope) -> Located:
 
 
 def _by_stream(book: Book, table: Table, since_at: datetime) -> bool:
-    """Return whether the table has a stream that tells images, and reaches back so far."""
-    stream = streams.describe(book.aws, table)
+    """Return whether the table has a stream that tells images, and reaches back so far; none if it may not be seen."""
+    stream = permitted(lambda: streams.describe(book.aws, table))
     reaches = now() - streams.RETENTION
     return stream is not None and stream.view == streams.VIEW and since_at >= max(reaches, stream.created_at)
 

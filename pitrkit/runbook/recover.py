@@ -15,7 +15,7 @@ from pitrkit.dynamodb.arns import is_arn, table_arn
 from pitrkit.dynamodb.pitr import iso, parse_time
 from pitrkit.errors import BadInput, Exit
 from pitrkit.recovery.policy import LEFT_UNDECIDED
-from pitrkit.runbook import copy_back, dry_run, front, given, masks
+from pitrkit.runbook import boundary, copy_back, dry_run, front, given, masks
 from pitrkit.runbook.book import COMMAND_VARIABLE, Book, connect, new_id
 from pitrkit.runbook.braking import whole_path
 from pitrkit.runbook.front import shown
@@ -67,6 +67,7 @@ def recover(
     resumed = _existing(incident, root)
     state = resumed.data if resumed else {}
     request.check(state)  # refused before an incident comes to be and anything is called
+    boundary.check_table(request.table)
     if resumed is not None:
         resumed.expect(table=request.table)
     at_gate = bool(request.approve and state.get("plan"))

@@ -51,12 +51,14 @@ class S3Request:
         action: The action's name as policies have it, e.g. `GetObject`.
         access_key: The access key that it is signed with.
         sha256: The SHA-256 that it says its content has, in base64; empty if it says none.
+        key: The object's key; empty for the bucket itself.
     """
 
     bucket: str
     action: str
     access_key: str
     sha256: str = ""
+    key: str = ""
 
     @classmethod
     def read(cls, environ: dict[str, Any]) -> S3Request | None:
@@ -78,7 +80,7 @@ class S3Request:
             action = "GetBucketLocation"
         else:
             action = _BUCKET_ACTIONS.get(method, "PutObject")
-        return cls(bucket, action, signed[1] or signed[2], environ.get("HTTP_X_AMZ_CHECKSUM_SHA256", ""))
+        return cls(bucket, action, signed[1] or signed[2], environ.get("HTTP_X_AMZ_CHECKSUM_SHA256", ""), key)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
-"""The sandbox's own HTTP interface under `/_sandbox/`: clock, faults, exports, expiry, truth, health."""
+"""The sandbox's own HTTP interface under `/_sandbox/`: clock, faults, callers, exports, expiry, truth, health."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -9,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from pitrkit.sandbox.authority import Authority
 from pitrkit.sandbox.clock import Clock
 from pitrkit.sandbox.export_faults import ExportFault
 from pitrkit.sandbox.export_files import ExportSettings
@@ -31,6 +33,8 @@ class Control:
         faults: What goes wrong.
         exports: How exports go.
         expire: Has the service delete what has expired, and returns how many items by table.
+        authority: Whose policies count.
+        region: Region that callers are registered in.
     """
 
     clock: Clock
@@ -38,9 +42,11 @@ class Control:
     faults: Faults
     exports: Exports
     expire: Callable[[], dict[str, int]]
+    authority: Authority
+    region: str
 
     def answer(self, method: str, path: str, content: bytes) -> Reply:
-        """Answer a request: `GET health|truth`, `GET|POST clock|exports`, `GET|POST|DELETE faults`, `POST expire`."""
+        """Answer: `GET health|truth`, `GET|POST clock|exports|callers`, `GET|POST|DELETE faults`, `POST expire`."""
         known = self.truth()
         answers: dict[tuple[str, str], Callable[[], Reply]] = {
             ("GET", "health"): lambda: _json({"status": "ok"}),
@@ -51,6 +57,8 @@ class Control:
             ("DELETE", "faults"): self._clear,
             ("GET", "exports"): lambda: _json(asdict(self.exports.settings)),
             ("POST", "exports"): lambda: self._spell(content),
+            ("GET", "callers"): lambda: _json({"callers": [one.to_dict() for one in self.authority.known()]}),
+            ("POST", "callers"): lambda: self._register(content),
             ("POST", "expire"): lambda: _json({"deleted": self.expire()}),
             **({("GET", "truth"): lambda: _json(known)} if known is not None else {}),
         }
@@ -69,6 +77,17 @@ class Control:
         except (ValueError, OverflowError) as error:
             return _json({"error": str(error)}, status=BAD_REQUEST)
         return _json({"now": now.isoformat()})
+
+    def _register(self, content: bytes) -> Reply:
+        try:
+            match orjson.loads(content):
+                case {"name": str(name), "policies": list(policies)} if re.fullmatch(r"[\w+=,.@-]{1,64}", name):
+                    made = self.authority.register(name, policies, self.region)
+                case _:
+                    raise ValueError('send {"name": "recovery", "policies": [{"Version": ..., "Statement": [...]}]}')
+        except (ValueError, TypeError) as error:
+            return _json({"error": str(error)}, status=BAD_REQUEST)
+        return _json(made.to_dict())
 
     def _add(self, content: bytes) -> Reply:
         try:

@@ -25,6 +25,7 @@ class Export:
         asked: The request's parameters, as bytes that are equal for equal ones.
         table_id: The table's id.
         owner: Account that the bucket should belong to.
+        access_key: Access key of who asked for it.
         from_at: Beginning of the window; None for a full export.
         until_at: End of the window, or time of a full export.
         layout: Where its files go.
@@ -42,6 +43,7 @@ class Export:
     asked: bytes
     table_id: str
     owner: str
+    access_key: str
     from_at: datetime | None
     until_at: datetime
     layout: Layout

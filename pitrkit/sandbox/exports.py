@@ -13,8 +13,10 @@ from typing import Any
 import orjson
 
 from pitrkit.sandbox import export_records
+from pitrkit.sandbox.authority import Authority
 from pitrkit.sandbox.buckets import Buckets, Refused
 from pitrkit.sandbox.clock import Clock
+from pitrkit.sandbox.demands import FOR_AN_EXPORT, Demand
 from pitrkit.sandbox.export import Export
 from pitrkit.sandbox.export_faults import ExportFault
 from pitrkit.sandbox.export_files import ExportSettings, File, Layout
@@ -43,15 +45,24 @@ class Exports:
         buckets: Where the files go.
         faults: What goes wrong.
         settings: How exports go.
+        authority: Whose policies count; None where everybody may write everywhere.
 
     Attributes:
         settings: How exports go; may be replaced at any time, for those that are started later.
     """
 
     def __init__(
-        self, clock: Clock, recovery: PointInTimeRecovery, buckets: Buckets, faults: Faults, settings: ExportSettings
+        self,
+        clock: Clock,
+        recovery: PointInTimeRecovery,
+        buckets: Buckets,
+        faults: Faults,
+        settings: ExportSettings,
+        *,
+        authority: Authority | None = None,
     ) -> None:
         self.settings = settings
+        self._authority = authority
         self._clock = clock
         self._recovery = recovery
         self._buckets = buckets
@@ -130,6 +141,7 @@ class Exports:
         wanted = export.wanted
         try:
             for file in files:
+                self._check_caller(export, file.key)
                 self._buckets.put(
                     wanted.bucket,
                     file.key,
@@ -141,6 +153,13 @@ class Exports:
                 )
         except Refused as refused:
             export.failure = refused.code, refused.message
+
+    def _check_caller(self, export: Export, key: str) -> None:
+        """The service writes as the one who asked for the export."""
+        for action in FOR_AN_EXPORT if self._authority else ():
+            demand = Demand(action, f"arn:aws:s3:::{export.wanted.bucket}/{key}")
+            if self._authority and (why := self._authority.refusal(export.access_key, demand)):
+                raise Refused("S3AccessDenied", why)
 
     def _begun(self, request: Request, wanted: Wanted, table: PastTable, asked: bytes) -> Export:
         if table.protected_at is None:
@@ -172,6 +191,7 @@ class Exports:
             asked=asked,
             table_id=table.id,
             owner=wanted.echoed.get("S3BucketOwner", request.account),
+            access_key=request.access_key,
             from_at=from_at,
             until_at=until_at,
             layout=Layout(

@@ -9,7 +9,8 @@ How it is put together. A request goes through these, from the outside in:
 3. Layers around DynamoDB, each a function `(request, inner) -> reply` (`wire`). Errors become replies; requests are
    serialised; what moto cannot do is answered here (`pitr`, `backups`, `exports`); tables that are still being created
    are refused, and so is what is no name or value (`forms`); replies are made exact (`writes`, `reads`); what happens
-   is counted and recorded (`metering`, `lookups`). Around them all is what shall go wrong on demand (`faults`).
+   is counted and recorded (`metering`, `lookups`); a caller whose policies do not allow it is refused (`authority`,
+   and `outside` for what moto answers by itself). Around them all is what shall go wrong on demand (`faults`).
 4. moto's own application, which parses, validates and evaluates.
 5. `backend` and `tables`: moto's classes with the storage replaced by `rows` (items in the order of a scan) and
    `history` (every change with its time, from which `pitr` computes earlier states). `mends` corrects how moto
@@ -40,7 +41,8 @@ from moto.dynamodb.models import DynamoDBBackend, dynamodb_backends
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.wrappers import Response
 
-from pitrkit.sandbox import control, mends, metering, seeding, serving, vaults, wire
+from pitrkit.sandbox import control, mends, metering, outside, seeding, serving, vaults, wire
+from pitrkit.sandbox.authority import Authority
 from pitrkit.sandbox.backend import PastBackend
 from pitrkit.sandbox.backups import Backups
 from pitrkit.sandbox.buckets import EXPORTS_BUCKET, Buckets, S3Request
@@ -50,33 +52,23 @@ from pitrkit.sandbox.exports import Exports
 from pitrkit.sandbox.faults import Faults
 from pitrkit.sandbox.forms import forms
 from pitrkit.sandbox.history import PastWrite
+from pitrkit.sandbox.kinesis import KinesisDestinations
 from pitrkit.sandbox.legacy import expressions
 from pitrkit.sandbox.lookups import Lookups
 from pitrkit.sandbox.metrics import metrics
 from pitrkit.sandbox.pitr import PointInTimeRecovery
 from pitrkit.sandbox.reads import reads
+from pitrkit.sandbox.resource_policies import ResourcePolicies
 from pitrkit.sandbox.shards import BUSY_RECORDS
 from pitrkit.sandbox.statements import statements
 from pitrkit.sandbox.streams import Streams
 from pitrkit.sandbox.trail import Trail
+from pitrkit.sandbox.unfinished import unfinished
 from pitrkit.sandbox.wire import Handler, Layer, Native, Reply, Request, ServiceError, layered
 from pitrkit.sandbox.writes import writes
 
 DEFAULT_REGION = "us-east-1"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "sandbox", "AWS_SECRET_ACCESS_KEY": "sandbox"}
-_SETTINGS = ("DeleteTable", "UpdateTable", "UpdateTimeToLive")
-_DATA = (
-    "PutItem",
-    "UpdateItem",
-    "DeleteItem",
-    "GetItem",
-    "Query",
-    "Scan",
-    "BatchGetItem",
-    "BatchWriteItem",
-    "TransactGetItems",
-    "TransactWriteItems",
-)
 
 StartResponse = Callable[..., Any]
 
@@ -93,6 +85,7 @@ class Front:
         buckets: Buckets,
     ) -> None:
         self._own = own
+        self._authority = own.authority
         self._buckets = buckets
         self._moto: Callable[..., Iterable[bytes]] = DomainDispatcherApplication(create_backend_app)
         self._moto_dynamodb = create_backend_app("dynamodb")
@@ -113,7 +106,7 @@ class Front:
         called, content = vaults.named(environ, content)
         handler = self._handlers.get(wire.service_of(called))
         if handler is None:
-            return self._s3(environ, content, start_response) or self._moto(environ, start_response)
+            return self._s3(environ, content, start_response) or self._others(environ, content, start_response)
         try:
             request = Request.read(called, content)
         except ServiceError as error:
@@ -129,8 +122,12 @@ class Front:
             return None
         with self._lock:
             self._own.exports.settle()
-        refusal = self._buckets.refusal(request, content)
+        refusal = self._buckets.refusal(request, content) or outside.s3_reply(self._authority, request)
         return None if refusal is None else _send(refusal, start_response)
+
+    def _others(self, environ: dict[str, Any], content: bytes, start_response: StartResponse) -> Iterable[bytes]:
+        reply = outside.reply(self._authority, environ, content)
+        return self._moto(environ, start_response) if reply is None else _send(reply, start_response)
 
     def _one_at_a_time(self, request: Request, inner: Handler) -> Reply:
         with self._lock:
@@ -174,19 +171,6 @@ def _answering(operations: Mapping[str, Native]) -> Layer:
     return answering
 
 
-def _refusing_the_unfinished(request: Request, inner: Handler) -> Reply:
-    """Layer that refuses to work on tables that are still being created."""
-    if request.operation in (*_DATA, *_SETTINGS):
-        for name in request.tables():
-            table = request.table(name)
-            if table is None or table.active:
-                continue
-            if request.operation in _DATA:
-                raise ServiceError("ResourceNotFoundException", "Requested resource not found")
-            raise ServiceError("ResourceInUseException", f"Table is being created: {table.name}")
-    return inner(request)
-
-
 class Sandbox:
     """An AWS of one's own, as a context manager. Nothing of it survives the end of the block.
 
@@ -198,10 +182,12 @@ class Sandbox:
         region: Region of `client`, `environment` and `seed`. Other regions exist as well.
         ticking: Whether the clock goes on by itself, see `Clock`.
         busy_records: As many records as a shard of a table's stream takes before it is split.
+        policy_lag_seconds: Real seconds until a table's policy that was put takes effect, and is told.
 
     Attributes:
         clock: Dates everything that happens.
         faults: What goes wrong.
+        authority: Whose policies count.
         exports: How exports go, in its `settings`.
         truth: Set by a scenario to tell at `/_sandbox/truth` what it knows to be true.
         port: The port, once it serves.
@@ -219,18 +205,23 @@ class Sandbox:
         region: str = DEFAULT_REGION,
         ticking: bool = True,
         busy_records: int = BUSY_RECORDS,
+        policy_lag_seconds: float = 0.0,
     ) -> None:
         self.clock = Clock(ticking=ticking)
         self.faults = Faults()
+        self.authority = Authority()
         self.truth: Callable[[], dict[str, Any]] | None = None
         self.port = port
         self.region = region
         self._recovery = PointInTimeRecovery(self.clock, restore_seconds, latest_lag_seconds)
         self._backups = Backups(self.clock, restore_seconds)
         self._vaults = vaults.Vaults(self.clock, self._backups, restore_seconds)
+        self._policies = ResourcePolicies(policy_lag_seconds)
         self._buckets = Buckets(self.faults)
         settings = ExportSettings(export_seconds=export_seconds)
-        self.exports = Exports(self.clock, self._recovery, self._buckets, self.faults, settings)
+        self.exports = Exports(
+            self.clock, self._recovery, self._buckets, self.faults, settings, authority=self.authority
+        )
         self._busy_records = busy_records
         self._lock = threading.Lock()
         self._server: serving.Server | None = None
@@ -243,16 +234,32 @@ class Sandbox:
             BackendDict.reset()
             dynamodb_backends.backend = PastBackend.dated(self.clock, busy_records=self._busy_records)
             own = control.Control(
-                self.clock, lambda: self.truth() if self.truth else None, self.faults, self.exports, self.expire
+                self.clock,
+                lambda: self.truth() if self.truth else None,
+                self.faults,
+                self.exports,
+                self.expire,
+                self.authority,
+                self.region,
             )
             lookups, streams = Lookups(self.clock), Streams(self.clock)
             layers: list[Layer] = [
                 lookups.recorded,
                 metering.counted,
                 _errors,
-                _refusing_the_unfinished,
+                self.authority.enforced,
+                self._policies.enforced,
+                unfinished,
                 self._backups.before_deletion,
-                _answering({**self._recovery.operations(), **self._backups.operations(), **self.exports.operations()}),
+                _answering(
+                    {
+                        **self._recovery.operations(),
+                        **self._backups.operations(),
+                        **self.exports.operations(),
+                        **self._policies.operations(),
+                        **KinesisDestinations().operations(),
+                    }
+                ),
                 forms,
                 expressions,
                 statements,
@@ -261,10 +268,16 @@ class Sandbox:
             ]
             services: dict[str, list[Layer]] = {
                 "dynamodb": layers,
-                "dynamodbstreams": [streams.dated, lookups.recorded, _errors, _answering(streams.operations())],
-                "cloudwatch": [_errors, metrics],
-                "cloudtrail": [_errors, _answering(lookups.operations())],
-                "backup": [_errors, _answering(self._vaults.operations())],
+                "dynamodbstreams": [
+                    streams.dated,
+                    lookups.recorded,
+                    _errors,
+                    self.authority.enforced,
+                    _answering(streams.operations()),
+                ],
+                "cloudwatch": [_errors, self.authority.enforced, metrics],
+                "cloudtrail": [_errors, self.authority.enforced, _answering(lookups.operations())],
+                "backup": [_errors, self.authority.enforced, _answering(self._vaults.operations())],
             }
             front = Front(own, services, self._lock, self.faults, self._buckets)
             self._server = serving.Server(front, self.port)

@@ -5,7 +5,7 @@ import io
 import json
 import os
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -29,6 +29,20 @@ class Place:
         with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
             code = cli.main([str(word) for word in words])
         return code, said.getvalue()
+
+    @contextlib.contextmanager
+    def permitted(self, *words):
+        """Work as a caller who may do what `pitrkit policy` says, and nothing else."""
+        code, said = self.pitrkit("policy", "--table", "Orders", "--account", "123456789012", *words)
+        assert code == 0, said
+        caller = self.sandbox.authority.register("operator", [json.loads(said)], "us-east-1")
+        before = dict(os.environ)
+        os.environ.update(caller.credentials)
+        try:
+            yield caller
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
 
     def incident(self, name):
         return json.loads((self.folder / name / "incident.json").read_text())
@@ -61,6 +75,21 @@ def shop(tmp_path_factory):
         scenario.lay_into(sandbox)
         with place_of(sandbox, tmp_path_factory.mktemp("incidents"), scenario.truth) as place:
             yield place
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    """Two tables of an hour, without a past and without protection."""
+    of_all = {
+        "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+        "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+        "BillingMode": "PAY_PER_REQUEST",
+    }
+    with Sandbox() as sandbox, place_of(sandbox, tmp_path_factory.mktemp("plain") / "incidents") as place:
+        for name in ("Orders", "Carts"):
+            born = datetime.now(UTC) - timedelta(hours=1)
+            sandbox.seed({"TableName": name, **of_all}, [], created_at=born, pitr=False)
+        yield place
 
 
 @pytest.fixture

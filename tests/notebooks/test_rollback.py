@@ -114,8 +114,18 @@ def test_one_item_is_shown_as_it_was_at_chosen_moments(shop, damaged):
         assert re.search(rf"{moment[:10]} {moment[11:19]} UTC +{state} +{source}", shown), shown
 
 
+@pytest.fixture
+def least(shop, route):
+    """All of it with the least policy that the kit prints for it."""
+    of_exports = () if route == "stream" else ("--bucket", EXPORTS_BUCKET)
+    with shop.permitted("--route", "full-export" if route == "full" else route, *of_exports):
+        yield
+
+
 @pytest.mark.parametrize("route", ROUTES)
-def test_each_route_stops_at_its_gate_then_makes_the_table_right_and_its_undo_gives_it_back(shop, damaged, route):
+def test_each_route_stops_at_its_gate_then_makes_the_table_right_and_its_undo_gives_it_back(
+    shop, damaged, route, least
+):
     tables = shop.tables()
     code, said = shop.pitrkit(*asked(shop, route, route))
     assert code == 3, said

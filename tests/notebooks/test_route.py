@@ -13,6 +13,13 @@ from pitrkit.runbook.front import notebooks_folder
 pytestmark = pytest.mark.xdist_group("route")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def least(shop):
+    """All of it with the least policy that the kit prints for it."""
+    with shop.permitted("--route", "restore"):
+        yield
+
+
 @pytest.fixture(scope="module")
 def damaged(shop):
     return shop.items()

@@ -26,17 +26,19 @@ def damaged(shop):
 
 @pytest.fixture(scope="module")
 def stopped(shop, damaged):
-    return shop.pitrkit(
-        "recover", "Orders", "--at", iso(shop.truth.good_at), "--damage-until", iso(ended(shop.truth)),
-        "--incident", "threeway", "--where", shop.truth.where, "--attributes", ",".join(shop.truth.attributes),
-        "--guard", "attributes",
-    )  # fmt: skip
+    with shop.permitted("--route", "threeway", "--steps", "restore,diff,copy"):
+        return shop.pitrkit(
+            "recover", "Orders", "--at", iso(shop.truth.good_at), "--damage-until", iso(ended(shop.truth)),
+            "--incident", "threeway", "--where", shop.truth.where, "--attributes", ",".join(shop.truth.attributes),
+            "--guard", "attributes",
+        )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def recovered(shop, stopped):
     command = re.search(r"pitrkit (recover Orders .*--approve [0-9a-f]{64})", stopped[1])
-    return shop.pitrkit(*command[1].split())
+    with shop.permitted("--route", "threeway", "--steps", "copy"):
+        return shop.pitrkit(*command[1].split())
 
 
 def test_the_table_is_right_although_the_damaged_were_written_again(shop, damaged, stopped, recovered):
