@@ -8,6 +8,7 @@ import pytest
 
 from pitrkit.cli import parser
 from pitrkit.recovery.routes import routes
+from pitrkit.runbook import settings
 from pitrkit.runbook.log_views import cost_text
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
@@ -32,6 +33,15 @@ def test_each_option_of_recover_that_it_names_exists():
     named = {word for line in re.findall(r"`(--[^`]+)`", README) for word in line.split() if word.startswith("--")}
     of_others = {"--live", "--empty", "--load", "--table", "--keys"}
     assert named - of_others <= known
+
+
+def test_its_table_of_settings_names_every_section_and_key():
+    rows = dict(re.findall(r"^\| `\[([a-z]+)[^\]]*\]` \| (.*) \|$", README, re.MULTILINE))
+    keys = {name: set(kind.__struct_fields__) for name, kind in settings.SECTIONS.items()}
+    keys |= {"accounts": {"name", "production"}, "prices": {"as_of", *settings.price_names()}}
+    assert rows.keys() == keys.keys()
+    for section, names in keys.items():
+        assert names <= set(re.findall(r"`(\w+)`", rows[section])), section
 
 
 def called():
