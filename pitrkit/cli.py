@@ -1,4 +1,4 @@
-"""The command line: demo, lab, sandbox, run, recover, audit."""
+"""The command line: demo, lab, sandbox, run, recover, unfreeze, audit."""
 
 from __future__ import annotations
 
@@ -62,6 +62,7 @@ def parser() -> argparse.ArgumentParser:
     _sandbox(commands.add_parser("sandbox", help="serve an AWS on loopback whose DynamoDB has a past"))
     _run(commands.add_parser("run", help="run one notebook of the runbook headless"))
     _recover(commands.add_parser("recover", help="run 01 to 06 headless as one incident, stopping at the gate"))
+    _unfreeze(commands.add_parser("unfreeze", help="undo what an ended run of an incident holds other writers off by"))
     _audit(commands.add_parser("audit", help="check an incident's record against its seal"))
     return top
 
@@ -219,7 +220,19 @@ def _recover(command: argparse.ArgumentParser) -> None:
         "--restored-until", default="", metavar="TABLE", help="a copy from right after the damage, with --restored"
     )
     command.add_argument("--target", default="", metavar="TABLE", help="name of the table to restore into")
-    command.add_argument("--accept", default="", help="findings to accept by name: no-pitr")
+    command.add_argument(
+        "--accept",
+        default="",
+        metavar="NAMES",
+        help="findings that could do harm, acknowledged by name, such as streams,no-pitr; the closed gate names them",
+    )
+    command.add_argument(
+        "--freeze",
+        action="store_const",
+        const="true",
+        default="",
+        help="hold other writers off by the table's policy while the copy writes: the shop stops writing",
+    )
     command.add_argument("--write-units", default="", metavar="N", help="pace in write units a second")
     command.add_argument(
         "--read-units",
@@ -240,6 +253,21 @@ def _recover(command: argparse.ArgumentParser) -> None:
         chosen = {name: value for name, value in vars(arguments).items() if name != "command"}
         code, _ = recover(Request(**chosen), echo=sys.stdout)
         return code
+
+    command.set_defaults(command=run)
+
+
+def _unfreeze(command: argparse.ArgumentParser) -> None:
+    command.add_argument("incident", help="name of the incident")
+
+    def run(arguments: argparse.Namespace) -> int:
+        from pitrkit.runbook import freezing  # noqa: PLC0415
+        from pitrkit.runbook.book import Book  # noqa: PLC0415
+
+        book = Book.open(arguments.incident)
+        lifted = freezing.left_over(book)
+        print(lifted.words if lifted else freezing.words(book.data) or "This incident has held nobody off its table.")
+        return Exit.DONE
 
     command.set_defaults(command=run)
 

@@ -59,12 +59,16 @@ class Index:
 
     Attributes:
         projection: `ALL`, `KEYS_ONLY` or `INCLUDE`.
+        write_units: Provisioned write units a second; 0 on demand, and of a local one.
+        building: Whether it is being made at present.
     """
 
     name: str
     kind: Literal["global", "local"]
     key_schema: KeySchema
     projection: str
+    write_units: int = 0
+    building: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +97,12 @@ class Table:
         size_bytes: Stored bytes, refreshed as rarely.
         stream_arn: ARN of the enabled stream, empty when there is none.
         replicas: Regions of a global table's other replicas.
+        write_units: Provisioned write units a second; 0 on demand.
+        most_write_units: The most that an on-demand table may take a second; 0 for no limit.
+        strong: Whether its replicas agree on each write before it is answered (MRSC).
+        table_class: `STANDARD` or `STANDARD_INFREQUENT_ACCESS`.
+        key_arn: KMS key that it is encrypted with; empty for the key that AWS owns.
+        key_lost: Whether the service cannot use that key any more.
     """
 
     name: str
@@ -109,6 +119,12 @@ class Table:
     replicas: tuple[str, ...]
     created_at: datetime
     restored: Restored | None
+    write_units: int = 0
+    most_write_units: int = 0
+    strong: bool = False
+    table_class: str = "STANDARD"
+    key_arn: str = ""
+    key_lost: bool = False
 
 
 def describe(aws: Aws, name: str) -> Table:
@@ -154,7 +170,14 @@ def _table(answer: dict[str, Any], region: str) -> Table:
         size_bytes=answer.get("TableSizeBytes", 0),
         billing_mode=answer.get("BillingModeSummary", {}).get("BillingMode", "PROVISIONED"),
         indexes=tuple(
-            Index(row["IndexName"], kind, _key_schema(row["KeySchema"], types), row["Projection"]["ProjectionType"])
+            Index(
+                row["IndexName"],
+                kind,
+                _key_schema(row["KeySchema"], types),
+                row["Projection"]["ProjectionType"],
+                _provisioned(row) if kind == "global" else 0,
+                row.get("IndexStatus") == "CREATING",
+            )
             for kind, rows in _INDEXES
             for row in answer.get(rows) or ()
         ),
@@ -165,7 +188,17 @@ def _table(answer: dict[str, Any], region: str) -> Table:
         ),
         created_at=utc(answer["CreationDateTime"]),
         restored=_restored(answer.get("RestoreSummary")),
+        write_units=_provisioned(answer),
+        most_write_units=max(0, answer.get("OnDemandThroughput", {}).get("MaxWriteRequestUnits", 0)),
+        strong=answer.get("MultiRegionConsistency") == "STRONG",
+        table_class=answer.get("TableClassSummary", {}).get("TableClass", "STANDARD"),
+        key_arn=answer.get("SSEDescription", {}).get("KMSMasterKeyArn", ""),
+        key_lost="InaccessibleEncryptionDateTime" in answer.get("SSEDescription", {}),
     )
+
+
+def _provisioned(answer: dict[str, Any]) -> int:
+    return int((answer.get("ProvisionedThroughput") or {}).get("WriteCapacityUnits", 0))
 
 
 _INDEXES: tuple[tuple[Literal["global", "local"], str], ...] = (

@@ -29,9 +29,9 @@ from pitrkit.recovery.journal import Conflict
 from pitrkit.recovery.plan import Plan
 from pitrkit.recovery.policy import FOR_A_PERSON
 from pitrkit.runbook import events as logs
+from pitrkit.runbook import freezing, timeline
 from pitrkit.runbook import life as lives
 from pitrkit.runbook import picture as pictures
-from pitrkit.runbook import timeline
 from pitrkit.runbook.blocks import Sample
 from pitrkit.runbook.change_views import side_by_side
 from pitrkit.runbook.copy_views import policy_words, scope_words
@@ -256,8 +256,22 @@ def _facts(state: dict[str, Any]) -> list[tuple[str, str]]:
         ("Copy of the past", copy_words),
         ("Approved", given),
         ("Approved by", approval.get("by")),
+        *(("Acknowledged", _acknowledged(one)) for one in state.get("accepted") or ()),
+        ("Other writers", _held_off(state)),
     ]
     return [(label, str(value)) for label, value in facts if value]
+
+
+def _acknowledged(one: dict[str, Any]) -> str:
+    return f"{one['name']}: {one['what']} ({_utc(one['at'])}, by {one['how']}, {one['by']})"
+
+
+def _held_off(state: dict[str, Any]) -> str:
+    """Return from when to when other writers were held off, and how that was undone; blank if they were not."""
+    kept = state.get("freeze") or {}
+    since, until = (_utc(kept.get(name)) for name in ("frozen_at", "lifted_at"))
+    when = f"Held off from {since}{f' to {until}' if until else ''}. " if since else ""
+    return f"{when}{freezing.words(state)}"
 
 
 def _milestones(state: dict[str, Any], happened: Sequence[Event]) -> list[Milestone]:

@@ -118,8 +118,8 @@ class ResourcePolicies:
 
     def _expected(self, request: Request, table: PastTable) -> Version | None:
         """Return the newest policy if it is what the caller expects, None where there is none."""
-        now = (self._versions.get(table.id) or [None])[-1]
-        now = now if now is not None and now.text else None
+        versions = self._versions.get(table.id)
+        now = versions[-1] if versions and versions[-1].text else None
         wanted = request.body.get("ExpectedRevisionId")
         if wanted is not None and wanted != (now.revision if now else NO_POLICY):
             raise _not_found(f"the policy of table {table.name} is not of revision {wanted}")
