@@ -106,9 +106,8 @@ class Acknowledged:
 
     def words(self) -> str:
         """Return what could do harm, or stops the shop, a line each, for a terminal."""
-        told = [
-            one for one in self.findings if one.severity in {"blocking", "accepted"} or one.name.startswith("freeze")
-        ]
+        grave = {"blocking", "accepted"}
+        told = [one for one in self.findings if one.severity in grave or one.name.startswith("freeze")]
         return "".join(f"\n   {one.severity}: {one.name}: {one.what}" for one in told)
 
     def parameter(self) -> str:

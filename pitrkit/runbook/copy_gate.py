@@ -75,7 +75,7 @@ class CopyGate(ApproveBox):
         self.box.children = (self.ticks, self.row, buttons, self.said) if self._needed else (buttons, self.said)
 
     def _tick_boxes(self) -> None:
-        """Offer a box for each finding that could do harm: ticked, it is acknowledged, and only then can be approved."""
+        """Offer a box for each finding that could do harm; before all are ticked nothing can be approved."""
         self.ticks.children = tuple(self._tick_box(one) for one in self._copy.known.by_hand)
 
     def _tick_box(self, finding: Finding) -> widgets.Checkbox:
