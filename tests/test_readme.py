@@ -51,7 +51,7 @@ def called():
         path.read_text() for part in ("dynamodb", "recovery", "runbook") for path in sorted((kit / part).glob("*.py"))
     )
     services = {"dynamodbstreams": "dynamodb"}
-    by_boto = re.findall(r'\.(?:call|paginate)\(\s*"(\w+)",\s*"(\w+)"', source)
+    by_boto = re.findall(r'\.(?:call|paginate)\(\s*"([\w-]+)",\s*"(\w+)"', source)
     by_boto += [("dynamodb", name) for name in re.findall(r'"(get_records|get_shard_iterator)"', source)]
     found = {
         f"{services.get(service, service)}:{''.join(word.capitalize() for word in operation.split('_'))}"
@@ -81,7 +81,7 @@ def test_its_permissions_are_those_of_the_operations_that_the_code_calls():
         actions = statement["Action"]
         granted |= {actions} if isinstance(actions, str) else set(actions)
     optional = part[part.index("Only if you need them") :]
-    named = set(re.findall(r"`((?:dynamodb|s3|cloudwatch|cloudtrail|sts):\w+)`", optional))
+    named = set(re.findall(r"`([a-z0-9-]+:[A-Z]\w+)`", optional))
     known = {action.split(":")[1]: action for action in called()}
     named |= {known.get(name, f"dynamodb:{name}") for name in re.findall(r"`([A-Z][a-z]+[A-Z]\w+)`", optional)}
     wanted = {IAM_NAMES.get(action, action) for action in called()}

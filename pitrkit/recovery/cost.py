@@ -131,21 +131,21 @@ def estimate(
     ]
     kept_gb = (kept_bytes or restore_bytes) / _GB
     gbs = [
-        (restored_gb, f"{restored_gb:,.3f} GB restored x {prices.restore_gb}", prices.restore_gb),
+        (restored_gb, f"{_gb(restored_gb)} restored x {prices.restore_gb}", prices.restore_gb),
         (
             kept_gb * kept_days / 30,
-            f"{kept_gb:,.3f} GB kept {kept_days:g} days x {prices.storage_gb_month} a month",
+            f"{_gb(kept_gb)} kept {kept_days:g} days x {prices.storage_gb_month} a month",
             prices.storage_gb_month,
         ),
-        (export_bytes / _GB, f"{export_bytes / _GB:,.3f} GB exported x {prices.export_gb}", prices.export_gb),
+        (export_bytes / _GB, f"{_gb(export_bytes / _GB)} exported x {prices.export_gb}", prices.export_gb),
         (
             log_gb,
-            f"{log_gb:,.3f} GB of changes exported x {prices.export_log_gb}, at least 10 MB each",
+            f"{_gb(log_gb)} of changes exported x {prices.export_log_gb}, at least 10 MB each",
             prices.export_log_gb,
         ),
         (
             backup_bytes / _GB,
-            f"{backup_bytes / _GB:,.3f} GB backed up x {prices.backup_gb_month} a month",
+            f"{_gb(backup_bytes / _GB)} backed up x {prices.backup_gb_month} a month",
             prices.backup_gb_month,
         ),
     ]
@@ -154,6 +154,10 @@ def estimate(
     summed = f"{' + '.join(words for _, words in terms)} = {_amount(usd)}" if terms else "nothing is charged for"
     how = "provisioned" if provisioned else "on demand"
     return Estimate(usd, "USD", prices.priced_at, f"{summed}, {prices.region}, {how}")
+
+
+def _gb(amount: float) -> str:
+    return f"{amount:,.3f} GB" if amount >= 0.1 or not amount else f"{amount:.3g} GB"  # noqa: PLR2004
 
 
 def _amount(usd: float) -> str:

@@ -28,21 +28,19 @@ class Preflight:
     Attributes:
         accept: Names of findings that are acknowledged by parameter.
         freeze: Whether other writers are to be held off.
-        pace: Write units a second.
         lifted: How a freeze that an earlier run had left was undone, None if there was none.
     """
 
     accept: tuple[str, ...]
     freeze: bool
-    pace: float
     lifted: Lifted | None = None
 
-    def look(self, book: Book, table: Table, plan: Plan) -> Acknowledged:
-        """Return what is known about writing *plan* into *table*; nothing is changed."""
-        load = Load(plan.write_units, self.pace, puts_expired=plan.policy.expired == "put" and not plan.empty)
+    def look(self, book: Book, table: Table, plan: Plan, pace: float) -> Acknowledged:
+        """Return what is known about writing *plan* into *table* at a pace in write units a second. Reads only."""
+        load = Load(plan.write_units, pace, puts_expired=plan.policy.expired == "put" and not plan.empty)
         found = preflight.check_target(book.aws, table, load=load)
         if self.freeze and not plan.empty and all(one.name != "frozen" for one in found):
-            seconds = plan.write_units / self.pace
+            seconds = plan.write_units / pace
             found.append(freezing.finding(book.aws, table, incident=book.incident.id, seconds=seconds))
         if self.lifted is not None:
             words = f"an earlier run had left other writers held off; that is undone now. {self.lifted.words}"

@@ -139,9 +139,10 @@ def prepare(
     if found is None:
         found = plans.build(book, table, changes, wanted, scope)
     plans.remember(book, slot, found)
-    ahead = Preflight(accepted, freeze, pace.units, lifted)
+    ahead = Preflight(accepted, freeze, lifted)
+    known = ahead.look(book, table, found, pace.units)
     passage = Passage(None if found.empty else found, table.name)
-    copy = Copy(book, table, found, slot, ahead.look(book, table, found), ahead, braking, passage)
+    copy = Copy(book, table, found, slot, known, ahead, pace.units, braking, passage)
     if reopened and not found.empty and now() - found.created_at > LOOKS_AGAIN_AFTER:
         copy.look_again()
     elif reopened and not found.empty:

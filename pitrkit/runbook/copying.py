@@ -46,7 +46,7 @@ from pitrkit.runbook.passage import Passage
 from pitrkit.runbook.plans import Slot
 from pitrkit.runbook.progress import Progress, Show
 from pitrkit.runbook.scoping import outside_plan, outside_words
-from pitrkit.runbook.values import duration, things
+from pitrkit.runbook.values import about, things
 from pitrkit.runbook.view import Shows
 from pitrkit.runbook.views import View
 
@@ -66,7 +66,7 @@ class Copy(Shows):
 
     Attributes:
         known: What is known about the target, and acknowledged.
-        ahead: What is looked at before it writes, and how it writes.
+        ahead: What is looked at before it writes.
         drift: What moved since the plan was made, as far as anybody has looked.
         settled: Writes of it that have come to their outcome already, as far as anybody has looked.
     """
@@ -77,6 +77,7 @@ class Copy(Shows):
     slot: Slot
     known: Acknowledged
     ahead: Preflight
+    write_units: float
     braking: Braking
     passage: Passage
     drift: Drift | None = None
@@ -92,7 +93,7 @@ class Copy(Shows):
             self.plan,
             findings=self.known.findings,
             estimate=self._costs(),
-            pace=self.ahead.pace,
+            pace=self.write_units,
             drift=self.drift,
             settled=self.settled,
             outside=self._outside(),
@@ -110,8 +111,8 @@ class Copy(Shows):
         """Return what would be done in a few lines, for a terminal."""
         (_, did), (_, scope) = self._words()
         outside = f"; outside the scope: {outside_words(left)}" if (left := self._outside()) else ""
-        takes = f"{duration(self.plan.write_units / self.ahead.pace)}, {self._costs()}"
-        return f"   it {did}\n   scope: {scope}{outside}\n   takes about {takes}{self.known.words()}"
+        takes = f"{about(self.plan.write_units / self.write_units)}, costs {self._costs()}"
+        return f"   it {did}\n   scope: {scope}{outside}\n   takes {takes}{self.known.words()}"
 
     def _costs(self) -> Estimate:
         return costs.writing(self.table, self.plan.write_units)
@@ -134,7 +135,7 @@ class Copy(Shows):
 
     def _given(self) -> dict[str, Any]:
         """Return the parameters that the approved run needs besides the digest."""
-        pace = self.ahead.pace if self.ahead.pace != WRITE_UNITS else ""
+        pace = self.write_units if self.write_units != WRITE_UNITS else ""
         copy = {"copy": self.plan.scope["undo_of"][:SHORTEST]} if self.slot == "undo" else {}
         how = {"accept": self.known.parameter(), "freeze": self.ahead.freeze, "write_units": pace}
         return {**copy, **how, **self.braking.to_parameters()}
@@ -187,7 +188,7 @@ class Copy(Shows):
     def _take(self, found: Plan) -> None:
         """Go on with another plan. It has to be approved for itself."""
         plans.remember(self.book, self.slot, found)
-        self.known = self.ahead.look(self.book, self.table, found)
+        self.known = self.ahead.look(self.book, self.table, found, self.write_units)
         self.plan, self.drift, self._looked_at, self.settled = found, None, None, 0
         self.passage = Passage(None if found.empty else found, self.table.name)
         self._show_again()
@@ -285,7 +286,7 @@ class Copy(Shows):
                     self.table,
                     self.plan,
                     self.journal,
-                    pace=Pace(self.ahead.pace),
+                    pace=Pace(self.write_units),
                     brakes=brakes,
                     on_tally=progress.stands,
                 )

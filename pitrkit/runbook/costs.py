@@ -10,7 +10,7 @@ from pitrkit.recovery import cost
 from pitrkit.recovery.cost import Estimate, Prices, estimate
 from pitrkit.runbook import progress, settings
 from pitrkit.runbook.blocks import Block, Grid, Note
-from pitrkit.runbook.values import duration, size
+from pitrkit.runbook.values import about, size
 from pitrkit.runbook.view import View
 
 if TYPE_CHECKING:
@@ -71,8 +71,10 @@ def exporting(table: Table, takes: str) -> Step:
 def scanning(table: Table, read_units: float) -> Step:
     """Return the scan of a table, at *read_units* a second; 0 is as fast as it goes."""
     units = table.size_bytes / cost.BYTES_PER_READ_UNIT
-    takes = f"about {duration(units / read_units)} at {read_units:,.0f} read units a second" if read_units else ""
-    takes = takes or f"at least {duration(units / cost.FASTEST_READ_UNITS)}: as fast as the service answers"
+    if read_units:
+        takes = f"{about(units / read_units)} at {read_units:,.0f} read units a second"
+    else:
+        takes = f"{about(units / cost.FASTEST_READ_UNITS)} or more, as fast as the service answers"
     return Step(
         f"scan {table.name}",
         takes,

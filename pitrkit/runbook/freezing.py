@@ -24,7 +24,7 @@ from pitrkit.recovery.freeze import Freeze, Lifted
 from pitrkit.recovery.preflight import Finding
 from pitrkit.runbook.book import Book
 from pitrkit.runbook.incident import Incident, now
-from pitrkit.runbook.values import duration
+from pitrkit.runbook.values import about
 
 KEPT = "freeze"
 """Where `incident.json` holds it."""
@@ -48,7 +48,7 @@ def finding(aws: Aws, table: Table, *, incident: str, seconds: float) -> Finding
     return Finding(
         "freeze",
         "warning",
-        f"while this copy writes, about {duration(seconds)}, everybody's writes to the table except those of "
+        f"while this copy writes, for {about(seconds)}, everybody's writes to the table except those of "
         f"{would.principals[0]} are refused with AccessDenied: the shop stops writing; {others}{elsewhere}",
         "Tell those who write. It is undone when the copy ends, however it ends; after a crash by the next run, or by "
         f"pitrkit unfreeze {incident}",

@@ -56,4 +56,5 @@ def takes(book: Book) -> str:
 def ahead(book: Book) -> str:
     """Return what is known before it begins."""
     took = takes(book)
-    return f"{took[0].upper()}{took[1:]}. It goes on in the service: close this, come back tomorrow, run 03 again; it is found, not repeated."
+    goes_on = "It goes on in the service: close this, come back tomorrow, run 03 again; it is found, not repeated."
+    return f"{took[0].upper()}{took[1:]}. {goes_on}"

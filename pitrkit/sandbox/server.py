@@ -205,6 +205,7 @@ class Sandbox:
         clock: Dates everything that happens.
         faults: What goes wrong.
         exports: How exports go, in its `settings`.
+        policies: The policies of tables, with the time they take to count.
         truth: Set by a scenario to tell at `/_sandbox/truth` what it knows to be true.
         port: The port, once it serves.
     """
@@ -230,7 +231,7 @@ class Sandbox:
         self.region = region
         self._recovery = PointInTimeRecovery(self.clock, restore_seconds, latest_lag_seconds)
         self._backups = Backups(self.clock, restore_seconds)
-        self._policies = ResourcePolicies(policy_lag_seconds)
+        self.policies = ResourcePolicies(policy_lag_seconds)
         self._buckets = Buckets(self.faults)
         settings = ExportSettings(export_seconds=export_seconds)
         self.exports = Exports(self.clock, self._recovery, self._buckets, self.faults, settings)
@@ -253,7 +254,7 @@ class Sandbox:
                 lookups.recorded,
                 metering.counted,
                 _errors,
-                self._policies.enforced,
+                self.policies.enforced,
                 _refusing_the_unfinished,
                 self._backups.before_deletion,
                 _answering(
@@ -261,7 +262,7 @@ class Sandbox:
                         **self._recovery.operations(),
                         **self._backups.operations(),
                         **self.exports.operations(),
-                        **self._policies.operations(),
+                        **self.policies.operations(),
                         **KinesisDestinations().operations(),
                     }
                 ),
