@@ -43,8 +43,8 @@ class CopyGate(ApproveBox):
         )
         self.ticks = widgets.VBox()
         self._tick_boxes()
-        self.look.on_click(lambda _: self._busy(self._look))
-        self.again.on_click(lambda _: self._busy(self._plan_again))
+        self.look.on_click(self.does(self._busy, self._look))
+        self.again.on_click(self.does(self._busy, self._plan_again))
         plan = copy.plan
         super().__init__(
             plan.digest,
