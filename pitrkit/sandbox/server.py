@@ -40,7 +40,7 @@ from moto.dynamodb.models import DynamoDBBackend, dynamodb_backends
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.wrappers import Response
 
-from pitrkit.sandbox import control, mends, metering, seeding, serving, wire
+from pitrkit.sandbox import control, mends, metering, seeding, serving, settings, wire
 from pitrkit.sandbox.backend import PastBackend
 from pitrkit.sandbox.backups import Backups
 from pitrkit.sandbox.buckets import EXPORTS_BUCKET, Buckets, S3Request
@@ -227,8 +227,8 @@ class Sandbox:
         self._recovery = PointInTimeRecovery(self.clock, restore_seconds, latest_lag_seconds)
         self._backups = Backups(self.clock, restore_seconds)
         self._buckets = Buckets(self.faults)
-        settings = ExportSettings(export_seconds=export_seconds)
-        self.exports = Exports(self.clock, self._recovery, self._buckets, self.faults, settings)
+        spelt = ExportSettings(export_seconds=export_seconds)
+        self.exports = Exports(self.clock, self._recovery, self._buckets, self.faults, spelt)
         self._busy_records = busy_records
         self._lock = threading.Lock()
         self._server: serving.Server | None = None
@@ -250,7 +250,15 @@ class Sandbox:
                 _errors,
                 _refusing_the_unfinished,
                 self._backups.before_deletion,
-                _answering({**self._recovery.operations(), **self._backups.operations(), **self.exports.operations()}),
+                settings.kept,
+                _answering(
+                    {
+                        **self._recovery.operations(),
+                        **self._backups.operations(),
+                        **self.exports.operations(),
+                        **settings.operations(),
+                    }
+                ),
                 forms,
                 expressions,
                 statements,
@@ -262,6 +270,8 @@ class Sandbox:
                 "dynamodbstreams": [streams.dated, lookups.recorded, _errors, _answering(streams.operations())],
                 "cloudwatch": [_errors, metrics],
                 "cloudtrail": [_errors, _answering(lookups.operations())],
+                "application-autoscaling": [_errors],
+                "lambda": [_errors],
             }
             front = Front(own, services, self._lock, self.faults, self._buckets)
             self._server = serving.Server(front, self.port)
