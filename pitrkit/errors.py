@@ -28,9 +28,15 @@ class PitrkitError(Exception):
         what: What happened, as one sentence.
         table: Table it happened to, where there is one.
         fix: What to do next, as one sentence.
+
+    Attributes:
+        meaning: What it means for the data, as one sentence; a step that writes says what is true of it.
+        card: What a notebook shows instead of the usual card; something that shows itself, None for the usual.
     """
 
     exit_code: Exit = Exit.ERROR
+    meaning: str = "No item was written or changed."
+    card: object = None
 
     def __init__(self, what: str, *, table: str = "", fix: str = "") -> None:
         super().__init__(what)
@@ -43,8 +49,8 @@ class PitrkitError(Exception):
         return f"{head}\n-> {self.fix}" if self.fix else head
 
     def _render_traceback_(self) -> list[str]:
-        """IPython's hook: an operator reads the message, not our call stack."""
-        return [f"{type(self).__name__}: {self}"]
+        """IPython's hook: an operator reads one line, not our call stack. The rest is on the card above it."""
+        return [f"{type(self).__name__}: {self.what.splitlines()[0] if self.what else ''}"]
 
 
 class BadInput(PitrkitError):

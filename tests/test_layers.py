@@ -20,6 +20,7 @@ ONLY_IN = {
     "boto3": {"dynamodb", "sandbox"},
     "botocore": {"dynamodb", "sandbox"},
     "moto": {"sandbox"},
+    "anywidget": {"runbook"},
     "ipywidgets": {"runbook"},
     "papermill": {"runbook"},
     "IPython": {"runbook"},

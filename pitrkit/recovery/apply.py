@@ -25,7 +25,7 @@ from pitrkit.recovery.journal import Journal, JournalWriter, Outcome
 from pitrkit.recovery.pace import Bucket, Pace
 from pitrkit.recovery.plan import Plan, Progress
 from pitrkit.recovery.requests import INSERTS_PER_CALL
-from pitrkit.recovery.run import Run
+from pitrkit.recovery.run import Run, Tally
 from pitrkit.recovery.sender import Sender
 from pitrkit.recovery.timeline import Timeline, shared
 
@@ -92,6 +92,7 @@ def apply(
     brakes: Sequence[Brake] = (),
     timeline: Timeline | None = None,
     on_progress: Progress | None = None,
+    on_tally: Callable[[Tally], object] | None = None,
     wire: Wire | None = None,
     pause: Callable[[int], float] | None = None,
 ) -> Applied:
@@ -109,6 +110,7 @@ def apply(
         timeline: Shares the pace with other processes; absent, with all of this user's on this machine that write to
             the table.
         on_progress: Told about once a second, and why it is not faster.
+        on_tally: Told the same as numbers.
         wire: Where writes go, if not by the wire of *aws*.
         pause: Seconds before the n-th repetition of a write.
 
@@ -127,7 +129,16 @@ def apply(
             sender = Sender(
                 wire, table, bucket=bucket, log=log, halt=halt, inserts_per_call=inserts_per_call, pause=pause
             )
-            run = Run(plan, log=log, sender=sender, bucket=bucket, watch=watch, halt=halt, on_progress=on_progress)
+            run = Run(
+                plan,
+                log=log,
+                sender=sender,
+                bucket=bucket,
+                watch=watch,
+                halt=halt,
+                on_progress=on_progress,
+                on_tally=on_tally,
+            )
             run.put_back()
             run.go(workers)
         log.end(watch.stopped)

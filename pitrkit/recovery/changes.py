@@ -143,6 +143,11 @@ class ChangeSet:
         """Its Parquet file, with the columns key, kind, before, after and review."""
         return self.folder / _ROWS
 
+    @property
+    def columns(self) -> list[str]:
+        """Columns that its file has: change sets of before reviews were known have no `review`."""
+        return list(pq.read_schema(self.rows).names)
+
     def to_dict(self) -> dict[str, Any]:
         """Return what is known about it as plain JSON, without its folder and its changes."""
         return {
@@ -156,11 +161,12 @@ class ChangeSet:
         }
 
     def __iter__(self) -> Iterator[Change]:
-        for batch in self._batches():
+        for batch in self.batches():
             yield from _changes(batch)
 
-    def _batches(self) -> Iterator[pa.RecordBatch]:
-        kept = pq.read_schema(self.rows).names
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Yield its rows in key order, a stretch at a time, with the columns key, kind, before, after and review."""
+        kept = self.columns
         for batch in batches(self.rows, [name for name in _SCHEMA.names if name in kept]):
             yield batch if "review" in kept else batch.append_column(_SCHEMA.field("review"), _blank(batch.num_rows))
 
@@ -184,7 +190,7 @@ class ChangeSet:
         kinds: Counter[str] = Counter()
         with writing(folder, complete=_META, clear=_ROWS):
             with ParquetFile(folder / _ROWS, _SCHEMA) as file:
-                for batch in self._batches():
+                for batch in self.batches():
                     held = [scope.holds(change) for change in _changes(batch)]
                     inside = batch.filter(pa.array(held, pa.bool_()))
                     kinds.update(inside.column("kind").to_pylist())

@@ -7,12 +7,16 @@ Nothing is dropped in silence. A name that a change does not have, a function th
 by size with a number, a function given a null: each is an error that says what to write instead. (Plain JMESPath
 answers most of them with null, and a null would leave items out of a recovery without a word.)
 
+`mentions(before, 'text')` is a function of our own: whether an attribute's name or a value, however deep, contains
+that text. Upper and lower case of A to Z are the same to it.
+
 `!after.tags` means `!(after.tags)`. In jmespath `!` binds closer than the dot, so that it would always be null.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Context, Decimal, InvalidOperation, localcontext
@@ -105,6 +109,29 @@ class _Functions(functions.Functions):  # type: ignore[misc]
             return None
         return value if value.is_finite() else None
 
+    @functions.signature({"types": []}, {"types": ["string"]})  # type: ignore[untyped-decorator]
+    def _func_mentions(self, value: Any, text: str) -> bool:
+        return mentions(value, text)
+
+
+def mentions(value: Any, text: str) -> bool:
+    """Return whether a name or a scalar in *value* (an item's plain values) contains *text*, A to Z as a to z."""
+    found = re.compile(re.escape(text), re.IGNORECASE | re.ASCII).search
+
+    def inside(one: Any) -> bool:
+        match one:
+            case bool() | None:
+                return False
+            case str():
+                return found(one) is not None
+            case dict():
+                return any(found(name) or inside(member) for name, member in one.items())
+            case list():
+                return any(map(inside, one))
+        return found(format(one, "f") if isinstance(one, Decimal) else str(one)) is not None
+
+    return inside(value)
+
 
 class _Interpreter(visitor.TreeInterpreter):  # type: ignore[misc]
     def visit_comparator(self, node: dict[str, Any], value: Any) -> Any:
@@ -117,6 +144,7 @@ class _Interpreter(visitor.TreeInterpreter):  # type: ignore[misc]
         return super().visit_comparator(node, value)
 
 
+_WHOLE = "@"
 _SIGNS = {"lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
 _ORDERED = (("number", "number"), ("string", "string"))
 _FUNCTIONS = _Functions()
@@ -133,7 +161,8 @@ class Condition:
     Attributes:
         text: The expression.
         names: Names that exist at the top of what it is asked about.
-        asked: Those of them that the expression asks for.
+        asked: Those of them that the expression asks for by name.
+        whole: Whether it looks at all of them at once, as `keys(@)` does.
 
     Raises:
         BadInput: The expression cannot be read, or asks for a name or function that does not exist.
@@ -142,6 +171,7 @@ class Condition:
     text: str
     names: tuple[str, ...]
     asked: frozenset[str] = field(init=False, compare=False)
+    whole: bool = field(init=False, compare=False)
     _tree: dict[str, Any] = field(init=False, repr=False, compare=False)
     _interpreter: Any = field(init=False, repr=False, compare=False)
 
@@ -160,7 +190,8 @@ class Condition:
             )
         except RecursionError:
             self._refuse("is nested too deeply")
-        object.__setattr__(self, "asked", frozenset(asked))
+        object.__setattr__(self, "asked", frozenset(asked) - {_WHOLE})
+        object.__setattr__(self, "whole", _WHOLE in asked)
         object.__setattr__(self, "_tree", tree)
         object.__setattr__(self, "_interpreter", _Interpreter(visitor.Options(custom_functions=_FUNCTIONS)))
 
@@ -197,6 +228,8 @@ class Condition:
             )
         if kind == "field" and at_top:
             asked.add(str(name))
+        if kind in {"current", "identity"} and at_top:
+            asked.add(_WHOLE)
         children = [child for child in node["children"] if isinstance(child, dict)]
         if kind == "function_expression":
             self._check_function(str(name), len(children))

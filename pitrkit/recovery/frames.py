@@ -39,10 +39,13 @@ def attribute_statistics(changes: Iterable[Change]) -> pd.DataFrame:
 
 def explore(changes: ChangeSet, limit: int) -> pd.DataFrame:
     """Return the first *limit* changes: `kind`, key attributes, then `name (then)` and `name (now)` of each other."""
+    return frame(list(islice(changes, limit)), changes.key_schema.names)
+
+
+def frame(shown: Sequence[Change], keys: Sequence[str]) -> pd.DataFrame:
+    """Return these changes in the columns of `explore`."""
     import pandas as pd  # noqa: PLC0415  as above
 
-    shown = list(islice(changes, limit))
-    keys = changes.key_schema.names
     others = _names(shown, keys)
     columns = ["kind", *keys, *(f"{name} ({when})" for name in others for when in ("then", "now"))]
     rows = [_row(change, keys, others, pd.NA) for change in shown]

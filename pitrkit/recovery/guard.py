@@ -107,6 +107,15 @@ def carries(write: Write, found: Image | None) -> bool:
     return all(have.get(name) == want.get(name) for name in names)
 
 
+def holds(write: Write, found: Image | None) -> bool:
+    """Return whether the guard of *write* would let it happen to an item that is as *found*."""
+    if write.seen is None or found is None or write.goal is None:
+        return found == write.seen
+    seen, goal, have = attributes(write.seen), attributes(write.goal), attributes(found)
+    relied = changed_attributes(write.seen, write.goal) if write.guard == "attributes" else {*seen, *goal}
+    return all(have.get(name) == seen.get(name) for name in relied)
+
+
 def as_wanted(write: Write, found: Image | None) -> bool:
     """Return whether *found* is as *write* would leave it, in all that its guard looks at."""
     return carries(write, found) if write.guard == "attributes" else found == write.goal

@@ -97,7 +97,7 @@ def join(
         left = list(pool.map(lambda side, rows: _leave(side, rows, work), sides, unpaired(before, after, work)))
     with _database(work, memory_limit) as database:
         for side, path_left in zip(sides, left, strict=True):
-            _read(database, path_left).create_view(f"{side.name}_left")
+            numbered(database, path_left).create_view(f"{side.name}_left")
         return _in_order(database, _DIFFERING, sides, path, work, schema=schema, size=size)
 
 
@@ -131,7 +131,7 @@ def arrange(
     columns = ", ".join(f'"{name}"' for name in schema.names if name not in _IMAGES)
     query = _UNSORTED.format(columns=columns, order=f'key, "{by}", file_row_number' if by else "key")
     with _database(work, MEMORY_LIMIT) as database:
-        _read(database, unsorted).create_view("unsorted")
+        numbered(database, unsorted).create_view("unsorted")
         both = (_Side("before", [str(unsorted)], "before"), _Side("after", [str(unsorted)], "after"))
         return _in_order(database, query, both, path, work, schema=schema, size=size, once=not by)
 
@@ -161,8 +161,8 @@ def _database(work: Path, memory_limit: str) -> Iterator[duckdb.DuckDBPyConnecti
         ) from error
 
 
-def _read(database: duckdb.DuckDBPyConnection, path: Path) -> duckdb.DuckDBPyRelation:
-    """Return the rows of one file, whatever pattern characters or `a=b` folders are in its path."""
+def numbered(database: duckdb.DuckDBPyConnection, path: Path) -> duckdb.DuckDBPyRelation:
+    """Return the rows of one file, numbered, whatever pattern characters or `a=b` folders are in its path."""
     name = re.sub(r"[*?[]", r"[\g<0>]", str(path.resolve()))
     return database.read_parquet(name, hive_partitioning=False, file_row_number=True)
 
@@ -206,7 +206,7 @@ def _in_order(
     columns = pa.schema([*(one for one in _kept(schema) if one.name not in _IMAGES), *_PLACE])
     rows = database.sql(differing).to_arrow_reader(ROWS_PER_GROUP)
     counts = _index(rows, index, columns, max(_STRETCH_BYTES, size // _MAX_STRETCHES), once=once)
-    _read(database, index).create_view("places")
+    numbered(database, index).create_view("places")
     with ThreadPoolExecutor(len(sides)) as pool:
         list(pool.map(lambda side: _distribute(side, database.cursor(), work), sides))
     with ParquetFile(path, schema) as file:

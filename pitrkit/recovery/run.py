@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
@@ -29,6 +30,40 @@ _REPORTS_EVERY = 0.5
 _LOOKS_UP_EVERY = 0.2
 
 
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How a copy stands while it runs, over all runs of it.
+
+    Attributes:
+        applied: Written by us.
+        already: Found as wanted.
+        conflicts: Found in another state than planned for, and left alone.
+        failed: Refused, or given up, in this run.
+        total: Writes of the plan.
+        pace: Write units a second that were asked for.
+        units: Write units a second that may be spent at present.
+        why: Why it is not faster, in words.
+    """
+
+    applied: int
+    already: int
+    conflicts: int
+    failed: int
+    total: int
+    pace: float
+    units: float
+    why: str
+
+    @property
+    def done(self) -> int:
+        """Writes that have come to an outcome."""
+        return self.applied + self.already + self.conflicts + self.failed
+
+    def __str__(self) -> str:
+        counts = f"{self.applied} applied, {self.already} already so, {self.conflicts} conflicts, {self.failed} failed"
+        return f"{counts}; {self.why}"
+
+
 class Run:
     """One run: intents onto the disk, attempts to the lanes, outcomes into the journal."""
 
@@ -42,6 +77,7 @@ class Run:
         watch: Watch,
         halt: Event,
         on_progress: Progress | None,
+        on_tally: Callable[[Tally], object] | None = None,
     ) -> None:
         self._plan = plan
         self._log = log
@@ -50,6 +86,7 @@ class Run:
         self._watch = watch
         self._halt = halt
         self._on_progress = on_progress
+        self._on_tally = on_tally
         self._agenda = Agenda()
         self._results: SimpleQueue[list[Entry]] = SimpleQueue()
         self._counts = Counter(log.state.counts)
@@ -71,12 +108,13 @@ class Run:
         over = Event()  # and not the thread's `join`, which an interrupt can leave as if the thread had ended
         Thread(target=self._guarded, args=(partial(self._coordinate, requests), over), name="apply").start()
         try:
+            self._report()
             while not over.wait(_REPORTS_EVERY):
                 self._report()
         finally:
             self._halt.set()
             over.wait()
-        self._report()
+            self._report()
         if self._broken is not None:
             raise self._broken
 
@@ -153,13 +191,26 @@ class Run:
         self._watch.consumed(sum(entry.units for entry in entries))
 
     def _report(self) -> None:
+        tally = self._tally()
         if self._on_progress is not None:
-            counts = self._counts
-            note = f"{counts['applied']} applied, {counts['already']} already so, {counts['conflict']} conflicts, "
-            note += f"{counts['failed']} failed; {self._bucket.why or 'as fast as the service answers'}"
-            if self._sender.alone:
-                note += f"; one insert a call: {self._sender.alone}"
-            self._on_progress(counts.total(), self._plan.total, note)
+            self._on_progress(tally.done, tally.total, str(tally))
+        if self._on_tally is not None:
+            self._on_tally(tally)
+
+    def _tally(self) -> Tally:
+        counts, why = self._counts, self._bucket.why or "as fast as the service answers"
+        if self._sender.alone:
+            why += f"; one insert a call: {self._sender.alone}"
+        return Tally(
+            counts["applied"],
+            counts["already"],
+            counts["conflict"],
+            counts["failed"],
+            self._plan.total,
+            self._bucket.pace.units,
+            self._bucket.units,
+            why,
+        )
 
 
 class _Round:

@@ -102,7 +102,9 @@ class Scope:
             return False
         if self._wanted and change.key not in self._wanted:
             return False
-        return self._condition is None or self._condition.holds(_view(change))
+        if self._condition is None:
+            return True
+        return self._condition.holds(_view(change, frozenset(NAMES) if self._condition.whole else asked))
 
     def describe(self) -> str:
         """Return the scope in words, `everything` when it is empty."""
@@ -126,17 +128,22 @@ class Scope:
 EVERYTHING = Scope()
 
 
-def _view(change: Change | Step) -> dict[str, Any]:
-    """Return a change or a step as `where` sees it."""
+def _view(change: Change | Step, asked: frozenset[str]) -> dict[str, Any]:
+    """Return a change or a step as a condition that asks for these names sees it."""
     before, after = change.before, change.after
-    of_steps = {"by": change.by, "at": change.at.isoformat()} if isinstance(change, Step) else {}
-    return of_steps | {
-        "kind": change.kind,
-        "key": plain(change.key),
-        "before": None if before is None else plain(before),
-        "after": None if after is None else plain(after),
-        "changed": list(changed_attributes(before, after)) if before is not None and after is not None else [],
-    }
+    view: dict[str, Any] = {"kind": change.kind}
+    if isinstance(change, Step):
+        view |= {"by": change.by, "at": change.at.isoformat()}
+    # Images are read only where they are asked for: it is most of the work.
+    if "key" in asked:
+        view["key"] = plain(change.key)
+    if "before" in asked:
+        view["before"] = None if before is None else plain(before)
+    if "after" in asked:
+        view["after"] = None if after is None else plain(after)
+    if "changed" in asked:
+        view["changed"] = [] if before is None or after is None else list(changed_attributes(before, after))
+    return view
 
 
 def _kinds(text: str) -> tuple[Kind, ...]:

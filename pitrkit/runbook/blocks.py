@@ -214,6 +214,36 @@ class Code:
 
 
 @dataclass(frozen=True, slots=True)
+class Fold:
+    """Text that is seen only when it is unfolded."""
+
+    block: ClassVar[str] = "fold"
+    summary: str
+    text: str
+
+    @property
+    def rows(self) -> list[str]:
+        """Its lines."""
+        return self.text.split("\n")
+
+    def lines(self) -> list[str]:
+        """Return how much there is: whoever reads text alone has no way to fold it."""
+        return [f"({self.summary}: {len(self.rows)} lines, folded)"]
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """The heading of a part of a view."""
+
+    block: ClassVar[str] = "heading"
+    text: str
+
+    def lines(self) -> list[str]:
+        """Return it."""
+        return [self.text]
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """A step of the runbook; *href* leads to its notebook."""
 
@@ -252,50 +282,6 @@ class Links:
     def lines(self) -> list[str]:
         """Return the ways in one line."""
         return [" ".join(part for part in (self.label, "  ".join(f"-> {link}" for link in self.links)) if part)]
-
-
-PlaceKind = Literal["sandbox", "production", "named", "unnamed"]
-_PLACES: dict[PlaceKind, str] = {"sandbox": "sandbox", "production": "PRODUCTION", "named": "AWS", "unnamed": "AWS"}
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Who is at work in which account.
-
-    Attributes:
-        kind: What mistakes cost there.
-        name: What the team calls the account, blank if it has no name.
-        who: Who is asking, in short.
-        endpoint: Where calls go if not to AWS.
-        hue: Of the account's colour, in degrees.
-    """
-
-    block: ClassVar[str] = "place"
-    kind: PlaceKind
-    name: str
-    account: str
-    region: str
-    who: str
-    arn: str
-    endpoint: str = ""
-    hue: int = 210
-
-    @property
-    def title(self) -> str:
-        """The kind in a word."""
-        return _PLACES[self.kind]
-
-    @property
-    def number(self) -> str:
-        """The account's digits in groups, to be compared by eye."""
-        text = self.account
-        return " ".join(text[at : at + 4] for at in range(0, len(text), 4)) if text.isdigit() else text
-
-    def lines(self) -> list[str]:
-        """Return the account and the region, then the caller."""
-        first = [f"[{self.title}]", self.name, f"account {self.number}", f"region {self.region}"]
-        second = [self.who, self.arn, f"calls go to {self.endpoint}, not to AWS" if self.endpoint else ""]
-        return ["  ".join(filter(None, first)), "  ".join(filter(None, second))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,6 +344,19 @@ class Samples:
 
 def _side(shown: Shown | None) -> str:
     return "(absent)" if shown is None else str(shown)
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """Items side by side that are seen when they are unfolded; as text they are all there."""
+
+    block: ClassVar[str] = "folded"
+    summary: str
+    samples: Samples
+
+    def lines(self) -> list[str]:
+        """Return the items."""
+        return self.samples.lines()
 
 
 @dataclass(frozen=True, slots=True)

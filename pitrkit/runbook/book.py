@@ -21,8 +21,9 @@ from pitrkit.dynamodb.session import Aws, Caller
 from pitrkit.dynamodb.tables import Table
 from pitrkit.errors import BadInput, InputNeeded, RecordAltered
 from pitrkit.runbook import record, views, whereabouts, working_copy
-from pitrkit.runbook.blocks import Link, Place
+from pitrkit.runbook.blocks import Link
 from pitrkit.runbook.incident import STATE, Incident, Into, checked_id, now, root_folder
+from pitrkit.runbook.place import Place
 from pitrkit.runbook.standing import standing
 from pitrkit.runbook.view import Shows
 from pitrkit.runbook.views import View
@@ -163,9 +164,9 @@ class Book:
         return self.incident.path(*Path(kept).parts)
 
     def command(self, notebook: str, digest: str, **parameters: Any) -> str:
-        """Return the one command that runs *notebook* headless with the approval of *digest*."""
+        """Return the one command that runs *notebook* headless with the approval of *digest*, or a blank without."""
         if given := os.environ.get(COMMAND_VARIABLE):
-            return given.replace("{digest}", digest)
+            return given.replace("{digest}", digest) if digest else given.replace(" --approve {digest}", "")
         return approve_command(notebook, digest, incident=self.incident.id, **parameters)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pitrkit.dynamodb import tables
 from pitrkit.dynamodb.tables import Table
 from pitrkit.errors import BadInput, TableNotFound
-from pitrkit.runbook import views
+from pitrkit.runbook import failures, views
 from pitrkit.runbook.book import Book
 from pitrkit.runbook.gate import Intent
 from pitrkit.runbook.passage import Passage, pass_gate
@@ -44,28 +44,35 @@ class Removal(Shows):
 
     def approve(self) -> ApproveBox:
         """Return a widget that approves the deletion when the copy's name is typed, the first one's of two."""
-        return self.passage.widget({"action": "delete table"})
+        return self.passage.widget({"action": "delete table"}, command=self._command())
+
+    def _command(self) -> str:
+        """Return the one command that approves this deletion."""
+        return self.book.command("14_clean_up", self.intent.digest) if self.intent else ""
 
     def gate(self, approve: str) -> View:
         """Open the gate for this deletion, or raise with the one command that opens it."""
         if self.intent is None:
             return views.note("Nothing to approve.")
-        command = self.book.command("14_clean_up", self.intent.digest)
-        return pass_gate(self.book, self.passage, self.intent.action, approve, command)
+        return pass_gate(self.book, self.passage, self.intent.action, approve, self._command())
 
     def delete(self) -> View:
         """Delete the copies, each only if it is still the very table that was approved."""
         if self.intent is None:
             return views.note("Nothing was deleted.")
         self.passage.require()
+        with failures.meaning("The original table is not touched. What was deleted before this is deleted."):
+            self._delete()
+        names = [copy.name for copy in self.copies.values()]
+        return views.note(f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} being deleted.")
+
+    def _delete(self) -> None:
         for side, copy in self.copies.items():
             if tables.describe(self.book.aws, copy.name).id != copy.id:
                 raise BadInput("this is another table of the same name now", table=copy.name, fix="Look at it first.")
             self.book.note("delete_requested", table=copy.name, table_id=copy.id)
             self.book.aws.call("dynamodb", "delete_table", TableName=copy.name)
             self.book.done("clean_up", "copy_deleted", **{side.by: "deleted"})
-        names = [copy.name for copy in self.copies.values()]
-        return views.note(f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} being deleted.")
 
 
 def copy_of(book: Book) -> Removal:

@@ -21,6 +21,7 @@ from pitrkit.runbook.incident import now
 from pitrkit.runbook.progress import Progress
 from pitrkit.runbook.select import check_copy
 from pitrkit.runbook.sides import Side, sides
+from pitrkit.runbook.values import things
 from pitrkit.runbook.views import View
 from pitrkit.runbook.widgets import Explorer
 
@@ -64,8 +65,12 @@ class Difference:
         return self.changes.explore(limit)
 
     def explorer(self) -> Explorer:
-        """Return a widget to filter the changes and take the filter as the scope."""
-        return Explorer(self.changes)
+        """Return a widget to look through the changes, and to take what is looked at as the scope."""
+        return Explorer(self.changes, on_use=self._use)
+
+    def _use(self, wanted: Scope, words: str) -> str:
+        scoped = narrow(self, wanted, words).changes.counts.changes
+        return f"{things(scoped, 'change')} of {len(self.changes):,} are in scope. Run on from the next cell."
 
 
 def diff(book: Book, *, segments: int = 4, read_units: float = 0.0) -> Difference:
@@ -189,21 +194,33 @@ def scope(
     Raises:
         BadInput: A part of the scope cannot be read.
     """
-    book = difference.book
     wanted = Scope.parse(kinds, keys, where, difference.changes.key_schema)
     if wanted == Scope() and explorer is not None and explorer.scope is not None:
-        wanted = explorer.scope
+        return narrow(difference, explorer.scope, explorer.words)
+    return narrow(difference, wanted)
+
+
+def narrow(difference: Difference, wanted: Scope, words: str = "") -> Difference:
+    """Keep only the changes in *wanted*, and leave that in the incident as the scope of its plan.
+
+    Args:
+        difference: All changes.
+        wanted: The scope.
+        words: The scope in words; its own description where blank.
+
+    Raises:
+        BadInput: The condition cannot be evaluated on one of the changes.
+    """
+    book = difference.book
+    said = {**wanted.to_dict(), "words": words or wanted.describe()}
+    whole, kept = book.data["changes"], book.data.get("scoped_changes") or ""
     if wanted == Scope():
-        scoped, kept = difference.changes, book.data["changes"]
+        scoped, kept = difference.changes, whole
+    elif book.data.get("scope") == said and kept.startswith(f"{whole}-scope-"):
+        return Difference(book, ChangeSet.open(book.path(kept)))
     else:
         number = 1 + len(list(book.incident.path("changes").glob("*-scope-*")))
-        kept = f"{book.data['changes']}-scope-{number:02}"
+        kept = f"{whole}-scope-{number:02}"
         scoped = difference.changes.scoped(wanted, book.path(kept))
-    book.keep(
-        "scope_set",
-        scope={**wanted.to_dict(), "words": wanted.describe()},
-        scoped_changes=kept,
-        scoped=scoped.counts.to_dict(),
-        scoped_at=iso(now()),
-    )
+    book.keep("scope_set", scope=said, scoped_changes=kept, scoped=scoped.counts.to_dict(), scoped_at=iso(now()))
     return Difference(book, scoped)

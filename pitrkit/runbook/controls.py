@@ -16,7 +16,7 @@ import ipywidgets as widgets
 from IPython.display import display
 
 from pitrkit.errors import PitrkitError
-from pitrkit.runbook.blocks import Grid, Note
+from pitrkit.runbook.blocks import Block, Code, Grid, Note
 from pitrkit.runbook.gate import CLICK_LASTS, SHORTEST
 from pitrkit.runbook.incident import now
 from pitrkit.runbook.incident_views import error_card, note
@@ -112,6 +112,7 @@ class ApproveBox(Control):
         summary: Of what is approved: `puts`, `updates` and `deletes` of a plan, or an `action`.
         on_approve: Called with the digest on approval.
         needed: False if there is nothing to approve.
+        command: The one command that approves it headless.
         clock: The time.
     """
 
@@ -125,31 +126,47 @@ class ApproveBox(Control):
         summary: Mapping[str, Any],
         on_approve: Callable[[str], object],
         needed: bool = True,
+        command: str = "",
         clock: Clock = now,
     ) -> None:
-        self._digest, self._table, self._needed = digest, table, needed
         self._on_approve, self._clock = on_approve, clock
         self.approved_at: datetime | None = None
-        what = f"{_summed(summary)} (digest {digest[:SHORTEST]})"
-        if needed:
-            self.view = note(f"To approve: {what}. Type the table's name, {table}, and press Approve.", "warn")
-        else:
-            self.view = note("There is nothing to approve.")
         self.typed = widgets.Text(
             description="Table's name",
-            placeholder=table,
             tooltip="Type the table's name to approve this plan",
             style=WIDE,
             layout={"width": "32em"},
-            disabled=not needed,
         )
-        self.button = widgets.Button(
-            description="Approve", icon="check", tooltip=f"Approve {what}", button_style="", disabled=True
-        )
+        self.button = widgets.Button(description="Approve", icon="check", disabled=True)
         self.said = widgets.HTML()
         self.typed.observe(self._typed_changed, names="value")
         self.button.on_click(self._clicked)
-        self.box = widgets.VBox([widgets.HBox([self.typed, self.button]), self.said]) if needed else widgets.VBox([])
+        self.row = widgets.HBox([self.typed, self.button], layout={"flex_flow": "row wrap"})
+        self.box = widgets.VBox([])
+        self.about(digest, table, summary=summary, needed=needed, command=command)
+
+    def about(self, digest: str, table: str, *, summary: Mapping[str, Any], needed: bool, command: str = "") -> None:
+        """Be about another plan from now on. What was typed and approved was for the one before, and is forgotten."""
+        self._digest, self._table, self._needed = digest, table, needed
+        self.approved_at = None
+        what = f"{_summed(summary)} (digest {digest[:SHORTEST]})"
+        self.typed.value = ""
+        self.typed.placeholder = table
+        self.typed.disabled = not needed
+        self.button.tooltip = f"Approve {what}"
+        self.said.value = ""
+        self.box.children = (self.row, self.said) if needed else ()
+        self.show(self._card(what, command))
+
+    def _card(self, what: str, command: str) -> View:
+        if not self._needed:
+            return note("There is nothing to approve.")
+        blocks: list[Block] = [
+            Note(f"To approve: {what}. Type the table's name, {self._table}, and press Approve.", "warn")
+        ]
+        if command:
+            blocks.append(Code(command, "Or headless, by this command:"))
+        return View("approve", blocks=tuple(blocks), data={"digest": self._digest, "command": command})
 
     def _matches(self) -> bool:
         return self._needed and bool(self._table) and self.typed.value == self._table
@@ -167,6 +184,7 @@ class ApproveBox(Control):
             self.said.value = error_card(error)._repr_html_()
             return
         self.approved_at = self._clock()
+        self.button.button_style = "success"
         until = moment(self.approved_at + CLICK_LASTS)
         said = note(f"Approved {self._digest[:SHORTEST]}, until {until}. Run the next cell.", "good")
         self.said.value = said._repr_html_()

@@ -1,9 +1,8 @@
-"""Views of a copy: the plan in words and numbers, the gate, what came of it, and what is true afterwards."""
+"""Views of a copy that is to come: the plan in words and numbers, the gate, the counters while it writes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from pitrkit.recovery.policy import (
@@ -17,25 +16,38 @@ from pitrkit.recovery.policy import (
     LEFT_UNDECIDED,
 )
 from pitrkit.recovery.scope import Scope
-from pitrkit.runbook.blocks import Bar, Block, Cell, Code, Facts, Grid, Note, Samples, Segment, Tag, Tile, Tiles, Tone
+from pitrkit.runbook.blocks import (
+    Bar,
+    Block,
+    Cell,
+    Code,
+    Facts,
+    Grid,
+    Heading,
+    Note,
+    Samples,
+    Segment,
+    Tag,
+    Tile,
+    Tiles,
+    Tone,
+)
 from pitrkit.runbook.change_views import sample
 from pitrkit.runbook.gate import CLICK_LASTS, SHORTEST
 from pitrkit.runbook.scoping import outside_words
-from pitrkit.runbook.values import duration, key_text, moment, things
+from pitrkit.runbook.values import duration, moment, things
 from pitrkit.runbook.view import View
 
 if TYPE_CHECKING:
-    from pitrkit.recovery.apply import Applied
     from pitrkit.recovery.cost import Estimate
-    from pitrkit.recovery.journal import Conflict
+    from pitrkit.recovery.drift import Drift
     from pitrkit.recovery.plan import Plan
     from pitrkit.recovery.policy import Policy
     from pitrkit.recovery.preflight import Finding
-    from pitrkit.recovery.verify import Verified
+    from pitrkit.recovery.run import Tally
     from pitrkit.runbook.gate import Approvable, Approval, Intent
 
-CONFLICTS_SHOWN = 20
-KEYS_SHOWN = 20
+MOVED_SHOWN = 5
 
 _REASONS = {
     LEFT_KEPT_BY_POLICY: ("the policy keeps them as they are", "nothing"),
@@ -57,8 +69,10 @@ def plan_card(
     estimate: Estimate | None = None,
     pace: float = 0,
     outside: Mapping[str, int] | None = None,
+    drift: Drift | None = None,
+    settled: int = 0,
 ) -> View:
-    """Return a plan: what it writes, what it leaves and why, what that takes, and what approving it does.
+    """Return a plan: what will happen, what will not and why, side effects, what it takes, how it is taken back.
 
     Args:
         plan: The plan.
@@ -66,6 +80,8 @@ def plan_card(
         estimate: What it costs; not shown if absent.
         pace: Write units a second.
         outside: How many differences of each kind its scope leaves out.
+        drift: What moved since it was made, if anybody looked.
+        settled: Writes that an earlier run of it has brought to an outcome.
     """
     left = sum(plan.left.values())
     tiles = Tiles(
@@ -76,21 +92,25 @@ def plan_card(
             Tile(f"{left:,}", "left alone", "muted"),
         )
     )
-    rows: list[tuple[str, Cell]] = [
-        ("table", f"{plan.table} ({plan.account}, {plan.region})"),
-        ("scope", scope_words(plan.scope)),
-        *((("outside the scope", outside_words(outside)),) if outside else ()),
-        *(("policy" if not place else "", words) for place, words in enumerate(policy_words(plan.policy))),
-        ("takes", _takes(plan, pace)),
-    ]
-    if estimate is not None:
-        rows.append(("costs about", str(estimate)))
-    rows += [("planned", moment(plan.created_at)), ("digest", plan.digest)]
-    blocks: list[Block] = [tiles, Facts(tuple(rows))]
-    if left:
-        blocks.append(_left(plan.left))
-    blocks += [Note(one.what, _TONES.get(one.severity, "info"), one.fix) for one in findings]
-    blocks += _meaning(plan)
+    blocks: list[Block] = [tiles]
+    if settled and not plan.empty:
+        text = f"This plan is written in part: {settled:,} of {things(plan.total, 'write')} have come to an outcome."
+        fix = f"Approve it again to go on with the {plan.total - settled:,} to go; nothing is written twice."
+        blocks.append(Note(text, "warn", fix))
+    if drift is not None and (moved := drift_note(drift)) is not None:
+        blocks.append(moved)
+    blocks += [Heading("What will happen"), _what(plan)]
+    if not plan.empty:
+        blocks.append(_guarded(plan))
+    blocks.append(Heading("What will not"))
+    blocks.append(_left(plan.left) if left else Note("Nothing in scope is left out.", "muted"))
+    if outside:
+        blocks.append(Facts((("outside the scope", outside_words(outside)),)))
+    if findings:
+        blocks.append(Heading("Side effects, and what to know first"))
+        blocks += [Note(one.what, _TONES.get(one.severity, "info"), one.fix) for one in findings]
+    if not plan.empty:
+        blocks += [Heading("Cost and time"), _cost(plan, pace, estimate), Heading("Taking it back"), *_undoing()]
     tag = Tag("nothing to write", "good") if plan.empty else Tag(things(plan.total, "write"), "info")
     data = {
         **plan.to_dict(),
@@ -98,13 +118,39 @@ def plan_card(
         "estimate": estimate.to_dict() if estimate else None,
         "pace": pace,
         "outside": dict(outside or {}),
+        "drift": drift.to_dict() if drift else None,
+        "settled": settled,
     }
     return View("plan", f"Plan {plan.digest[:SHORTEST]}", (tag,), tuple(blocks), data)
 
 
-def _takes(plan: Plan, pace: float) -> str:
+def _what(plan: Plan) -> Facts:
+    policy = policy_words(plan.policy)
+    rows: list[tuple[str, Cell]] = [
+        ("table", f"{plan.table} ({plan.account}, {plan.region})"),
+        ("scope", scope_words(plan.scope)),
+        *(("policy" if not place else "", words) for place, words in enumerate(policy)),
+        ("planned", moment(plan.created_at)),
+        ("digest", plan.digest),
+    ]
+    return Facts(tuple(rows))
+
+
+def _guarded(plan: Plan) -> Note:
+    what = {"item": "its item is", "attributes": "what it changes in its item is"}[plan.policy.guard]
+    each = f"Each write is done only if {what} still as it was read for this plan; otherwise it is a conflict, "
+    return Note(f"Approving lets exactly these {things(plan.total, 'write')} happen, nothing else. {each}left alone.")
+
+
+def _cost(plan: Plan, pace: float, estimate: Estimate | None) -> Facts:
     units = things(plan.write_units, "write unit")
-    return f"{units}, {duration(plan.write_units / pace)} at {pace:,.0f} units a second" if pace > 0 else units
+    rows: list[tuple[str, Cell]] = [("writes", units)]
+    if pace > 0:
+        rows.append(("takes about", f"{units}, {duration(plan.write_units / pace)} at {pace:,.0f} units a second"))
+        del rows[0]
+    if estimate is not None:
+        rows.append(("costs about", str(estimate)))
+    return Facts(tuple(rows))
 
 
 def _left(left: Mapping[str, int]) -> Grid:
@@ -113,15 +159,68 @@ def _left(left: Mapping[str, int]) -> Grid:
     return Grid((">items", "left alone because", "what to do"), rows)
 
 
-def _meaning(plan: Plan) -> list[Block]:
-    if plan.empty:
-        return [Note("There is nothing to approve.", "muted")]
-    what = {"item": "its item is", "attributes": "what it changes in its item is"}[plan.policy.guard]
-    each = f"Each write is done only if {what} still as it was read for this plan; otherwise it is a conflict, "
-    return [
-        Note(f"Approving lets exactly these {things(plan.total, 'write')} happen, nothing else. {each}left alone."),
-        Note("12_undo takes the copy back afterwards, item by item, from its journal.", "muted"),
-    ]
+def _undoing() -> list[Block]:
+    text = "12_undo takes the copy back afterwards, item by item, from its journal: under guards, too."
+    return [Note(text, "muted")]
+
+
+def drift_note(drift: Drift) -> Note | None:
+    """Return what moved since a plan was made; None if nothing did."""
+    if not drift.moved and not drift.already:
+        return None
+    of = f"{drift.checked:,} items" if drift.checked == drift.total else f"{drift.checked:,} items looked at"
+    words = []
+    if drift.moved:
+        words.append(f"{drift.moved:,} of {of} were written since this plan was made: it would leave them alone.")
+    if drift.already:
+        words.append(f"{drift.already:,} of {of} are as they should be by now.")
+    return Note(" ".join(words), "warn" if drift.moved else "info", "Plan again to have them read anew.")
+
+
+def stale_card(what: str, plan: Plan, drift: Drift, command: str, *, approved: Plan | None = None) -> View:
+    """Return that a plan went stale: why, what moved since it was made, and how to plan again.
+
+    Args:
+        what: What happened.
+        plan: The present plan.
+        drift: What moved since it was made.
+        command: The one command that plans again; that approves the present plan where another was approved.
+        approved: The plan that the approval is of, where it is another one of this incident.
+    """
+    rows: list[tuple[str, Cell]] = [("what happened", what), ("table", plan.table)]
+    another = approved is not None and approved.digest != plan.digest
+    if approved is not None and another:
+        rows += [("approved", _counts_of(approved)), ("present plan", _counts_of(plan))]
+    else:
+        rows.append(("planned", moment(plan.created_at)))
+    rows.append(("your data", "No item was written or changed."))
+    moved = drift_note(drift) or Note("None of the items looked at has been written since.", "good")
+    blocks: list[Block] = [Facts(tuple(rows)), Note(moved.text, moved.tone, moved.fix if another else "")]
+    if drift.items:
+        blocks.append(moved_samples(drift))
+    if another:
+        blocks.append(
+            Note("What to do: leave `approve` blank, read the card of the present plan, approve it, and run on.")
+        )
+        blocks.append(Code(command, "Headless, this command approves the present plan:"))
+    else:
+        blocks.append(Note("What to do: press Plan again beside Approve, read the new plan, approve it, and run on."))
+        blocks.append(Code(command, "Headless, this command plans again:"))
+    data = {"error": "StalePlan", "what": what, "digest": plan.digest, "drift": drift.to_dict()}
+    return View("stale", "The plan is stale", (Tag("StalePlan", "info"),), tuple(blocks), data)
+
+
+def _counts_of(plan: Plan) -> str:
+    counts = f"{plan.puts:,} put back, {plan.updates:,} updated, {plan.deletes:,} deleted"
+    return f"{plan.digest[:SHORTEST]} of {moment(plan.created_at)}: {counts}, {sum(plan.left.values()):,} left alone"
+
+
+def moved_samples(drift: Drift) -> Samples:
+    """Return items that moved since a plan was made, as it saw them and as they are."""
+    shown = drift.items[:MOVED_SHOWN]
+    samples = tuple(sample(Tag("moved", "warn"), one.key, one.seen, one.found) for one in shown)
+    more = f", {len(shown):,} of {drift.moved:,}" if drift.moved > len(shown) else ""
+    return Samples(samples, "planned against", "now", f"Moved since{more}")
 
 
 def policy_words(policy: Policy) -> tuple[str, ...]:
@@ -148,6 +247,8 @@ def scope_words(scope: Mapping[str, Any]) -> str:
     """Return a plan's scope in words."""
     if scope.get("words"):
         return str(scope["words"])
+    if "conflicts_of" in scope:
+        return f"conflicts of copy {str(scope['conflicts_of'])[:SHORTEST]}, as decided"
     if "undo_of" in scope:
         return f"everything that copy {str(scope['undo_of'])[:SHORTEST]} wrote".replace("copy  wrote", "the copy wrote")
     return Scope.from_dict(dict(scope)).describe() if "kinds" in scope else "everything"
@@ -166,12 +267,35 @@ def _plainly(value: object) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
-def gate_card(subject: Approvable, approval: Approval | None, *, by: str = "", command: str = "") -> View:
-    """Return whether the gate is open for *subject*; closed, with the one command that opens it."""
+def gate_card(
+    subject: Approvable,
+    approval: Approval | None,
+    *,
+    by: str = "",
+    command: str = "",
+    why: str = "",
+    words: Sequence[tuple[str, str]] = (),
+    drift: Drift | None = None,
+) -> View:
+    """Return whether the gate is open for *subject*; closed, with how to open it.
+
+    Args:
+        subject: What would be done.
+        approval: The approval it has, None if it has none.
+        by: Who is asking.
+        command: The one command that opens it.
+        why: Why it is closed.
+        words: What would be done: labels, and a few words each.
+        drift: What moved since it was planned, if anybody looked.
+    """
     rows: list[tuple[str, Cell]] = [("for", f"{subject.digest[:SHORTEST]} on {subject.table}")]
+    rows += words
     data: dict[str, Any] = {"open": approval is not None, "digest": subject.digest, "table": subject.table, "by": by}
     if approval is None:
-        blocks: list[Block] = [Facts(tuple(rows)), Note("Nothing is written before it is approved.")]
+        rows += [("why", why)] if why else []
+        rows.append(("your data", "Nothing is written before it is approved."))
+        what = "What to do: type the table's name above and press Approve. Then run this cell and those below it."
+        blocks: list[Block] = [Facts(tuple(rows)), Note(what)]
         if command:
             blocks.append(Code(command, "Headless, this command approves it:"))
         return View("gate", "Gate", (Tag("closed", "warn"),), tuple(blocks), data)
@@ -180,66 +304,43 @@ def gate_card(subject: Approvable, approval: Approval | None, *, by: str = "", c
         rows.append(("caller", by))
     if approval.how == "click":
         rows.append(("lasts until", moment(approval.approved_at + CLICK_LASTS)))
-    return View("gate", "Gate", (Tag("open", "good"),), (Facts(tuple(rows)),), data | {"approval": approval.to_dict()})
+    opened: list[Block] = [Facts(tuple(rows))]
+    if drift is not None and (moved := drift_note(drift)) is not None:
+        opened.append(moved)
+    return View("gate", "Gate", (Tag("open", "good"),), tuple(opened), data | {"approval": approval.to_dict()})
 
 
-def applied_card(done: Applied, conflicts: Sequence[Conflict] = ()) -> View:
-    """Return what came of a plan's writes, with the conflicts: what was planned against, what was found."""
-    counted = (
-        ("applied", done.applied, "done"),
-        ("already so", done.already, "same"),
-        ("conflicts", done.conflicts, "modified"),
-        ("failed", done.failed, "failed"),
-        ("not sent", done.unsent, "inserted"),
+def tally_card(label: str, tally: Tally, seconds: float, to_go: float | None) -> View:
+    """Return a copy under way: its counters, its pace and why it is not faster, and that it may be interrupted.
+
+    Args:
+        label: What is being done.
+        tally: How it stands.
+        seconds: Time taken so far.
+        to_go: Estimate of the seconds that are left, None while there is none.
+    """
+    share = f"{tally.done:,} of {things(tally.total, 'write')}"
+    tiles = Tiles(
+        (
+            Tile(f"{tally.applied:,}", "applied", "good"),
+            Tile(f"{tally.already:,}", "already so", "muted"),
+            Tile(f"{tally.conflicts:,}", "conflicts", "warn" if tally.conflicts else "muted"),
+            Tile(f"{tally.failed:,}", "failed", "bad" if tally.failed else "muted"),
+        )
     )
-    bar = Bar(tuple(Segment(label, count, tone) for label, count, tone in counted if count or label == "applied"))
-    took = (done.finished_at - done.started_at).total_seconds()
+    parts = (
+        Segment("applied", tally.applied, "done"),
+        Segment("already so", tally.already, "same"),
+        Segment("conflicts", tally.conflicts, "modified"),
+        Segment("failed", tally.failed, "failed"),
+        Segment("to go", max(0, tally.total - tally.done), "togo"),
+    )
+    left = f"about {duration(to_go)} to go" if to_go is not None and seconds >= 1 else "time left not known yet"
     rows: tuple[tuple[str, Cell], ...] = (
-        ("took", f"{duration(took)}, {done.write_units:,.0f} write units"),
-        ("before the first write", f"{moment(done.before_at)}: a restore to it takes everything back, the hard way"),
+        ("time", f"{duration(seconds)}, {left}"),
+        ("pace", f"{tally.units:,.0f} of {tally.pace:,.0f} write units a second"),
+        ("why not faster", tally.why),
     )
-    blocks: list[Block] = [bar, Facts(rows)]
-    if done.failed or done.unsent:
-        text = f"{things(done.failed + done.unsent, 'write')} to go. {done.why}".rstrip()
-        blocks.append(Note(text, "bad", "Run this step again: it goes on with these and repeats nothing."))
-    if done.conflicts:
-        fix = "Look at each; 04 and 05 again include those that are damage."
-        text = f"{things(done.conflicts, 'item was', 'items were')} changed by somebody meanwhile and left alone."
-        blocks.append(Note(text, "warn", fix))
-    if conflicts:
-        blocks.append(conflict_samples(conflicts))
-    tag = Tag("something is left", "warn") if done.conflicts or not done.complete else Tag("complete", "good")
-    return View("applied", "Written", (tag,), tuple(blocks), done.to_dict())
-
-
-def conflict_samples(conflicts: Sequence[Conflict]) -> Samples:
-    """Return conflicts side by side, the first of them if there are many."""
-    samples = tuple(
-        sample(Tag("conflict, maybe ours before" if one.unsure else "conflict", "warn"), one.key, one.seen, one.found)
-        for one in islice(conflicts, CONFLICTS_SHOWN)
-    )
-    many = f"the first {CONFLICTS_SHOWN} of {len(conflicts):,}" if len(conflicts) > CONFLICTS_SHOWN else ""
-    return Samples(samples, "planned against", "found", f"Conflicts, {many}" if many else "Conflicts")
-
-
-def verified_card(found: Verified) -> View:
-    """Return what is true now of a plan's writes."""
-    rows: list[tuple[str, Cell]] = [
-        ("read again", f"{things(found.checked, 'item')}, strongly consistent"),
-        ("as they should be", f"{found.checked - found.mismatches:,}"),
-        ("not as they should be", Tag(f"{found.mismatches:,}", "bad") if found.mismatches else "0"),
-    ]
-    if found.conflicts:
-        rows.append(("conflicts", Tag(f"{found.conflicts:,}", "warn")))
-    if found.unwritten:
-        rows.append(("not written", Tag(f"{found.unwritten:,}", "bad")))
-    blocks: list[Block] = [Facts(tuple(rows))]
-    if found.keys:
-        listed = tuple((key_text(key),) for key in found.keys[:KEYS_SHOWN])
-        many = f" (the first {len(listed)} of {found.mismatches:,})" if found.mismatches > len(listed) else ""
-        blocks.append(Grid((f"items that do not hold{many}",), listed))
-    if found.mismatches:
-        fix = "Look at them; if they are damage still, compare (04) and plan (05) again."
-        blocks.append(Note("Somebody may have written these after the copy.", "warn", fix))
-    tag = Tag("as planned", "good") if found.ok else Tag("not as planned", "bad")
-    return View("verified", "Verified", (tag,), tuple(blocks), found.to_dict())
+    safe = "You may interrupt it: what is under way is settled, and running this cell again goes on from there."
+    blocks: tuple[Block, ...] = (tiles, Bar(parts), Facts(rows), Note(safe, "muted"))
+    return View("tally", label, (Tag(share, "info"),), blocks)

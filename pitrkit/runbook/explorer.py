@@ -1,190 +1,291 @@
 """The control for exploring a change set and taking what is looked at as the scope of the recovery.
 
-The filters are written as a `Scope`, the very thing that is applied later and that headless runs are given. So what
-is seen here is what will be in scope.
+The filters make a `Query`, whose scope is the very thing that is applied later and that headless runs are given. So
+what is seen here is what will be in scope. The items stay on disk: the browser gets one page of them.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+import io
+from collections.abc import Callable
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
+import orjson
 
-from pitrkit.errors import BadInput
-from pitrkit.recovery.changes import Change, Counts
-from pitrkit.recovery.scope import KINDS, Scope
-from pitrkit.runbook.blocks import Bar, Block, Facts, Note, Segment, Tag
-from pitrkit.runbook.change_views import side_by_side
-from pitrkit.runbook.controls import WIDE, Control
+from pitrkit.dynamodb.items import attributes
+from pitrkit.errors import BadInput, PitrkitError
+from pitrkit.recovery import frames
+from pitrkit.recovery.query import Query
+from pitrkit.recovery.search import TRIED, Found, Search, Shift, Sort
+from pitrkit.runbook import explored_views, sheet
+from pitrkit.runbook.controls import Control
+from pitrkit.runbook.filters import Filters, button, row
 from pitrkit.runbook.incident_views import error_card, note
-from pitrkit.runbook.values import things, visible
-from pitrkit.runbook.view import View
+from pitrkit.runbook.live import Facets, Group, Rows
+from pitrkit.runbook.values import folded, key_text, things, visible
 
 if TYPE_CHECKING:
-    from pitrkit.dynamodb.tables import KeyAttribute
-    from pitrkit.recovery.changes import ChangeSet
+    from pathlib import Path
 
-LOOKED_AT = 20_000
-"""Changes that are looked at for one set of filters: some seconds' work. Applying a scope looks at all of them."""
+    import pandas as pd
+
+    from pitrkit.recovery.changes import ChangeSet
+    from pitrkit.recovery.scope import Scope
+    from pitrkit.runbook.view import View
+
+COPIED = 5_000
+"""Changes that are copied at once; all of them are saved."""
+
+_COLUMNS = 3
+_SAMPLE = 500
+_FOCUS_SAMPLE = 5_000
+_FOCUS_OF = 4
 
 
 class Explorer(Control):
-    """Filters over a change set, with counts and samples of what they let through.
+    """Filters over a change set, with charts, a grid and the opened item of what they let through.
 
     Args:
         changes: The change set.
-        samples: How many items to show.
-        looked_at: How many changes the filters are tried on at most.
+        on_use: Called with the scope and its words when it is taken; what it returns is said.
+        tried: How many changes a condition in JMESPath is tried on at most.
+
+    Attributes:
+        filters: The fields.
+        facets: The charts.
+        grid: The page of changes.
+        words: The scope in words, once it was taken.
     """
 
-    def __init__(self, changes: ChangeSet, *, samples: int = 5, looked_at: int = LOOKED_AT) -> None:
-        self._changes, self._samples, self._looked_at = changes, samples, looked_at
-        self._filtering: Scope | None = Scope()
+    def __init__(
+        self, changes: ChangeSet, *, on_use: Callable[[Scope, str], str] | None = None, tried: int = TRIED
+    ) -> None:
+        self._changes, self._on_use, self._tried = changes, on_use, tried
+        self._search = Search(changes)
+        self._keys = changes.key_schema.names
+        self._found: Found | None = None
+        self._groups: list[Group] = []
+        self._shifts: list[Shift] = []
+        self._together: list[tuple[tuple[str, ...], int]] = []
         self._scope: Scope | None = None
-        counts = changes.counts
-        self.view = note(
-            f"{counts.removed:,} removed, {counts.modified:,} modified and {counts.inserted:,} inserted items to "
-            "explore. Headless, the parameters `kinds`, `keys` and `where` say which of them are the damage."
+        self._quiet = False
+        self.words = ""
+        names = self._search.names(_SAMPLE)
+        self._columns = self._first_columns(names)
+        self.filters = Filters(
+            changes,
+            names,
+            values=self._values,
+            on_change=self._look,
+            on_refuse=lambda why: self._say(why, "warn"),
         )
-        self.kinds = {
-            kind: widgets.Checkbox(value=True, description=f"{kind} ({getattr(counts, kind):,})", indent=False)
-            for kind in KINDS
-        }
-        self.key = _text("Key contains", "part of a key attribute's value", "Only items whose key contains this")
-        self.keys = _text("Keys", f"[{_example(changes)}]", "Only these keys: a JSON list, plain or DynamoDB JSON")
-        names = [str(name) for name in changes.attribute_statistics()["attribute"]]
-        self.attribute = widgets.Dropdown(
-            description="Changed",
-            options=[("any attribute", ""), *((visible(name), name) for name in names)],
-            value="",
-            tooltip="Only modified items in which this attribute differs",
-            style=WIDE,
-            layout={"width": "32em"},
-        )
-        self.where = _text("Where", "after.status == 'CANCELLED'", "JMESPath over kind, key, before, after, changed")
-        self.use = widgets.Button(description="Use as scope", icon="filter", tooltip="Recover only what is shown here")
-        self.found = widgets.HTML()
-        self.said = widgets.HTML()
-        for control in (*self.kinds.values(), self.key, self.keys, self.attribute, self.where):
-            control.observe(self._filters_changed, names="value")
-        self.use.on_click(self._used)
-        boxes = widgets.HBox([*self.kinds.values()], layout={"flex_flow": "row wrap"})
-        fields = [boxes, self.key, self.keys, self.attribute, self.where]
-        self.box = widgets.VBox([*fields, self.found, self.use, self.said])
-        self._filters_changed({})
+        self.found, self.said, self.item = widgets.HTML(), widgets.HTML(), widgets.HTML()
+        self.use = button("Use as scope", "filter", "Recover only what is shown here")
+        self.only = button("Only ticked", "check-square-o", "Show only the items that are ticked in the grid")
+        self.clear = button("Clear filters", "eraser", "Show every change again")
+        self.copy = button("Copy as CSV", "clipboard", f"Copy what is shown, up to {COPIED:,} changes")
+        self.save = button("Save as CSV", "download", "Save all that is shown beside the change set")
+        self.use.button_style = "primary"
+        self.use.on_click(lambda _button: self._used())
+        self.only.on_click(lambda _button: self._only_ticked())
+        self.clear.on_click(lambda _button: self._cleared())
+        self.copy.on_click(lambda _button: self._copied())
+        self.save.on_click(lambda _button: self._saved())
+        self.only.disabled = True
+        self.facets, self.grid = Facets(), Rows()
+        self.facets.on_press(self._pressed)
+        self.grid.observe(lambda _change: self._turned(), names=["page", "length"])
+        self.grid.observe(lambda _change: self._turned(page=0), names="sort")
+        self.grid.observe(lambda _change: self._opened(), names="opened")
+        self.grid.observe(lambda _change: self._ticked(), names="picked")
+        self._look()
+        self.view = self._still()
+        buttons = row(self.use, self.only, self.clear, self.copy, self.save)
+        self.box = widgets.VBox([self.filters.box, self.found, buttons, self.said, self.facets, self.grid, self.item])
 
     @property
     def scope(self) -> Scope | None:
         """The scope that "Use as scope" was last pressed for, None until it was."""
         return self._scope
 
-    def _written(self) -> Scope:
-        """Return the filters as a scope. Raises BadInput where one cannot be read."""
-        kinds = [kind for kind in KINDS if self.kinds[kind].value]
-        if not kinds:
-            raise BadInput("no kind of change is ticked", fix="Tick at least one.")
-        text = "" if len(kinds) == len(KINDS) else ",".join(kinds)
-        # The filters are read one by one first: an error should speak of what was typed, not of all of it together.
-        Scope.parse("", "", self.where.value, self._changes.key_schema)
-        return Scope.parse(text, self.keys.value, self._where(), self._changes.key_schema)
+    def frame(self, limit: int = 1000) -> pd.DataFrame:
+        """Return the first *limit* changes of what is shown as a pandas frame, plain values, for looking at only."""
+        return frames.frame(list(islice(self._search.each(self._shown()), limit)), self._keys)
 
-    def _where(self) -> str:
-        terms = []
-        if self.key.value:
-            wanted = _literal(self.key.value)
-            keys = (_key_contains(one, wanted) for one in self._changes.key_schema.attributes)
-            terms.append(" || ".join(keys))
-        if self.attribute.value:
-            terms.append(f"contains(changed, {_literal(self.attribute.value)})")
-        if self.where.value.strip():
-            terms.append(self.where.value.strip())
-        return terms[0] if len(terms) == 1 else " && ".join(f"({term})" for term in terms)
+    def save_csv(self, path: Path | None = None) -> Path:
+        """Write all of what is shown as CSV, safe to open in a spreadsheet; return where it is.
 
-    def _filters_changed(self, _change: Mapping[str, Any]) -> None:
-        self._filtering = None
+        Args:
+            path: Where to; beside the change set where it is not given.
+        """
+        found = self._shown()
+        if path is None:
+            number = 1 + len(list(self._changes.folder.glob("explored-*.csv")))
+            path = self._changes.folder / f"explored-{number:02}.csv"
+        with path.open("w", newline="", encoding="utf-8-sig") as file:
+            sheet.write(file, self._search.each(found), self._keys, self._names_in(found))
+        return path
+
+    def _shown(self) -> Found:
+        return self._found or self._search.find(Query())
+
+    def _first_columns(self, names: list[str]) -> list[str]:
+        """Return the attributes to show at first: the last one, whose values are charted, goes fewest ways."""
+        whole = self._search.find(Query())
+        differ = [one.attribute for one in self._search.prints.differing(whole.mask)[:_FOCUS_OF]]
+        if not differ:
+            return [name for name in names if name not in self._keys][:2]
+        sample = self._search.first(whole, _FOCUS_SAMPLE)
+        few = max(differ, key=lambda name: sum(one.count for one in self._search.shifts(sample, name, 3)))
+        return [*[name for name in differ if name != few][:1], few]
+
+    def _values(self, name: str) -> list[str]:
+        """Return values of an attribute to choose from, the most frequent ones."""
+        if name in self._keys:
+            return []
+        shifts = self._search.shifts(self._shown(), name, 20)
+        sides = [explored_views.shift_value(side) for one in shifts for side in (one.now, one.then)]
+        return list(dict.fromkeys(side for side in sides if side))
+
+    # What is looked at
+
+    def _look(self) -> None:
+        """Find what passes the filters, and show it from its first page on."""
+        self._found, self.grid.busy = None, True
         try:
-            scope = self._written()
-            shown = self._shown(scope)
+            self._found = self._search.find(self.filters.query, tried=self._tried)
+            self.found.value = explored_views.found_card(self._found)._repr_html_()
         except BadInput as error:
-            shown = error_card(error)
-        else:
-            self._filtering = scope
-        self.use.disabled = self._filtering is None
-        self.found.value = shown._repr_html_()
+            self.found.value = error_card(error)._repr_html_()
+        for one in (self.use, self.copy, self.save):
+            one.disabled = self._found is None
+        self._say("")
+        self._turn_to(0)
+        self._draw_page()
+        self._draw_charts()
+        self.grid.busy = False
 
-    def _shown(self, scope: Scope) -> View:
-        counts = dict.fromkeys(KINDS, 0)
-        samples: list[Change] = []
-        looked_at = 0
-        for change in islice(self._changes, self._looked_at):
-            looked_at += 1
-            if scope.holds(change):
-                counts[change.kind] += 1
-                if counts[change.kind] <= self._samples:
-                    samples.append(change)
-        return _result(scope, Counts(**counts), self._taken(samples), looked_at, len(self._changes))
-
-    def _taken(self, samples: list[Change]) -> list[Change]:
-        """Return as many samples as are shown, of every kind in turn."""
-        by_kind = {kind: [change for change in samples if change.kind == kind] for kind in KINDS}
-        turns = [(place, KINDS.index(kind), change) for kind in KINDS for place, change in enumerate(by_kind[kind])]
-        return [change for _, _, change in sorted(turns, key=lambda turn: turn[:2])[: self._samples]]
-
-    def _used(self, _button: object) -> None:
-        if self._filtering is None:
+    def _draw_page(self) -> None:
+        grid, found, shown = self.grid, self._found, self._columns[::-1]
+        heads = [("kind", "kind"), *((f"key:{name}", name) for name in self._keys), ("changed", "changed")]
+        heads += [(f"{side}:{name}", f"{name} {side}") for name in shown for side in ("then", "now")]
+        grid.columns = [{"id": id_, "label": folded(visible(label), 40), "sortable": True} for id_, label in heads]
+        if found is None:
+            grid.total, grid.rows = 0, []
             return
-        self._scope = self._filtering
-        said = note(f"Scope: {self._scope.describe()}. Run the next cell.", "good")
-        self.said.value = said._repr_html_()
+        if grid.sort[0] not in {"", *(id_ for id_, _ in heads)}:
+            self._quietly(sort=["", False])
+        place, _, attribute = str(grid.sort[0]).partition(":")
+        sort = Sort(place, attribute, bool(grid.sort[1]))  # type: ignore[arg-type]
+        page = self._search.page(found, sort, grid.page * grid.length, grid.length)
+        grid.total = len(found)
+        grid.rows = [
+            {
+                "row": place,
+                "name": key_text(change.key),
+                "cells": [{"tag": change.kind}, *explored_views.cells(change, self._keys, shown)],
+            }
+            for place, change in page
+        ]
 
+    def _still(self) -> View:
+        found = self._shown()
+        first = [change for _, change in self._search.page(found, Sort(), 0, explored_views.STILL)]
+        return explored_views.still_card(self._changes, found, first, self._columns[-1:], self._groups)
 
-def _text(label: str, placeholder: str, tooltip: str) -> Any:
-    return widgets.Text(
-        description=label,
-        placeholder=placeholder,
-        tooltip=tooltip,
-        continuous_update=False,
-        style=WIDE,
-        layout={"width": "100%", "max_width": "60em"},
-    )
+    def _draw_charts(self) -> None:
+        if self._found is None:
+            return
+        prints, found, shown = self._search.prints, self._found, self._columns[-1:]
+        self._together = prints.together(found.mask, explored_views.SHOWN)
+        self._shifts = self._search.shifts(found, shown[0], explored_views.SHOWN) if shown else []
+        self._groups = explored_views.charts(
+            prints.differing(found.mask), self._together, self._shifts, columns=self._columns, query=found.query
+        )
+        self.facets.show(self._groups)
 
+    def _turned(self, page: int | None = None) -> None:
+        if not self._quiet:
+            last = max(0, -(-self.grid.total // max(1, self.grid.length)) - 1)
+            self._turn_to(min(max(0, self.grid.page if page is None else page), last))
+            self._draw_page()
 
-def _example(changes: ChangeSet) -> str:
-    parts = (
-        f'"{one.name}": {1 if one.type == "N" else chr(34) + "a" + chr(34)}' for one in changes.key_schema.attributes
-    )
-    return f"{{{', '.join(parts)}}}"
+    def _turn_to(self, page: int) -> None:
+        self._quietly(page=page)
 
+    def _quietly(self, **traits: Any) -> None:
+        self._quiet = True
+        try:
+            for name, value in traits.items():
+                setattr(self.grid, name, value)
+        finally:
+            self._quiet = False
 
-def _literal(text: str) -> str:
-    """Return *text* as a JMESPath literal, whatever is in it."""
-    escaped = json.dumps(text).replace("`", "\\`")
-    return f"`{escaped}`"
+    def _opened(self) -> None:
+        place = self.grid.opened
+        known = 0 <= place < len(self._changes)
+        self.item.value = explored_views.item_card(self._search.change(place))._repr_html_() if known else ""
 
+    def _pressed(self, id_: str) -> None:
+        """Do what a chart's bar is for: show a column, or filter by what it counts; pressed again, undo that."""
+        what, _, rest = id_.partition(":")
+        if what == "column":
+            others = [one for one in self._columns if one != rest]
+            self._columns = others if rest in self._columns else [*others, rest][-_COLUMNS:]
+            self._draw_page()
+            self._draw_charts()
+        elif what == "print" and int(rest) < len(self._together):
+            names = self._together[int(rest)][0]
+            self.filters.put(fingerprint=() if self.filters.fingerprint == names else names)
+        elif what == "shift" and int(rest) < len(self._shifts):
+            wanted = explored_views.shift_terms(self._shifts[int(rest)], self._columns[-1])
+            others_ = [one for one in self.filters.terms if one not in wanted]
+            pressed = set(wanted) <= set(self.filters.terms)
+            self.filters.put(terms=others_ if pressed else [*self.filters.terms, *wanted])
 
-def _key_contains(attribute: KeyAttribute, wanted: str) -> str:
-    path = f"key.{json.dumps(attribute.name)}"
-    return f"contains({f'to_string({path})' if attribute.type == 'N' else path}, {wanted})"
+    # What is done with it
 
+    def _ticked(self) -> None:
+        self.only.disabled = not self.grid.picked
 
-def _result(scope: Scope, counts: Counts, samples: list[Change], looked_at: int, total: int) -> View:
-    bar = Bar(tuple(Segment(kind, getattr(counts, kind), kind) for kind in KINDS))
-    rows = [("scope", scope.describe())]
-    given = scope.to_dict()
-    if scope.kinds:
-        rows.append(("kinds", ",".join(scope.kinds)))
-    if scope.where:
-        rows.append(("where", scope.where))
-    blocks: list[Block] = [Facts(tuple(rows)), bar]
-    if looked_at < total:
-        text = f"Tried on the first {looked_at:,} of {total:,} changes; taken as scope, it is applied to all."
-        blocks.append(Note(text, "warn"))
-    if samples:
-        blocks.append(side_by_side(samples))
-    elif total:
-        blocks.append(Note("Nothing passes these filters.", "warn"))
-    tag = Tag(f"{counts.changes:,} of {things(looked_at, 'change')}")
-    return View("explored", "In these filters", (tag,), tuple(blocks), {"scope": given, "counts": counts.to_dict()})
+    def _only_ticked(self) -> None:
+        keys = [attributes(self._search.change(place).key) for place in sorted(self.grid.picked)]
+        self.filters.keys.value = orjson.dumps(keys).decode()
+
+    def _cleared(self) -> None:
+        self.grid.picked = []
+        self.filters.clear()
+
+    def _used(self) -> None:
+        if self._found is None:
+            return
+        scope, words = self._found.query.scope(), self._found.query.describe()
+        try:
+            said = self._on_use(scope, words) if self._on_use is not None else "Run the next cell."
+        except PitrkitError as error:
+            self.said.value = error_card(error)._repr_html_()
+            return
+        self._scope, self.words = scope, words
+        self.show(self._still())
+        self._say(f"Scope: {words}. {said}", "good")
+
+    def _names_in(self, found: Found) -> list[str]:
+        return sheet.names_of(islice(self._search.each(found), 1000), self._keys, frames.ATTRIBUTES_SHOWN)
+
+    def _copied(self) -> None:
+        found = self._shown()
+        text = io.StringIO()
+        count = sheet.write(text, islice(self._search.each(found), COPIED), self._keys, self._names_in(found))
+        more = f", the first of {len(found):,}; save it to have all" if len(found) > count else ""
+        self.grid.copy(text.getvalue(), f"{things(count, 'change')} copied as CSV{more}")
+
+    def _saved(self) -> None:
+        try:
+            self._say(f"{things(len(self._shown()), 'change')} saved in {self.save_csv()}", "good")
+        except OSError as error:
+            self._say(f"It cannot be saved: {error.strerror or error}", "bad")
+
+    def _say(self, text: str, tone: Any = "info") -> None:
+        self.said.value = note(text, tone)._repr_html_() if text else ""

@@ -252,12 +252,12 @@ def _same_package() -> dict[str, str]:
 
 def _judge(error: Any, stop: Interrupts) -> _Outcome:
     name, message = str(error.ename), str(error.evalue)
-    if stop.asked or name == "KeyboardInterrupt":
+    if stop.asked or name in {"KeyboardInterrupt", "Interrupted"}:
         return _interrupted()
     known = getattr(errors, name, None)
     if isinstance(known, type) and issubclass(known, PitrkitError):
         return _Outcome("failed", known.exit_code, message, name)
-    if error.traceback == [f"{name}: {message}"]:
+    if len(error.traceback) == 1 and error.traceback[0].startswith(f"{name}: "):
         # One line instead of a traceback: an error of ours that lives in another module.
         return _Outcome("failed", Exit.ERROR, message, name)
     return _Outcome(

@@ -6,10 +6,26 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pitrkit.errors import AwsError, PitrkitError
-from pitrkit.runbook.blocks import Block, Cell, Code, Facts, Grid, Link, Links, Note, Place, Step, Steps, Tag, Tone
+from pitrkit.errors import AwsError, GateClosed, PitrkitError
+from pitrkit.runbook.blocks import (
+    Block,
+    Cell,
+    Code,
+    Facts,
+    Fold,
+    Grid,
+    Link,
+    Links,
+    Note,
+    Step,
+    Steps,
+    Tag,
+    Tone,
+)
+from pitrkit.runbook.place import Place
 from pitrkit.runbook.standing import Standing, standing
 from pitrkit.runbook.values import things
+from pitrkit.runbook.verdict import reach
 from pitrkit.runbook.view import View
 
 if TYPE_CHECKING:
@@ -132,10 +148,17 @@ def _incident_row(one: Mapping[str, Any], stands: Standing, links: Mapping[str, 
     )
 
 
-def report_card(path: Path, data: Mapping[str, Any]) -> View:
-    """Return where the report lies and how the incident ended."""
+def report_card(path: Path, data: Mapping[str, Any], links: Sequence[Link] = ()) -> View:
+    """Return where the report lies and how the incident ended.
+
+    Args:
+        path: The report.
+        data: What `incident.json` says.
+        links: Ways on, such as to the report itself.
+    """
     applied, verified = data.get("apply") or {}, data.get("verify") or {}
-    rows: list[tuple[str, str | Tag]] = [("file", str(path))]
+    verdict = reach(data)
+    rows: list[tuple[str, Cell]] = [("file", str(path))]
     if applied:
         rows.append(("written", ", ".join(f"{applied.get(name, 0):,} {name}" for name in _OUTCOMES)))
     if verified:
@@ -144,12 +167,16 @@ def report_card(path: Path, data: Mapping[str, Any]) -> View:
             Tag(things(verified.get("mismatches", 0), "mismatch", "mismatches"), "bad"),
         )
         rows.append(("verified", right if verified.get("ok") else wrong))
-    return View(
-        "report",
-        "Report written",
-        blocks=(Facts(tuple(rows)), Note("One file, nothing loaded from anywhere: open it, print it, attach it.")),
-        data={"path": str(path)},
-    )
+    tone: Tone = "info" if verdict.tone == "open" else verdict.tone
+    blocks: list[Block] = [
+        Note(verdict.words, tone),
+        Facts(tuple(rows)),
+        Note("One file, nothing loaded from anywhere: open it, print it, attach it.", "muted"),
+    ]
+    if links:
+        blocks.append(Links(tuple(links)))
+    data = {"path": str(path), "verdict": verdict.title}
+    return View("report", "Report written", (Tag(verdict.title, tone),), tuple(blocks), data)
 
 
 _OUTCOMES = ("applied", "already", "conflicts", "failed")
@@ -170,18 +197,59 @@ def audit_card(audit: Audit) -> View:
     return View("audit", "The record", (tag,), tuple(blocks), audit.to_dict())
 
 
-def error_card(error: Exception) -> View:
-    """Return an error: what happened, to which table, what to do."""
+_CALM = {"GateClosed": "Waiting at the gate", "InputNeeded": "Your choice is needed", "StalePlan": "The plan is stale"}
+"""Titles of what is no fault: the notebook waits for a person."""
+
+_ELSEWHERE = (
+    "Items are written by the cells under Write alone, and each of their writes is in the journal. "
+    "If it was another cell, no item was written or changed."
+)
+
+
+def error_card(error: Exception, *, trace: str = "") -> View:
+    """Return an error: what happened, what it means for the data, what to do.
+
+    Args:
+        error: The error.
+        trace: Its traceback as text; shown only when unfolded.
+    """
+    fold: tuple[Block, ...] = (Fold("traceback, for whoever mends the kit", trace),) if trace else ()
     if not isinstance(error, PitrkitError):
-        text = f"{type(error).__name__}: {error}"
-        return View("error", "Unexpected error", (Tag("error", "bad"),), (Code(text),), {"error": text})
-    rows: list[tuple[str, str | Tag]] = [("what", error.what)]
+        return _unexpected(error, fold)
+    kind = type(error).__name__
+    rows: list[tuple[str, str | Tag]] = [
+        ("what happened" if not place else "", line) for place, line in enumerate(error.what.splitlines() or [""])
+    ]
     if error.table:
         rows.append(("table", error.table))
+    rows.append(("your data", error.meaning))
     if isinstance(error, AwsError):
-        rows.append(("AWS", f"{error.operation}: {error.code}, request {error.request_id or 'without an answer'}"))
+        rows.append(("AWS said", f"{error.operation}: {error.code}"))
+        rows.append(("request id", error.request_id or "none: there was no answer"))
     blocks: list[Block] = [Facts(tuple(rows))]
-    if error.fix:
+    if isinstance(error, GateClosed):
+        blocks.append(Note("What to do: approve it above, then run this cell and those below it."))
+        blocks += [Code(error.fix, "Headless, this command approves it:")] if error.fix else []
+    elif error.fix:
         blocks.append(Note(f"What to do: {error.fix}"))
-    data = {"error": type(error).__name__, "what": error.what, "table": error.table, "fix": error.fix}
-    return View("error", "That did not work", (Tag(type(error).__name__, "bad"),), tuple(blocks), data)
+    data = {"error": kind, "what": error.what, "table": error.table, "fix": error.fix, "meaning": error.meaning}
+    tone: Tone = "info" if kind in _CALM else "bad"
+    return View("error", _CALM.get(kind, "That did not work"), (Tag(kind, tone),), (*blocks, *fold), data)
+
+
+def _unexpected(error: Exception, fold: tuple[Block, ...]) -> View:
+    text = f"{type(error).__name__}: {error}"
+    meaning = str(getattr(error, "meaning", _ELSEWHERE))
+    blocks: tuple[Block, ...] = (
+        Code(text),
+        Facts((("your data", meaning),)),
+        Note("What to do: run the cell again. If it stays so, keep the traceback and the incident's folder."),
+        *fold,
+    )
+    return View("error", "Unexpected error", (Tag("error", "bad"),), blocks, {"error": text, "meaning": meaning})
+
+
+def interrupted_card() -> View:
+    """Return that a cell was interrupted which has nothing to say about that itself."""
+    text = "The cell was stopped. What was done is recorded, and running it again goes on from there."
+    return View("interrupted", "Interrupted", (Tag("stopped by you", "warn"),), (Note(text),), {"note": text})

@@ -75,8 +75,10 @@ def _kinds(kinds: Mapping[str, int]) -> str:
     return ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())
 
 
-def damage_card(changes: ChangeSet, scope: Scope, since_at: datetime, until_at: datetime) -> View:
-    """Return how many items the damage has changed, and what counts as damage."""
+def damage_card(
+    changes: ChangeSet, scope: Scope, since_at: datetime, until_at: datetime, *, narrowed: str = ""
+) -> View:
+    """Return how many items the damage has changed, what counts as damage, and what of it alone is taken back."""
     counts = changes.counts
     rows: list[tuple[str, Cell]] = [
         ("damage is", scope.describe()),
@@ -92,6 +94,10 @@ def damage_card(changes: ChangeSet, scope: Scope, since_at: datetime, until_at: 
         blocks.append(Note(words, "warn", fix))
     elif not counts.changes:
         blocks.append(Note("Nothing is to be taken back.", "good"))
+    if narrowed:
+        blocks.append(
+            Note(f"Narrowed down: taken back are only {narrowed}.", "info", "To undo that, use all as scope.")
+        )
     data = {"counts": counts.to_dict(), "scope": scope.to_dict(), "source": changes.source}
     return View("damage", f"The damage to {changes.table}", (Tag(things(counts.changes, "item")),), tuple(blocks), data)
 

@@ -36,15 +36,26 @@ class Passage:
     _approve: str = ""
     _command: str = ""
 
-    def widget(self, summary: Mapping[str, Any]) -> ApproveBox:
-        """Return a widget that approves the subject when the operator types its table's name."""
+    def widget(self, summary: Mapping[str, Any], *, command: str = "") -> ApproveBox:
+        """Return a widget that approves the subject when the operator types its table's name.
+
+        Args:
+            summary: Of the subject, see `ApproveBox`.
+            command: The one command that approves it headless.
+        """
         return ApproveBox(
             self.subject.digest if self.subject else "",
             self.typed,
             summary=summary,
-            on_approve=lambda digest: _GATE.approvals.approve(digest, now()),
+            on_approve=self.approve,
             needed=self.subject is not None,
+            command=command,
         )
+
+    @staticmethod
+    def approve(digest: str) -> None:
+        """Take note of a click that approves what has this digest."""
+        _GATE.approvals.approve(digest, now())
 
     def check(self, approve: str, *, command: str, by: str) -> View:
         """Open the gate, or raise with the one command that opens it.

@@ -12,7 +12,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -145,20 +145,25 @@ class Progress:
         """Say how far it is: *done* units of *total*; blanks keep what was said before."""
         self._advance(done, total, note, "")
 
+    def html(self) -> str:
+        """Return what the notebook shows of the present state."""
+        return self.state.to_html()
+
     def _advance(self, done: float, total: float | None, note: str, ended: Literal["", "done", "stopped"]) -> None:
         with self._lock:
             seconds = self._clock() - self._started
             if self._first is None and not ended:
                 self._first = done, seconds
-            self.state = State(
-                self.state.label,
-                done,
-                self.state.total if total is None else total,
-                self.state.unit,
-                note or self.state.note,
-                seconds,
-                ended,
-                *(self._first or (0, 0.0)),
+            first, first_seconds = self._first or (0, 0.0)
+            self.state = replace(
+                self.state,
+                done=done,
+                total=self.state.total if total is None else total,
+                note=note or self.state.note,
+                seconds=seconds,
+                ended=ended,
+                first=first,
+                first_seconds=first_seconds,
             )
             if ended or self._shown is None or self._clock() - self._shown >= BETWEEN_UPDATES:
                 self._publish()
@@ -166,7 +171,7 @@ class Progress:
     def _publish(self) -> None:
         self._shown = self._clock()
         if self._show is not None:
-            self._show(str(self.state), self.state.to_html())
+            self._show(str(self.state), self.html())
         if self._file:
             line = json.dumps(asdict(self.state)) + "\n"
             try:

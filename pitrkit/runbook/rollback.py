@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import pandas as pd
 
@@ -17,7 +18,7 @@ from pitrkit.recovery.export_log import Window
 from pitrkit.recovery.log import EXPORTS, STREAM, ChangeLog
 from pitrkit.recovery.routes import routes
 from pitrkit.recovery.scope import EVERYTHING, Scope
-from pitrkit.runbook import copy_back, log_views, reading, views
+from pitrkit.runbook import compare, log_views, plans, reading, views
 from pitrkit.runbook.book import OF_A_COMPARISON, Book
 from pitrkit.runbook.incident import now
 from pitrkit.runbook.item import item_at, one_key
@@ -25,6 +26,7 @@ from pitrkit.runbook.reading import Asked
 from pitrkit.runbook.values import moment, size, things
 from pitrkit.runbook.view import Shows
 from pitrkit.runbook.views import View
+from pitrkit.runbook.widgets import Explorer
 
 READ_AGAIN_AFTER = timedelta(minutes=15)
 """How old the log of a stream may be: what was written since is not in it, and would only be found by the guards."""
@@ -78,7 +80,7 @@ class Log(Shows):
         Raises:
             BadInput: A part of the description cannot be read.
         """
-        book, wanted = self.book, self._damage(kinds, keys, where)
+        book, wanted, narrowed = self.book, self._damage(kinds, keys, where), _narrowed(self.book)
         number = 1 + len(list(book.incident.path("changes").glob("[0-9][0-9][0-9]")))
         kept = f"changes/{number:03}"
         found = self.log.changes(book.path(kept), damage=wanted, since_at=self.since_at, until_at=self.until_at)
@@ -88,12 +90,17 @@ class Log(Shows):
             "diff", "damage_told", diff=counts, changes=kept, scope=scope, scoped=counts, scoped_changes=kept,
             scoped_at=iso(now()),
         )  # fmt: skip
-        return Damage(book, self.log, found, self.since_at, self.until_at)
+        told = Damage(book, self.log, found, wanted, self.since_at, self.until_at)
+        if narrowed and narrowed["damage"] != wanted.to_dict():
+            book.keep("damage_not_narrowed", narrowed=None)
+        elif narrowed:
+            told.narrow(Scope.from_dict(narrowed["scope"]), narrowed["scope"]["words"])
+        return told
 
     def _damage(self, kinds: str, keys: str, where: str) -> Scope:
         """Return what damage looks like; said of nothing, it looks as it did when it was described last."""
         wanted = Scope.parse(kinds, keys, where, self.log.key_schema, steps=True)
-        known = self.book.data.get("scope")
+        known = _narrowed(self.book).get("damage") or self.book.data.get("scope")
         return Scope.from_dict(known) if wanted == EVERYTHING and known else wanted
 
 
@@ -104,13 +111,15 @@ class Damage(Shows):
     book: Book
     log: ChangeLog
     changes: ChangeSet
+    wanted: Scope
     since_at: datetime
     until_at: datetime
 
     def view(self) -> View:
         """Return how many items the damage removed, modified and inserted, and what counts as damage."""
-        scope = Scope.from_dict(self.book.data["scope"])
-        return log_views.damage_card(self.changes, scope, self.since_at, self.until_at)
+        narrowed = _narrowed(self.book)
+        words = narrowed["scope"]["words"] if narrowed else ""
+        return log_views.damage_card(self.changes, self.wanted, self.since_at, self.until_at, narrowed=words)
 
     def samples(self, n: int = 3) -> View:
         """Return *n* changes of each kind: without the damage, and as the log knows the item last."""
@@ -123,6 +132,35 @@ class Damage(Shows):
     def explore(self, limit: int = 1000) -> pd.DataFrame:
         """Return a frame of the first *limit* changes, plain values, for looking at only."""
         return self.changes.explore(limit)
+
+    def explorer(self) -> Explorer:
+        """Return a widget to look through the damage, and to take back only what is looked at."""
+        return Explorer(self.changes, on_use=self._use)
+
+    def narrow(self, wanted: Scope, words: str = "") -> ChangeSet:
+        """Take back only what of the damage is in *wanted* as well, and leave that in the incident.
+
+        Args:
+            wanted: The scope.
+            words: The scope in words; its own description where blank.
+        """
+        scoped = compare.narrow(compare.Difference(self.book, self.changes), wanted, words).changes
+        whole = wanted == EVERYTHING
+        kept = None if whole else {"damage": self.wanted.to_dict(), "scope": self.book.data["scope"]}
+        self.book.keep("damage_narrowed", narrowed=kept)
+        return scoped
+
+    def _use(self, wanted: Scope, words: str) -> str:
+        # What counts as damage at all stays part of what is said.
+        told = [said for said in (self.wanted.describe(), words) if said != "everything"] or ["everything"]
+        count = self.narrow(wanted, "; of these, ".join(told)).counts.changes
+        return f"{things(count, 'change')} of {len(self.changes):,} are taken back. Run on from the next cell."
+
+
+def _narrowed(book: Book) -> dict[str, Any]:
+    """Return what the damage was narrowed down to, and what damage that was; nothing if it was not."""
+    narrowed: dict[str, Any] = book.data.get("narrowed") or {}
+    return narrowed
 
 
 def ahead(book: Book, *, source: str = "", since: str = "", until: str = "", width_minutes: float = 0.0) -> View:
@@ -173,7 +211,7 @@ def read(
         InputNeeded: *since*, or the bucket, is blank and cannot be found.
         BadInput: A time is not one, or the source cannot tell that window.
     """
-    if copy_back.approved(book, "", approve) is not None and book.data.get("log"):
+    if plans.approved(book, "", approve) is not None and book.data.get("log"):
         return _opened(book)
     wanted = reading.asked(book, source=source, since=since, until=until, width_minutes=width_minutes)
     since_at, until_at = wanted.since_at, wanted.until_at

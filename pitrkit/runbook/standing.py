@@ -11,6 +11,7 @@ from typing import Any
 
 from pitrkit.runbook.blocks import Tone
 from pitrkit.runbook.values import things
+from pitrkit.runbook.verdict import open_conflicts
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,7 @@ def _words(data: Mapping[str, Any], stages: tuple[Stage, ...], following: Stage 
     if undo.get("verify"):
         right = bool(undo["verify"].get("ok"))
         return ("undone", "muted", "06_report", True) if right else ("undo to be looked at", "bad", "12_undo", False)
-    if undo.get("apply") == {}:
+    if undo.get("apply") == {} or (undo.get("apply") or {}).get("unsent"):
         return "undo interrupted: run it again", "warn", "12_undo", False
     if (of_copy := _of_copy(data)) is not None:
         words, tone = of_copy
@@ -118,9 +119,10 @@ def _of_copy(data: Mapping[str, Any]) -> tuple[str, Tone] | None:
     if not plan:
         return None
     if applied:
-        left = [things(count, name) for name in ("conflict",) if (count := int(applied.get("conflicts") or 0))]
+        if unsent := int(applied.get("unsent") or 0):
+            return f"copy interrupted with {things(unsent, 'write')} to go: run it again, it goes on", "warn"
+        left = [things(count, name) for name in ("conflict",) if (count := open_conflicts(data))]
         left += [f"{count:,} failed" for count in [int(applied.get("failed") or 0)] if count]
-        left += [f"{count:,} unsent" for count in [int(applied.get("unsent") or 0)] if count]
         if left:
             return f"copied, with {', '.join(left)} left", "warn"
         if not verified:

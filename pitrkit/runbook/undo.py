@@ -8,11 +8,12 @@ from pitrkit.errors import BadInput, InputNeeded
 from pitrkit.recovery import journal
 from pitrkit.recovery.changes import ChangeSet
 from pitrkit.recovery.plan import Plan, Policy
-from pitrkit.runbook import copy_back
+from pitrkit.runbook import copy_back, plans
 from pitrkit.runbook.book import Book
 from pitrkit.runbook.braking import Braking
-from pitrkit.runbook.copy_back import WRITE_UNITS, Copy
+from pitrkit.runbook.copying import WRITE_UNITS, Copy
 from pitrkit.runbook.gate import SHORTEST
+from pitrkit.runbook.values import things
 from pitrkit.runbook.widgets import Choice
 
 
@@ -22,18 +23,12 @@ def copies(book: Book) -> Choice:
         "copy to undo",
         [
             (
-                f"{one.digest[:SHORTEST]}  ({one.total:,} writes, planned {one.created_at:%Y-%m-%d %H:%M} UTC)",
+                f"{one.digest[:SHORTEST]}  ({things(one.total, 'write')}, planned {one.created_at:%Y-%m-%d %H:%M} UTC)",
                 one.digest,
             )
-            for one in _written(book)
+            for one in plans.written(book)
         ],
     )
-
-
-def _written(book: Book) -> list[Plan]:
-    logs = book.incident.path("journal").glob("*.jsonl")
-    plans = [Plan.open(book.incident.path("plan", log.stem)) for log in logs]
-    return sorted((one for one in plans if not one.empty), key=lambda one: one.created_at, reverse=True)
 
 
 def chosen(book: Book, copy: str) -> Plan:
@@ -47,11 +42,12 @@ def chosen(book: Book, copy: str) -> Plan:
         InputNeeded: *copy* is blank and several copies were made.
         BadInput: This incident has made no such copy.
     """
-    written = _written(book)
+    written = plans.written(book)
     if not written:
         raise BadInput("this incident has written nothing yet", fix="There is nothing to undo.")
     if not copy and len(written) > 1:
-        raise InputNeeded("copy", fix=f"Choose one: {', '.join(one.digest[:SHORTEST] for one in written)}.")
+        known = ", ".join(one.digest[:SHORTEST] for one in written)
+        raise InputNeeded("copy", fix=f"Choose one above, the latest first, or give `copy`: {known}.")
     short = copy.strip().lower()[:SHORTEST] or written[0].digest[:SHORTEST]
     for one in written:
         if one.digest.startswith(short) and len(short) == SHORTEST:
@@ -90,7 +86,7 @@ def plan(
         InputNeeded: *copy* is blank and several copies were made.
         BadInput: This incident has made no such copy, or *approve* is for the undo of another one.
     """
-    approved = copy_back.approved(book, "undo", approve)
+    approved = plans.approved(book, "undo", approve)
     one = chosen(book, copy or (approved.scope["undo_of"] if approved else ""))
     if approved is not None and approved.scope["undo_of"] != one.digest:
         raise BadInput(

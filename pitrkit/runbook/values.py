@@ -132,6 +132,11 @@ def folded(text: str, limit: int = FOLD) -> str:
     return text if len(text) <= limit else f"{text[:limit]}… ({len(text):,} characters)"
 
 
+def shortened(text: str, limit: int) -> str:
+    """Return *text* in at most *limit* characters, with an ellipsis where some are missing: for labels and cells."""
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
 def show(text: str, limit: int = FOLD) -> Shown:
     """Return a value's text, folded to *limit* characters."""
     if len(text) <= limit:

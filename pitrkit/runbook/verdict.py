@@ -45,6 +45,19 @@ def reach(data: Mapping[str, Any]) -> Verdict:
     return Verdict(verdict.tone, verdict.title, f"{words} {told}")
 
 
+def open_conflicts(state: Mapping[str, Any]) -> int:
+    """Return how many conflicts of a copy nobody has decided to leave as they are.
+
+    Args:
+        state: What `incident.json` says of the copy.
+    """
+    count = int((state.get("apply") or {}).get("conflicts") or 0)
+    decided = state.get("decided") or {}
+    if decided.get("plan") != (state.get("plan") or {}).get("digest"):
+        return count
+    return max(0, count - int(decided.get("theirs") or 0))
+
+
 def _of_the_present(data: Mapping[str, Any]) -> Verdict:
     undone = data.get("undo") or {}
     if (undone.get("apply") or {}).get("applied"):
@@ -66,7 +79,7 @@ def _of_the_present(data: Mapping[str, Any]) -> Verdict:
         return Verdict("warn", "Partly recovered", words)
     settled = done["applied"] + done.get("already", 0)
     words = f"{settled:,} of {things(planned, 'planned write')} {'is' if settled == 1 else 'are'} in the table."
-    words += _conflicts(done.get("conflicts", 0))
+    words += _conflicts(done.get("conflicts", 0), open_conflicts(data))
     open_ones = done.get("failed", 0) + done.get("unsent", 0)
     if open_ones:
         words += f" {things(open_ones, 'write')} failed or {'was' if open_ones == 1 else 'were'} not sent yet."
@@ -78,16 +91,17 @@ def _of_the_present(data: Mapping[str, Any]) -> Verdict:
         words += f" Read again, {things(wrong, 'item')} did not hold what was written."
         return Verdict("bad", "Not as planned", words + undecided)
     words += " Every one of them was read again and holds."
-    left = done.get("conflicts", 0) or person
+    left = open_conflicts(data) or person
     return Verdict("warn" if left else "good", "Partly recovered" if left else "Recovered", words + undecided)
 
 
 def _of_undo(undone: Mapping[str, Any]) -> Verdict:
     done, verified = undone.get("apply") or {}, undone.get("verify") or {}
-    words = f"The copy was undone: {things(done['applied'], 'write')} taken back.{_conflicts(done.get('conflicts', 0))}"
+    conflicts = _conflicts(done.get("conflicts", 0), open_conflicts(undone))
+    words = f"The copy was undone: {things(done['applied'], 'write')} taken back.{conflicts}"
     if not verified.get("ok"):
         return Verdict("warn", "Partly taken back", f"{words} It is not verified that all of it holds.")
-    tone: Tone = "warn" if done.get("conflicts") else "open"
+    tone: Tone = "warn" if open_conflicts(undone) else "open"
     return Verdict(tone, "Taken back", f"{words} Every one of them was read again and holds.")
 
 
@@ -103,13 +117,13 @@ def _before_the_plan(data: Mapping[str, Any]) -> Verdict:
     return Verdict("open", "Not recovered yet", f"{words} Nothing was written.")
 
 
-def _conflicts(count: int) -> str:
+def _conflicts(count: int, undecided: int) -> str:
     if not count:
         return ""
     noun, verb = things(count, "item"), "was" if count == 1 else "were"
-    return (
-        f" {noun} {verb} found changed in the meantime and left to {'its writer' if count == 1 else 'their writers'}."
-    )
+    kept = f"; for {count - undecided:,} of them that was decided" if undecided < count else ""
+    writers = "its writer" if count == 1 else "their writers"
+    return f" {noun} {verb} found changed in the meantime and left to {writers}{kept}."
 
 
 def _wait(count: int) -> str:

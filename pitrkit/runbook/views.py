@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from pitrkit.runbook.change_views import attributes_view, counts_card, samples_view
-from pitrkit.runbook.copy_views import (
-    applied_card,
-    gate_card,
-    intent_card,
-    plan_card,
-    scope_words,
-    verified_card,
-)
+from pitrkit.runbook.copy_views import gate_card, intent_card, plan_card, scope_words, stale_card, tally_card
 from pitrkit.runbook.incident_views import (
     audit_card,
     caller_strip,
     error_card,
     incident_strip,
     incidents_list,
+    interrupted_card,
     note,
     onward,
     report_card,
 )
 from pitrkit.runbook.log_views import exports_card
+from pitrkit.runbook.outcome_views import (
+    applied_card,
+    conflict_card,
+    conflicts_card,
+    counted,
+    stopped_card,
+    verified_card,
+)
 from pitrkit.runbook.table_views import (
     backup_card,
     backups_list,
@@ -41,6 +43,9 @@ __all__ = [
     "backup_card",
     "backups_list",
     "caller_strip",
+    "conflict_card",
+    "conflicts_card",
+    "counted",
     "counts_card",
     "error_card",
     "exports_card",
@@ -48,6 +53,7 @@ __all__ = [
     "incident_strip",
     "incidents_list",
     "intent_card",
+    "interrupted_card",
     "note",
     "onward",
     "picked_time",
@@ -57,8 +63,11 @@ __all__ = [
     "restoration_card",
     "samples_view",
     "scope_words",
+    "stale_card",
+    "stopped_card",
     "table_card",
     "tables_overview",
+    "tally_card",
     "verified_card",
     "window_view",
 ]

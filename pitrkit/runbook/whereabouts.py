@@ -11,7 +11,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from pitrkit.runbook import settings
-from pitrkit.runbook.blocks import Place, PlaceKind
+from pitrkit.runbook.place import Place, PlaceKind
 
 if TYPE_CHECKING:
     from pitrkit.dynamodb.session import Caller

@@ -155,6 +155,11 @@ class Notebook:
 
     def run_from(self, text):
         """Run the cell that holds *text* and all below, as after a click above it."""
+        self.start_from(text)
+        self.wait()
+
+    def start_from(self, text):
+        """Start what `run_from` runs, and do not wait for it."""
         self.page.evaluate(
             """text => {
               const notebook = window.jupyterapp.shell.currentWidget.content;
@@ -164,7 +169,6 @@ class Notebook:
             text,
         )
         self.command("notebook:run-all-below")
-        self.wait()
 
     def wait(self, seconds=120):
         """Wait until no cell is running or queued."""

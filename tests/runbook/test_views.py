@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from html.parser import HTMLParser
 from itertools import product
@@ -19,10 +20,11 @@ from pitrkit.dynamodb.items import canonical
 from pitrkit.dynamodb.pitr import Protection, Restoration, Window
 from pitrkit.dynamodb.session import Caller
 from pitrkit.dynamodb.tables import Index, KeyAttribute, KeySchema, Restored, Table
-from pitrkit.errors import AccessDenied, BadInput, InputNeeded
+from pitrkit.errors import AccessDenied, BadInput, GateClosed, InputNeeded
 from pitrkit.recovery.apply import Applied
 from pitrkit.recovery.changes import Change, ChangeSet, from_changes
 from pitrkit.recovery.cost import estimate
+from pitrkit.recovery.drift import Drift, Moved
 from pitrkit.recovery.journal import Conflict
 from pitrkit.recovery.plan import Plan
 from pitrkit.recovery.policy import (
@@ -36,6 +38,7 @@ from pitrkit.recovery.policy import (
     Policy,
 )
 from pitrkit.recovery.preflight import Finding
+from pitrkit.recovery.run import Tally
 from pitrkit.recovery.scope import Scope
 from pitrkit.recovery.verify import Verified
 from pitrkit.runbook import record, views, whereabouts
@@ -233,6 +236,16 @@ def conflicts() -> list[Conflict]:
     ]
 
 
+DRIFT = Drift(
+    1200,
+    1200,
+    3,
+    1,
+    (Moved(key("c-0002", 8), item("c-0002", 8, status={"S": "A"}), item("c-0002", 8, status={"S": "B"})),),
+)
+TALLY = Tally(412, 3, 2, 1, 600, 500.0, 333.0, "slowed down to 67% of 500 write units a second: the service throttles")
+
+
 def audit(tmp: Path, *findings: record.Finding) -> record.Audit:
     return record.Audit(tmp, findings, files=14, events=31, seals=1, manifest=DIGEST)
 
@@ -320,6 +333,21 @@ def gallery(tmp: Path) -> list[views.View]:
             plan(), None, command="pitrkit run 05_copy_back -p incident orders-2026-11-23 -p approve 3f9a1c77be02"
         ),
         views.gate_card(plan(), clicked, by=CALLER.arn),
+        views.gate_card(plan(), clicked, by=CALLER.arn, drift=DRIFT),
+        views.gate_card(
+            plan(), None, command="pitrkit run", why="it waits", words=(("it", "puts 3"), ("scope", "everything"))
+        ),
+        views.plan_card(plan(), findings=FINDINGS, drift=DRIFT, settled=120),
+        views.stale_card("the plan is 25 hours old", plan(), DRIFT, "pitrkit run 05_copy_back"),
+        views.stale_card("for another", plan(), replace(DRIFT, moved=0, items=()), "x", approved=plan(digest="0" * 64)),
+        views.tally_card("Writing to Orders", TALLY, 73.0, 12.0),
+        views.tally_card("Writing to Orders", replace(TALLY, conflicts=0), 0.0, None),
+        views.stopped_card(applied(unsent=7), [Link("take this copy back", "../x/12_undo.ipynb")]),
+        views.stopped_card(None),
+        views.conflicts_card(conflicts(), {1: "ours", 2: "theirs"}, digest=DIGEST),
+        views.conflicts_card([]),
+        views.conflict_card(conflicts()[0]),
+        views.interrupted_card(),
         views.intent_card(intent, "Deletes the restored copy for good. The original table is not touched."),
         views.applied_card(applied(), conflicts()),
         views.applied_card(applied(conflicts=0, failed=0, why="")),
@@ -332,6 +360,8 @@ def gallery(tmp: Path) -> list[views.View]:
         views.backup_card(BACKUP, DETAILS, "Carts"),
         views.error_card(error),
         views.error_card(ValueError("line one\nline two")),
+        views.error_card(error, trace="Traceback\n  line\n"),
+        views.error_card(GateClosed("waits\nfor you", digest=DIGEST, fix="pitrkit run 05_copy_back")),
         views.note("Nothing to write, so nothing to approve."),
     ]
 
@@ -370,6 +400,7 @@ class Document(HTMLParser):
 OURS = {
     *("div", "span", "style", "table", "thead", "tbody", "tr", "th", "td", "pre", "mark", "a", "b"),
     *("svg", "line", "text", "rect", "title", "g", "path", "circle"),
+    *("details", "summary"),
 }
 
 
@@ -457,6 +488,11 @@ def test_no_text_gets_out_of_its_place_in_any_view_that_takes_text(text):
     checked(views.gate_card(evil, None, command=text))
     checked(views.error_card(BadInput(text, table=text, fix=text)))
     checked(views.error_card(RuntimeError(text)))
+    checked(views.error_card(RuntimeError(text), trace=text))
+    checked(views.gate_card(evil, None, command=text, why=text, words=((text, text),)))
+    checked(views.stale_card(text, plan(table=text), DRIFT, text))
+    checked(views.tally_card(text, replace(TALLY, why=text), 1.0, 1.0))
+    checked(views.stopped_card(applied(why=text), [Link(text, text)]))
     checked(views.table_card(table(), PROTECTED, ttl_attribute=text, tags={text: text}))
     checked(
         views.plan_card(
@@ -476,6 +512,8 @@ def test_no_item_gets_out_of_its_place(name, then, now, number, raw):
     after = item(name, 1, **{f"x{name}": {"S": now}, "b": {"B": raw}})
     found = [Conflict(1, key(name, 1), before, None, after, unsure=False)]
     shown = checked(views.applied_card(applied(), found))
+    checked(views.conflicts_card(found))
+    checked(views.conflict_card(found[0]))
     assert "conflict" in shown.text
     checked(views.verified_card(Verified(False, 1, 1, 0, 0, (key(name, 1),))))
 

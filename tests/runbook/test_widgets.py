@@ -3,12 +3,10 @@
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
@@ -18,8 +16,9 @@ from pitrkit.dynamodb.items import canonical
 from pitrkit.dynamodb.pitr import Protection, Window
 from pitrkit.dynamodb.tables import KeyAttribute, KeySchema, Table
 from pitrkit.errors import BadInput
-from pitrkit.recovery.changes import Change, ChangeSet, from_changes
-from pitrkit.recovery.scope import Scope
+from pitrkit.recovery.changes import Change, from_changes
+from pitrkit.recovery.journal import Conflict
+from pitrkit.runbook.conflict_box import ConflictBox
 from pitrkit.runbook.incident_views import note
 from pitrkit.runbook.select import Overview
 from pitrkit.runbook.widgets import ApproveBox, Choice, Explorer, TablePicker, TimePicker
@@ -29,6 +28,7 @@ LATEST = datetime(2026, 11, 23, 5, 14, 5, tzinfo=UTC)
 WINDOW = Window(EARLIEST, LATEST)
 ZURICH = ZoneInfo("Europe/Zurich")
 KEY = KeySchema((KeyAttribute("pk", "S", "HASH"), KeyAttribute("no", "N", "RANGE")))
+ODD = "<script>alert(1)</script>\u202e"
 DIGEST = "3f9a1c77be02d4415a6e8c90b7f2d1e8a4c5b6978012345f6789abcdeffedcba"
 
 
@@ -55,6 +55,28 @@ def outputs(control) -> list[dict]:
     return [output.data for output in captured.outputs]
 
 
+def image(pk: str, number: int, **attributes) -> str:
+    return canonical({"pk": {"S": pk}, "no": {"N": str(number)}, **attributes})
+
+
+def change(kind: str, pk: str, number: int, then: str = "PAID", now: str = "CANCELLED") -> Change:
+    before, after = image(pk, number, status={"S": then}), image(pk, number, status={"S": now})
+    return Change(image(pk, number), kind, None if kind == "inserted" else before, None if kind == "removed" else after)
+
+
+def changes(folder, more=()):
+    found = [
+        change("removed", "ann", 1),
+        change("removed", "bob", 22),
+        change("modified", "cyd", 3),
+        change("modified", "dan", 4, now="SHIPPED"),
+        change("inserted", "zoë`'\"\\", 5),
+        *more,
+    ]
+    times = {"before_at": "2026-11-23T02:14:05Z", "after_at": "2026-11-23T05:20:00Z"}
+    return from_changes(found, folder / "set", table="Orders", key_schema=KEY, source="restored copy", **times)
+
+
 # What a reader of the saved notebook sees
 
 
@@ -65,7 +87,20 @@ def controls(folder) -> list:
         Choice("modified items", [("keep", "keep"), ("revert", "revert")]),
         Explorer(changes(folder)),
         ApproveBox(DIGEST, "Orders", summary={"puts": 3}, on_approve=print),
+        conflict_box([]),
     ]
+
+
+def conflict_box(settled: list, count: int = 12) -> ConflictBox:
+    """A box over conflicts, every third of them about an item that is gone; decisions end up in *settled*."""
+    met = [
+        Conflict(
+            n + 1, image("ann", n), image("ann", n, v={"S": "a"}), image("ann", n, v={"S": "b"}),
+            None if n % 3 == 0 else image("ann", n, v={"S": ODD}), unsure=False,
+        )
+        for n in range(count)
+    ]  # fmt: skip
+    return ConflictBox(met, settled.append, digest=DIGEST)
 
 
 def test_a_control_publishes_a_card_that_needs_no_kernel_and_then_the_widget(tmp_path):
@@ -84,9 +119,10 @@ def test_a_control_works_as_before_once_it_was_shown_and_its_card_can_be_replace
         assert "another card" in str(control)
     explorer = controls(tmp_path / "again")[3]
     outputs(explorer)
-    explorer.where.value = "kind == 'removed'"
+    explorer.filters.where.value = "kind == 'removed'"
     explorer.use.click()
     assert explorer.scope.where == "kind == 'removed'"
+    assert "items where kind == 'removed'" in str(explorer), "the saved notebook shows what was taken"
 
 
 @pytest.mark.parametrize(("place", "words"), [
@@ -95,6 +131,7 @@ def test_a_control_works_as_before_once_it_was_shown_and_its_card_can_be_replace
     (2, ["keep", "revert"]),
     (3, ["2 removed", "`where`"]),
     (4, ["3 puts", "Orders", "3f9a1c77be02"]),
+    (5, ["12 conflicts", "gone meanwhile", "written again: v", "keep theirs"]),
 ])  # fmt: skip
 def test_the_card_holds_what_the_widget_offers(tmp_path, place, words):
     card = outputs(controls(tmp_path)[place])[0]
@@ -394,126 +431,70 @@ def test_an_approval_that_fails_is_shown_and_not_claimed():
     assert "the plan is gone" in made.said.value
 
 
-# Explorer
+# ConflictBox
 
 
-def image(pk: str, number: int, **attributes) -> str:
-    return canonical({"pk": {"S": pk}, "no": {"N": str(number)}, **attributes})
+def test_conflicts_are_decided_page_by_page_and_only_what_is_pressed_counts():
+    settled: list[dict] = []
+    box = conflict_box(settled)
+    assert "Page 1 of 3, 12 conflicts" in box.where.value
+    box._rows[0].choice.value = "theirs"
+    box.after.click()
+    assert "Page 2 of 3" in box.where.value
+    assert box._rows[0].choice.value == ""
+    box._rows[4].choice.value = "ours"
+    box.before.click()
+    assert box._rows[0].choice.value == "theirs"
+    assert settled == []
+    box.make.click()
+    assert settled == [{1: "theirs", 10: "ours"}]
+    assert "take ours" in str(box)
 
 
-def change(kind: str, pk: str, number: int, then: str = "PAID", now: str = "CANCELLED") -> Change:
-    before, after = image(pk, number, status={"S": then}), image(pk, number, status={"S": now})
-    return Change(image(pk, number), kind, None if kind == "inserted" else before, None if kind == "removed" else after)
+def test_a_group_is_decided_at_once_and_what_is_filtered_out_stays_open():
+    settled: list[dict] = []
+    box = conflict_box(settled)
+    box.group.value = "gone meanwhile"
+    assert box.ours.description == "Take ours: all 4 listed"
+    box.ours.click()
+    box.make.click()
+    assert settled == [dict.fromkeys((1, 4, 7, 10), "ours")]
+    box.find.value = "nothing like it"
+    assert box.ours.disabled
+    assert "Page 1 of 1, 0 conflicts" in box.where.value
 
 
-def changes(folder, more=()):
-    found = [
-        change("removed", "ann", 1),
-        change("removed", "bob", 22),
-        change("modified", "cyd", 3),
-        change("modified", "dan", 4, now="SHIPPED"),
-        change("inserted", "zoë`'\"\\", 5),
-        *more,
-    ]
-    times = {"before_at": "2026-11-23T02:14:05Z", "after_at": "2026-11-23T05:20:00Z"}
-    return from_changes(found, folder / "set", table="Orders", key_schema=KEY, source="restored copy", **times)
+def test_conflicts_that_cannot_be_settled_stay_decided_and_say_why():
+    def refuse(_decisions):
+        raise BadInput("the table is gone", fix="Look.")
+
+    box = ConflictBox(conflict_box([])._conflicts, refuse)
+    box.theirs.click()
+    box.make.click()
+    assert "the table is gone" in box.said.value
+    assert len(box.decisions) == 12
+    assert not box.make.disabled
 
 
-def in_scope(explorer: Explorer, folder) -> list[str]:
-    explorer.use.click()
-    assert explorer.scope is not None
-    return [json.loads(one.key)["pk"]["S"] for one in ChangeSet.open(folder / "set") if explorer.scope.holds(one)]
-
-
-def test_there_is_no_scope_until_it_is_used(tmp_path):
-    explorer = Explorer(changes(tmp_path))
-    explorer.kinds["inserted"].value = False
-    assert explorer.scope is None
-    assert in_scope(explorer, tmp_path) == ["ann", "bob", "cyd", "dan"]
-
-
-def test_filters_left_open_mean_everything(tmp_path):
-    explorer = Explorer(changes(tmp_path))
-    explorer.use.click()
-    assert explorer.scope == Scope()
-
-
-def test_every_filter_narrows(tmp_path):
-    explorer = Explorer(changes(tmp_path))
-    explorer.attribute.value = "status"
-    assert in_scope(explorer, tmp_path) == ["cyd", "dan"]
-    explorer.where.value = "after.status == 'SHIPPED'"
-    assert in_scope(explorer, tmp_path) == ["dan"]
-    explorer.where.value = "after.status == 'SHIPPED' || before.status == 'PAID'"
-    assert in_scope(explorer, tmp_path) == ["cyd", "dan"], "an `or` that was typed does not swallow the other filters"
-
-
-@pytest.mark.parametrize(("typed", "found"), [
-    ("an", ["ann", "dan"]),
-    ("22", ["bob"]),
-    ("ë", ["zoë`'\"\\"]),
-    ("`'", ["zoë`'\"\\"]),
-    ('"\\', ["zoë`'\"\\"]),
-    ("nobody", []),
-])  # fmt: skip
-def test_the_key_filter_finds_text_and_numbers_whatever_is_typed(tmp_path, typed, found):
-    explorer = Explorer(changes(tmp_path))
-    explorer.key.value = typed
-    assert in_scope(explorer, tmp_path) == found
-
-
-@settings(max_examples=20)  # each writes a change set
-@given(text=st.text(st.characters(codec="utf-8"), max_size=10))
-def test_the_key_filter_is_a_plain_search_for_any_text(text):
-    with TemporaryDirectory() as folder:
-        explorer = Explorer(changes(Path(folder)))
-        explorer.key.value = text
-        known = [("ann", "1"), ("bob", "22"), ("cyd", "3"), ("dan", "4"), ("zoë`'\"\\", "5")]
-        assert in_scope(explorer, Path(folder)) == [pk for pk, no in known if text in pk or text in no]
-
-
-def test_keys_can_be_listed(tmp_path):
-    explorer = Explorer(changes(tmp_path))
-    explorer.keys.value = '[{"pk": "bob", "no": 22}]'
-    assert in_scope(explorer, tmp_path) == ["bob"]
-
-
-@pytest.mark.parametrize(("field", "typed"), [("where", "after.status =="), ("keys", "[{]"), ("where", "nope == 'x'")])
-def test_a_filter_that_cannot_be_read_is_explained_and_cannot_be_used(tmp_path, field, typed):
-    explorer = Explorer(changes(tmp_path))
-    getattr(explorer, field).value = typed
-    assert explorer.use.disabled
-    explorer.use.click()
-    assert explorer.scope is None
-    assert "That did not work" in explorer.found.value
-    getattr(explorer, field).value = ""
-    assert not explorer.use.disabled
-
-
-def test_no_kind_ticked_is_not_taken_for_all_kinds(tmp_path):
-    explorer = Explorer(changes(tmp_path))
-    for kind in explorer.kinds.values():
-        kind.value = False
-    assert explorer.use.disabled
-    assert "no kind" in explorer.found.value
-
-
-def test_counts_and_samples_are_of_what_passes(tmp_path):
-    explorer = Explorer(changes(tmp_path), samples=1)
-    explorer.key.value = "an"
-    assert "2 of 5 changes" in explorer.found.value
-    assert explorer.found.value.count('class="pk-sample"') == 1
-
-
-def test_a_large_set_is_tried_in_part_and_says_so(tmp_path):
-    more = [change("removed", f"x{n}", n) for n in range(50)]
-    explorer = Explorer(changes(tmp_path, more), looked_at=20)
-    assert "first 20 of 55" in explorer.found.value
-
-
-def test_hostile_items_stay_text_in_the_explorer(tmp_path):
-    evil = change("modified", "<img src=x onerror=alert(1)>", 9, now="<script>alert(1)</script>\u202e")
-    explorer = Explorer(changes(tmp_path, [evil]), samples=20)
-    assert "<img" not in explorer.found.value
-    assert "<script" not in explorer.found.value
-    assert "\u202e" not in explorer.found.value
+@given(st.lists(st.tuples(st.sampled_from(["row", "group", "find", "page", "all"]), st.integers(0, 9)), max_size=12))
+def test_whatever_is_pressed_only_listed_conflicts_are_decided_and_the_counts_are_right(pressed):
+    box = conflict_box([], count=7)
+    expected: dict[int, str] = {}
+    for what, number in pressed:
+        shown = box._listed[box._page * 5 : box._page * 5 + 5]
+        if what == "row" and number < len(shown):
+            choice = ("", "theirs", "ours")[number % 3]
+            box._rows[number].choice.value = choice
+            key = box._conflicts[shown[number]].number
+            expected.pop(key, None)
+            expected |= {key: choice} if choice else {}
+        elif what == "group":
+            box.group.value = ("", "gone meanwhile", "written again: v")[number % 3]
+        elif what == "find":
+            box.find.value = ("", "no = 1", "zzz")[number % 3]
+        elif what == "page" and not (box.after.disabled if number % 2 else box.before.disabled):
+            (box.after if number % 2 else box.before).click()
+        elif what == "all" and box._listed:
+            (box.ours if number % 2 else box.theirs).click()
+            expected |= {box._conflicts[place].number: "ours" if number % 2 else "theirs" for place in box._listed}
+        assert box.decisions == expected

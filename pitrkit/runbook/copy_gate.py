@@ -1,0 +1,108 @@
+"""The control before the gate of a copy: approve the plan, see what moved since it was made, or plan it again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import ipywidgets as widgets
+
+from pitrkit.runbook.blocks import Block, Note
+from pitrkit.runbook.controls import ApproveBox
+from pitrkit.runbook.copy_views import drift_note, moved_samples
+from pitrkit.runbook.gate import SHORTEST
+from pitrkit.runbook.incident_views import error_card, note
+from pitrkit.runbook.passage import Passage
+from pitrkit.runbook.values import things
+from pitrkit.runbook.view import View
+
+if TYPE_CHECKING:
+    from pitrkit.recovery.drift import Drift
+    from pitrkit.runbook.copying import Copy
+
+
+class CopyGate(ApproveBox):
+    """Approves the plan of a copy. Planned again, here or elsewhere, it is about the new plan.
+
+    Args:
+        copy: The copy.
+    """
+
+    def __init__(self, copy: Copy) -> None:
+        self._copy = copy
+        self.look = widgets.Button(
+            description="What moved?",
+            icon="search",
+            tooltip="Read the plan's items again and say which were written since it was made; writes nothing",
+        )
+        self.again = widgets.Button(
+            description="Plan again",
+            icon="refresh",
+            tooltip="Read every candidate again and make a new plan, to be approved for itself; writes nothing",
+        )
+        self.look.on_click(lambda _: self._busy(self._look))
+        self.again.on_click(lambda _: self._busy(self._plan_again))
+        plan = copy.plan
+        super().__init__(
+            plan.digest,
+            copy.table.name,
+            summary=plan.to_dict(),
+            on_approve=Passage.approve,
+            needed=not plan.empty,
+            command=copy.command,
+        )
+        self._add_buttons()
+
+    def renew(self) -> None:
+        """Be about the copy's present plan."""
+        plan = self._copy.plan
+        if plan.digest != self._digest:
+            self.about(
+                plan.digest,
+                self._copy.table.name,
+                summary=plan.to_dict(),
+                needed=not plan.empty,
+                command=self._copy.command,
+            )
+            self._add_buttons()
+
+    def _add_buttons(self) -> None:
+        buttons = widgets.HBox([self.look, self.again] if self._needed else [self.again])
+        self.box.children = (self.row, buttons, self.said) if self._needed else (buttons, self.said)
+
+    def _busy(self, work: Callable[[], View]) -> None:
+        self.look.disabled = self.again.disabled = True
+        try:
+            shown = work()
+        except Exception as error:  # noqa: BLE001 (what a button raises is seen nowhere else)
+            shown = error_card(error)
+        finally:
+            self.look.disabled = self.again.disabled = False
+        self.said.value = shown._repr_html_()
+
+    def _show(self, _text: str, html: str) -> None:
+        self.said.value = html
+
+    def _look(self) -> View:
+        return drift_card(self._copy.look_again(show=self._show))
+
+    def _plan_again(self) -> View:
+        before = self._copy.plan
+        self._copy.plan_again(show=self._show)
+        plan = self._copy.plan
+        counts = f"{plan.puts:,} put back, {plan.updates:,} updated, {plan.deletes:,} deleted"
+        difference = plan.total - before.total
+        than = f", {things(abs(difference), 'write')} {'more' if difference > 0 else 'fewer'} than before"
+        words = f"New plan {plan.digest[:SHORTEST]}: {counts}{than if difference else ''}."
+        return note(words, "info", "Read its card above; the approval of the one before no longer counts.")
+
+
+def drift_card(drift: Drift) -> View:
+    """Return what moved since a plan was made, the first items side by side."""
+    moved = drift_note(drift)
+    if moved is None:
+        return note(f"Nothing moved: {things(drift.checked, 'item')} read again, all as the plan saw them.", "good")
+    blocks: list[Block] = [Note(moved.text, moved.tone, moved.fix)]
+    if drift.items:
+        blocks.append(moved_samples(drift))
+    return View("drift", blocks=tuple(blocks), data=drift.to_dict())

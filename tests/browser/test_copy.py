@@ -1,0 +1,34 @@
+"""Copying back in a real browser: a closed gate, a stale plan, an interrupted copy gone on with, conflicts decided."""
+
+import json
+
+import pytest
+
+from pitrkit.sandbox import Sandbox
+
+pytestmark = pytest.mark.browser
+
+
+def test_whatever_comes_in_between_the_copy_ends_right_and_nothing_of_anybody_else_is_overwritten(tmp_path):
+    from copying import ITEMS, Shop, story
+    from jupyter import browser_page, lab
+
+    with Sandbox() as sandbox:
+        shop = Shop(sandbox, tmp_path)
+        with lab(tmp_path, shop.environment, dark=True) as address, browser_page(dark=True) as page:
+            complaints = []
+            page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+            page.on("pageerror", lambda error: complaints.append(str(error)))
+            page.on("dialog", lambda dialog: complaints.append(dialog.message))
+            ours, theirs = sorted(story(page, address, shop))
+            assert page.outside == []
+            assert complaints == []
+            assert page.evaluate("() => document.body.dataset.jpThemeLight") == "false"
+        found = shop.statuses()
+        assert found.pop(1) == "SHIPPED", "written before the plan that was approved"
+        assert found.pop(theirs) == "SHIPPED", "kept on purpose"
+        assert found == {number: "PAID" for number in range(ITEMS) if number not in (1, theirs)}
+        assert ours in found
+    state = json.loads((tmp_path / "incidents" / "night" / "incident.json").read_text())
+    assert len(state["copies"]) == 2
+    assert state["verify"]["ok"] is True
