@@ -50,6 +50,10 @@ class Setting(msgspec.Struct, frozen=True, tag_field="kind"):
         """Return whether a table that has *found* has what this one says."""
         return self == found
 
+    def untouched(self, before: Setting | None, found: Setting | None) -> bool:
+        """Return whether what this one would change on a table is *found* as it was *before*."""
+        return before == found
+
 
 class Units(msgspec.Struct, frozen=True):
     """Read and write units a second."""

@@ -151,8 +151,15 @@ class Tags(Setting, frozen=True, tag="tags"):
 
     def holds(self, found: Setting | None) -> bool:
         """Return whether *found* has all of these tags."""
-        has = found.pairs if isinstance(found, Tags) else {}
-        return self.pairs.items() <= has.items()
+        return self._of(found) == self.pairs
+
+    def untouched(self, before: Setting | None, found: Setting | None) -> bool:
+        """Return whether these tags are as they were; what other tags there are does not matter."""
+        return self._of(before) == self._of(found)
+
+    def _of(self, other: Setting | None) -> dict[str, str]:
+        has = other.pairs if isinstance(other, Tags) else {}
+        return {key: value for key, value in has.items() if key in self.pairs}
 
 
 class Ttl(Setting, frozen=True, tag="ttl"):

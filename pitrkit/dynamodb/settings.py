@@ -125,6 +125,11 @@ class Difference:
         }
 
 
+def to_json(found: Settings) -> bytes:
+    """Return settings as a file holds them; `Settings.read` reads it."""
+    return msgspec.json.format(msgspec.json.encode(found), indent=1) + b"\n"
+
+
 def told(setting: Setting | None) -> Any:
     """Return a setting as plain JSON, None for none."""
     return None if setting is None else msgspec.to_builtins(setting)

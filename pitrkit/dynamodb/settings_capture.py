@@ -35,6 +35,8 @@ _OF_EVENT_SOURCES = (
 """What CreateEventSourceMapping takes of what ListEventSourceMappings tells, for a stream of DynamoDB."""
 MADE_BY_SCALING = "TargetTracking-table/"
 """How the names of the alarms begin that Application Auto Scaling makes for its policies, and removes with them."""
+NOT_OURS = ("aws:", "pitrkit")
+"""How the keys of tags begin that no table is given: those that AWS sets, and the kit's own marks."""
 
 Source = tuple[tuple[str, ...], str, Callable[[], Iterable[Setting]]]
 
@@ -122,7 +124,7 @@ def _recovery(aws: Aws, name: str) -> Iterator[Setting]:
 
 def _tags(aws: Aws, name: str, arn: str) -> Iterator[Setting]:
     pairs = aws.paginate("dynamodb", "list_tags_of_resource", "Tags", table=name, ResourceArn=arn)
-    ours = {pair["Key"]: pair["Value"] for pair in pairs if not pair["Key"].startswith("aws:")}
+    ours = {pair["Key"]: pair["Value"] for pair in pairs if not pair["Key"].startswith(NOT_OURS)}
     if ours:
         yield kinds.Tags(ours)
 

@@ -15,9 +15,9 @@ from pitrkit.dynamodb.setting_services import (
     ScalingPolicy,
     ScalingTarget,
 )
-from pitrkit.errors import AwsError, BadInput
+from pitrkit.errors import AwsError
 
-_CONFIGURATIONS = {
+CONFIGURATIONS = {
     "TargetTrackingScaling": "TargetTrackingScalingPolicyConfiguration",
     "StepScaling": "StepScalingPolicyConfiguration",
 }
@@ -133,11 +133,7 @@ def unscale(aws: Aws, place: Place, target: ScalingTarget) -> Call:
 
 def follow(aws: Aws, place: Place, policy: ScalingPolicy) -> Call:
     """Have a capacity follow the load. Application Auto Scaling makes the alarms that it needs."""
-    if policy.type not in _CONFIGURATIONS:
-        raise BadInput(
-            f"scaling policy {policy.policy} is of type {policy.type}", table=place.table, fix="Make it by hand."
-        )
-    configuration: dict[str, Any] = {_CONFIGURATIONS[policy.type]: policy.configuration}
+    configuration: dict[str, Any] = {CONFIGURATIONS[policy.type]: policy.configuration}
     answer = aws.call(
         "application-autoscaling",
         "put_scaling_policy",

@@ -48,6 +48,26 @@ STAYS = frozenset({"pitr", "global-index", "encryption", "capacity", "table-clas
 POLL_SECONDS = 2.0
 
 
+def obstacle(wanted: Setting, found: Setting | None) -> str:
+    """Return why a table that has *found* cannot simply be given *wanted*, blank where it can."""
+    match wanted:
+        case kinds.Ttl() if found is not None:
+            return "it is on by another attribute: turn it off by hand, and an hour later it can be turned on anew"
+        case kinds.Stream() if found is not None:
+            return "there is a stream of another view: if nothing reads it, turn it off by hand first"
+        case kinds.GlobalIndex() if isinstance(found, kinds.GlobalIndex) and not wanted.alike(found):
+            return "there is an index of this name with another key or projection"
+        case kinds.GlobalIndex() if found is None and not wanted.types:
+            return "the types of its key are not known"
+        case services.ScalingPolicy(type=kind) if kind not in links.CONFIGURATIONS:
+            return f"a policy of type {kind} is made by hand"
+        case services.KinesisDestination() if found is not None:
+            return "its records are timed otherwise: disable it first"
+        case services.EventSource() if found is not None:
+            return "there is a mapping with other options"
+    return BY_HAND.get(wanted.kind, "")
+
+
 @dataclass
 class Hand:
     """Changes the settings of one table.
@@ -72,11 +92,13 @@ class Hand:
             BadInput: That cannot be done in one step, or is not for the kit to do.
             AwsError: The service refuses.
         """
+        if why := obstacle(wanted, found):
+            raise BadInput(f"{wanted.kind} {wanted.name}: {why}", table=self.place.table, fix="Change it by hand.")
         match wanted:
             case kinds.Ttl():
-                self._ttl(wanted, found)
+                self._expire({"Enabled": True, "AttributeName": wanted.attribute})
             case kinds.Stream():
-                self._stream(wanted, found)
+                self._stream(wanted)
             case kinds.Recovery():
                 self._recovery(wanted)
             case kinds.Tags(pairs=pairs):
@@ -135,10 +157,6 @@ class Hand:
                 self._capacity(wanted, found)
             case kinds.GlobalIndex():
                 self._index(wanted, found)
-            case _:
-                raise BadInput(
-                    f"{wanted.kind} is not for the kit to set", table=self.place.table, fix=BY_HAND.get(wanted.kind, "")
-                )
 
     def _capacity(self, wanted: kinds.Capacity, found: Setting | None) -> None:
         if wanted.units is None:
@@ -159,10 +177,6 @@ class Hand:
         types = {one["AttributeName"]: one["AttributeType"] for one in described["AttributeDefinitions"]}
         types |= wanted.types
         keys = [key["AttributeName"] for key in wanted.key_schema]
-        alike = isinstance(found, kinds.GlobalIndex) and wanted.alike(found)
-        if (found is not None and not alike) or not types.keys() >= set(keys):
-            why = "an index of this name has another key" if found is not None else "the types of its key are not known"
-            raise BadInput(f"{wanted.index}: {why}", table=self.place.table, fix="Make the index by hand.")
         provisioned = (described.get("BillingModeSummary") or {}).get("BillingMode", "PROVISIONED") == "PROVISIONED"
         units = (wanted.units or Units.of(described["ProvisionedThroughput"])).throughput()
         throughput = {"ProvisionedThroughput": units} if provisioned else {}
@@ -179,13 +193,7 @@ class Hand:
         attributes = [{"AttributeName": name, "AttributeType": types[name]} for name in sorted(used)]
         self._table("GlobalSecondaryIndexUpdates", [{"Create": create}], AttributeDefinitions=attributes)
 
-    def _stream(self, wanted: kinds.Stream, found: Setting | None) -> None:
-        if found is not None:
-            raise BadInput(
-                "the copy has a stream of another view, which would have to be turned off first",
-                table=self.place.table,
-                fix="If nothing reads it, turn it off by hand; then run this step again.",
-            )
+    def _stream(self, wanted: kinds.Stream) -> None:
         self._table("StreamSpecification", {"StreamEnabled": True, "StreamViewType": wanted.view})
 
     def _table(self, parameter: str, value: Any, **more: Any) -> None:
@@ -221,15 +229,6 @@ class Hand:
         self.calls.extend(calls)
 
     # -- what has an operation of its own
-
-    def _ttl(self, wanted: kinds.Ttl, found: Setting | None) -> None:
-        if found is not None:
-            raise BadInput(
-                "TTL is on by another attribute: it has to be turned off first, and on again an hour later",
-                table=self.place.table,
-                fix="Turn it off by hand; after an hour run this step again.",
-            )
-        self._expire({"Enabled": True, "AttributeName": wanted.attribute})
 
     def _expire(self, specification: dict[str, Any]) -> None:
         answer = self.aws.call(

@@ -161,6 +161,6 @@ def test_a_stream_or_an_expiry_of_another_kind_is_not_turned_off_to_be_changed(a
                  if one.kind in ("stream", "ttl")]  # fmt: skip
     for one in differing:
         assert one.state == "differs"
-        with pytest.raises(BadInput, match="turned off first"):
+        with pytest.raises(BadInput, match="by hand"):
             hand.give(one.wanted, one.found)
     assert not hand.calls
