@@ -143,7 +143,7 @@ def _run(command: argparse.ArgumentParser) -> None:
     )
 
     def run(arguments: argparse.Namespace) -> int:
-        from pitrkit.runbook import copy_back, front  # noqa: PLC0415
+        from pitrkit.runbook import copy_back, cut_over, front  # noqa: PLC0415
         from pitrkit.runbook.incident import Incident  # noqa: PLC0415
 
         parameters: dict[str, str] = {}
@@ -157,6 +157,8 @@ def _run(command: argparse.ArgumentParser) -> None:
         slot = copy_back.NOTEBOOKS.get(notebook.stem)
         if result.exit_code is Exit.DONE and slot is not None:
             return copy_back.ending(Incident.open(incident).data, slot)
+        if result.exit_code is Exit.DONE and notebook.stem == cut_over.NOTEBOOK:
+            return cut_over.ending(Incident.open(incident).data)
         return result.exit_code
 
     command.set_defaults(command=run)

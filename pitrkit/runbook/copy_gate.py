@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import ipywidgets as widgets
 
@@ -67,8 +67,9 @@ class CopyGate(ApproveBox):
                 needed=not plan.empty,
                 command=self._copy.command,
             )
-            self._tick_boxes()
             self._add_buttons()
+        self._tick_boxes()
+        self._typed_changed({})
 
     def _add_buttons(self) -> None:
         buttons = widgets.HBox([self.look, self.again] if self._needed else [self.again])
@@ -89,12 +90,12 @@ class CopyGate(ApproveBox):
             layout={"width": "100%", "height": "auto"},
         )
 
-        def ticked(change: Mapping[str, Any]) -> None:
-            self._copy.acknowledge(finding.name, change["new"])
-            self._typed_changed({})
-
-        box.observe(ticked, names="value")
+        box.observe(self.does(self._ticked, finding.name, box), names="value")
         return box
+
+    def _ticked(self, name: str, box: widgets.Checkbox) -> None:
+        self._copy.acknowledge(name, box.value)
+        self._typed_changed({})
 
     def _matches(self) -> bool:
         return super()._matches() and not self._copy.known.waiting

@@ -29,7 +29,7 @@ _REASON = re.compile(
     r"(Table|Index)(Read|Write)"
     r"(ProvisionedThroughput|AccountLimit|KeyRangeThroughput|MaxOnDemandThroughput)Exceeded"
 )
-_SERVICES = ("dynamodb", "dynamodbstreams", "cloudwatch", "cloudtrail")
+_SERVICES = ("dynamodb", "dynamodbstreams", "cloudwatch", "cloudtrail", "application-autoscaling", "lambda")
 _ACTIONS = {"dynamodbstreams": "dynamodb"}
 _BATCHES = ("BatchWriteItem", "BatchGetItem", "BatchExecuteStatement")
 _READS = ("GetItem", "BatchGetItem", "Query", "Scan", "TransactGetItems")
@@ -55,8 +55,8 @@ class Fault(Rule):
             `bad_checksum`: the request is done, one character of the reply is another by the time it arrives;
             `expired_credentials`: refused, because the credentials have expired;
             `denied`: refused, because the caller is not allowed to.
-        service: Service that it is about, by boto's name: `dynamodb`, `dynamodbstreams`, `cloudwatch` or `cloudtrail`;
-            empty for all of them.
+        service: Service that it is about, by boto's name: `dynamodb`, `dynamodbstreams`, `cloudwatch`, `cloudtrail`,
+            `application-autoscaling` or `lambda` (its event source mappings); empty for all of them.
         operations: The API's names of the operations that it is about; none for all.
         table: Name of the table that it is about; empty for all.
         access_key: Access key whose requests it is about; empty for all.

@@ -40,7 +40,7 @@ from moto.dynamodb.models import DynamoDBBackend, dynamodb_backends
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.wrappers import Response
 
-from pitrkit.sandbox import control, mends, metering, seeding, serving, wire
+from pitrkit.sandbox import control, mends, metering, seeding, serving, settings, wire
 from pitrkit.sandbox.backend import PastBackend
 from pitrkit.sandbox.backups import Backups
 from pitrkit.sandbox.buckets import EXPORTS_BUCKET, Buckets, S3Request
@@ -50,7 +50,6 @@ from pitrkit.sandbox.exports import Exports
 from pitrkit.sandbox.faults import Faults
 from pitrkit.sandbox.forms import forms
 from pitrkit.sandbox.history import PastWrite
-from pitrkit.sandbox.kinesis import KinesisDestinations
 from pitrkit.sandbox.legacy import expressions
 from pitrkit.sandbox.lookups import Lookups
 from pitrkit.sandbox.metrics import metrics
@@ -233,8 +232,8 @@ class Sandbox:
         self._backups = Backups(self.clock, restore_seconds)
         self.policies = ResourcePolicies(policy_lag_seconds)
         self._buckets = Buckets(self.faults)
-        settings = ExportSettings(export_seconds=export_seconds)
-        self.exports = Exports(self.clock, self._recovery, self._buckets, self.faults, settings)
+        spelt = ExportSettings(export_seconds=export_seconds)
+        self.exports = Exports(self.clock, self._recovery, self._buckets, self.faults, spelt)
         self._busy_records = busy_records
         self._lock = threading.Lock()
         self._server: serving.Server | None = None
@@ -257,13 +256,14 @@ class Sandbox:
                 self.policies.enforced,
                 _refusing_the_unfinished,
                 self._backups.before_deletion,
+                settings.kept,
                 _answering(
                     {
                         **self._recovery.operations(),
                         **self._backups.operations(),
                         **self.exports.operations(),
+                        **settings.operations(),
                         **self.policies.operations(),
-                        **KinesisDestinations().operations(),
                     }
                 ),
                 forms,
@@ -277,6 +277,8 @@ class Sandbox:
                 "dynamodbstreams": [streams.dated, lookups.recorded, _errors, _answering(streams.operations())],
                 "cloudwatch": [_errors, metrics],
                 "cloudtrail": [_errors, _answering(lookups.operations())],
+                "application-autoscaling": [_errors],
+                "lambda": [_errors],
             }
             front = Front(own, services, self._lock, self.faults, self._buckets)
             self._server = serving.Server(front, self.port)
