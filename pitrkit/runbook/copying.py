@@ -31,7 +31,7 @@ from pitrkit.recovery.journal import Conflict
 from pitrkit.recovery.pace import Pace
 from pitrkit.recovery.plan import Plan
 from pitrkit.recovery.settle import Decision
-from pitrkit.runbook import costs, failures, freezing, plans, views
+from pitrkit.runbook import closing, costs, failures, freezing, plans, views
 from pitrkit.runbook.acknowledging import Acknowledged, Preflight
 from pitrkit.runbook.blocks import Link
 from pitrkit.runbook.book import Book, flag
@@ -45,8 +45,8 @@ from pitrkit.runbook.incident import now
 from pitrkit.runbook.passage import Passage
 from pitrkit.runbook.plans import Slot
 from pitrkit.runbook.progress import Progress, Show
-from pitrkit.runbook.scoping import outside_plan, outside_words
-from pitrkit.runbook.values import about, things
+from pitrkit.runbook.scoping import outside_plan
+from pitrkit.runbook.values import things
 from pitrkit.runbook.view import Shows
 from pitrkit.runbook.views import View
 
@@ -109,19 +109,10 @@ class Copy(Shows):
 
     def words(self) -> str:
         """Return what would be done in a few lines, for a terminal."""
-        (_, did), (_, scope) = self._words()
-        outside = f"; outside the scope: {outside_words(left)}" if (left := self._outside()) else ""
-        takes = f"{about(self.plan.write_units / self.write_units)}, costs {self._costs()}"
-        return f"   it {did}\n   scope: {scope}{outside}\n   takes {takes}{self.known.words()}"
+        return closing.words(self.plan, self.known, self._costs(), pace=self.write_units, outside=self._outside())
 
     def _costs(self) -> Estimate:
         return costs.writing(self.table, self.plan.write_units)
-
-    def _words(self) -> tuple[tuple[str, str], tuple[str, str]]:
-        plan = self.plan
-        left = ", ".join(f"{count:,} {reason}" for reason, count in plan.left.items()) or "nothing"
-        did = f"puts {plan.puts:,} items back, updates {plan.updates:,}, deletes {plan.deletes:,}; leaves {left}"
-        return ("it", did), ("scope", views.scope_words(plan.scope))
 
     @property
     def journal(self) -> Path:
@@ -148,6 +139,8 @@ class Copy(Shows):
     def acknowledge(self, name: str, on: bool) -> None:
         """Acknowledge a finding by hand, or take that back. It counts for this plan and this session."""
         self.known.tick(name, on)
+        if not on:
+            self.passage.approval = None
         if self._shown is not None:
             self._shown.update(self.view())
 
@@ -236,17 +229,7 @@ class Copy(Shows):
         return views.gate_card(self.plan, self.passage.approval, by=by, drift=self.drift)
 
     def _closed(self, closed: GateClosed) -> GateClosed:
-        why = closed.what.partition(f"plan {self.plan.digest[:SHORTEST]} ")[2]
-        told = GateClosed(f"{closed.what}\n{self.words()}", digest=closed.digest, table=closed.table, fix=closed.fix)
-        told.card = views.gate_card(
-            self.plan,
-            None,
-            command=closed.fix,
-            why=f"the plan {why}" if why else "",
-            words=self._words(),
-            findings=self.known.waiting,
-        )
-        return told
+        return closing.closed(closed, self.plan, self.known, self.words())
 
     def _stale(self, what: str, approve: str) -> View:
         self.look_again()
