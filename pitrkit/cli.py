@@ -1,4 +1,4 @@
-"""The command line: demo, lab, sandbox, run, recover, drill, audit, policy."""
+"""The command line: demo, lab, sandbox, run, recover, drill, unfreeze, audit, policy."""
 
 from __future__ import annotations
 
@@ -68,6 +68,7 @@ def parser() -> argparse.ArgumentParser:
     _run(commands.add_parser("run", help="run one notebook of the runbook headless"))
     _recover(commands.add_parser("recover", help="run 01 to 06 headless as one incident, stopping at the gate"))
     _drill(commands.add_parser("drill", help="rehearse a table's recovery on tables made for it, time it, clean up"))
+    _unfreeze(commands.add_parser("unfreeze", help="undo what an ended run of an incident holds other writers off by"))
     _audit(commands.add_parser("audit", help="check an incident's record against its seal"))
     _policy(commands.add_parser("policy", help="print the least IAM policy for steps of a route"))
     return top
@@ -252,7 +253,19 @@ def _recover(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--target", default="", metavar="TABLE", help="name of the table to restore into")
     _of_a_copy(command)
-    command.add_argument("--accept", default="", help="findings to accept by name: no-pitr")
+    command.add_argument(
+        "--accept",
+        default="",
+        metavar="NAMES",
+        help="findings that could do harm, acknowledged by name, such as streams,no-pitr; the closed gate names them",
+    )
+    command.add_argument(
+        "--freeze",
+        action="store_const",
+        const="true",
+        default="",
+        help="hold other writers off by the table's policy while the copy writes: the shop stops writing",
+    )
     command.add_argument("--write-units", default="", metavar="N", help="pace in write units a second")
     command.add_argument(
         "--read-units",
@@ -322,6 +335,21 @@ def _of_a_copy(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--billing", default="", choices=("on-demand", "provisioned"), help="mode of the copy")
     command.add_argument("--throughput", default="", metavar="READ/WRITE", help="units of the copy, such as 100/50")
+
+
+def _unfreeze(command: argparse.ArgumentParser) -> None:
+    command.add_argument("incident", help="name of the incident")
+
+    def run(arguments: argparse.Namespace) -> int:
+        from pitrkit.runbook import freezing  # noqa: PLC0415
+        from pitrkit.runbook.book import Book  # noqa: PLC0415
+
+        book = Book.open(arguments.incident)
+        lifted = freezing.left_over(book)
+        print(lifted.words if lifted else freezing.words(book.data) or "This incident has held nobody off its table.")
+        return Exit.DONE
+
+    command.set_defaults(command=run)
 
 
 def _audit(command: argparse.ArgumentParser) -> None:

@@ -56,7 +56,7 @@ def called():
         path.read_text() for part in ("dynamodb", "recovery", "runbook") for path in sorted((kit / part).glob("*.py"))
     )
     services = {"dynamodbstreams": "dynamodb"}
-    by_boto = re.findall(r'\.(?:call|paginate)\(\s*"(\w+)",\s*"(\w+)"', source)
+    by_boto = re.findall(r'\.(?:call|paginate)\(\s*"([\w-]+)",\s*"(\w+)"', source)
     by_boto += [("dynamodb", name) for name in re.findall(r'"(get_records|get_shard_iterator)"', source)]
     found = {
         f"{services.get(service, service)}:{''.join(word.capitalize() for word in operation.split('_'))}"

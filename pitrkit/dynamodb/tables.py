@@ -60,12 +60,16 @@ class Index:
 
     Attributes:
         projection: `ALL`, `KEYS_ONLY` or `INCLUDE`.
+        write_units: Provisioned write units a second; 0 on demand, and of a local one.
+        building: Whether it is being made at present.
     """
 
     name: str
     kind: Literal["global", "local"]
     key_schema: KeySchema
     projection: str
+    write_units: int = 0
+    building: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +100,11 @@ class Table:
         replicas: Regions of a global table's other replicas.
         kms_key: ARN of the key it is encrypted with; empty for the one that DynamoDB owns.
         units: Read and write units: capacity of a provisioned table, the most of an on-demand one; 0 for none.
+        write_units: Provisioned write units a second; 0 on demand.
+        most_write_units: The most that an on-demand table may take a second; 0 for no limit.
+        strong: Whether its replicas agree on each write before it is answered (MRSC).
+        table_class: `STANDARD` or `STANDARD_INFREQUENT_ACCESS`.
+        key_lost: Whether the service cannot use that key any more.
     """
 
     name: str
@@ -114,6 +123,11 @@ class Table:
     restored: Restored | None
     kms_key: str = ""
     units: tuple[int, int] = (0, 0)
+    write_units: int = 0
+    most_write_units: int = 0
+    strong: bool = False
+    table_class: str = "STANDARD"
+    key_lost: bool = False
 
 
 def describe(aws: Aws, name: str) -> Table:
@@ -198,7 +212,14 @@ def of(answer: dict[str, Any], region: str) -> Table:
         size_bytes=answer.get("TableSizeBytes", 0),
         billing_mode=answer.get("BillingModeSummary", {}).get("BillingMode", "PROVISIONED"),
         indexes=tuple(
-            Index(row["IndexName"], kind, _key_schema(row["KeySchema"], types), row["Projection"]["ProjectionType"])
+            Index(
+                row["IndexName"],
+                kind,
+                _key_schema(row["KeySchema"], types),
+                row["Projection"]["ProjectionType"],
+                _provisioned(row) if kind == "global" else 0,
+                row.get("IndexStatus") == "CREATING",
+            )
             for kind, rows in _INDEXES
             for row in answer.get(rows) or ()
         ),
@@ -211,6 +232,11 @@ def of(answer: dict[str, Any], region: str) -> Table:
         restored=_restored(answer.get("RestoreSummary")),
         kms_key=encryption.key_of(answer),
         units=_units(answer),
+        write_units=_provisioned(answer),
+        most_write_units=max(0, answer.get("OnDemandThroughput", {}).get("MaxWriteRequestUnits", 0)),
+        strong=answer.get("MultiRegionConsistency") == "STRONG",
+        table_class=answer.get("TableClassSummary", {}).get("TableClass", "STANDARD"),
+        key_lost="InaccessibleEncryptionDateTime" in answer.get("SSEDescription", {}),
     )
 
 
@@ -219,6 +245,10 @@ def _units(answer: dict[str, Any]) -> tuple[int, int]:
         return max(0, limits.get("MaxReadRequestUnits", 0)), max(0, limits.get("MaxWriteRequestUnits", 0))
     capacity = answer.get("ProvisionedThroughput") or {}
     return capacity.get("ReadCapacityUnits", 0), capacity.get("WriteCapacityUnits", 0)
+
+
+def _provisioned(answer: dict[str, Any]) -> int:
+    return int((answer.get("ProvisionedThroughput") or {}).get("WriteCapacityUnits", 0))
 
 
 _INDEXES: tuple[tuple[Literal["global", "local"], str], ...] = (

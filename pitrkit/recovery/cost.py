@@ -1,20 +1,15 @@
 """What a recovery costs and how long it takes: estimates from a dated price table, never a reason to fail.
 
-Prices differ by region and change. The table below is us-east-1's for standard tables, on-demand; a JSON file with
-the same names replaces what it names.
+Prices differ by region and change. The table below is us-east-1's for standard tables, on-demand; `[prices]` of
+`pitrkit.toml`, with the same names, replaces what it names. Every estimate says how it came about.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import date
-from pathlib import Path
 from typing import Any
-
-import orjson
-
-from pitrkit.errors import BadInput
 
 _MILLION = 1_000_000
 _GB = 1024**3
@@ -22,6 +17,12 @@ _SMALLEST_SHOWN = 0.01
 
 LEAST_LOG_BYTES = 10 * 1024**2
 """What an incremental export is charged for at least."""
+
+BYTES_PER_READ_UNIT = 8192
+"""What one read unit reads in a scan, eventually consistent."""
+
+FASTEST_READ_UNITS = 12_000
+"""Read units a second that a new on-demand table takes: faster than that few scans go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class Prices:
         export_log_gb: Exporting a GB of a table's log of changes, incrementally; `LEAST_LOG_BYTES` an export at least.
         restore_gb: Restoring a GB by point-in-time recovery. (Whether indexes count is not documented for sure.)
         storage_gb_month: Keeping a GB for a month, e.g. of the restored copy.
+        backup_gb_month: Keeping a GB of an on-demand backup for a month.
     """
 
     region: str = "us-east-1"
@@ -47,25 +49,14 @@ class Prices:
     export_log_gb: float = 0.10
     restore_gb: float = 0.15
     storage_gb_month: float = 0.25
+    backup_gb_month: float = 0.10
 
-    @classmethod
-    def open(cls, path: Path) -> Prices:
-        """Return the table with what the JSON file *path* names replaced, e.g. `{"restore_gb": 0.18}`.
-
-        Raises:
-            BadInput: It is not readable, or names something else.
-        """
-        known = {field.name for field in fields(cls)}
-        try:
-            given = orjson.loads(path.read_bytes())
-            if not isinstance(given, dict) or not given.keys() <= known:
-                raise ValueError(f"the names are {', '.join(sorted(known))}")
-            read: dict[str, Callable[[Any], Any]] = {"region": str, "priced_at": date.fromisoformat}
-            return replace(cls(), **{name: read.get(name, float)(value) for name, value in given.items()})
-        except (OSError, ValueError, TypeError) as error:
-            raise BadInput(
-                f"the price file {path} cannot be used: {error}", fix="Correct it or leave it out."
-            ) from error
+    def with_values(self, values: Mapping[str, float], priced_at: date | None = None) -> Prices:
+        """Return the table with *values* in the place of its own, by name."""
+        if not values and priced_at is None:
+            return self
+        given: dict[str, Any] = dict(values)
+        return replace(self, **given, region="pitrkit.toml", priced_at=priced_at or self.priced_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +67,7 @@ class Estimate:
         usd: Amount.
         currency: Always `USD`.
         priced_at: Day of the prices.
-        formula: The sum in words and numbers.
+        formula: How it comes about: numbers, prices, and the sum.
     """
 
     usd: float
@@ -100,50 +91,75 @@ def estimate(
     restore_bytes: float = 0,
     scan_bytes: float = 0,
     kept_days: float = 0,
+    kept_bytes: float = 0,
     export_bytes: float = 0,
     export_logs: Sequence[float] = (),
+    backup_bytes: float = 0,
+    regions: int = 1,
+    provisioned: bool = False,
     prices: Prices | None = None,
 ) -> Estimate:
-    """Return what these together cost on demand.
+    """Return what these together cost.
 
     Args:
-        write_units: Write units of a plan.
+        write_units: Write units of a plan, indexes included.
         restore_bytes: Size of the table to restore.
         scan_bytes: Bytes scanned, eventually consistent: half a read unit per 4 KiB.
         kept_days: How long the restored bytes are kept as a table.
+        kept_bytes: What is kept so long where nothing is restored.
         export_bytes: Size of the table to export in full.
         export_logs: Of each incremental export, the bytes written in its window; 0 where that is not known.
+        backup_bytes: Size of the table to back up on demand, kept for a month.
+        regions: In how many Regions each write is done: those of a global table's replicas, too.
+        provisioned: Whether reads and writes take units that are provisioned, and so paid for already.
         prices: Price table, the built-in one if absent.
     """
     prices = prices or Prices()
-    read_units = scan_bytes / 4096 / 2
     restored_gb = restore_bytes / _GB
-    exported_gb = export_bytes / _GB
     log_gb = sum(max(LEAST_LOG_BYTES, size) for size in export_logs) / _GB
-    terms = [
+    read_units = scan_bytes / BYTES_PER_READ_UNIT
+    of = " of those provisioned x 0" if provisioned else ""
+    times = f" x {regions} Regions" if regions > 1 else ""
+    units = [
+        (write_units * regions, f"{write_units:,.0f} write units{times}", prices.write_units_million),
+        (read_units, f"{read_units:,.0f} read units", prices.read_units_million),
+    ]
+    terms: list[tuple[float, str]] = [
+        (0.0 if of else amount / _MILLION * price, f"{words}{of or f' x {price} a million'}")
+        for amount, words, price in units
+        if amount
+    ]
+    kept_gb = (kept_bytes or restore_bytes) / _GB
+    gbs = [
+        (restored_gb, f"{_gb(restored_gb)} restored x {prices.restore_gb}", prices.restore_gb),
         (
-            write_units / _MILLION * prices.write_units_million,
-            f"{write_units:,.0f} write units x {prices.write_units_million} a million",
-            write_units,
+            kept_gb * kept_days / 30,
+            f"{_gb(kept_gb)} kept {kept_days:g} days x {prices.storage_gb_month} a month",
+            prices.storage_gb_month,
         ),
+        (export_bytes / _GB, f"{_gb(export_bytes / _GB)} exported x {prices.export_gb}", prices.export_gb),
         (
-            read_units / _MILLION * prices.read_units_million,
-            f"{read_units:,.0f} read units x {prices.read_units_million} a million",
-            scan_bytes,
-        ),
-        (restored_gb * prices.restore_gb, f"{restored_gb:,.3f} GB restored x {prices.restore_gb}", restore_bytes),
-        (
-            restored_gb * kept_days / 30 * prices.storage_gb_month,
-            f"{restored_gb:,.3f} GB kept {kept_days:g} days x {prices.storage_gb_month} a month",
-            restore_bytes * kept_days,
-        ),
-        (exported_gb * prices.export_gb, f"{exported_gb:,.3f} GB exported x {prices.export_gb}", export_bytes),
-        (
-            log_gb * prices.export_log_gb,
-            f"{log_gb:,.3f} GB of changes exported x {prices.export_log_gb}, at least 10 MB each",
             log_gb,
+            f"{_gb(log_gb)} of changes exported x {prices.export_log_gb}, at least 10 MB each",
+            prices.export_log_gb,
+        ),
+        (
+            backup_bytes / _GB,
+            f"{_gb(backup_bytes / _GB)} backed up x {prices.backup_gb_month} a month",
+            prices.backup_gb_month,
         ),
     ]
-    used = [(usd, words) for usd, words, amount in terms if amount]
-    formula = " + ".join(words for _, words in used) or "nothing is charged for"
-    return Estimate(sum(usd for usd, _ in used), "USD", prices.priced_at, f"{formula}, {prices.region}, on demand")
+    terms += [(gb * price, words) for gb, words, price in gbs if gb]
+    usd = sum(amount for amount, _ in terms)
+    summed = f"{' + '.join(words for _, words in terms)} = {_amount(usd)}" if terms else "nothing is charged for"
+    how = "provisioned" if provisioned else "on demand"
+    return Estimate(usd, "USD", prices.priced_at, f"{summed}, {prices.region}, {how}")
+
+
+def _gb(amount: float) -> str:
+    return f"{amount:,.3f} GB" if amount >= 0.1 or not amount else f"{amount:.3g} GB"  # noqa: PLR2004
+
+
+def _amount(usd: float) -> str:
+    """Return an amount with as many decimals as it takes to see it."""
+    return f"{usd:,.2f}" if usd >= 1 or not usd else f"{usd:.2g}"

@@ -40,6 +40,9 @@ JUST_BEGUN = timedelta(hours=1)
 COMMAND_VARIABLE = "PITRKIT_APPROVE_COMMAND"
 """Environment variable by which `pitrkit recover` says how to open its gate; `{digest}` stands for the plan's."""
 
+ACCEPT_PLACE = "{accept}"
+"""What stands in that command for ` --accept NAMES`, or for nothing."""
+
 
 @dataclass(frozen=True)
 class Book(Shows):
@@ -205,6 +208,8 @@ class Book(Shows):
     def command(self, notebook: str, digest: str, **parameters: Any) -> str:
         """Return the one command that runs *notebook* headless with the approval of *digest*, or a blank without."""
         if given := os.environ.get(COMMAND_VARIABLE):
+            accept = parameters.get("accept")
+            given = given.replace(ACCEPT_PLACE, f" --accept {accept}" if accept else "")
             return given.replace("{digest}", digest) if digest else given.replace(" --approve {digest}", "")
         return approve_command(notebook, digest, incident=self.incident.id, **parameters)
 

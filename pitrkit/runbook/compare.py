@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 import pandas as pd
@@ -17,7 +17,7 @@ from pitrkit.recovery.pace import Bucket, Pace
 from pitrkit.recovery.scan import Read
 from pitrkit.recovery.scope import Scope
 from pitrkit.recovery.snapshot import Snapshot
-from pitrkit.runbook import given, masks, restore, views
+from pitrkit.runbook import costs, given, masks, restore, views
 from pitrkit.runbook.book import Book
 from pitrkit.runbook.incident import now
 from pitrkit.runbook.progress import Progress
@@ -77,6 +77,22 @@ def explore(changes: ChangeSet, limit: int) -> pd.DataFrame:
     """Return a frame of the first *limit* of *changes*, what is sensitive masked."""
     shown = [masks.current().change(one, text=True) for one in islice(changes, limit)]
     return frames.frame(shown, changes.key_schema.names)
+
+
+def ahead(book: Book, *, read_units: float = 0.0) -> View:
+    """Return what reading the tables takes and costs. Nothing is read.
+
+    Args are those of `diff`.
+    """
+    table, data = book.table(), book.data
+    pace = Pace(read_units, kind="read").units if read_units else 0.0
+    past = [side for side in sides(data) if data.get(side.by) != "exported" and data.get(side.table)]
+    # A copy holds what the table held, and its own size is not known for hours.
+    steps = [costs.scanning(replace(table, name=str(data[side.table]), write_units=0), pace) for side in past]
+    if len(sides(data)) == 1:
+        steps.append(costs.scanning(table, pace))
+    nothing = "Nothing is scanned: what was exported is read from S3."
+    return costs.card("What this takes and costs", steps, size_bytes=table.size_bytes, nothing=nothing)
 
 
 def diff(book: Book, *, segments: int = 4, read_units: float = 0.0) -> Difference:

@@ -10,7 +10,8 @@ from pitrkit.recovery import preflight
 from pitrkit.recovery.changes import ChangeSet
 from pitrkit.recovery.pace import Pace
 from pitrkit.recovery.plan import Policy
-from pitrkit.runbook import compare, given, plans
+from pitrkit.runbook import compare, freezing, given, plans
+from pitrkit.runbook.acknowledging import Preflight
 from pitrkit.runbook.book import Book
 from pitrkit.runbook.braking import Braking
 from pitrkit.runbook.copying import LOOKS_AGAIN_AFTER, WRITE_UNITS, Copy
@@ -73,6 +74,7 @@ def plan(
     alarms: str = "",
     ceiling: float = 0.0,
     stop_file: str = "",
+    freeze: bool = False,
     approve: str = "",
 ) -> Copy:
     """Plan the revert of the changes in scope. Reads only.
@@ -99,6 +101,7 @@ def plan(
         accept=accept,
         write_units=write_units,
         braking=Braking(alarms, ceiling, stop_file),
+        freeze=freeze,
         approve=approve,
         explicit=explicit,
     )
@@ -114,10 +117,12 @@ def prepare(
     accept: str,
     write_units: float,
     braking: Braking,
+    freeze: bool,
     approve: str,
     explicit: bool = True,
 ) -> Copy:
     """Return a `Copy` of the plan that reverts *changes*, built anew or found by its approval."""
+    lifted = freezing.left_over(book)
     table = book.target()
     scope = {**scope, "changes": changes.folder.name}
     accepted = preflight.parse_accept(accept)
@@ -134,9 +139,10 @@ def prepare(
     if found is None:
         found = plans.build(book, table, changes, wanted, scope)
     plans.remember(book, slot, found)
-    findings = preflight.check_target(book.aws, table, accept=accepted)
+    ahead = Preflight(accepted, freeze, lifted)
+    known = ahead.look(book, table, found, pace.units)
     passage = Passage(None if found.empty else found, table.name)
-    copy = Copy(book, table, found, slot, findings, accept, pace.units, braking, passage)
+    copy = Copy(book, table, found, slot, known, ahead, pace.units, braking, passage)
     if reopened and not found.empty and now() - found.created_at > LOOKS_AGAIN_AFTER:
         copy.look_again()
     elif reopened and not found.empty:

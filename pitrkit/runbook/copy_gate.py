@@ -13,11 +13,12 @@ from pitrkit.runbook.copy_views import drift_note, moved_samples
 from pitrkit.runbook.gate import SHORTEST
 from pitrkit.runbook.incident_views import error_card, note
 from pitrkit.runbook.passage import Passage
-from pitrkit.runbook.values import things
+from pitrkit.runbook.values import things, visible
 from pitrkit.runbook.view import View
 
 if TYPE_CHECKING:
     from pitrkit.recovery.drift import Drift
+    from pitrkit.recovery.preflight import Finding
     from pitrkit.runbook.copying import Copy
 
 
@@ -40,6 +41,8 @@ class CopyGate(ApproveBox):
             icon="refresh",
             tooltip="Read every candidate again and make a new plan, to be approved for itself; writes nothing",
         )
+        self.ticks = widgets.VBox()
+        self._tick_boxes()
         self.look.on_click(self.does(self._busy, self._look))
         self.again.on_click(self.does(self._busy, self._plan_again))
         plan = copy.plan
@@ -65,10 +68,37 @@ class CopyGate(ApproveBox):
                 command=self._copy.command,
             )
             self._add_buttons()
+        self._tick_boxes()
+        self._typed_changed({})
 
     def _add_buttons(self) -> None:
         buttons = widgets.HBox([self.look, self.again] if self._needed else [self.again])
-        self.box.children = (self.row, buttons, self.said) if self._needed else (buttons, self.said)
+        self.box.children = (self.ticks, self.row, buttons, self.said) if self._needed else (buttons, self.said)
+
+    def _tick_boxes(self) -> None:
+        """Offer a box for each finding that could do harm; before all are ticked nothing can be approved."""
+        self.ticks.children = tuple(self._tick_box(one) for one in self._copy.known.by_hand)
+
+    def _tick_box(self, finding: Finding) -> widgets.Checkbox:
+        words = visible(f"{finding.name}: {finding.what}")
+        box = widgets.Checkbox(
+            value=finding.name in self._copy.known.ticked,
+            description=f"I have seen to this: {words}",
+            tooltip=f"Acknowledge {finding.name}: {visible(finding.fix)}",
+            indent=False,
+            style={"description_width": "initial"},
+            layout={"width": "100%", "height": "auto"},
+        )
+
+        box.observe(self.does(self._ticked, finding.name, box), names="value")
+        return box
+
+    def _ticked(self, name: str, box: widgets.Checkbox) -> None:
+        self._copy.acknowledge(name, box.value)
+        self._typed_changed({})
+
+    def _matches(self) -> bool:
+        return super()._matches() and not self._copy.known.waiting
 
     def _busy(self, work: Callable[[], View]) -> None:
         self.look.disabled = self.again.disabled = True

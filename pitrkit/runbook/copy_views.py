@@ -108,7 +108,7 @@ def plan_card(
         blocks.append(Facts((("outside the scope", outside_words(outside)),)))
     if findings:
         blocks.append(Heading("Side effects, and what to know first"))
-        blocks += [Note(one.what, _TONES.get(one.severity, "info"), one.fix) for one in findings]
+        blocks += [Note(f"{one.name}: {one.what}", _TONES.get(one.severity, "info"), _fix(one)) for one in findings]
     if not plan.empty:
         blocks += [Heading("Cost and time"), _cost(plan, pace, estimate), Heading("Taking it back"), *_undoing()]
     tag = Tag("nothing to write", "good") if plan.empty else Tag(things(plan.total, "write"), "info")
@@ -122,6 +122,10 @@ def plan_card(
         "settled": settled,
     }
     return View("plan", f"Plan {plan.digest[:SHORTEST]}", (tag,), tuple(blocks), data)
+
+
+def _fix(finding: Finding) -> str:
+    return "Acknowledged." if finding.severity == "accepted" else finding.fix
 
 
 def _what(plan: Plan) -> Facts:
@@ -275,6 +279,7 @@ def gate_card(
     command: str = "",
     why: str = "",
     words: Sequence[tuple[str, str]] = (),
+    findings: Sequence[Finding] = (),
     drift: Drift | None = None,
 ) -> View:
     """Return whether the gate is open for *subject*; closed, with how to open it.
@@ -286,6 +291,7 @@ def gate_card(
         command: The one command that opens it.
         why: Why it is closed.
         words: What would be done: labels, and a few words each.
+        findings: What could do harm and is to be acknowledged first.
         drift: What moved since it was planned, if anybody looked.
     """
     rows: list[tuple[str, Cell]] = [("for", f"{subject.digest[:SHORTEST]} on {subject.table}")]
@@ -294,8 +300,12 @@ def gate_card(
     if approval is None:
         rows += [("why", why)] if why else []
         rows.append(("your data", "Nothing is written before it is approved."))
-        what = "What to do: type the table's name above and press Approve. Then run this cell and those below it."
-        blocks: list[Block] = [Facts(tuple(rows)), Note(what)]
+        tick = "tick above what you have seen to, " if findings else ""
+        what = (
+            f"What to do: {tick}type the table's name above and press Approve. Then run this cell and those below it."
+        )
+        harm = [Note(f"{one.name}: {one.what}", "bad", one.fix) for one in findings]
+        blocks: list[Block] = [Facts(tuple(rows)), *harm, Note(what)]
         if command:
             blocks.append(Code(command, "Headless, this command approves it:"))
         return View("gate", "Gate", (Tag("closed", "warn"),), tuple(blocks), data)

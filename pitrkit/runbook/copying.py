@@ -20,18 +20,19 @@ from IPython.display import display
 from pitrkit.dynamodb.tables import Table
 from pitrkit.errors import BadInput, GateClosed, PitrkitError, StalePlan
 from pitrkit.recovery import apply as applying
-from pitrkit.recovery import cost, journal, preflight
 from pitrkit.recovery import drift as drifting
+from pitrkit.recovery import journal, preflight
 from pitrkit.recovery import settle as settling
 from pitrkit.recovery import verify as verifying
 from pitrkit.recovery.apply import Applied
+from pitrkit.recovery.cost import Estimate
 from pitrkit.recovery.drift import Drift
 from pitrkit.recovery.journal import Conflict
 from pitrkit.recovery.pace import Pace
 from pitrkit.recovery.plan import Plan
-from pitrkit.recovery.preflight import Finding
 from pitrkit.recovery.settle import Decision
-from pitrkit.runbook import failures, plans, views
+from pitrkit.runbook import closing, costs, failures, freezing, plans, views
+from pitrkit.runbook.acknowledging import Acknowledged, Preflight
 from pitrkit.runbook.blocks import Link
 from pitrkit.runbook.book import Book, flag
 from pitrkit.runbook.braking import Braking
@@ -44,7 +45,7 @@ from pitrkit.runbook.incident import now
 from pitrkit.runbook.passage import Passage
 from pitrkit.runbook.plans import Slot
 from pitrkit.runbook.progress import Progress, Show
-from pitrkit.runbook.scoping import outside_plan, outside_words
+from pitrkit.runbook.scoping import outside_plan
 from pitrkit.runbook.values import things
 from pitrkit.runbook.view import Shows
 from pitrkit.runbook.views import View
@@ -64,6 +65,8 @@ class Copy(Shows):
     """One plan on its way into the table. Planned again, it is another plan on the same way.
 
     Attributes:
+        known: What is known about the target, and acknowledged.
+        ahead: What is looked at before it writes.
         drift: What moved since the plan was made, as far as anybody has looked.
         settled: Writes of it that have come to their outcome already, as far as anybody has looked.
     """
@@ -72,8 +75,8 @@ class Copy(Shows):
     table: Table
     plan: Plan
     slot: Slot
-    findings: Sequence[Finding]
-    accept: str
+    known: Acknowledged
+    ahead: Preflight
     write_units: float
     braking: Braking
     passage: Passage
@@ -86,11 +89,10 @@ class Copy(Shows):
 
     def view(self) -> View:
         """Return the plan in words and numbers."""
-        estimate = cost.estimate(write_units=self.plan.write_units)
         return views.plan_card(
             self.plan,
-            findings=self.findings,
-            estimate=estimate,
+            findings=self.known.findings,
+            estimate=self._costs(),
             pace=self.write_units,
             drift=self.drift,
             settled=self.settled,
@@ -106,16 +108,11 @@ class Copy(Shows):
         self._shown = display(self.view(), display_id=True)
 
     def words(self) -> str:
-        """Return what would be done in two lines, for a terminal."""
-        (_, did), (_, scope) = self._words()
-        outside = f"; outside the scope: {outside_words(left)}" if (left := self._outside()) else ""
-        return f"   it {did}\n   scope: {scope}{outside}"
+        """Return what would be done in a few lines, for a terminal."""
+        return closing.words(self.plan, self.known, self._costs(), pace=self.write_units, outside=self._outside())
 
-    def _words(self) -> tuple[tuple[str, str], tuple[str, str]]:
-        plan = self.plan
-        left = ", ".join(f"{count:,} {reason}" for reason, count in plan.left.items()) or "nothing"
-        did = f"puts {plan.puts:,} items back, updates {plan.updates:,}, deletes {plan.deletes:,}; leaves {left}"
-        return ("it", did), ("scope", views.scope_words(plan.scope))
+    def _costs(self) -> Estimate:
+        return costs.writing(self.table, self.plan.write_units)
 
     @property
     def journal(self) -> Path:
@@ -131,12 +128,21 @@ class Copy(Shows):
         """Return the parameters that the approved run needs besides the digest."""
         pace = self.write_units if self.write_units != WRITE_UNITS else ""
         copy = {"copy": self.plan.scope["undo_of"][:SHORTEST]} if self.slot == "undo" else {}
-        return {**copy, "accept": self.accept, "write_units": pace, **self.braking.to_parameters()}
+        how = {"accept": self.known.parameter(), "freeze": self.ahead.freeze, "write_units": pace}
+        return {**copy, **how, **self.braking.to_parameters()}
 
     def approve(self) -> CopyGate:
         """Return a widget that approves this plan when the operator types the table's name, or plans it again."""
         self._box = CopyGate(self)
         return self._box
+
+    def acknowledge(self, name: str, on: bool) -> None:
+        """Acknowledge a finding by hand, or take that back. It counts for this plan and this session."""
+        self.known.tick(name, on)
+        if not on:
+            self.passage.approval = None
+        if self._shown is not None:
+            self._shown.update(self.view())
 
     @contextmanager
     def _at_work(self) -> Iterator[None]:
@@ -175,7 +181,7 @@ class Copy(Shows):
     def _take(self, found: Plan) -> None:
         """Go on with another plan. It has to be approved for itself."""
         plans.remember(self.book, self.slot, found)
-        self.findings = preflight.check_target(self.book.aws, self.table, accept=preflight.parse_accept(self.accept))
+        self.known = self.ahead.look(self.book, self.table, found, self.write_units)
         self.plan, self.drift, self._looked_at, self.settled = found, None, None, 0
         self.passage = Passage(None if found.empty else found, self.table.name)
         self._show_again()
@@ -199,9 +205,12 @@ class Copy(Shows):
 
     def _gate(self, approve: str) -> View:
         if not self.plan.empty:
-            preflight.require_clear(self.findings, self.plan.table)
+            preflight.require_clear(self.known.findings, self.plan.table)
         by = self.book.aws.caller().arn
         try:
+            if not self.plan.empty:
+                self.passage.approval = None  # an approval that was given before something was known is void
+                self.known.require(self.plan, self.command)
             view = self.passage.check(approve, command=self.command, by=by)
         except GateClosed as closed:
             self.book.note("gate_closed", digest=self.plan.digest)
@@ -213,18 +222,14 @@ class Copy(Shows):
             raise
         if self.passage.approval is None:
             return view
-        self._keep("gate_opened", approval=self.passage.word(by))
+        approval = {**self.passage.word(by), "freeze": self.ahead.freeze}
+        self._keep("gate_opened", approval=approval, accepted=self.known.to_record(by))
         if now() - (self._looked_at or self.plan.created_at) > LOOKS_AGAIN_AFTER:
             self.look_again()
         return views.gate_card(self.plan, self.passage.approval, by=by, drift=self.drift)
 
     def _closed(self, closed: GateClosed) -> GateClosed:
-        why = closed.what.partition(f"plan {self.plan.digest[:SHORTEST]} ")[2]
-        told = GateClosed(f"{closed.what}\n{self.words()}", digest=closed.digest, table=closed.table, fix=closed.fix)
-        told.card = views.gate_card(
-            self.plan, None, command=closed.fix, why=f"the plan {why}" if why else "", words=self._words()
-        )
-        return told
+        return closing.closed(closed, self.plan, self.known, self.words())
 
     def _stale(self, what: str, approve: str) -> View:
         self.look_again()
@@ -254,7 +259,11 @@ class Copy(Shows):
         self._keep("apply_started", apply={}, verify=None)
         label = f"Writing to {self.plan.table}"
         try:
-            with failures.meaning(WRITTEN_SO_FAR), CopyProgress(label, self.plan.total) as progress:
+            with (
+                failures.meaning(WRITTEN_SO_FAR),
+                self.ahead.holding(self.book, self.table),
+                CopyProgress(label, self.plan.total) as progress,
+            ):
                 done = applying.apply(
                     self.book.aws,
                     self.table,
@@ -268,7 +277,8 @@ class Copy(Shows):
             raise Interrupted(self._interrupted()) from None
         self._count(done)
         self._keep("apply_finished", apply=done.to_dict())
-        return views.applied_card(done, links=self._onward(done))
+        freeze = freezing.words(self.book.data) if self.ahead.freeze else ""
+        return views.applied_card(done, links=self._onward(done), freeze=freeze)
 
     def _interrupted(self) -> View:
         done = applying.summary(self.plan, self.journal) if self.journal.exists() else None

@@ -200,7 +200,8 @@ def routes_card(routes: Sequence[Route], *, table: str, chosen: str, size_text: 
     grid = Grid(("route", "take it when", "reaches back", "takes", ">costs about"), rows)
     priced_at = routes[0].cost.priced_at
     priced = Note(f"Estimates for {size_text}, by the prices of {priced_at}, without the writes.", "muted")
-    blocks: tuple[Block, ...] = (grid, *(Note(text, "warn") for text in notes), priced)
+    taken = tuple(Note(f"{one.name}: {one.cost}", "muted") for one in routes if one.name == chosen)
+    blocks: tuple[Block, ...] = (grid, *(Note(text, "warn") for text in notes), *taken, priced)
     data = {"chosen": chosen, "routes": [{"name": one.name, "usd": round(one.cost.usd, 2)} for one in routes]}
     return View("routes", f"Ways to roll {table} back", (Tag(f"takes: {chosen}", "info"),), blocks, data)
 

@@ -29,15 +29,20 @@ WORDS = {"": "-", "ours": "take ours", "theirs": "keep theirs"}
 """What a decision is called."""
 
 
-def applied_card(done: Applied, conflicts: Sequence[Conflict] = (), links: Sequence[Link] = ()) -> View:
+def applied_card(
+    done: Applied, conflicts: Sequence[Conflict] = (), links: Sequence[Link] = (), *, freeze: str = ""
+) -> View:
     """Return what came of a plan's writes, with the conflicts: what was planned against, what was found.
 
     Args:
         done: What came of them.
         conflicts: Those to show here.
         links: Ways on, such as the undo.
+        freeze: What became of holding other writers off; blank where nobody was.
     """
     blocks = _came_of(done)
+    if freeze:
+        blocks.append(Note(freeze))
     if done.failed or done.unsent:
         text = f"{things(done.failed + done.unsent, 'write')} to go. {done.why}".rstrip()
         blocks.append(Note(text, "bad", "Run this step again: it goes on with these and repeats nothing."))

@@ -139,7 +139,7 @@ def remember(book: Book, slot: Slot, chosen: Plan) -> None:
         "changes": chosen.scope["changes"],
         "created_at": iso(chosen.created_at),
     }
-    keep(book, slot, "plan_built", plan=made, approval=None, apply=None, verify=None)
+    keep(book, slot, "plan_built", plan=made, approval=None, accepted=None, apply=None, verify=None)
 
 
 def written(book: Book) -> list[Plan]:

@@ -43,7 +43,7 @@ class State:
         unit: What is counted, e.g. `items`; `seconds` for work that only waits.
         note: A word more, e.g. a status.
         seconds: Time taken so far.
-        ended: Blank while it runs.
+        ended: Blank while it runs; `told` where there is nothing but its label to tell.
         first: Units that were done when it was first reported: an earlier run may have done them.
         first_seconds: Time taken until then.
     """
@@ -54,7 +54,7 @@ class State:
     unit: str = "items"
     note: str = ""
     seconds: float = 0.0
-    ended: Literal["", "done", "stopped"] = ""
+    ended: Literal["", "done", "stopped", "told"] = ""
     first: float = 0
     first_seconds: float = 0.0
 
@@ -72,6 +72,8 @@ class State:
         return max(0.0, (self.total - self.done) / self.rate)
 
     def __str__(self) -> str:
+        if self.ended == "told":
+            return self.label
         parts = []
         counts = self.unit != "seconds"  # Waiting is told by its time alone: "1 second a second" tells nothing.
         if counts and (self.done or self.total):
@@ -87,13 +89,13 @@ class State:
         parts.append(duration(self.seconds))
         if self.eta_seconds is not None and self.eta_seconds >= 1:
             parts.append(f"about {duration(self.eta_seconds)} to go")
-        ended = {"": "", "done": "done: ", "stopped": "stopped: "}[self.ended]
+        ended = {"done": "done: ", "stopped": "stopped: "}.get(self.ended, "")
         return f"{self.label}: {ended}{', '.join(parts)}"
 
     def to_html(self) -> str:
         """Return it with a bar, for the notebook."""
         share = 1.0 if self.ended == "done" else min(1.0, self.done / self.total) if self.total else 0.0
-        colour = {"": "#2563a8", "done": "#2e7d4f", "stopped": "#b3541e"}[self.ended]
+        colour = {"done": "#2e7d4f", "stopped": "#b3541e"}.get(self.ended, "#2563a8")
         bar = (
             '<div style="height:4px;max-width:32em;margin:.35em 0;border-radius:2px;background:rgba(128,128,128,.25)">'
             f'<div style="height:4px;border-radius:2px;width:{share * 100:.0f}%;background:{colour}"></div></div>'
@@ -172,14 +174,24 @@ class Progress:
         self._shown = self._clock()
         if self._show is not None:
             self._show(str(self.state), self.html())
-        if self._file:
-            line = json.dumps(asdict(self.state)) + "\n"
-            try:
-                with Path(self._file).open("a", encoding="ascii") as file:
-                    file.write(line)
-            except OSError:
-                # The front is gone or its disk is full. The work matters, its display does not.
-                self._file = ""
+        if self._file and not _append(self._file, self.state):
+            self._file = ""
+
+
+def tell(text: str) -> None:
+    """Say a line on the terminal that waits for this notebook, where there is one."""
+    if file := os.environ.get(VARIABLE):
+        _append(file, State(text, ended="told"))
+
+
+def _append(path: str, state: State) -> bool:
+    try:
+        with Path(path).open("a", encoding="ascii") as file:
+            file.write(json.dumps(asdict(state)) + "\n")
+    except OSError:
+        # The front is gone or its disk is full. The work matters, its display does not.
+        return False
+    return True
 
 
 def read_line(line: str) -> State | None:

@@ -15,8 +15,8 @@ from pitrkit.dynamodb.arns import is_arn, table_arn
 from pitrkit.dynamodb.pitr import iso, parse_time
 from pitrkit.errors import BadInput, Exit
 from pitrkit.recovery.policy import LEFT_UNDECIDED
-from pitrkit.runbook import boundary, copy_back, dry_run, front, given, masks
-from pitrkit.runbook.book import COMMAND_VARIABLE, Book, connect, new_id
+from pitrkit.runbook import boundary, copy_back, dry_run, freezing, front, given, masks
+from pitrkit.runbook.book import ACCEPT_PLACE, COMMAND_VARIABLE, Book, connect, new_id
 from pitrkit.runbook.braking import whole_path
 from pitrkit.runbook.front import shown
 from pitrkit.runbook.incident import Incident, now, root_folder
@@ -33,7 +33,7 @@ _GATES = ("05_copy_back", "10_rollback_without_restore")
 
 _OF_A_PLAN = (
     "modified", "inserted", "attributes", "guard", "expired", "mixed", "accept", "write_units",
-    "alarms", "ceiling", "stop_file", "approve",
+    "alarms", "ceiling", "stop_file", "freeze", "approve",
 )  # fmt: skip
 
 
@@ -133,6 +133,8 @@ def summary(incident: Incident, *, lasting: bool = True) -> str:
         lines.append(
             "-> Modified items wait for you to decide: --modified revert or --modified keep, best with --where."
         )
+    if freezing.is_in_force(data):
+        lines.append(f"-> {freezing.words(data)}")
     lines.append(f"   report    {shown(incident.folder / 'report.html')}")
     if lasting and data.get("copies"):
         lines.append(f"   undo      pitrkit run 12_undo -p incident {incident.id}")
@@ -230,15 +232,16 @@ def _as_given(state: Mapping[str, Any], side: Side, asked: str) -> object:
 
 
 def approve_command(request: Request, incident: str, found: Incident | None) -> str:
-    """Return the one command that goes on behind the gate; `{digest}` stands for the plan's."""
+    """Return the one command that goes on behind the gate, with places for the plan's digest and what to accept."""
     at = _settled(found.data, "at") if found else request.at
     words = ["pitrkit", "recover", request.table]
     if at and not request.restored:
         words += ["--at", at]
     words += ["--incident", incident]
-    given = request.parameters("accept", "write_units", "alarms", "ceiling", "stop_file")
+    given = request.parameters("write_units", "alarms", "ceiling", "stop_file")
     if "stop_file" in given:
         given["stop_file"] = whole_path(given["stop_file"])
     for name, value in given.items():
         words += [f"--{name.replace('_', '-')}", value]
-    return f"{shlex.join(words)} --approve {{digest}}"
+    words += ["--freeze"] if request.freeze else []
+    return f"{shlex.join(words)}{ACCEPT_PLACE} --approve {{digest}}"

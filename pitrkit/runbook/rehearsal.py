@@ -122,6 +122,7 @@ class Rehearsal(Proposal):
                 accept=_ACCEPT,
                 write_units=self.asked.write_units,
                 braking=Braking(),
+                freeze=False,
                 approve="",
             )
         return self._copy

@@ -28,7 +28,7 @@ from pitrkit.recovery.changes import KINDS, ChangeSet
 from pitrkit.recovery.journal import Conflict
 from pitrkit.recovery.plan import Plan
 from pitrkit.recovery.policy import FOR_A_PERSON
-from pitrkit.runbook import drill_chart, drill_history, timeline
+from pitrkit.runbook import drill_chart, drill_history, freezing, timeline
 from pitrkit.runbook import events as logs
 from pitrkit.runbook import life as lives
 from pitrkit.runbook import picture as pictures
@@ -271,8 +271,22 @@ def _facts(state: dict[str, Any]) -> list[tuple[str, str]]:
         ("Copy of the past", copy_words),
         ("Approved", given),
         ("Approved by", f"{approval['by']}{user}" if approval.get("by") else ""),
+        *(("Acknowledged", _acknowledged(one)) for one in state.get("accepted") or ()),
+        ("Other writers", _held_off(state)),
     ]
     return [(label, str(value)) for label, value in facts if value]
+
+
+def _acknowledged(one: dict[str, Any]) -> str:
+    return f"{one['name']}: {one['what']} ({_utc(one['at'])}, by {one['how']}, {one['by']})"
+
+
+def _held_off(state: dict[str, Any]) -> str:
+    """Return from when to when other writers were held off, and how that was undone; blank if they were not."""
+    kept = state.get("freeze") or {}
+    since, until = (_utc(kept.get(name)) for name in ("frozen_at", "lifted_at"))
+    when = f"Held off from {since}{f' to {until}' if until else ''}. " if since else ""
+    return f"{when}{freezing.words(state)}"
 
 
 def _milestones(state: dict[str, Any], happened: Sequence[Event]) -> list[Milestone]:

@@ -64,6 +64,7 @@ class Request:
         alarms: CloudWatch alarms that pause the copy.
         ceiling: Write units a second that the table may consume in all.
         stop_file: File that ends the run while it exists.
+        freeze: `true` holds other writers off while the copy writes.
     """
 
     table: str
@@ -101,6 +102,7 @@ class Request:
     alarms: str = ""
     ceiling: str = ""
     stop_file: str = ""
+    freeze: str = ""
 
     def parameters(self, *names: str) -> dict[str, str]:
         """Return the named parameters that are not blank."""
@@ -128,6 +130,7 @@ class Request:
             checked_id(self.incident)
         flag(self.route, "route", ("", "restore", "stream", "export"))
         flag(self.how, "how", ("", "restore", "export"))
+        flag(self.freeze, "freeze", ("", "true"))
         self._check_times(state)
         self._check_route(state)
         self._check_copy(state)

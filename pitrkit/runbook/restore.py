@@ -11,7 +11,7 @@ from pitrkit.dynamodb.pitr import Restoration, iso
 from pitrkit.dynamodb.session import Aws
 from pitrkit.dynamodb.tables import Table
 from pitrkit.errors import BadInput, TableNotFound
-from pitrkit.runbook import restoring, returning, views
+from pitrkit.runbook import costs, restoring, returning, views
 from pitrkit.runbook.book import OF_A_COMPARISON, Book, flag
 from pitrkit.runbook.incident import now
 from pitrkit.runbook.progress import Progress
@@ -19,6 +19,27 @@ from pitrkit.runbook.restoring import poll_seconds
 from pitrkit.runbook.sides import THEN, UNTIL, Side, sides
 from pitrkit.runbook.sources import Asked, SourceChoice
 from pitrkit.runbook.views import View
+
+
+def ahead(book: Book, *, target: str = "", how: str = "") -> View:
+    """Return what the restores or exports of this incident take and cost. Nothing is started.
+
+    Args are those of `start`.
+    """
+    table, data = book.table(), book.data
+    export = flag(how, "how", ("", "restore", "export")) == "export"
+    steps: list[costs.Step] = []
+    for side in sides(data):
+        at = data.get(side.at)
+        if data.get(side.by) == "given" or data.get(side.started_at) or not at:
+            continue
+        name = (target if side is THEN else "") or pitr.copy_name(table.name, pitr.parse_time(str(at), now=now()))
+        if export:
+            steps.append(costs.exporting(table, "minutes to hours; the service promises no time"))
+        else:
+            steps += costs.restoring(table, name, restoring.takes(book))
+    nothing = "Nothing is to be restored: it was asked for already, or a copy was given."
+    return costs.card("What this takes and costs", steps, size_bytes=table.size_bytes, nothing=nothing)
 
 
 def start(

@@ -56,10 +56,14 @@ def words(status: str, seconds: float, expected: float | None) -> str:
     return f"{status}, {last}" if seconds <= expected else f"{status}, longer than expected: {last}"
 
 
+def takes(book: Book) -> str:
+    """Return what is known of how long it takes before it begins."""
+    expected = expected_seconds(book)
+    return f"the last restore of this table took {duration(expected)}" if expected else NO_PROMISE
+
+
 def ahead(book: Book) -> str:
     """Return what is known before it begins."""
-    expected = expected_seconds(book)
-    took = f"The last restore of this table took {duration(expected)}" if expected else NO_PROMISE.capitalize()
-    return (
-        f"{took}. It goes on in the service: close this, come back tomorrow, run 03 again; it is found, not repeated."
-    )
+    took = takes(book)
+    goes_on = "It goes on in the service: close this, come back tomorrow, run 03 again; it is found, not repeated."
+    return f"{took[0].upper()}{took[1:]}. {goes_on}"

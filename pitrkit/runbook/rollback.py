@@ -18,7 +18,7 @@ from pitrkit.recovery.export_log import Window
 from pitrkit.recovery.log import EXPORTS, STREAM, ChangeLog
 from pitrkit.recovery.routes import routes
 from pitrkit.recovery.scope import EVERYTHING, Scope
-from pitrkit.runbook import compare, given, log_views, masks, plans, reading, views
+from pitrkit.runbook import compare, costs, given, log_views, masks, plans, progress, reading, views
 from pitrkit.runbook.book import OF_A_COMPARISON, Book
 from pitrkit.runbook.incident import now
 from pitrkit.runbook.item import item_at, one_key
@@ -182,8 +182,10 @@ def ahead(book: Book, *, source: str = "", since: str = "", until: str = "", wid
         windows = reading.windows(book, wanted)
         first, last = min(begin for begin, _ in windows), max(end for _, end in windows)
         notes.append(f"It has the service make {things(len(windows), 'export')}, of {moment(first)} to {moment(last)}.")
-    found = routes(table.size_bytes, windows=[end - begin for begin, end in windows])
+    found = routes(table.size_bytes, windows=[end - begin for begin, end in windows], prices=costs.prices())
     chosen = "incremental exports" if windows else "stream"
+    taken = next(one for one in found if one.name == chosen)
+    progress.tell(f"{taken.name}: {taken.time}; costs {taken.cost}")
     return log_views.routes_card(found, table=table.name, chosen=chosen, size_text=size(table.size_bytes), notes=notes)
 
 

@@ -187,6 +187,11 @@ def duration(seconds: float) -> str:
     return f"{whole // _DAY} d {whole % _DAY // _HOUR} h"
 
 
+def about(seconds: float) -> str:
+    """Return an estimate of a length of time: `a moment`, `about 2 min 05 s`."""
+    return f"about {duration(seconds)}" if seconds >= 1 else "a moment"
+
+
 def size(count: float) -> str:
     """Return bytes in decimal units: `740 B`, `1.2 MB`."""
     for unit in ("B", "kB", "MB", "GB"):

@@ -24,6 +24,9 @@ from pitrkit.sandbox.tables import PastTable, image_of
 from pitrkit.sandbox.trail import Trail
 from pitrkit.sandbox.values import BadValue, Image, normalised_image
 
+TTL_STAYS = timedelta(hours=1)
+"""How long a change of TTL takes in the service, and keeps another one off."""
+
 
 class PastBackend(DynamoDBBackend):  # type: ignore[misc] # moto is untyped
     """moto's DynamoDB backend with `PastTable`s.
@@ -90,6 +93,7 @@ class PastBackend(DynamoDBBackend):  # type: ignore[misc] # moto is untyped
     def delete_table(self, name: str) -> PastTable:
         """Delete a table. Its stream stays readable for a while."""
         table: PastTable = super().delete_table(name)
+        self.resource_policies.pop(table.table_arn, None)
         if table.stream is not None:
             table.stream.disable(self.clock.stamp())
         return table
@@ -165,9 +169,13 @@ class PastBackend(DynamoDBBackend):  # type: ignore[misc] # moto is untyped
     def update_time_to_live(self, table_name: str, ttl_spec: dict[str, Any]) -> None:
         """Switch TTL on or off; what has expired is deleted by `expire` only."""
         enabled = bool(ttl_spec["Enabled"])
-        ttl = self.get_table(table_name).ttl
+        table, now = self.get_table(table_name), self.clock.now()
+        ttl = table.ttl
         if enabled == (ttl["TimeToLiveStatus"] == "ENABLED"):
             raise MockValidationException(f"TimeToLive is already {'enabled' if enabled else 'disabled'}")
+        if table.ttl_changed_at is not None and now - table.ttl_changed_at < TTL_STAYS:
+            raise MockValidationException("Time to live has been modified multiple times within a fixed interval")
+        table.ttl_changed_at = now
         ttl.clear()
         ttl["TimeToLiveStatus"] = "ENABLED" if enabled else "DISABLED"
         if enabled:

@@ -30,7 +30,9 @@ _REASON = re.compile(
     r"(Table|Index)(Read|Write)"
     r"(ProvisionedThroughput|AccountLimit|KeyRangeThroughput|MaxOnDemandThroughput)Exceeded"
 )
-_SERVICES = ("dynamodb", "dynamodbstreams", "cloudwatch", "cloudtrail", "backup")
+_SERVICES = (
+    "dynamodb", "dynamodbstreams", "cloudwatch", "cloudtrail", "backup", "application-autoscaling", "lambda"
+)  # fmt: skip
 _ACTIONS = {"dynamodbstreams": "dynamodb"}
 _BATCHES = ("BatchWriteItem", "BatchGetItem", "BatchExecuteStatement")
 _READS = ("GetItem", "BatchGetItem", "Query", "Scan", "TransactGetItems")
@@ -57,8 +59,8 @@ class Fault(Rule):
             `expired_credentials`: refused, because the credentials have expired;
             `denied`: refused, because the caller is not allowed to;
             `refused`: refused as invalid, in words that quote all of the request.
-        service: Service that it is about, by boto's name: `dynamodb`, `dynamodbstreams`, `cloudwatch`, `cloudtrail`
-            or `backup`; empty for all of them.
+        service: Service that it is about, by boto's name: `dynamodb`, `dynamodbstreams`, `cloudwatch`, `cloudtrail`,
+            `backup`, `application-autoscaling` or `lambda` (its event source mappings); empty for all of them.
         operations: The API's names of the operations that it is about; none for all.
         table: Name of the table that it is about; empty for all.
         access_key: Access key whose requests it is about; empty for all.

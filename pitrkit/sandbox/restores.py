@@ -61,7 +61,7 @@ class Design:
                 for index in table.indexes
             ],
             encryption=dict(table.sse_specification) if table.sse_specification else None,
-            on_demand=table.on_demand,
+            on_demand=table.on_demand_limits or None,
         )
 
 
@@ -159,7 +159,7 @@ def made(
         tags=[],
         deletion_protection_enabled=False,
     )
-    table.on_demand = on_demand
+    table.on_demand_limits = dict(on_demand or {})
     table.fill(images)
     table.restored = {**summary, "RestoreDateTime": at.replace(tzinfo=None)}
     table.creating_for(seconds)

@@ -64,6 +64,7 @@ def seed(
         table.protected_at = created_at.astimezone(UTC)
     if ttl_attribute:
         backend.update_time_to_live(table.name, {"Enabled": True, "AttributeName": ttl_attribute})
+        table.ttl_changed_at = created_at.astimezone(UTC)
     return table
 
 

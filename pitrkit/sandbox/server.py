@@ -41,7 +41,7 @@ from moto.dynamodb.models import DynamoDBBackend, dynamodb_backends
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.wrappers import Response
 
-from pitrkit.sandbox import control, mends, metering, outside, seeding, serving, vaults, wire
+from pitrkit.sandbox import control, mends, metering, outside, seeding, serving, settings, vaults, wire
 from pitrkit.sandbox.authority import Authority
 from pitrkit.sandbox.backend import PastBackend
 from pitrkit.sandbox.backups import Backups
@@ -52,7 +52,6 @@ from pitrkit.sandbox.exports import Exports
 from pitrkit.sandbox.faults import Faults
 from pitrkit.sandbox.forms import forms
 from pitrkit.sandbox.history import PastWrite
-from pitrkit.sandbox.kinesis import KinesisDestinations
 from pitrkit.sandbox.legacy import expressions
 from pitrkit.sandbox.lookups import Lookups
 from pitrkit.sandbox.metrics import metrics
@@ -189,6 +188,7 @@ class Sandbox:
         faults: What goes wrong.
         authority: Whose policies count.
         exports: How exports go, in its `settings`.
+        policies: The policies of tables, with the time they take to count.
         truth: Set by a scenario to tell at `/_sandbox/truth` what it knows to be true.
         port: The port, once it serves.
     """
@@ -216,12 +216,10 @@ class Sandbox:
         self._recovery = PointInTimeRecovery(self.clock, restore_seconds, latest_lag_seconds)
         self._backups = Backups(self.clock, restore_seconds)
         self._vaults = vaults.Vaults(self.clock, self._backups, restore_seconds)
-        self._policies = ResourcePolicies(policy_lag_seconds)
+        self.policies = ResourcePolicies(policy_lag_seconds)
         self._buckets = Buckets(self.faults)
-        settings = ExportSettings(export_seconds=export_seconds)
-        self.exports = Exports(
-            self.clock, self._recovery, self._buckets, self.faults, settings, authority=self.authority
-        )
+        spelt = ExportSettings(export_seconds=export_seconds)
+        self.exports = Exports(self.clock, self._recovery, self._buckets, self.faults, spelt, authority=self.authority)
         self._busy_records = busy_records
         self._lock = threading.Lock()
         self._server: serving.Server | None = None
@@ -248,16 +246,17 @@ class Sandbox:
                 metering.counted,
                 _errors,
                 self.authority.enforced,
-                self._policies.enforced,
+                self.policies.enforced,
                 unfinished,
                 self._backups.before_deletion,
+                settings.kept,
                 _answering(
                     {
                         **self._recovery.operations(),
                         **self._backups.operations(),
                         **self.exports.operations(),
-                        **self._policies.operations(),
-                        **KinesisDestinations().operations(),
+                        **settings.operations(),
+                        **self.policies.operations(),
                     }
                 ),
                 forms,
@@ -278,6 +277,8 @@ class Sandbox:
                 "cloudwatch": [_errors, self.authority.enforced, metrics],
                 "cloudtrail": [_errors, self.authority.enforced, _answering(lookups.operations())],
                 "backup": [_errors, self.authority.enforced, _answering(self._vaults.operations())],
+                "application-autoscaling": [_errors, self.authority.enforced],
+                "lambda": [_errors, self.authority.enforced],
             }
             front = Front(own, services, self._lock, self.faults, self._buckets)
             self._server = serving.Server(front, self.port)

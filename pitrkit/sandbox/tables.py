@@ -97,6 +97,11 @@ class PastTable(Table):  # type: ignore[misc] # moto is untyped
         restored: RestoreSummary of a restored table, or None.
         on_demand: Most request units of an on-demand table, or None.
         stream: Its latest stream, or None.
+        table_class: `STANDARD` or `STANDARD_INFREQUENT_ACCESS`.
+        on_demand_limits: OnDemandThroughput, empty without limits.
+        destinations: Kinesis streams that its changes go to, by ARN.
+        insights: Modes of Contributor Insights by index, blank for the table itself.
+        ttl_changed_at: When its TTL was last changed, or None.
     """
 
     def __init__(self, *args: Any, backend: PastBackend, born_at: datetime | None = None, **kwargs: Any) -> None:
@@ -113,7 +118,11 @@ class PastTable(Table):  # type: ignore[misc] # moto is untyped
         self.protected_at: datetime | None = None
         self.period_days = 35
         self.restored: dict[str, Any] | None = None
-        self.on_demand: dict[str, int] | None = None
+        self.table_class = "STANDARD"
+        self.on_demand_limits: dict[str, int] = {}
+        self.destinations: dict[str, dict[str, Any]] = {}
+        self.insights: dict[str, str] = {}
+        self.ttl_changed_at: datetime | None = None
         self._active_at = 0.0
         self._pending: dict[Position, Image | None] = {}
 
@@ -142,8 +151,10 @@ class PastTable(Table):  # type: ignore[misc] # moto is untyped
         for kind in ("GlobalSecondaryIndexes", "LocalSecondaryIndexes"):
             if not about[kind]:
                 del about[kind]
-        if self.on_demand is not None:
-            about["OnDemandThroughput"] = dict(self.on_demand)
+        if self.table_class != "STANDARD":
+            about["TableClassSummary"] = {"TableClass": self.table_class}
+        if self.on_demand_limits:
+            about["OnDemandThroughput"] = self.on_demand_limits
         if self.restored is not None:
             about["RestoreSummary"] = {**self.restored, "RestoreInProgress": not self.active}
         return described

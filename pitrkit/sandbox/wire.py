@@ -28,7 +28,12 @@ _SERVICES = {
     "GraniteServiceVersion20100801": "cloudwatch",
     "CloudTrail": "cloudtrail",
     "AWSBackup": "backup",
+    "AnyScaleFrontendService": "application-autoscaling",
 }
+_MAPPINGS = "/2015-03-31/event-source-mappings"
+_LAMBDA = {"GET": "ListEventSourceMappings", "POST": "CreateEventSourceMapping"}
+_LAMBDA_ONE = {"GET": "GetEventSourceMapping", "PUT": "UpdateEventSourceMapping", "DELETE": "DeleteEventSourceMapping"}
+"""Lambda is spoken to by paths; only its event source mappings are told apart here."""
 _CREDENTIAL = re.compile(r"Credential=([^/,]+)/[^/]+/([^/]+)/")
 
 
@@ -56,7 +61,17 @@ def invalid(message: str) -> ServiceError:
 def service_of(environ: dict[str, Any]) -> str:
     """Return boto's name of the service that a request is for, empty for one that is none of those answered here."""
     target = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[0].rpartition(".")[2]
+    if not target and environ.get("PATH_INFO", "").startswith(_MAPPINGS):
+        return "lambda"
     return _SERVICES.get(target.partition("_")[0], "")
+
+
+def operation_of(environ: dict[str, Any]) -> str:
+    """Return the API's name of the operation that a request is for."""
+    if "HTTP_X_AMZ_TARGET" in environ:
+        return str(environ["HTTP_X_AMZ_TARGET"].rpartition(".")[2])
+    named = environ["PATH_INFO"].removeprefix(_MAPPINGS).strip("/")
+    return (_LAMBDA_ONE if named else _LAMBDA).get(environ["REQUEST_METHOD"], "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +154,7 @@ class Request:
             body = orjson.loads(content or b"{}")
         except orjson.JSONDecodeError:
             raise ServiceError("SerializationException", "The request is not JSON") from None
-        operation = environ["HTTP_X_AMZ_TARGET"].rpartition(".")[2]
-        return cls(operation, body, region, get_account_id_from(key) or DEFAULT_ACCOUNT_ID, key, environ)
+        return cls(operation_of(environ), body, region, get_account_id_from(key) or DEFAULT_ACCOUNT_ID, key, environ)
 
     def changed(self, operation: str, body: dict[str, Any]) -> Self:
         """Return this caller's request for something else."""

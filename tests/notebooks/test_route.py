@@ -50,6 +50,15 @@ def test_it_stops_at_the_gate_with_one_command_and_nothing_written(shop, damaged
     assert not list((shop.folder / "night" / "journal").glob("*"))
 
 
+def test_each_step_says_what_it_takes_and_costs_before_it_is_taken(stopped):
+    said = stopped[1]
+    for step in (r"restore Orders-pitr-\w+", "keep it, each day", r"scan Orders-pitr-\w+", "scan Orders"):
+        assert re.search(rf"  {step}: .*; costs under USD 0.01 \(.* x 0\.\d+.* = .*prices of", said), step
+    assert said.index("restore Orders-pitr") < said.index("Restoring Orders-pitr")
+    assert said.index("scan Orders-pitr") < said.index("Reading Orders-pitr")
+    assert re.search(r"takes .*, costs under USD 0.01 \([\d,]+ write units x 0.625 a million = ", said)
+
+
 def test_a_wrong_digest_opens_nothing(shop, damaged, stopped):
     code, said = shop.pitrkit("recover", "Orders", "--incident", "night", "--approve", "0" * 64)
     assert code == 2
@@ -62,6 +71,16 @@ def test_the_command_goes_on_behind_the_gate_and_the_table_is_right(shop, recove
     assert code == 0, said
     assert "01_select_table" not in said
     assert shop.items() == sorted(canonical(item) for item in shop.truth.expected)
+
+
+def test_what_could_do_harm_is_named_and_its_acknowledgement_is_in_the_record(shop, stopped, recovered):
+    assert "waits for what could do harm to be acknowledged: ttl" in stopped[1]
+    assert "blocking: ttl: items expire by 'expires_at'" in stopped[1]
+    assert "--accept ttl --approve" in stopped[1]
+    (accepted,) = shop.incident("night")["accepted"]
+    assert (accepted["name"], accepted["how"]) == ("ttl", "parameter")
+    assert accepted["by"] == shop.incident("night")["caller"]
+    assert "Acknowledged" in (shop.folder / "night" / "report.html").read_text()
 
 
 def test_the_incident_says_for_programs_what_was_done(shop, recovered):

@@ -3,8 +3,9 @@
 from datetime import date
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from pitrkit.errors import BadInput
 from pitrkit.recovery.cost import Prices, estimate
 
 GB = 1024**3
@@ -15,7 +16,7 @@ def test_an_estimate_says_its_amount_currency_day_and_sum():
     assert found.usd == pytest.approx(1.25)
     assert (found.currency, found.priced_at) == ("USD", date(2026, 11, 1))
     assert str(found) == (
-        "USD 1.25 (2,000,000 write units x 0.625 a million, us-east-1, on demand; prices of 2026-11-01)"
+        "USD 1.25 (2,000,000 write units x 0.625 a million = 1.25, us-east-1, on demand; prices of 2026-11-01)"
     )
     assert found.to_dict()["priced_at"] == "2026-11-01"
 
@@ -38,17 +39,44 @@ def test_small_amounts_are_not_shown_as_nothing():
     assert str(estimate()).startswith("USD 0.00 (nothing is charged for")
 
 
-def test_a_price_file_replaces_what_it_names(tmp_path):
-    file = tmp_path / "prices.json"
-    file.write_text('{"region": "eu-west-1", "priced_at": "2026-12-01", "write_units_million": 0.7}')
-    prices = Prices.open(file)
-    assert prices == Prices(region="eu-west-1", priced_at=date(2026, 12, 1), write_units_million=0.7)
-    assert estimate(write_units=1_000_000, prices=prices).usd == pytest.approx(0.7)
+def test_prices_of_the_team_replace_what_they_name():
+    prices = Prices().with_values({"write_units_million": 0.7}, date(2026, 12, 1))
+    found = estimate(write_units=1_000_000, restore_bytes=GB, prices=prices)
+    assert found.usd == pytest.approx(0.7 + 0.15)
+    assert (found.priced_at, prices.region) == (date(2026, 12, 1), "pitrkit.toml")
+    assert Prices().with_values({}) == Prices()
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"write": 1}', '{"restore_gb": "much"}', '{"priced_at": "today"}'])
-def test_a_price_file_that_cannot_be_used_is_bad_input(tmp_path, text):
-    file = tmp_path / "prices.json"
-    file.write_text(text)
-    with pytest.raises(BadInput, match="price file"):
-        Prices.open(file)
+def test_replicas_are_paid_for_each_and_provisioned_units_not_again():
+    assert estimate(write_units=1_000_000, regions=3).usd == pytest.approx(3 * 0.625)
+    assert "1,000,000 write units x 3 Regions x 0.625 a million = 1.88" in estimate(write_units=1e6, regions=3).formula
+    found = estimate(write_units=1_000_000, scan_bytes=GB, provisioned=True)
+    assert found.usd == 0
+    assert "of those provisioned x 0" in found.formula
+
+
+AMOUNTS = st.fixed_dictionaries(
+    {
+        "write_units": st.floats(0, 1e12),
+        "restore_bytes": st.floats(0, 1e14),
+        "scan_bytes": st.floats(0, 1e14),
+        "kept_days": st.floats(0, 60),
+        "export_bytes": st.floats(0, 1e14),
+        "backup_bytes": st.floats(0, 1e14),
+    }
+)
+
+
+@given(AMOUNTS)
+def test_the_formula_adds_up_to_the_amount(of):
+    found, prices = estimate(**of), Prices()
+    assert found.usd == pytest.approx(
+        of["write_units"] / 1e6 * prices.write_units_million
+        + of["restore_bytes"] / GB * (prices.restore_gb + of["kept_days"] / 30 * prices.storage_gb_month)
+        + of["scan_bytes"] / 8192 / 1e6 * prices.read_units_million
+        + of["export_bytes"] / GB * prices.export_gb
+        + of["backup_bytes"] / GB * prices.backup_gb_month
+    )
+    if found.usd:
+        told = found.formula.split(" = ")[1].split(", us-")[0].replace(",", "")
+        assert float(told) == pytest.approx(found.usd, rel=0.06, abs=0.01)

@@ -213,6 +213,7 @@ def test_ttl_is_switched_once_at_a_time(sandbox):
     off = {"TableName": "Shop", "TimeToLiveSpecification": {"Enabled": False, "AttributeName": "expires"}}
     for change, status in ((on, "ENABLED"), (off, "DISABLED")):
         dynamodb.update_time_to_live(**change)
+        sandbox.clock.advance(3601)  # another change is refused for an hour
         described = dynamodb.describe_time_to_live(TableName="Shop")["TimeToLiveDescription"]
         assert described["TimeToLiveStatus"] == status
         with pytest.raises(ClientError) as refused:

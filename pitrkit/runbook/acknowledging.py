@@ -1,0 +1,128 @@
+"""What is known about a copy's target, and which of it somebody has acknowledged by name: when, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from pitrkit.dynamodb.pitr import iso
+from pitrkit.dynamodb.tables import Table
+from pitrkit.errors import GateClosed
+from pitrkit.recovery import preflight
+from pitrkit.recovery.freeze import Lifted
+from pitrkit.recovery.plan import Plan
+from pitrkit.recovery.preflight import Finding, Load
+from pitrkit.runbook import freezing
+from pitrkit.runbook.book import Book
+from pitrkit.runbook.gate import SHORTEST
+from pitrkit.runbook.incident import now
+
+
+@dataclass(frozen=True)
+class Preflight:
+    """What a copy looks at before it writes.
+
+    Attributes:
+        accept: Names of findings that are acknowledged by parameter.
+        freeze: Whether other writers are to be held off.
+        lifted: How a freeze that an earlier run had left was undone, None if there was none.
+    """
+
+    accept: tuple[str, ...]
+    freeze: bool
+    lifted: Lifted | None = None
+
+    def look(self, book: Book, table: Table, plan: Plan, pace: float) -> Acknowledged:
+        """Return what is known about writing *plan* into *table* at a pace in write units a second. Reads only."""
+        load = Load(plan.write_units, pace, puts_expired=plan.policy.expired == "put" and not plan.empty)
+        found = preflight.check_target(book.aws, table, load=load)
+        if self.freeze and not plan.empty and all(one.name != "frozen" for one in found):
+            seconds = plan.write_units / pace
+            found.append(freezing.finding(book.aws, table, incident=book.incident.id, seconds=seconds))
+        if self.lifted is not None:
+            words = f"an earlier run had left other writers held off; that is undone now. {self.lifted.words}"
+            found.append(Finding("freeze-undone", "warning", words, "Nothing."))
+        return Acknowledged(found, self.accept)
+
+    def holding(self, book: Book, table: Table) -> AbstractContextManager[None]:
+        """Return a context in which other writers are held off, if that is asked for."""
+        return freezing.held(book, table) if self.freeze else nullcontext()
+
+
+@dataclass
+class Acknowledged:
+    """Findings, and which of them are acknowledged.
+
+    Attributes:
+        found: As they were found.
+        given: Names that are acknowledged by parameter.
+        ticked: Names that are acknowledged by hand, with when.
+    """
+
+    found: Sequence[Finding]
+    given: tuple[str, ...]
+    ticked: dict[str, datetime] = field(default_factory=dict)
+
+    @property
+    def findings(self) -> list[Finding]:
+        """The findings with those accepted that are acknowledged, the gravest first."""
+        return preflight.accepted(self.found, (*self.given, *self.ticked))
+
+    @property
+    def waiting(self) -> list[Finding]:
+        """Those that nobody has acknowledged yet, and somebody must."""
+        return preflight.to_accept(self.findings)
+
+    @property
+    def by_hand(self) -> list[Finding]:
+        """Those that may be acknowledged by hand."""
+        return [one for one in preflight.to_accept(self.found) if one.name not in self.given]
+
+    def tick(self, name: str, on: bool) -> None:
+        """Acknowledge what bears this name, or take that back."""
+        if on:
+            self.ticked[name] = now()
+        else:
+            self.ticked.pop(name, None)
+
+    def require(self, plan: Plan, command: str) -> None:
+        """Let pass only if everything that could do harm is acknowledged.
+
+        Raises:
+            GateClosed: Something is not.
+        """
+        if names := ", ".join(one.name for one in self.waiting):
+            raise GateClosed(
+                f"gate closed: plan {plan.digest[:SHORTEST]} waits for what could do harm to be acknowledged: {names}",
+                digest=plan.digest,
+                table=plan.table,
+                fix=command,
+            )
+
+    def words(self) -> str:
+        """Return what could do harm, or stops the shop, a line each, for a terminal."""
+        grave = {"blocking", "accepted"}
+        told = [one for one in self.findings if one.severity in grave or one.name.startswith("freeze")]
+        return "".join(f"\n   {one.severity}: {one.name}: {one.what}" for one in told)
+
+    def parameter(self) -> str:
+        """Return the parameter that acknowledges all that is to be."""
+        return ",".join(dict.fromkeys([*self.given, *self.ticked, *(one.name for one in self.waiting)]))
+
+    def to_record(self, by: str) -> list[dict[str, Any]]:
+        """Return what was acknowledged, by whom, when and how, as plain JSON."""
+        at = now()
+        return [
+            {
+                "name": one.name,
+                "what": one.what,
+                "at": iso(self.ticked.get(one.name, at)),
+                "how": "click" if one.name in self.ticked else "parameter",
+                "by": by,
+            }
+            for one in self.findings
+            if one.severity == "accepted"
+        ]

@@ -1,0 +1,13 @@
+"""A frozen copy in a process of its own, to be killed at any moment."""
+
+from pitrkit.dynamodb.session import Aws
+from pitrkit.runbook import copy_back
+from pitrkit.runbook.book import Book
+
+
+def copying(incident: str, pace: float) -> None:
+    """Plan, approve and write, while others are held off."""
+    book = Book.open(incident, aws=Aws.connect())
+    copy = copy_back.plan(book, modified="revert", accept="no-pitr", write_units=pace, freeze=True)
+    copy.gate(copy.plan.digest)
+    copy.apply()
