@@ -73,6 +73,7 @@ def plan(
     alarms: str = "",
     ceiling: float = 0.0,
     stop_file: str = "",
+    safety_copy: bool = False,
     approve: str = "",
 ) -> Copy:
     """Plan the revert of the changes in scope. Reads only.
@@ -99,6 +100,7 @@ def plan(
         accept=accept,
         write_units=write_units,
         braking=Braking(alarms, ceiling, stop_file),
+        safety_copy=safety_copy,
         approve=approve,
         explicit=explicit,
     )
@@ -114,6 +116,7 @@ def prepare(
     accept: str,
     write_units: float,
     braking: Braking,
+    safety_copy: bool = False,
     approve: str,
     explicit: bool = True,
 ) -> Copy:
@@ -136,7 +139,7 @@ def prepare(
     plans.remember(book, slot, found)
     findings = preflight.check_target(book.aws, table, accept=accepted)
     passage = Passage(None if found.empty else found, table.name)
-    copy = Copy(book, table, found, slot, findings, accept, pace.units, braking, passage)
+    copy = Copy(book, table, found, slot, findings, accept, pace.units, braking, passage, safety_copy)
     if reopened and not found.empty and now() - found.created_at > LOOKS_AGAIN_AFTER:
         copy.look_again()
     elif reopened and not found.empty:

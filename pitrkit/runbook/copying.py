@@ -31,7 +31,7 @@ from pitrkit.recovery.pace import Pace
 from pitrkit.recovery.plan import Plan
 from pitrkit.recovery.preflight import Finding
 from pitrkit.recovery.settle import Decision
-from pitrkit.runbook import failures, plans, views
+from pitrkit.runbook import failures, plans, safety_copy, views
 from pitrkit.runbook.blocks import Link
 from pitrkit.runbook.book import Book, flag
 from pitrkit.runbook.braking import Braking
@@ -64,6 +64,7 @@ class Copy(Shows):
     """One plan on its way into the table. Planned again, it is another plan on the same way.
 
     Attributes:
+        safety_copy: Whether a backup of the table is made before the first write.
         drift: What moved since the plan was made, as far as anybody has looked.
         settled: Writes of it that have come to their outcome already, as far as anybody has looked.
     """
@@ -77,6 +78,7 @@ class Copy(Shows):
     write_units: float
     braking: Braking
     passage: Passage
+    safety_copy: bool = False
     drift: Drift | None = None
     settled: int = 0
     _looked_at: datetime | None = None
@@ -131,7 +133,8 @@ class Copy(Shows):
         """Return the parameters that the approved run needs besides the digest."""
         pace = self.write_units if self.write_units != WRITE_UNITS else ""
         copy = {"copy": self.plan.scope["undo_of"][:SHORTEST]} if self.slot == "undo" else {}
-        return {**copy, "accept": self.accept, "write_units": pace, **self.braking.to_parameters()}
+        safe = {"safety_copy": self.safety_copy}
+        return {**copy, "accept": self.accept, "write_units": pace, **self.braking.to_parameters(), **safe}
 
     def approve(self) -> CopyGate:
         """Return a widget that approves this plan when the operator types the table's name, or plans it again."""
@@ -251,6 +254,8 @@ class Copy(Shows):
         if self.plan.empty:
             return views.note("Nothing to write.")
         brakes = self.braking.brakes(self.book.aws, self.table.name)
+        if self.safety_copy:
+            safety_copy.make(self.book, self.table, self.plan.digest, begun=self.journal.exists())
         self._keep("apply_started", apply={}, verify=None)
         label = f"Writing to {self.plan.table}"
         try:

@@ -52,6 +52,7 @@ class Request:
         alarms: CloudWatch alarms that pause the copy.
         ceiling: Write units a second that the table may consume in all.
         stop_file: File that ends the run while it exists.
+        safety_copy: `true` for an on-demand backup of the table before the first write.
     """
 
     table: str
@@ -81,6 +82,7 @@ class Request:
     alarms: str = ""
     ceiling: str = ""
     stop_file: str = ""
+    safety_copy: str = ""
 
     def parameters(self, *names: str) -> dict[str, str]:
         """Return the named parameters that are not blank."""
@@ -103,6 +105,7 @@ class Request:
             checked_id(self.incident)
         flag(self.route, "route", ("", "restore", "stream", "export"))
         flag(self.how, "how", ("", "restore", "export"))
+        flag(self.safety_copy, "safety_copy", ("", "true"))
         self._check_times(state)
         self._check_route(state)
         Scope.check(self.kinds, self.keys, self.where, steps=self.without_restore(state))

@@ -75,6 +75,7 @@ def plan(
     alarms: str = "",
     ceiling: float = 0.0,
     stop_file: str = "",
+    safety_copy: bool = False,
     approve: str = "",
 ) -> Copy:
     """Plan the revert of what an earlier copy wrote. Items that somebody has written since are left alone.
@@ -103,5 +104,6 @@ def plan(
         accept=accept,
         write_units=write_units,
         braking=Braking(alarms, ceiling, stop_file),
+        safety_copy=safety_copy,
         approve=approve,
     )
