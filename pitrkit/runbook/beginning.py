@@ -163,7 +163,7 @@ class Beginning(Control):
         )
         self.said = widgets.HTML()
         self.happened.observe(self._happened_changed, names="value")
-        self.button.on_click(lambda _button: self._open())
+        self.button.on_click(self.does(self._open))
         self.box = widgets.VBox([self.happened, widgets.HBox([self.table, self.button]), self.said])
         self._happened_changed({"new": happened})
         if happened and table:

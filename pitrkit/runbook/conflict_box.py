@@ -140,11 +140,11 @@ class ConflictBox(Control):
     def _connect(self) -> None:
         self.group.observe(self._filtered, names="value")
         self.find.observe(self._filtered, names="value")
-        self.theirs.on_click(lambda _: self.decide(self._listed, "theirs"))
-        self.ours.on_click(lambda _: self.decide(self._listed, "ours"))
-        self.before.on_click(lambda _: self._turn(-1))
-        self.after.on_click(lambda _: self._turn(1))
-        self.make.on_click(lambda _: self.settle())
+        self.theirs.on_click(self.does(lambda: self.decide(self._listed, "theirs")))
+        self.ours.on_click(self.does(lambda: self.decide(self._listed, "ours")))
+        self.before.on_click(self.does(self._turn, -1))
+        self.after.on_click(self.does(self._turn, 1))
+        self.make.on_click(self.does(self.settle))
 
     def decide(self, places: Iterable[int], decision: Decision) -> None:
         """Decide the conflicts at *places* the same way. Nothing comes of it before `settle`."""

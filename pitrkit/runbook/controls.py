@@ -8,6 +8,7 @@ cell asks for its value.
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -40,15 +41,36 @@ class Control:
     view: View
     box: Any
     _card_output: Any = None
+    _failure: Any = None
     offline: ClassVar[str] = "The controls need a running kernel; headless, a parameter says the same."
 
     def _ipython_display_(self) -> None:
         self._card_output = display(self.view, display_id=True)
+        whole = widgets.VBox([self.box, self.failure])
         # Where the widget cannot be drawn, its text is; a widget's own would be its Python expression.
-        display({**self.box._repr_mimebundle_(), "text/plain": self.offline}, raw=True)
+        display({**whole._repr_mimebundle_(), "text/plain": self.offline}, raw=True)
 
     def __str__(self) -> str:
         return str(self.view)
+
+    @property
+    def failure(self) -> widgets.HTML:
+        """What the last press or change raised, as a card below the widget; blank where it did not."""
+        if self._failure is None:
+            self._failure = widgets.HTML()
+        return self._failure
+
+    def does(self, work: Callable[..., object], *given: object) -> Callable[..., None]:
+        """Return a callback that calls *work* with *given*. What it raises is shown: no kernel shows that by itself."""
+
+        def callback(*_event: object) -> None:
+            self.failure.value = ""
+            try:
+                work(*given)
+            except Exception as error:  # noqa: BLE001 (see above)
+                self.failure.value = error_card(error, trace="".join(traceback.format_exception(error)))._repr_html_()
+
+        return callback
 
     def show(self, view: View) -> None:
         """Put another card in the place of the one that is shown; a saved copy of the notebook keeps it."""
@@ -140,7 +162,7 @@ class ApproveBox(Control):
         self.button = widgets.Button(description="Approve", icon="check", disabled=True)
         self.said = widgets.HTML()
         self.typed.observe(self._typed_changed, names="value")
-        self.button.on_click(self._clicked)
+        self.button.on_click(self.does(self._clicked))
         self.row = widgets.HBox([self.typed, self.button], layout={"flex_flow": "row wrap"})
         self.box = widgets.VBox([])
         self.about(digest, table, summary=summary, needed=needed, command=command)
@@ -175,7 +197,7 @@ class ApproveBox(Control):
         self.button.disabled = not self._matches()
         self.button.button_style = "warning" if self._matches() else ""
 
-    def _clicked(self, _button: object) -> None:
+    def _clicked(self) -> None:
         if not self._matches():
             return
         try:

@@ -40,8 +40,8 @@ class CopyGate(ApproveBox):
             icon="refresh",
             tooltip="Read every candidate again and make a new plan, to be approved for itself; writes nothing",
         )
-        self.look.on_click(lambda _: self._busy(self._look))
-        self.again.on_click(lambda _: self._busy(self._plan_again))
+        self.look.on_click(self.does(self._busy, self._look))
+        self.again.on_click(self.does(self._busy, self._plan_again))
         plan = copy.plan
         super().__init__(
             plan.digest,

@@ -78,7 +78,7 @@ class Explorer(Control):
             changes,
             names,
             values=self._values,
-            on_change=self._look,
+            on_change=self.does(self._look),
             on_refuse=lambda why: self._say(why, "warn"),
         )
         self.found, self.said, self.item = widgets.HTML(), widgets.HTML(), widgets.HTML()
@@ -88,18 +88,18 @@ class Explorer(Control):
         self.copy = button("Copy as CSV", "clipboard", f"Copy what is shown, up to {COPIED:,} changes")
         self.save = button("Save as CSV", "download", "Save all that is shown beside the change set")
         self.use.button_style = "primary"
-        self.use.on_click(lambda _button: self._used())
-        self.only.on_click(lambda _button: self._only_ticked())
-        self.clear.on_click(lambda _button: self._cleared())
-        self.copy.on_click(lambda _button: self._copied())
-        self.save.on_click(lambda _button: self._saved())
+        self.use.on_click(self.does(self._used))
+        self.only.on_click(self.does(self._only_ticked))
+        self.clear.on_click(self.does(self._cleared))
+        self.copy.on_click(self.does(self._copied))
+        self.save.on_click(self.does(self._saved))
         self.only.disabled = True
         self.facets, self.grid = Facets(), Rows()
-        self.facets.on_press(self._pressed)
-        self.grid.observe(lambda _change: self._turned(), names=["page", "length"])
-        self.grid.observe(lambda _change: self._turned(page=0), names="sort")
-        self.grid.observe(lambda _change: self._opened(), names="opened")
-        self.grid.observe(lambda _change: self._ticked(), names="picked")
+        self.facets.on_press(lambda id_: self.does(self._pressed, id_)())
+        self.grid.observe(self.does(self._turned), names=["page", "length"])
+        self.grid.observe(self.does(lambda: self._turned(page=0)), names="sort")
+        self.grid.observe(self.does(self._opened), names="opened")
+        self.grid.observe(self.does(self._ticked), names="picked")
         self._look()
         self.view = self._still()
         buttons = row(self.use, self.only, self.clear, self.copy, self.save)

@@ -42,6 +42,7 @@ CLASSIC = (
     Stage("copy", "05_copy_back", "copy back"),
     Stage("report", "06_report", "report"),
 )
+WITH_A_GIVEN_COPY = tuple(stage for stage in CLASSIC if stage.step != "pick")
 WITHOUT_RESTORE = (
     CLASSIC[0],
     Stage("log", "10_rollback_without_restore", "what happened"),
@@ -84,7 +85,9 @@ def route(data: Mapping[str, Any], *, without_restore: bool = False) -> tuple[St
     """Return the steps of an incident's route; *without_restore* is of a notebook that has only that one."""
     if data.get("backup"):
         return DELETED
-    return WITHOUT_RESTORE if without_restore or has_log(data) else CLASSIC
+    if without_restore or has_log(data):
+        return WITHOUT_RESTORE
+    return WITH_A_GIVEN_COPY if data.get("restored_by") == "given" else CLASSIC
 
 
 def standing(data: Mapping[str, Any], *, without_restore: bool = False) -> Standing:

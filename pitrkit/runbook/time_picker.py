@@ -67,8 +67,8 @@ class TimePicker(Control):
         self.utc.observe(self._utc_changed, names="value")
         self.local.observe(self._local_changed, names="value")
         for text, seconds in STEPS:
-            self.buttons[text].on_click(lambda _button, seconds=seconds: self._step(seconds))
-        self.use.on_click(lambda _button: self._go(self._at))
+            self.buttons[text].on_click(self.does(self._step, seconds))
+        self.use.on_click(self.does(lambda: self._go(self._at)))
         fields = [self.utc, self.local] if self._has_local() else [self.utc]
         self.box = widgets.VBox(
             [

@@ -72,10 +72,10 @@ class TimelinePicker(Control):
             text: widgets.Button(description=text, tooltip=f"{text} in the picture", layout={"width": "auto"})
             for text in LOOKS
         }
-        self.shown.observe(lambda _change: self._draw(), names="value")
+        self.shown.observe(self.does(self._draw), names="value")
         self.candidates.observe(self._candidate_changed, names="value")
         for text in LOOKS:
-            self.looks[text].on_click(lambda _button, text=text: self._look(text))
+            self.looks[text].on_click(self.does(self._look, text))
         known = bool(life.events or (life.activity and life.activity.calls))
         looking = [
             widgets.HBox(list(self.looks.values()), layout={"flex_flow": "row wrap"}),

@@ -16,6 +16,17 @@ from jupyter import browser_page, lab
 from pitrkit.sandbox import Sandbox
 from pitrkit.sandbox.shop import orders
 
+CUTS = {
+    "00_start_here": ("book.here(aws)", "begun = beginning"),
+    "01_select_table": ("tables = select.choose(", "tables = select.choose("),
+    "02_candidate": ("picker = window.picker(at)", "picker = window.picker(at)"),
+    "03_restore": ("restore.wait(", "incident_book.onward("),
+    "04_diff": ("explorer = difference.explorer()", "explorer = difference.explorer()"),
+    "05_gate_closed": ("copy = copy_back.plan(", "copy.gate(approve)"),
+    "05_copy_back": ("copy.apply()", "copy.conflicts("),
+}
+"""What the README shows of each stop: from the cell with the first text to that with the second."""
+
 
 def main(images, stops=None, theme="light"):
     scenario = orders(7, now=datetime.now(UTC))
@@ -42,13 +53,13 @@ def _seen(page, notebook, name, images, stops):
     if stops:
         page.wait_for_timeout(500)
         page.screenshot(path=stops / f"{name}.png")
-    if name == "05_gate_closed":
-        plan = notebook.panel.locator(".jp-Cell", has_text="copy_back.plan(")
-        gate = notebook.panel.locator(".jp-Cell", has_text="copy.gate(approve)")
-        top, bottom = plan.bounding_box(), gate.bounding_box()
-        height = bottom["y"] + bottom["height"] - top["y"]
-        clip = {"x": top["x"], "y": top["y"], "width": top["width"], "height": height}
-        page.screenshot(path=images / "notebook.png", clip=clip)
+    if name in CUTS:
+        first, last = (notebook.panel.locator(".jp-Cell", has_text=text).first for text in CUTS[name])
+        first.evaluate("cell => cell.scrollIntoView({block: 'start'})")
+        page.wait_for_timeout(300)
+        top, bottom = first.bounding_box(), last.bounding_box()
+        clip = {**top, "height": bottom["y"] + bottom["height"] - top["y"]}
+        page.screenshot(path=images / f"{name}.png", clip=clip)
 
 
 if __name__ == "__main__":

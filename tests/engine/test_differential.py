@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from pitrkit.dynamodb.items import canonical
 
 SETTINGS = settings(
-    max_examples=1_000 if os.environ.get("PITRKIT_PROVE") else 60,
+    max_examples=500 if os.environ.get("PITRKIT_PROVE") else 60,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 

@@ -7,11 +7,8 @@ from pitrkit.dynamodb.items import attributes
 from pitrkit.recovery.journal import Journal, conflicts
 from tests.recovery.test_race import ITEMS, RACERS, Racer, damage
 
-RACES = 20_000
-"""Writes by others that were accepted right before or after a request of ours for that very item."""
-
-LOCAL_SHARE = 0.25
-"""Of these, as many are run on DynamoDB Local, where all of them take some four minutes."""
+RACES = {"sandbox": 4_000, "DynamoDB Local": 16_000}
+"""Writes by others that were accepted right before or after a request of ours for that very item, by engine."""
 
 HAMMERED = 0.8
 """How likely one is tried, twice before and twice after each request of ours for each of its items."""
@@ -56,7 +53,7 @@ def held(bench, make_order, racers):
 def test_no_write_of_a_racer_is_lost_to_a_copy_or_its_undo_and_each_lost_race_is_a_conflict(
     bench, make_bench, engine, make_order, sample
 ):
-    races, wanted, seed = 0, sample(RACES if engine == "sandbox" else round(RACES * LOCAL_SHARE)), 0
+    races, wanted, seed = 0, sample(RACES[engine]), 0
     met = Counter()
     while races < wanted:
         seed += 1

@@ -1,11 +1,11 @@
-"""Over 100 stories of some twenty items each, five ways back agree wherever they can know, or say that they cannot."""
+"""Over 60 stories of some twenty items each, five ways back agree wherever they can know, or say that they cannot."""
 
 from hypothesis import given, settings
 
 from tests.recovery.stories import stories
 from tests.recovery.test_routes_agree import BUCKET, OPTIONS, UNSHRUNK, check
 
-STORIES = 100
+STORIES = 60
 
 
 def test_all_routes_leave_what_good_writers_alone_would_have_or_say_that_they_cannot_know(

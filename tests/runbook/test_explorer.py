@@ -318,3 +318,15 @@ def test_the_still_picture_says_what_a_reader_of_the_saved_notebook_needs(explor
     text = str(explorer.view)
     for words in ("2 removed", "`where`", "Changed together", "by, status", '"cyd"', "All of them"):
         assert words in text
+
+
+def test_what_goes_wrong_under_a_press_is_shown_below_the_controls_until_the_next_press_works(explorer, tmp_path):
+    folder = tmp_path / "set"
+    gone = folder.rename(tmp_path / "elsewhere")
+    explorer.filters.text.value = "ann"
+    assert "traceback" in explorer.failure.value
+    assert "your data" in explorer.failure.value
+    gone.rename(folder)
+    explorer.clear.click()
+    assert explorer.failure.value == ""
+    assert len(shown(explorer)) == len(FEW)

@@ -21,6 +21,8 @@ def steps(*names):
         (steps("select"), "T is not picked yet", "02_pick_timestamp"),
         (steps("select", "pick"), "next: restore", "03_restore"),
         ({**steps("select", "pick"), "restored_table": "x"}, "restore asked for: wait for it", "03_restore"),
+        ({**steps("select"), "restored_table": "x", "restored_by": "given"}, "wait for it", "03_restore"),
+        ({**steps("select", "restore"), "restored_table": "x", "restored_by": "given"}, "next: diff", "04_diff"),
         (steps("select", "pick", "restore"), "next: diff", "04_diff"),
         (steps("select", "pick", "restore", "diff"), "next: copy back", "05_copy_back"),
         ({**steps("select", "pick", "restore", "diff"), "plan": PLAN}, "waits at the gate", "05_copy_back"),
