@@ -41,7 +41,7 @@ def called():
         path.read_text() for part in ("dynamodb", "recovery", "runbook") for path in sorted((kit / part).glob("*.py"))
     )
     services = {"dynamodbstreams": "dynamodb"}
-    by_boto = re.findall(r'\.(?:call|paginate)\(\s*"(\w+)",\s*"(\w+)"', source)
+    by_boto = re.findall(r'\.(?:call|paginate)\(\s*"([\w-]+)",\s*"(\w+)"', source)
     by_boto += [("dynamodb", name) for name in re.findall(r'"(get_records|get_shard_iterator)"', source)]
     found = {
         f"{services.get(service, service)}:{''.join(word.capitalize() for word in operation.split('_'))}"
@@ -54,10 +54,15 @@ def called():
     return found | {f"dynamodb:{name}" for name in wired}
 
 
-IAM_NAMES = {"dynamodb:BatchExecuteStatement": "dynamodb:PartiQLInsert"}
+SERVICES = "dynamodb|s3|cloudwatch|cloudtrail|sts|lambda|application-autoscaling"
+IAM_NAMES = {
+    "dynamodb:BatchExecuteStatement": "dynamodb:PartiQLInsert",
+    "s3:DeleteObjects": "s3:DeleteObject",
+    "s3:ListObjectsV2": "s3:ListBucket",
+}
 FOR_THE_SERVICE = {
     *("dynamodb:Query", "dynamodb:BatchWriteItem"),  # what it asks for on a copy before it restores
-    *("s3:PutObject", "s3:AbortMultipartUpload", "s3:PutObjectAcl", "s3:ListBucket"),  # what it does for an export
+    *("s3:PutObject", "s3:AbortMultipartUpload", "s3:PutObjectAcl"),  # what it does for an export
 }
 """Actions of the policy that no call of ours is named after."""
 
@@ -71,7 +76,9 @@ def test_its_permissions_are_those_of_the_operations_that_the_code_calls():
         actions = statement["Action"]
         granted |= {actions} if isinstance(actions, str) else set(actions)
     optional = part[part.index("Only if you need them") :]
-    named = set(re.findall(r"`((?:dynamodb|s3|cloudwatch|cloudtrail|sts):\w+)`", optional))
+    named = set(
+        re.findall(r"`((?:dynamodb|s3|cloudwatch|cloudtrail|sts|lambda|application-autoscaling):\w+)`", optional)
+    )
     known = {action.split(":")[1]: action for action in called()}
     named |= {known.get(name, f"dynamodb:{name}") for name in re.findall(r"`([A-Z][a-z]+[A-Z]\w+)`", optional)}
     wanted = {IAM_NAMES.get(action, action) for action in called()}
