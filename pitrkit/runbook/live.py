@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import anywidget
+import ipywidgets as widgets
 import traitlets
 
 from pitrkit.runbook.values import visible
@@ -126,3 +127,21 @@ class Facets(anywidget.AnyWidget):  # type: ignore[misc]
             does(str(change["new"].get("id", "")))
 
         self.observe(pressed, names="pressed")
+
+
+class HandleNames(anywidget.AnyWidget):  # type: ignore[misc]
+    """Names for a slider's handles.
+
+    Attributes:
+        names: What a screen reader calls each, the first handle's first.
+    """
+
+    _esm = _STATIC / "handles.js"
+    names = traitlets.List().tag(sync=True)
+
+
+def named_slider(slider: widgets.Widget, *names: str) -> widgets.Box:
+    """Return *slider* in a box where each of its handles has a name for screen readers."""
+    box = widgets.VBox([slider, HandleNames(names=list(names))], layout={"width": "100%"})
+    box.add_class("pk-named-slider")
+    return box

@@ -13,6 +13,7 @@ from pitrkit.errors import BadInput
 from pitrkit.runbook.blocks import Facts, Note, Tone
 from pitrkit.runbook.controls import WIDE, Control
 from pitrkit.runbook.incident import now
+from pitrkit.runbook.live import named_slider
 from pitrkit.runbook.values import duration, moment
 from pitrkit.runbook.view import View
 
@@ -72,7 +73,7 @@ class TimePicker(Control):
         fields = [self.utc, self.local] if self._has_local() else [self.utc]
         self.box = widgets.VBox(
             [
-                self.slider,
+                named_slider(self.slider, "Second in the window"),
                 widgets.HBox(fields, layout={"flex_flow": "row wrap"}),
                 widgets.HBox([*self.buttons.values(), self.use], layout={"flex_flow": "row wrap"}),
                 self.said,

@@ -14,6 +14,7 @@ import ipywidgets as widgets
 from pitrkit.dynamodb import pitr
 from pitrkit.runbook.controls import WIDE, Control
 from pitrkit.runbook.life import floored
+from pitrkit.runbook.live import named_slider
 from pitrkit.runbook.picture import SHORTEST, draw
 from pitrkit.runbook.time_picker import TimePicker
 from pitrkit.runbook.values import folded, moment, visible
@@ -79,7 +80,7 @@ class TimelinePicker(Control):
         known = bool(life.events or (life.activity and life.activity.calls))
         looking = [
             widgets.HBox(list(self.looks.values()), layout={"flex_flow": "row wrap"}),
-            self.shown,
+            named_slider(self.shown, "First minute shown", "Last minute shown"),
             self.picture,
         ]
         self.box = widgets.VBox(

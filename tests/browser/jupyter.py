@@ -13,6 +13,7 @@ import time
 from contextlib import contextmanager
 from urllib.request import urlopen
 
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
 
 CHROMIUM = next(
@@ -88,7 +89,7 @@ def _wait_for(url, running, log):
 
 @contextmanager
 def browser_page(*, width=1280, height=900, dark=False):
-    """Yield a page that records what it asks of other machines, and what it complains about."""
+    """Yield a page that records what it asks of other machines, `outside`, and what it complains about."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
         context = browser.new_context(
@@ -97,6 +98,10 @@ def browser_page(*, width=1280, height=900, dark=False):
         page = context.new_page()
         page.outside = []
         page.on("request", lambda request: _note(page, request.url))
+        page.complaints = []
+        page.on("console", lambda said: page.complaints.append(said.text) if said.type == "error" else None)
+        page.on("pageerror", lambda error: page.complaints.append(str(error)))
+        page.on("dialog", lambda dialog: _answered(page, dialog))
         yield page
         browser.close()
 
@@ -104,6 +109,23 @@ def browser_page(*, width=1280, height=900, dark=False):
 def _note(page, url):
     if not re.match(r"(https?|wss?)://127\.0\.0\.1[:/]|data:|blob:|about:", url):
         page.outside.append(url)
+
+
+def barriers(page):
+    """Return what stands in the way of people with a screen reader, or weak eyes, in the outputs of the notebook seen.
+
+    By WCAG 2.1 A and AA, as far as axe can tell: names of controls, contrast, structure.
+    """
+    outputs = {"include": [[".jp-NotebookPanel:not(.lm-mod-hidden) .jp-OutputArea"]]}
+    options = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}
+    found = Axe().run(page, context=outputs, options=options).response["violations"]
+    return [(one["id"], node["html"][:200]) for one in found for node in one["nodes"]]
+
+
+def _answered(page, dialog):
+    if dialog.type != "beforeunload":  # leaving a notebook unsaved is what the tests do on purpose
+        page.complaints.append(dialog.message)
+    dialog.accept()
 
 
 class Notebook:

@@ -11,18 +11,17 @@ pytestmark = pytest.mark.browser
 
 def test_whatever_comes_in_between_the_copy_ends_right_and_nothing_of_anybody_else_is_overwritten(tmp_path):
     from copying import ITEMS, Shop, story
-    from jupyter import browser_page, lab
+    from jupyter import barriers, browser_page, lab
 
     with Sandbox() as sandbox:
         shop = Shop(sandbox, tmp_path)
         with lab(tmp_path, shop.environment, dark=True) as address, browser_page(dark=True) as page:
-            complaints = []
-            page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-            page.on("pageerror", lambda error: complaints.append(str(error)))
-            page.on("dialog", lambda dialog: complaints.append(dialog.message))
-            ours, theirs = sorted(story(page, address, shop))
+            met = {}
+            ours, theirs = sorted(story(page, address, shop, lambda stop: met.update({stop: barriers(page)})))
+            assert met
+            assert not any(met.values()), met
             assert page.outside == []
-            assert complaints == []
+            assert page.complaints == []
             assert page.evaluate("() => document.body.dataset.jpThemeLight") == "false"
         found = shop.statuses()
         assert found.pop(1) == "SHIPPED", "written before the plan that was approved"

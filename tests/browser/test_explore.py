@@ -58,12 +58,9 @@ def notebook(folder):
 
 @pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
 def test_a_large_change_set_is_explored_by_keys_and_clicks(tmp_path, change_set, theme):
-    from jupyter import Notebook, browser_page, lab
+    from jupyter import Notebook, barriers, browser_page, lab
 
     with lab(tmp_path, {}) as address, browser_page(height=1500) as page:
-        complaints = []
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
         (tmp_path / "work" / "runbook" / "explore.ipynb").write_text(notebook(change_set.folder))
         opened = Notebook(page, address, "explore")
         page.evaluate("theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", theme)
@@ -71,7 +68,8 @@ def test_a_large_change_set_is_explored_by_keys_and_clicks(tmp_path, change_set,
         explore(opened, page)
         assert page.evaluate("() => window.pwned") is None
         assert opened.errors() == []
-        assert complaints == []
+        assert page.complaints == []
+        assert barriers(page) == []
         assert page.outside == []
 
 

@@ -33,12 +33,9 @@ def test_from_the_front_page_into_the_incident_and_back_tomorrow(tmp_path, theme
             lab(tmp_path, sandbox.environment(), dark=dark) as address,
             browser_page(dark=dark) as page,
         ):
-            complaints = []
-            page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-            page.on("pageerror", lambda error: complaints.append(str(error)))
             way_in(page, address, iso(scenario.truth.good_at), dark=dark)
             assert page.outside == []
-            assert complaints == []
+            assert page.complaints == []
     (state,) = (tmp_path / "work" / "incidents").glob("*/incident.json")
     assert re.fullmatch(r"Orders-\d{8}-\d{6}", state.parent.name), "one incident, however often its cells were run"
 

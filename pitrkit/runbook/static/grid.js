@@ -72,7 +72,7 @@ function render({ model, el }) {
 
   function drawHead() {
     const [by, down] = model.get("sort");
-    head.replaceChildren(make("th", { scope: "col", class: "pk-tick" }, make("span", { text: "" , "aria-label": "Ticked" })));
+    head.replaceChildren(make("td", { class: "pk-tick" }));
     for (const column of model.get("columns")) {
       const state = column.id !== by ? "none" : down ? "descending" : "ascending";
       const mark = state === "none" ? "" : down ? " ↓" : " ↑";
