@@ -33,8 +33,9 @@ _CLOUDFORMATION = (
     "copy by the change set below. Auto scaling and alarms are imported or made beside it."
 )
 _TERRAFORM = (
-    "`terraform state rm` the original's resource, put adopt.tf into the code; `terraform plan -generate-config-out=FILE` "
-    "writes what is imported besides the table. The plan must show no change of the table."
+    "`terraform state rm` the original's resource, put adopt.tf into the code; "
+    "`terraform plan -generate-config-out=FILE` writes what is imported besides the table. The plan must show no "
+    "change of the table."
 )
 
 
