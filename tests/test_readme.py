@@ -71,6 +71,7 @@ def called():
 
 IAM_NAMES = {
     "dynamodb:BatchExecuteStatement": "dynamodb:PartiQLInsert",
+    "s3:DeleteObjects": "s3:DeleteObject",
     "s3:HeadObject": "s3:GetObject",
     "s3:ListObjectsV2": "s3:ListBucket",
     "s3:GetObjectLockConfiguration": "s3:GetBucketObjectLockConfiguration",

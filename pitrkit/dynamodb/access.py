@@ -15,7 +15,8 @@ from datetime import timedelta
 from typing import Any, Literal
 
 from pitrkit.dynamodb import pitr, tables
-from pitrkit.dynamodb.session import Ambiguous, Aws, answered_at
+from pitrkit.dynamodb.refusals import Ambiguous
+from pitrkit.dynamodb.session import Aws, answered_at
 from pitrkit.dynamodb.tables import Table
 from pitrkit.errors import AccessDenied, AwsError, TableNotFound
 

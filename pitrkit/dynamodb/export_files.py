@@ -25,7 +25,8 @@ from urllib3.exceptions import HTTPError
 
 from pitrkit.dynamodb.export import Export
 from pitrkit.dynamodb.pitr import iso
-from pitrkit.dynamodb.session import Ambiguous, Aws
+from pitrkit.dynamodb.refusals import Ambiguous
+from pitrkit.dynamodb.session import Aws
 from pitrkit.errors import AccessDenied, AwsError, BadInput
 
 _CHUNK = 1 << 20

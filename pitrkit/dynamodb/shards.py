@@ -16,7 +16,8 @@ from threading import Event
 from typing import Any, Literal, get_args
 
 from pitrkit.dynamodb.items import Image, Key, canonical, key_of, without_replication
-from pitrkit.dynamodb.session import Ambiguous, Aws, Throttled, answered_at
+from pitrkit.dynamodb.refusals import Ambiguous, Throttled
+from pitrkit.dynamodb.session import Aws, answered_at
 from pitrkit.dynamodb.tables import utc
 from pitrkit.errors import AwsError, BadInput
 

@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from pitrkit.dynamodb.session import Aws, Throttled
+from pitrkit.dynamodb.refusals import Throttled
+from pitrkit.dynamodb.session import Aws
 from pitrkit.dynamodb.tables import utc
 
 Kind = Literal["deploy", "table"]

@@ -26,7 +26,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.exceptions import HTTPError
 
 from pitrkit.dynamodb.connection import BrokenReply, Connection, Pool, Reply
-from pitrkit.dynamodb.session import Ambiguous, Aws, Throttled, no_answer, not_signed, refusal
+from pitrkit.dynamodb.refusals import Ambiguous, Throttled, no_answer, not_signed, refusal
+from pitrkit.dynamodb.session import Aws
 from pitrkit.dynamodb.signing import Address, Signer
 from pitrkit.errors import NoCredentials, PitrkitError
 

@@ -10,7 +10,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 from pitrkit.dynamodb.items import Image, Key, canonical, key_of, to_boto
-from pitrkit.dynamodb.session import Aws, Throttled
+from pitrkit.dynamodb.refusals import Throttled
+from pitrkit.dynamodb.session import Aws
 from pitrkit.dynamodb.tables import KeySchema
 from pitrkit.recovery.guard import owned
 

@@ -23,7 +23,7 @@ from queue import SimpleQueue
 from tempfile import mkdtemp
 
 from pitrkit.dynamodb.pages import Page, Scan
-from pitrkit.dynamodb.session import Ambiguous, Throttled
+from pitrkit.dynamodb.refusals import Ambiguous, Throttled
 from pitrkit.dynamodb.wire import Wire
 from pitrkit.errors import AwsError, PitrkitError
 from pitrkit.recovery import parts

@@ -27,7 +27,7 @@ from threading import Event
 from typing import Any
 
 from pitrkit.dynamodb.items import Image, changed_attributes
-from pitrkit.dynamodb.session import Ambiguous, ConditionFailed, Throttled
+from pitrkit.dynamodb.refusals import Ambiguous, ConditionFailed, Throttled
 from pitrkit.dynamodb.tables import Table
 from pitrkit.dynamodb.wire import Answer, Wire
 from pitrkit.errors import AccessDenied, AwsError, NoCredentials, PitrkitError

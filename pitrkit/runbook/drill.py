@@ -19,7 +19,7 @@ from pitrkit.errors import BadInput, InputNeeded
 from pitrkit.recovery import cost
 from pitrkit.recovery.cost import Estimate
 from pitrkit.recovery.pace import Pace
-from pitrkit.runbook import drill_history, leftovers, settings
+from pitrkit.runbook import drill_history, drill_leftovers, settings
 from pitrkit.runbook.book import new_id
 from pitrkit.runbook.copying import WRITE_UNITS
 from pitrkit.runbook.drill_gate import COST_LIMIT, ITEMS, Asked
@@ -107,7 +107,7 @@ def prepare(
         others=drill_history.earlier(
             {"table": table, "account": caller.account, "region": aws.region, "incident": name}
         ),
-        strangers=leftovers.strangers(aws, table),
+        strangers=drill_leftovers.strangers(aws, table),
         intent=intent,
         passage=Passage(intent, found.name),
     )

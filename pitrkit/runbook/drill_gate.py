@@ -18,7 +18,7 @@ from pitrkit.dynamodb.session import Aws
 from pitrkit.dynamodb.tables import Table
 from pitrkit.errors import BadInput, GateClosed
 from pitrkit.recovery.cost import Estimate
-from pitrkit.runbook import claims, drill_views, leftovers, select
+from pitrkit.runbook import claims, drill_leftovers, drill_views, select
 from pitrkit.runbook.book import COMMAND_VARIABLE
 from pitrkit.runbook.copying import WRITE_UNITS
 from pitrkit.runbook.drill_history import Drill, Limits
@@ -149,14 +149,14 @@ class Proposal(Shows):
 
     def _open(self) -> DrillBook:
         data = {"account": self.aws.caller().account, "region": self.aws.region, "incident": self.incident}
-        for one, other in leftovers.drills(data):
-            if other.get("table") == self.table.name and leftovers.running(one):
+        for one, other in drill_leftovers.drills(data):
+            if other.get("table") == self.table.name and drill_leftovers.running(one):
                 raise BadInput(
                     f"a drill of this table is running: {one.id}", table=self.table.name, fix="Wait until it has ended."
                 )
         account, region, table = data["account"], data["region"], self.table.name
         opened = Incident.open(self.incident, create=True, account=account, region=region, table=table)
-        leftovers.hold(opened)
+        drill_leftovers.hold(opened)
         if not opened.data.get("drill"):
             names = claims.drill_names(self.table.name, now())
             drill = {

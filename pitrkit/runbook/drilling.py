@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TextIO
 
 from pitrkit.errors import Exit, PitrkitError
-from pitrkit.runbook import leftovers
+from pitrkit.runbook import drill_leftovers
 from pitrkit.runbook.book import connect
 from pitrkit.runbook.drill_history import left_over
 from pitrkit.runbook.front import RunResult, shown
@@ -39,7 +39,7 @@ def _tidy(opened: Incident, result: RunResult, echo: TextIO) -> None:
     interrupted = result.exit_code is Exit.INTERRUPTED
     why = "it was interrupted" if interrupted else (result.error.splitlines() or ["it stopped"])[0]
     try:
-        left = leftovers.tidy(DrillBook(connect(), opened), why)
+        left = drill_leftovers.tidy(DrillBook(connect(), opened), why)
     except PitrkitError as error:
         print(f"pitrkit: the drill could not clean up: {error}", file=echo)
         left = left_over(opened.data)

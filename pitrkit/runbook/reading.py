@@ -15,7 +15,7 @@ from pitrkit.recovery.export_log import Window
 from pitrkit.recovery.locate import Located, locate
 from pitrkit.recovery.log import ChangeLog
 from pitrkit.recovery.scope import Scope
-from pitrkit.runbook import masks
+from pitrkit.runbook import masks, restore
 from pitrkit.runbook.book import Book, flag
 from pitrkit.runbook.incident import now
 from pitrkit.runbook.progress import Progress
@@ -127,6 +127,7 @@ def _from_exports(book: Book, folder: Path, wanted: Asked, bucket: str, prefix: 
     table = book.table()
     started = export_log.start(book.aws, table, windows(book, wanted), bucket=bucket, prefix=prefix)
     book.note("exports_started", exports=[one.arn for one in started])
+    restore.note_begun(book, started)
     label = f"Waiting for {len(started)} exports of {table.name}"
     with Progress(label, unit="seconds") as progress:
         done = export_log.wait(

@@ -33,7 +33,7 @@ _GATES = ("05_copy_back", "10_rollback_without_restore")
 
 _OF_A_PLAN = (
     "modified", "inserted", "attributes", "guard", "expired", "mixed", "accept", "write_units",
-    "alarms", "ceiling", "stop_file", "freeze", "approve",
+    "alarms", "ceiling", "stop_file", "freeze", "safety_copy", "approve",
 )  # fmt: skip
 
 
@@ -244,4 +244,5 @@ def approve_command(request: Request, incident: str, found: Incident | None) -> 
     for name, value in given.items():
         words += [f"--{name.replace('_', '-')}", value]
     words += ["--freeze"] if request.freeze else []
+    words += ["--safety-copy"] if request.safety_copy else []
     return f"{shlex.join(words)}{ACCEPT_PLACE} --approve {{digest}}"

@@ -24,8 +24,8 @@ from pitrkit.runbook import (
     conclude,
     copy_back,
     drill_history,
+    drill_leftovers,
     drill_views,
-    leftovers,
     pick,
     restore,
     scratch,
@@ -70,9 +70,9 @@ class Rehearsal(Proposal):
     def sweep(self) -> View:
         """Delete what earlier drills have left behind."""
         swept: dict[str, list[str]] = {}
-        for one in leftovers.unfinished(self.book.data):
+        for one in drill_leftovers.unfinished(self.book.data):
             why = "it was stopped, and did not clean up after itself"
-            swept[one.id] = leftovers.tidy(DrillBook(self.aws, one), why)
+            swept[one.id] = drill_leftovers.tidy(DrillBook(self.aws, one), why)
         if swept:
             self.book.note("left_overs_deleted", drills=swept)
         return drill_views.swept(swept, self.strangers)
@@ -171,7 +171,7 @@ class Rehearsal(Proposal):
     def clean_up(self) -> View:
         """Delete the restored copy and the scratch table."""
         with self._step("clean_up") as book:
-            left = leftovers.remove(book)
+            left = drill_leftovers.remove(book)
         return drill_views.cleaned(left)
 
     def finish(self) -> View:

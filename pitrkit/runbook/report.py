@@ -269,6 +269,7 @@ def _facts(state: dict[str, Any]) -> list[tuple[str, str]]:
         ("Restored from", state.get("restored_source")),
         ("Restored in", state.get("restored_region")),
         ("Copy of the past", copy_words),
+        ("Safety copy", ", ".join(one["arn"] for one in (state.get("safety_copies") or {}).values())),
         ("Approved", given),
         ("Approved by", f"{approval['by']}{user}" if approval.get("by") else ""),
         *(("Acknowledged", _acknowledged(one)) for one in state.get("accepted") or ()),

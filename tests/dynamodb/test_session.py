@@ -7,7 +7,8 @@ import threading
 import pytest
 
 from pitrkit.dynamodb import tables
-from pitrkit.dynamodb.session import Ambiguous, Aws, ConditionFailed, Throttled
+from pitrkit.dynamodb.refusals import Ambiguous, ConditionFailed, Throttled
+from pitrkit.dynamodb.session import Aws
 from pitrkit.errors import AccessDenied, AwsError, BadInput, NoCredentials, NoRegion, PitrkitError, TableNotFound
 
 ITEM = {"pk": {"S": "a"}, "n": {"N": "1.0"}}

@@ -10,7 +10,8 @@ import pytest
 from loopback import Stub, http
 
 from pitrkit.dynamodb.items import canonical
-from pitrkit.dynamodb.session import Ambiguous, Aws, ConditionFailed, Throttled
+from pitrkit.dynamodb.refusals import Ambiguous, ConditionFailed, Throttled
+from pitrkit.dynamodb.session import Aws
 from pitrkit.dynamodb.wire import ATTEMPTS, Wire
 from pitrkit.errors import AccessDenied, AwsError, NoCredentials, TableNotFound
 

@@ -17,7 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from loopback import Proxy, Stub, http
 
-from pitrkit.dynamodb.session import Ambiguous, Aws
+from pitrkit.dynamodb.refusals import Ambiguous
+from pitrkit.dynamodb.session import Aws
 from pitrkit.dynamodb.signing import Address, Signer
 from pitrkit.dynamodb.wire import Wire
 

@@ -6,7 +6,7 @@ import pytest
 
 from pitrkit.dynamodb import tables
 from pitrkit.dynamodb.items import canonical, to_boto
-from pitrkit.dynamodb.session import ConditionFailed
+from pitrkit.dynamodb.refusals import ConditionFailed
 from pitrkit.dynamodb.wire import Wire
 from pitrkit.errors import AwsError
 from pitrkit.recovery import requests

@@ -196,7 +196,7 @@ def undone(place):
 
 
 def cleaned(place):
-    removal = clean_up.copy_of(place.book)
+    removal = clean_up.prepare(place.book)
     removal.gate(removal.intent.digest)
     removal.delete()
 

@@ -209,7 +209,7 @@ def test_an_on_demand_backup_restored_in_another_region_brings_the_items_back(pl
     code, said = place.pitrkit(*gate)
     assert code == 0, said
     assert place.items("Orders") == before
-    removal = clean_up.copy_of(select.select(aws, "Orders", incident="backup"))
+    removal = clean_up.prepare(select.select(aws, "Orders", incident="backup"))
     assert THERE in str(removal)
     with pytest.raises(GateClosed) as closed:
         removal.gate("")

@@ -8,7 +8,7 @@ from threading import Event, Thread
 import pytest
 
 from pitrkit.dynamodb.items import attributes, canonical
-from pitrkit.dynamodb.session import Ambiguous, ConditionFailed, Throttled
+from pitrkit.dynamodb.refusals import Ambiguous, ConditionFailed, Throttled
 from pitrkit.errors import AccessDenied, AwsError, BadInput, NoCredentials, RecordAltered, StalePlan
 from pitrkit.recovery.apply import summary
 from pitrkit.recovery.journal import Journal, conflicts

@@ -5,7 +5,7 @@ from threading import Event
 
 import pytest
 
-from pitrkit.dynamodb.session import Ambiguous
+from pitrkit.dynamodb.refusals import Ambiguous
 from pitrkit.errors import BadInput
 from pitrkit.recovery.brakes import Alarm, Ceiling, Hold, StopFile, Watch, chosen
 from pitrkit.recovery.pace import Bucket, Pace

@@ -3,7 +3,7 @@
 import pytest
 
 from pitrkit.dynamodb.items import canonical
-from pitrkit.dynamodb.session import ConditionFailed
+from pitrkit.dynamodb.refusals import ConditionFailed
 from pitrkit.dynamodb.tables import Index, KeyAttribute, KeySchema
 from pitrkit.dynamodb.wire import Wire
 from pitrkit.recovery import requests

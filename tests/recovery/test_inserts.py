@@ -5,7 +5,7 @@ from collections import Counter
 import orjson
 import pytest
 
-from pitrkit.dynamodb.session import Ambiguous, Throttled
+from pitrkit.dynamodb.refusals import Ambiguous, Throttled
 from pitrkit.dynamodb.wire import Answer
 from pitrkit.errors import AccessDenied, AwsError
 from pitrkit.recovery.journal import Journal, conflicts

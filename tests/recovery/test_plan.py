@@ -6,7 +6,7 @@ import orjson
 import pyarrow.parquet as pq
 import pytest
 
-from pitrkit.dynamodb.session import Throttled
+from pitrkit.dynamodb.refusals import Throttled
 from pitrkit.dynamodb.tables import KeyAttribute, KeySchema
 from pitrkit.errors import BadInput, RecordAltered
 from pitrkit.recovery.changes import Change

@@ -7,7 +7,7 @@ from threading import Event, Lock, Thread
 import pytest
 
 from pitrkit.dynamodb.items import attributes
-from pitrkit.dynamodb.session import ConditionFailed
+from pitrkit.dynamodb.refusals import ConditionFailed
 from pitrkit.recovery.journal import conflicts
 
 RACERS = 3

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pitrkit.dynamodb.items import canonical
-from pitrkit.dynamodb.session import Throttled
+from pitrkit.dynamodb.refusals import Throttled
 from pitrkit.dynamodb.tables import KeyAttribute, KeySchema, Table
 from pitrkit.dynamodb.wire import Answer
 from pitrkit.errors import AwsError, BadInput

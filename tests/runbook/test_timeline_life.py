@@ -7,7 +7,8 @@ import pytest
 import synthetic
 
 from pitrkit.dynamodb.pitr import iso
-from pitrkit.dynamodb.session import Ambiguous, Aws
+from pitrkit.dynamodb.refusals import Ambiguous
+from pitrkit.dynamodb.session import Aws
 from pitrkit.errors import AccessDenied, BadInput, InputNeeded, RecordAltered
 from pitrkit.runbook import life, pick, report
 from pitrkit.runbook.book import Book
