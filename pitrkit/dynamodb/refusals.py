@@ -1,4 +1,4 @@
-"""What the service refuses, and what gets no answer, as errors of the kit: each keeps code and id, and says what to do."""
+"""What the service refuses, and what gets no answer, as the kit's errors, each with its code, id and what to do."""
 
 from __future__ import annotations
 
