@@ -410,9 +410,9 @@ def _policy(command: argparse.ArgumentParser) -> None:
     command.add_argument("--region", default="", metavar="REGION", help="Region; any if left out")
 
     def run(arguments: argparse.Namespace) -> int:
-        from pitrkit.recovery import permissions  # noqa: PLC0415
+        from pitrkit.recovery import grants, permissions  # noqa: PLC0415
 
-        place = permissions.Place(
+        place = grants.Place(
             arguments.table,
             copies=arguments.target,
             bucket=arguments.bucket,
@@ -421,7 +421,7 @@ def _policy(command: argparse.ArgumentParser) -> None:
             region=arguments.region,
         )
         steps = permissions.steps_of(arguments.route, arguments.steps)
-        print(json.dumps(permissions.policy(steps, place), indent=2))
+        print(json.dumps(grants.policy(steps, place), indent=2))
         return Exit.DONE
 
     command.set_defaults(command=run)

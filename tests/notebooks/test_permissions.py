@@ -17,8 +17,8 @@ from pitrkit import cli
 from pitrkit.dynamodb.pitr import iso
 from pitrkit.dynamodb.session import Aws
 from pitrkit.errors import PitrkitError
-from pitrkit.recovery import permissions
-from pitrkit.recovery.permissions import Place
+from pitrkit.recovery import grants, permissions
+from pitrkit.recovery.grants import Place
 from pitrkit.runbook import (
     access,
     clean_up,
@@ -236,7 +236,7 @@ STEPS = [
 @pytest.mark.parametrize(("route", "names", "ready", "run"), STEPS, ids=lambda one: getattr(one, "__name__", one))
 def test_a_step_ends_with_the_name_of_the_one_permission_it_lacks_and_works_with_all(place, route, names, ready, run):
     where = Place("Orders", bucket=EXPORTS_BUCKET, account="123456789012", region="us-east-1")
-    wanted = {(action, on) for _, action, on in permissions.demands(permissions.steps_of(route, names), where)}
+    wanted = {(action, on) for _, action, on in grants.demands(permissions.steps_of(route, names), where)}
     # An action on a copy that is on the table as well is taken away from one of them at a time.
     for action, on in sorted(wanted):
         place.may([("*", "*")])
@@ -252,11 +252,7 @@ def test_a_step_ends_with_the_name_of_the_one_permission_it_lacks_and_works_with
 
 
 WHERE = Place("Orders", bucket=EXPORTS_BUCKET, account="123456789012", region="us-east-1")
-ALL = {
-    (action, on)
-    for step, _ in permissions.every_step().values()
-    for _, action, on in permissions.demands([step], WHERE)
-}
+ALL = {(action, on) for step, _ in permissions.every_step().values() for _, action, on in grants.demands([step], WHERE)}
 NOT_NEEDED_TO_ASK = sorted(one for one in ALL if not one[0].startswith("iam:"))
 READS = re.compile("(Describe|List|Get|BatchGet|Scan|LookupEvents|Simulate)")
 
@@ -269,13 +265,13 @@ def test_where_iam_may_be_asked_what_is_missing_is_told_step_by_step_and_nothing
     assert told["asked_iam"]
     assert len(told["steps"]) == len(permissions.every_step())
     for row, (step, _) in zip(told["steps"], permissions.every_step().values(), strict=True):
-        lacking = {action for _, action, on in permissions.demands([step], WHERE) if (action, on) in missing}
+        lacking = {action for _, action, on in grants.demands([step], WHERE) if (action, on) in missing}
         assert {words.partition(" on ")[0] for words in row["missing"]} == lacking
         assert row["unknown"] == []
 
 
 def test_where_iam_may_not_be_asked_reads_are_tried_and_the_rest_is_said_to_be_unknown(place):
-    wanted = {(action, on) for _, action, on in permissions.demands(permissions.steps_of("restore"), WHERE)}
+    wanted = {(action, on) for _, action, on in grants.demands(permissions.steps_of("restore"), WHERE)}
     place.may(wanted - {("dynamodb:BatchGetItem", WHERE.resource("table"))})
     before = place.items()
     view = access.check(place.aws, "Orders")
