@@ -204,6 +204,11 @@ def copy_name_pattern(table: str) -> str:
     return f"{table[:230]}-pitr-*"
 
 
+def drill_name_pattern(table: str) -> str:
+    """Return the pattern of the names of the tables that drills of *table* make."""
+    return f"{table[:215]}-drill-*"
+
+
 def restore(aws: Aws, source: Table, target: str, at: datetime, *, options: Options | None = None) -> Restoration:
     """Start restoring *source* as it was at *at* into the new table *target*, or adopt the copy that is there.
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pitrkit.dynamodb.pitr import check_name, copy_name_pattern
+from pitrkit.dynamodb.pitr import check_name, copy_name_pattern, drill_name_pattern
 from pitrkit.errors import BadInput
 from pitrkit.recovery.permissions import Step, Where
 
@@ -58,19 +58,25 @@ class Place:
         Raises:
             BadInput: The bucket is wanted and blank.
         """
-        if where in {"bucket", "objects"} and not self.bucket:
-            raise BadInput("exports need a bucket", table=self.table, fix="Give --bucket NAME.")
+        if where in {"bucket", "objects", "records"} and not self.bucket:
+            what = "records" if where == "records" else "exports"
+            raise BadInput(f"{what} need a bucket", table=self.table, fix="Give --bucket NAME.")
         home = f"arn:{self._partition}:dynamodb:{self.region or '*'}:{self.account or '*'}:table"
         prefix = f"{self.prefix.strip('/')}/" if self.prefix.strip("/") else ""
         return {
             "anywhere": "*",
             "table": f"{home}/{self.table}",
             "copies": f"{home}/{self.copies or copy_name_pattern(self.table)}",
+            "drills": f"{home}/{drill_name_pattern(self.table)}",
             "streams": f"{home}/{self.table}/stream/*",
             "exports": f"{home}/{self.table}/export/*",
             "backups": f"{home}/{self.table}/backup/*",
             "bucket": f"arn:{self._partition}:s3:::{self.bucket}",
             "objects": f"arn:{self._partition}:s3:::{self.bucket}/{prefix}AWSDynamoDB/*",
+            "records": f"arn:{self._partition}:s3:::{self.bucket}/{prefix}*",
+            "keys": f"arn:{self._partition}:kms:{self.region or '*'}:{self.account or '*'}:key/*",
+            "topics": f"arn:{self._partition}:sns:{self.region or '*'}:{self.account or '*'}:*",
+            "roles": f"arn:{self._partition}:iam::{self.account or '*'}:role/*",
             "alarms": f"arn:{self._partition}:cloudwatch:{self.region or '*'}:{self.account or '*'}:alarm:*",
         }[where]
 
@@ -120,5 +126,6 @@ def policy(steps: Sequence[Step], place: Place) -> dict[str, Any]:
 
 
 _ORDER: tuple[Where, ...] = (
-    "anywhere", "table", "copies", "streams", "exports", "backups", "bucket", "objects", "alarms",
+    "anywhere", "table", "copies", "drills", "streams", "exports", "backups", "bucket", "objects", "records", "alarms",
+    "keys", "topics", "roles",
 )  # fmt: skip

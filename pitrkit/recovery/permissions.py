@@ -20,8 +20,12 @@ from typing import Literal
 
 from pitrkit.errors import BadInput
 
-Where = Literal["anywhere", "table", "copies", "streams", "exports", "backups", "bucket", "objects", "alarms"]
-"""What an action is done to: `copies` are the restored tables, `objects` the files of exports in the bucket."""
+Where = Literal[
+    "anywhere", "table", "copies", "drills", "streams", "exports", "backups", "bucket", "objects", "records", "alarms",
+    "keys", "topics", "roles",
+]  # fmt: skip
+"""What an action is done to: `copies` are the restored tables, `drills` those of drills, `objects` the files of exports
+in the bucket, `records` the files of records there; `keys`, `topics` and `roles` are not narrowed down further."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +173,45 @@ _OF_EVERY_ROUTE = (
         optional=True,
     ),
 )
+_READS_OF_SETTINGS = _dynamodb(
+    "DescribeTable",
+    "DescribeTimeToLive",
+    "DescribeContinuousBackups",
+    "ListTagsOfResource",
+    "GetResourcePolicy",
+    "DescribeKinesisStreamingDestination",
+    "DescribeContributorInsights",
+)
+_AROUND = (
+    Step(
+        "ahead",
+        "what is said before the gate about what a copy would set off",
+        (
+            Need(_dynamodb("GetResourcePolicy", "DescribeKinesisStreamingDestination"), ("table",)),
+            Need(("lambda:ListEventSourceMappings", "application-autoscaling:DescribeScalableTargets"), ("anywhere",)),
+            Need(("kms:DescribeKey",), ("keys",)),
+        ),
+        optional=True,
+    ),
+    Step(
+        "mark",
+        "the tag that keeps a second recovery off the table",
+        (Need(_dynamodb("ListTagsOfResource", "TagResource", "UntagResource"), ("table",)),),
+        optional=True,
+    ),
+    Step(
+        "freeze",
+        "`--freeze`",
+        (Need(_dynamodb("GetResourcePolicy", "PutResourcePolicy", "DeleteResourcePolicy"), ("table",)),),
+        optional=True,
+    ),
+    Step(
+        "safety",
+        "`--safety-copy`, and deleting it in `14_clean_up`",
+        (Need(_dynamodb("CreateBackup"), ("table",)), Need(_dynamodb("DescribeBackup", "DeleteBackup"), ("backups",))),
+        optional=True,
+    ),
+)
 _EARLIER = Step(
     "earlier",
     "streams that were switched off since",
@@ -203,15 +246,128 @@ _DELETED = Step(
     ),
 )
 
+_SWEEP = Step(
+    "sweep",
+    "deleting the files of exports in `14_clean_up`",
+    (Need(("s3:ListBucket",), ("bucket",)), Need(("s3:DeleteObject",), ("objects",))),
+    optional=True,
+)
+_SETTINGS = Step(
+    "settings",
+    "setting TTL, stream and PITR again",
+    (Need(_dynamodb("DescribeTimeToLive", "UpdateTimeToLive", "UpdateTable", "UpdateContinuousBackups"), ("table",)),),
+    optional=True,
+)
+_BACKUP = Step(
+    "restore",
+    "a copy out of an on-demand or system backup, `--backup`",
+    (
+        Need(_dynamodb("ListBackups"), ("anywhere",)),
+        Need(_dynamodb("DescribeBackup", "RestoreTableFromBackup"), ("backups",)),
+        Need((*ON_A_NEW_TABLE, *_dynamodb("DescribeTable")), ("copies",)),
+    ),
+)
+_VAULT = Step(
+    "vault",
+    "a copy out of AWS Backup",
+    (
+        Need(
+            (
+                "backup:ListProtectedResources",
+                "backup:ListRecoveryPointsByResource",
+                "backup:StartRestoreJob",
+                "backup:DescribeRestoreJob",
+            ),
+            ("anywhere",),
+        ),
+        Need(("iam:PassRole",), ("roles",)),
+    ),
+    optional=True,
+)
+_ADOPT = Step(
+    "adopt",
+    "giving the copy the original's settings in `13_cut_over`, and taking them back",
+    (
+        Need(_READS_OF_SETTINGS, ("table", "copies")),
+        Need(
+            _dynamodb(
+                "UpdateTable",
+                "UpdateTimeToLive",
+                "UpdateContinuousBackups",
+                "TagResource",
+                "UntagResource",
+                "PutResourcePolicy",
+                "DeleteResourcePolicy",
+                "UpdateContributorInsights",
+                "EnableKinesisStreamingDestination",
+                "DisableKinesisStreamingDestination",
+            ),
+            ("copies",),
+        ),
+        Need(
+            (
+                "application-autoscaling:DescribeScalableTargets",
+                "application-autoscaling:DescribeScalingPolicies",
+                "application-autoscaling:RegisterScalableTarget",
+                "application-autoscaling:DeregisterScalableTarget",
+                "application-autoscaling:PutScalingPolicy",
+                "application-autoscaling:DeleteScalingPolicy",
+                "lambda:ListEventSourceMappings",
+            ),
+            ("anywhere",),
+        ),
+        Need(("cloudwatch:DescribeAlarms",), ("alarms",)),
+    ),
+)
+_CONSUMERS = Step(
+    "consumers",
+    "`accept=event-source`: functions follow the copy's stream",
+    (Need(("lambda:CreateEventSourceMapping", "lambda:DeleteEventSourceMapping"), ("anywhere",)),),
+    optional=True,
+)
+_DRILL = Step(
+    "drill",
+    "a rehearsal on tables of its own",
+    (
+        Need(_dynamodb("DescribeTable", "DescribeContinuousBackups", "RestoreTableToPointInTime", "Scan"), ("table",)),
+        Need(
+            (*ON_A_NEW_TABLE, *_dynamodb("DescribeTable", "CreateTable", "DeleteTable", "BatchGetItem")),
+            ("drills",),
+        ),
+    ),
+)
+_SIGN = Step(
+    "sign",
+    "`[record] sign` by a KMS key, and checking it",
+    (Need(("kms:GetPublicKey", "kms:Sign", "kms:Verify"), ("keys",)),),
+)
+_UPLOAD = Step(
+    "upload",
+    "`[record] upload`, with retention and a KMS key if these are set",
+    (
+        Need(("s3:GetBucketObjectLockConfiguration", "s3:ListBucket"), ("bucket",)),
+        Need(("s3:PutObject", "s3:GetObject", "s3:AbortMultipartUpload", "s3:PutObjectRetention"), ("records",)),
+        Need(("kms:GenerateDataKey", "kms:Decrypt"), ("keys",)),
+    ),
+)
+_NOTIFY = Step("notify", "`[notify] topic`", (Need(("sns:Publish",), ("topics",)),))
+
 ROUTES: Mapping[str, tuple[Step, ...]] = {
-    "restore": (_RESTORE, _DIFF, _COPY, _UNDO, _CLEANUP, _DELETE, *_OF_EVERY_ROUTE),
-    "threeway": (_RESTORE, _DIFF_OF_COPIES, _COPY, _UNDO, _CLEANUP, _DELETE, *_OF_EVERY_ROUTE),
-    "stream": (_STREAM, _COPY, _UNDO, _DELETE, _EARLIER, *_OF_EVERY_ROUTE),
-    "export": (_EXPORT, _COPY, _UNDO, _DELETE, _LIST, *_OF_EVERY_ROUTE),
-    "full-export": (_FULL_EXPORT, _COPY, _UNDO, _DELETE, _EXPORTED, _LIST, _NOW, *_OF_EVERY_ROUTE),
-    "deleted": (_DELETED,),
+    "restore": (_RESTORE, _DIFF, _COPY, _UNDO, _CLEANUP, _DELETE, *_OF_EVERY_ROUTE, *_AROUND),
+    "threeway": (_RESTORE, _DIFF_OF_COPIES, _COPY, _UNDO, _CLEANUP, _DELETE, *_OF_EVERY_ROUTE, *_AROUND),
+    "stream": (_STREAM, _COPY, _UNDO, _DELETE, _EARLIER, *_OF_EVERY_ROUTE, *_AROUND),
+    "export": (_EXPORT, _COPY, _UNDO, _DELETE, _LIST, _SWEEP, *_OF_EVERY_ROUTE, *_AROUND),
+    "full-export": (_FULL_EXPORT, _COPY, _UNDO, _DELETE, _EXPORTED, _LIST, _SWEEP, _NOW, *_OF_EVERY_ROUTE, *_AROUND),
+    "backup": (_BACKUP, _DIFF, _COPY, _UNDO, _CLEANUP, _VAULT),
+    "deleted": (_DELETED, _SETTINGS),
+    "cutover": (_ADOPT, _CONSUMERS),
+    "drill": (_DRILL,),
+    "record": (_SIGN, _UPLOAD, _NOTIFY),
 }
 """Routes by the name that `pitrkit policy --route` has for them, with their steps in order, optional ones last."""
+
+WAYS_BACK = ("restore", "threeway", "stream", "export", "full-export")
+"""Those that end in a copy back into a table that is there, out of its own past."""
 
 
 def steps_of(route: str, names: str = "") -> list[Step]:

@@ -27,9 +27,6 @@ _ASKING = "iam:SimulatePrincipalPolicy"
 _TRIED: frozenset[Where] = frozenset(("table", "anywhere", "alarms", "streams"))
 """What is there already, so that reading it can be tried."""
 
-_MANY = len(permissions.ROUTES) - 2
-"""More routes than these are all that have a table to work on."""
-
 Pair = tuple[str, Where]
 
 
@@ -114,7 +111,7 @@ def _told(aws: Aws, place: Place, wanted: Iterable[Pair]) -> tuple[dict[Pair, To
 
 def _sample(place: Place, where: Where) -> str:
     """Return the ARN of something like what an action is done to; blank where that is not known."""
-    if where in {"bucket", "objects"} and not place.bucket:
+    if where in {"bucket", "objects", "records"} and not place.bucket:
         return ""
     arn = place.resource(where)
     return arn if arn == "*" else arn.replace("*", _MADE_UP)
@@ -136,7 +133,7 @@ def _view(table: str, checked: Sequence[Checked], why_not: str, bucket: str) -> 
         (
             one.step.name,
             f"{one.step.words}{' (optional)' if one.step.optional else ''}",
-            "every" if len(one.routes) > _MANY else ", ".join(one.routes),
+            "every" if set(permissions.WAYS_BACK) <= set(one.routes) else ", ".join(one.routes),
             one.verdict,
             "; ".join(filter(None, (", ".join(one.missing), _unknown_words(one.unknown)))),
         )
