@@ -45,13 +45,14 @@ def create(sandbox, table, **more):
 def furnish(sandbox, table):
     """Make a table and give it everything that a restore leaves behind."""
     client = sandbox.client("dynamodb")
+    key = sandbox.client("kms").create_key()["KeyMetadata"]["Arn"]
     create(
         sandbox,
         table,
         StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
         TableClass="STANDARD_INFREQUENT_ACCESS",
         DeletionProtectionEnabled=True,
-        SSESpecification={"Enabled": True, "SSEType": "KMS", "KMSMasterKeyId": "arn:aws:kms:us-east-1:1:key/ours"},
+        SSESpecification={"Enabled": True, "SSEType": "KMS", "KMSMasterKeyId": key},
         Tags=[{"Key": "team", "Value": "shop"}, {"Key": "cost", "Value": "42"}],
     )
     described = client.describe_table(TableName=table)["Table"]

@@ -9,7 +9,7 @@ from typing import Any
 
 from pitrkit.dynamodb.pitr import check_name, copy_name_pattern, drill_name_pattern
 from pitrkit.errors import BadInput
-from pitrkit.recovery.permissions import Step, Where
+from pitrkit.recovery.needs import Step, Where
 
 
 @dataclass(frozen=True, slots=True)

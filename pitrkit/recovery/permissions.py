@@ -15,131 +15,99 @@ no permission. The use of a customer managed key is up to that key's policy, and
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
 
 from pitrkit.errors import BadInput
+from pitrkit.recovery import permissions_beside as beside
+from pitrkit.recovery.needs import ON_A_NEW_TABLE, Need, Step, dynamodb
 
-Where = Literal[
-    "anywhere", "table", "copies", "drills", "streams", "exports", "backups", "bucket", "objects", "records", "alarms",
-    "keys", "topics", "roles",
-]  # fmt: skip
-"""What an action is done to: `copies` are the restored tables, `drills` those of drills, `objects` the files of exports
-in the bucket, `records` the files of records there; `keys`, `topics` and `roles` are not narrowed down further."""
-
-
-@dataclass(frozen=True, slots=True)
-class Need:
-    """Actions that a step takes on the same things.
-
-    Attributes:
-        actions: IAM actions.
-        on: What they are done to.
-    """
-
-    actions: tuple[str, ...]
-    on: tuple[Where, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A step, with what it cannot do without.
-
-    Attributes:
-        name: What `--steps` calls it.
-        words: What it is for.
-        needs: Its actions.
-        optional: Whether a route gets to its end without it.
-    """
-
-    name: str
-    words: str
-    needs: tuple[Need, ...]
-    optional: bool = False
-
-    @property
-    def actions(self) -> tuple[str, ...]:
-        """All its actions, each once."""
-        return tuple(dict.fromkeys(action for need in self.needs for action in need.actions))
-
-
-def _dynamodb(*names: str) -> tuple[str, ...]:
-    return tuple(f"dynamodb:{name}" for name in names)
-
-
-ON_A_NEW_TABLE = _dynamodb("BatchWriteItem", "DeleteItem", "GetItem", "PutItem", "Query", "Scan", "UpdateItem")
-"""What the service asks for on the table that a restore makes."""
-
-_TABLE = Need(_dynamodb("DescribeTable"), ("table",))
-_PROTECTED = Need(_dynamodb("DescribeTable", "DescribeContinuousBackups"), ("table",))
+_TABLE = Need(dynamodb("DescribeTable"), ("table",))
+_PROTECTED = Need(dynamodb("DescribeTable", "DescribeContinuousBackups"), ("table",))
 
 _RESTORE = Step(
     "restore",
     "a copy of the past, as a new table",
     (
         _PROTECTED,
-        Need(_dynamodb("RestoreTableToPointInTime"), ("table",)),
-        Need((*ON_A_NEW_TABLE, *_dynamodb("DescribeTable")), ("copies",)),
+        Need(dynamodb("RestoreTableToPointInTime"), ("table",)),
+        Need((*ON_A_NEW_TABLE, *dynamodb("DescribeTable")), ("copies",)),
     ),
 )
 _DIFF = Step(
     "diff",
     "what differs between the copy and the table",
-    (Need(_dynamodb("DescribeTable", "Scan"), ("table", "copies")),),
+    (Need(dynamodb("DescribeTable", "Scan"), ("table", "copies")),),
 )
 _DIFF_OF_COPIES = Step(
     "diff",
     "what differs between the two copies",
-    (_TABLE, Need(_dynamodb("DescribeTable", "Scan"), ("copies",))),
+    (_TABLE, Need(dynamodb("DescribeTable", "Scan"), ("copies",))),
 )
 _STREAM = Step(
     "read",
     "what the table's stream tells",
-    (_PROTECTED, Need(_dynamodb("DescribeStream", "GetShardIterator", "GetRecords"), ("streams",))),
+    (_PROTECTED, Need(dynamodb("DescribeStream", "GetShardIterator", "GetRecords"), ("streams",))),
 )
 _FULL_EXPORT = Step(
     "export",
     "full exports of the table to S3, and reading them",
     (
         _PROTECTED,
-        Need(_dynamodb("ExportTableToPointInTime"), ("table",)),
-        Need(_dynamodb("DescribeExport"), ("exports",)),
+        Need(dynamodb("ExportTableToPointInTime"), ("table",)),
+        Need(dynamodb("DescribeExport"), ("exports",)),
         Need(("s3:PutObject", "s3:AbortMultipartUpload", "s3:PutObjectAcl", "s3:GetObject"), ("objects",)),
     ),
 )
 _EXPORT = Step(
     "export",
     "incremental exports of the table to S3, and reading them",
-    (*_FULL_EXPORT.needs, Need(_dynamodb("ListExports"), ("anywhere",))),
+    (*_FULL_EXPORT.needs, Need(dynamodb("ListExports"), ("anywhere",))),
 )
+_CONSUMERS = (
+    Need(dynamodb("DescribeKinesisStreamingDestination"), ("table",)),
+    Need(("lambda:ListEventSourceMappings",), ("anywhere",)),
+)
+"""Who will see what is written: unknown, it has to be acknowledged at the gate."""
+
 _COPY = Step(
     "copy",
     "putting back what was removed and modified: plan, writes, verification",
-    (_PROTECTED, Need(_dynamodb("BatchGetItem", "PutItem", "UpdateItem"), ("table",))),
+    (
+        _PROTECTED,
+        *_CONSUMERS,
+        Need(dynamodb("BatchGetItem", "PutItem", "UpdateItem"), ("table",)),
+    ),
 )
 _UNDO = Step(
     "undo",
     "taking a copy back",
-    (_PROTECTED, Need(_dynamodb("BatchGetItem", "GetItem", "PutItem", "UpdateItem", "DeleteItem"), ("table",))),
+    (
+        _PROTECTED,
+        *_CONSUMERS,
+        Need(dynamodb("BatchGetItem", "GetItem", "PutItem", "UpdateItem", "DeleteItem"), ("table",)),
+    ),
 )
-_CLEANUP = Step("cleanup", "deleting the copies", (Need(_dynamodb("DescribeTable", "DeleteTable"), ("copies",)),))
+_CLEANUP = Step("cleanup", "deleting the copies", (Need(dynamodb("DescribeTable", "DeleteTable"), ("copies",)),))
 _DELETE = Step(
     "delete",
     "deleting what the damage inserted (`--inserted delete`)",
-    (_PROTECTED, Need(_dynamodb("BatchGetItem", "GetItem", "PutItem", "DeleteItem"), ("table",))),
+    (
+        _PROTECTED,
+        *_CONSUMERS,
+        Need(dynamodb("BatchGetItem", "GetItem", "PutItem", "DeleteItem"), ("table",)),
+    ),
     optional=True,
 )
 _OF_EVERY_ROUTE = (
     Step(
         "fast",
         "putting items back 25 a call instead of one",
-        (Need(_dynamodb("PartiQLInsert", "GetItem"), ("table",)),),
+        (Need(dynamodb("PartiQLInsert", "GetItem"), ("table",)),),
         optional=True,
     ),
     Step(
         "details",
         "TTL, so that expired items are told apart; tags",
-        (Need(_dynamodb("DescribeTimeToLive", "ListTagsOfResource"), ("table",)),),
+        (Need(dynamodb("DescribeTimeToLive", "ListTagsOfResource"), ("table",)),),
         optional=True,
     ),
     Step(
@@ -157,13 +125,13 @@ _OF_EVERY_ROUTE = (
     Step(
         "overview",
         "the lists of tables and of deleted ones",
-        (Need(_dynamodb("ListTables", "ListBackups"), ("anywhere",)),),
+        (Need(dynamodb("ListTables", "ListBackups"), ("anywhere",)),),
         optional=True,
     ),
     Step(
         "protect",
         "turning PITR on in `00_start_here`",
-        (Need(_dynamodb("UpdateContinuousBackups"), ("table",)),),
+        (Need(dynamodb("UpdateContinuousBackups"), ("table",)),),
         optional=True,
     ),
     Step(
@@ -173,55 +141,16 @@ _OF_EVERY_ROUTE = (
         optional=True,
     ),
 )
-_READS_OF_SETTINGS = _dynamodb(
-    "DescribeTable",
-    "DescribeTimeToLive",
-    "DescribeContinuousBackups",
-    "ListTagsOfResource",
-    "GetResourcePolicy",
-    "DescribeKinesisStreamingDestination",
-    "DescribeContributorInsights",
-)
-_AROUND = (
-    Step(
-        "ahead",
-        "what is said before the gate about what a copy would set off",
-        (
-            Need(_dynamodb("GetResourcePolicy", "DescribeKinesisStreamingDestination"), ("table",)),
-            Need(("lambda:ListEventSourceMappings", "application-autoscaling:DescribeScalableTargets"), ("anywhere",)),
-            Need(("kms:DescribeKey",), ("keys",)),
-        ),
-        optional=True,
-    ),
-    Step(
-        "mark",
-        "the tag that keeps a second recovery off the table",
-        (Need(_dynamodb("ListTagsOfResource", "TagResource", "UntagResource"), ("table",)),),
-        optional=True,
-    ),
-    Step(
-        "freeze",
-        "`--freeze`",
-        (Need(_dynamodb("GetResourcePolicy", "PutResourcePolicy", "DeleteResourcePolicy"), ("table",)),),
-        optional=True,
-    ),
-    Step(
-        "safety",
-        "`--safety-copy`, and deleting it in `14_clean_up`",
-        (Need(_dynamodb("CreateBackup"), ("table",)), Need(_dynamodb("DescribeBackup", "DeleteBackup"), ("backups",))),
-        optional=True,
-    ),
-)
 _EARLIER = Step(
     "earlier",
     "streams that were switched off since",
-    (Need(_dynamodb("ListStreams"), ("anywhere",)),),
+    (Need(dynamodb("ListStreams"), ("anywhere",)),),
     optional=True,
 )
 _EXPORTED = Step(
     "earlier",
     "exports that are there already are used again",
-    (Need(_dynamodb("ListExports"), ("anywhere",)),),
+    (Need(dynamodb("ListExports"), ("anywhere",)),),
     optional=True,
 )
 _LIST = Step(
@@ -233,136 +162,41 @@ _LIST = Step(
 _NOW = Step(
     "now",
     "comparing with the table as it is now, without `--damage-until`",
-    (Need(_dynamodb("Scan"), ("table",)),),
+    (Need(dynamodb("Scan"), ("table",)),),
     optional=True,
 )
 _DELETED = Step(
     "return",
     "a deleted table from its backup, under its old name",
     (
-        Need(_dynamodb("ListBackups"), ("anywhere",)),
-        Need(_dynamodb("DescribeBackup", "RestoreTableFromBackup"), ("backups",)),
-        Need((*ON_A_NEW_TABLE, *_dynamodb("DescribeTable")), ("table",)),
+        Need(dynamodb("ListBackups"), ("anywhere",)),
+        Need(dynamodb("DescribeBackup", "RestoreTableFromBackup"), ("backups",)),
+        Need((*ON_A_NEW_TABLE, *dynamodb("DescribeTable")), ("table",)),
     ),
 )
-
-_SWEEP = Step(
-    "sweep",
-    "deleting the files of exports in `14_clean_up`",
-    (Need(("s3:ListBucket",), ("bucket",)), Need(("s3:DeleteObject",), ("objects",))),
-    optional=True,
-)
-_SETTINGS = Step(
-    "settings",
-    "setting TTL, stream and PITR again",
-    (Need(_dynamodb("DescribeTimeToLive", "UpdateTimeToLive", "UpdateTable", "UpdateContinuousBackups"), ("table",)),),
-    optional=True,
-)
-_BACKUP = Step(
-    "restore",
-    "a copy out of an on-demand or system backup, `--backup`",
-    (
-        Need(_dynamodb("ListBackups"), ("anywhere",)),
-        Need(_dynamodb("DescribeBackup", "RestoreTableFromBackup"), ("backups",)),
-        Need((*ON_A_NEW_TABLE, *_dynamodb("DescribeTable")), ("copies",)),
-    ),
-)
-_VAULT = Step(
-    "vault",
-    "a copy out of AWS Backup",
-    (
-        Need(
-            (
-                "backup:ListProtectedResources",
-                "backup:ListRecoveryPointsByResource",
-                "backup:StartRestoreJob",
-                "backup:DescribeRestoreJob",
-            ),
-            ("anywhere",),
-        ),
-        Need(("iam:PassRole",), ("roles",)),
-    ),
-    optional=True,
-)
-_ADOPT = Step(
-    "adopt",
-    "giving the copy the original's settings in `13_cut_over`, and taking them back",
-    (
-        Need(_READS_OF_SETTINGS, ("table", "copies")),
-        Need(
-            _dynamodb(
-                "UpdateTable",
-                "UpdateTimeToLive",
-                "UpdateContinuousBackups",
-                "TagResource",
-                "UntagResource",
-                "PutResourcePolicy",
-                "DeleteResourcePolicy",
-                "UpdateContributorInsights",
-                "EnableKinesisStreamingDestination",
-                "DisableKinesisStreamingDestination",
-            ),
-            ("copies",),
-        ),
-        Need(
-            (
-                "application-autoscaling:DescribeScalableTargets",
-                "application-autoscaling:DescribeScalingPolicies",
-                "application-autoscaling:RegisterScalableTarget",
-                "application-autoscaling:DeregisterScalableTarget",
-                "application-autoscaling:PutScalingPolicy",
-                "application-autoscaling:DeleteScalingPolicy",
-                "lambda:ListEventSourceMappings",
-            ),
-            ("anywhere",),
-        ),
-        Need(("cloudwatch:DescribeAlarms",), ("alarms",)),
-    ),
-)
-_CONSUMERS = Step(
-    "consumers",
-    "`accept=event-source`: functions follow the copy's stream",
-    (Need(("lambda:CreateEventSourceMapping", "lambda:DeleteEventSourceMapping"), ("anywhere",)),),
-    optional=True,
-)
-_DRILL = Step(
-    "drill",
-    "a rehearsal on tables of its own",
-    (
-        Need(_dynamodb("DescribeTable", "DescribeContinuousBackups", "RestoreTableToPointInTime", "Scan"), ("table",)),
-        Need(
-            (*ON_A_NEW_TABLE, *_dynamodb("DescribeTable", "CreateTable", "DeleteTable", "BatchGetItem")),
-            ("drills",),
-        ),
-    ),
-)
-_SIGN = Step(
-    "sign",
-    "`[record] sign` by a KMS key, and checking it",
-    (Need(("kms:GetPublicKey", "kms:Sign", "kms:Verify"), ("keys",)),),
-)
-_UPLOAD = Step(
-    "upload",
-    "`[record] upload`, with retention and a KMS key if these are set",
-    (
-        Need(("s3:GetBucketObjectLockConfiguration", "s3:ListBucket"), ("bucket",)),
-        Need(("s3:PutObject", "s3:GetObject", "s3:AbortMultipartUpload", "s3:PutObjectRetention"), ("records",)),
-        Need(("kms:GenerateDataKey", "kms:Decrypt"), ("keys",)),
-    ),
-)
-_NOTIFY = Step("notify", "`[notify] topic`", (Need(("sns:Publish",), ("topics",)),))
 
 ROUTES: Mapping[str, tuple[Step, ...]] = {
-    "restore": (_RESTORE, _DIFF, _COPY, _UNDO, _CLEANUP, _DELETE, *_OF_EVERY_ROUTE, *_AROUND),
-    "threeway": (_RESTORE, _DIFF_OF_COPIES, _COPY, _UNDO, _CLEANUP, _DELETE, *_OF_EVERY_ROUTE, *_AROUND),
-    "stream": (_STREAM, _COPY, _UNDO, _DELETE, _EARLIER, *_OF_EVERY_ROUTE, *_AROUND),
-    "export": (_EXPORT, _COPY, _UNDO, _DELETE, _LIST, _SWEEP, *_OF_EVERY_ROUTE, *_AROUND),
-    "full-export": (_FULL_EXPORT, _COPY, _UNDO, _DELETE, _EXPORTED, _LIST, _SWEEP, _NOW, *_OF_EVERY_ROUTE, *_AROUND),
-    "backup": (_BACKUP, _DIFF, _COPY, _UNDO, _CLEANUP, _VAULT),
-    "deleted": (_DELETED, _SETTINGS),
-    "cutover": (_ADOPT, _CONSUMERS),
-    "drill": (_DRILL,),
-    "record": (_SIGN, _UPLOAD, _NOTIFY),
+    "restore": (_RESTORE, _DIFF, _COPY, _UNDO, _CLEANUP, _DELETE, *_OF_EVERY_ROUTE, *beside.AROUND),
+    "threeway": (_RESTORE, _DIFF_OF_COPIES, _COPY, _UNDO, _CLEANUP, _DELETE, *_OF_EVERY_ROUTE, *beside.AROUND),
+    "stream": (_STREAM, _COPY, _UNDO, _DELETE, _EARLIER, *_OF_EVERY_ROUTE, *beside.AROUND),
+    "export": (_EXPORT, _COPY, _UNDO, _DELETE, _LIST, beside.SWEEP, *_OF_EVERY_ROUTE, *beside.AROUND),
+    "full-export": (
+        _FULL_EXPORT,
+        _COPY,
+        _UNDO,
+        _DELETE,
+        _EXPORTED,
+        _LIST,
+        beside.SWEEP,
+        _NOW,
+        *_OF_EVERY_ROUTE,
+        *beside.AROUND,
+    ),
+    "backup": (beside.BACKUP, _DIFF, _COPY, _UNDO, _CLEANUP, beside.VAULT),
+    "deleted": (_DELETED, beside.SETTINGS),
+    "cutover": (beside.ADOPT, beside.CONSUMERS),
+    "drill": (beside.DRILL,),
+    "record": (beside.SIGN, beside.UPLOAD, beside.NOTIFY),
 }
 """Routes by the name that `pitrkit policy --route` has for them, with their steps in order, optional ones last."""
 

@@ -11,7 +11,7 @@ from pitrkit.dynamodb.session import Aws
 from pitrkit.errors import AccessDenied, AwsError
 from pitrkit.recovery import permissions
 from pitrkit.recovery.grants import Place
-from pitrkit.recovery.permissions import Step, Where
+from pitrkit.recovery.needs import Step, Where
 from pitrkit.runbook import boundary
 from pitrkit.runbook.blocks import Block, Grid, Note, Tag
 from pitrkit.runbook.incident_views import note

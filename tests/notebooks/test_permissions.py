@@ -8,6 +8,7 @@ import json
 import os
 import re
 from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatchcase
 
 import pytest
 from hypothesis import given, settings
@@ -257,6 +258,12 @@ NOT_NEEDED_TO_ASK = sorted(one for one in ALL if not one[0].startswith("iam:"))
 READS = re.compile("(Describe|List|Get|BatchGet|Scan|LookupEvents|Simulate)")
 
 
+def covered(action, on, allowed):
+    """Return whether *allowed* allows an action on what *on* may stand for: one bucket may hold exports and records."""
+    thing = on if on == "*" else on.replace("*", "pitrkit")
+    return any(one == action and fnmatchcase(thing, where) for one, where in allowed)
+
+
 @given(st.sets(st.sampled_from(NOT_NEEDED_TO_ASK)))
 @settings(max_examples=8)
 def test_where_iam_may_be_asked_what_is_missing_is_told_step_by_step_and_nothing_else(place, missing):
@@ -265,7 +272,7 @@ def test_where_iam_may_be_asked_what_is_missing_is_told_step_by_step_and_nothing
     assert told["asked_iam"]
     assert len(told["steps"]) == len(permissions.every_step())
     for row, (step, _) in zip(told["steps"], permissions.every_step().values(), strict=True):
-        lacking = {action for _, action, on in grants.demands([step], WHERE) if (action, on) in missing}
+        lacking = {action for _, action, on in grants.demands([step], WHERE) if not covered(action, on, ALL - missing)}
         assert {words.partition(" on ")[0] for words in row["missing"]} == lacking
         assert row["unknown"] == []
 
