@@ -247,6 +247,13 @@ def _recover(command: argparse.ArgumentParser) -> None:
         "--ceiling", default="", metavar="N", help="write units a second that the table may consume in all"
     )
     command.add_argument("--stop-file", default="", metavar="PATH", help="a file that stops the copy while it exists")
+    command.add_argument(
+        "--safety-copy",
+        action="store_const",
+        const="true",
+        default="",
+        help="an on-demand backup of the table before the first write; without it nothing is written",
+    )
 
     def run(arguments: argparse.Namespace) -> int:
         from pitrkit.runbook.recover import recover  # noqa: PLC0415

@@ -64,10 +64,15 @@ def called():
     return found | {f"dynamodb:{name}" for name in wired}
 
 
-IAM_NAMES = {"dynamodb:BatchExecuteStatement": "dynamodb:PartiQLInsert"}
+SERVICES = "dynamodb|s3|cloudwatch|cloudtrail|sts|lambda|application-autoscaling"
+IAM_NAMES = {
+    "dynamodb:BatchExecuteStatement": "dynamodb:PartiQLInsert",
+    "s3:DeleteObjects": "s3:DeleteObject",
+    "s3:ListObjectsV2": "s3:ListBucket",
+}
 FOR_THE_SERVICE = {
     *("dynamodb:Query", "dynamodb:BatchWriteItem"),  # what it asks for on a copy before it restores
-    *("s3:PutObject", "s3:AbortMultipartUpload", "s3:PutObjectAcl", "s3:ListBucket"),  # what it does for an export
+    *("s3:PutObject", "s3:AbortMultipartUpload", "s3:PutObjectAcl"),  # what it does for an export
 }
 """Actions of the policy that no call of ours is named after."""
 

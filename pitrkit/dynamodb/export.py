@@ -32,6 +32,7 @@ class Export:
         manifest: Key of its summary, empty as long as the service names none.
         filter: What it was asked for only, as `filter_text` spells it; empty for everything.
         billed_bytes: What the service charges for.
+        begun: Whether it was begun by this very call, rather than found; False where nobody can tell.
     """
 
     arn: str
@@ -55,6 +56,7 @@ class Export:
     ended_at: datetime | None
     failure_code: str
     failure_message: str
+    begun: bool = False
 
     @property
     def table(self) -> str:

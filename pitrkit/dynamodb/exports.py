@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
@@ -206,20 +206,22 @@ def start(
         AccessDenied: An action is missing; it is named.
     """
     filtered = filter_text(only)
+    seen = True
     if known is None:
         try:
             known = earlier(aws, table)
         except AccessDenied:
             if not where[0]:
                 raise
-            known = ()  # nothing can be adopted then, but the token still finds what was asked for before
+            seen, known = False, ()  # nothing can be adopted then, but the token still finds what was asked for before
     if (found := find(aws, table, when, bucket=where[0], filtered=filtered, known=known)) is not None:
         return found
     where = _destination(known, table, where)
     for moment in (when,) if isinstance(when, datetime) else when:
         check_restorable(aws, table.name, moment)
     useless = sum(one.status != "IN_PROGRESS" and _is_of(one, table, when, filtered) for one in known)
-    return _begin(aws, table, when, where, useless, **({"FilterSpecification": only} if only else {}))
+    began = _begin(aws, table, when, where, useless, **({"FilterSpecification": only} if only else {}))
+    return replace(began, begun=seen)
 
 
 def wait(

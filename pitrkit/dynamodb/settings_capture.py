@@ -36,7 +36,8 @@ _OF_EVENT_SOURCES = (
 MADE_BY_SCALING = "TargetTracking-table/"
 """How the names of the alarms begin that Application Auto Scaling makes for its policies, and removes with them."""
 NOT_OURS = ("aws:", "pitrkit")
-"""How the keys of tags begin that no table is given: those that AWS sets, and the kit's own marks."""
+"""How the keys of tags, and the Sids of statements, begin that no table is given: those that AWS sets, and the kit's
+own marks and freezes."""
 
 Source = tuple[tuple[str, ...], str, Callable[[], Iterable[Setting]]]
 
@@ -136,7 +137,13 @@ def _policy(aws: Aws, name: str, arn: str) -> Iterator[Setting]:
         if error.code != "PolicyNotFoundException":
             raise
         return
-    yield kinds.ResourcePolicy(kinds.canonical_policy(json.loads(answer["Policy"])))
+    document = json.loads(answer["Policy"])
+    told = document.get("Statement") or []
+    statements = told if isinstance(told, list) else [told]
+    kept = [one for one in statements if not str(one.get("Sid", "")).lower().startswith(NOT_OURS)]
+    if kept or not statements:
+        its_own = document if len(kept) == len(statements) else {**document, "Statement": kept}
+        yield kinds.ResourcePolicy(kinds.canonical_policy(its_own))
 
 
 def _kinesis(aws: Aws, name: str) -> Iterator[Setting]:

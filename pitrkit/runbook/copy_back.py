@@ -75,6 +75,7 @@ def plan(
     ceiling: float = 0.0,
     stop_file: str = "",
     freeze: bool = False,
+    safety_copy: bool = False,
     approve: str = "",
 ) -> Copy:
     """Plan the revert of the changes in scope. Reads only.
@@ -102,6 +103,7 @@ def plan(
         write_units=write_units,
         braking=Braking(alarms, ceiling, stop_file),
         freeze=freeze,
+        safety_copy=safety_copy,
         approve=approve,
         explicit=explicit,
     )
@@ -118,6 +120,7 @@ def prepare(
     write_units: float,
     braking: Braking,
     freeze: bool,
+    safety_copy: bool = False,
     approve: str,
     explicit: bool = True,
 ) -> Copy:
@@ -142,7 +145,7 @@ def prepare(
     ahead = Preflight(accepted, freeze, lifted)
     known = ahead.look(book, table, found, pace.units)
     passage = Passage(None if found.empty else found, table.name)
-    copy = Copy(book, table, found, slot, known, ahead, pace.units, braking, passage)
+    copy = Copy(book, table, found, slot, known, ahead, pace.units, braking, passage, safety_copy)
     if reopened and not found.empty and now() - found.created_at > LOOKS_AGAIN_AFTER:
         copy.look_again()
     elif reopened and not found.empty:

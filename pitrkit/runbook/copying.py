@@ -31,7 +31,7 @@ from pitrkit.recovery.journal import Conflict
 from pitrkit.recovery.pace import Pace
 from pitrkit.recovery.plan import Plan
 from pitrkit.recovery.settle import Decision
-from pitrkit.runbook import closing, costs, failures, freezing, plans, views
+from pitrkit.runbook import closing, costs, failures, freezing, plans, safety_copy, views
 from pitrkit.runbook.acknowledging import Acknowledged, Preflight
 from pitrkit.runbook.blocks import Link
 from pitrkit.runbook.book import Book, flag
@@ -67,6 +67,7 @@ class Copy(Shows):
     Attributes:
         known: What is known about the target, and acknowledged.
         ahead: What is looked at before it writes.
+        safety_copy: Whether a backup of the table is made before the first write.
         drift: What moved since the plan was made, as far as anybody has looked.
         settled: Writes of it that have come to their outcome already, as far as anybody has looked.
     """
@@ -80,6 +81,7 @@ class Copy(Shows):
     write_units: float
     braking: Braking
     passage: Passage
+    safety_copy: bool = False
     drift: Drift | None = None
     settled: int = 0
     _looked_at: datetime | None = None
@@ -93,6 +95,7 @@ class Copy(Shows):
             self.plan,
             findings=self.known.findings,
             estimate=self._costs(),
+            safety=costs.backing_up(self.table) if self.safety_copy else None,
             pace=self.write_units,
             drift=self.drift,
             settled=self.settled,
@@ -128,7 +131,12 @@ class Copy(Shows):
         """Return the parameters that the approved run needs besides the digest."""
         pace = self.write_units if self.write_units != WRITE_UNITS else ""
         copy = {"copy": self.plan.scope["undo_of"][:SHORTEST]} if self.slot == "undo" else {}
-        how = {"accept": self.known.parameter(), "freeze": self.ahead.freeze, "write_units": pace}
+        how = {
+            "accept": self.known.parameter(),
+            "freeze": self.ahead.freeze,
+            "write_units": pace,
+            "safety_copy": self.safety_copy,
+        }
         return {**copy, **how, **self.braking.to_parameters()}
 
     def approve(self) -> CopyGate:
@@ -204,6 +212,10 @@ class Copy(Shows):
             return self._gate(approve)
 
     def _gate(self, approve: str) -> View:
+        if not self.plan.empty and now() - self.known.looked_at > LOOKS_AGAIN_AFTER:
+            known = self.ahead.look(self.book, self.book.table(), self.plan, self.write_units)
+            self.known = known.since(self.known)
+            self._show_again()
         if not self.plan.empty:
             preflight.require_clear(self.known.findings, self.plan.table)
         by = self.book.aws.caller().arn
@@ -256,6 +268,8 @@ class Copy(Shows):
         if self.plan.empty:
             return views.note("Nothing to write.")
         brakes = self.braking.brakes(self.book.aws, self.table.name)
+        if self.safety_copy:
+            safety_copy.make(self.book, self.table, self.plan.digest, begun=self.journal.exists())
         self._keep("apply_started", apply={}, verify=None)
         label = f"Writing to {self.plan.table}"
         try:

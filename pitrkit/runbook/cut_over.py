@@ -21,6 +21,7 @@ from pitrkit.dynamodb.tables import Table
 from pitrkit.errors import AwsError, BadInput, Exit, InputNeeded, PitrkitError, TableNotFound
 from pitrkit.runbook import cut_over_views, failures, settings_plan, views
 from pitrkit.runbook.book import Book
+from pitrkit.runbook.cut_over_state import STATE
 from pitrkit.runbook.handover import Handover
 from pitrkit.runbook.passage import Passage, pass_gate
 from pitrkit.runbook.progress import Progress
@@ -32,8 +33,6 @@ from pitrkit.runbook.widgets import ApproveBox
 
 NOTEBOOK = "13_cut_over"
 FOLDER = "settings"
-STATE = "cut_over"
-"""Object of `incident.json` with what came of it."""
 
 MEANING = (
     "Each setting that was given is recorded with its request id and stands; running this again goes on with the rest."
@@ -187,7 +186,8 @@ class CutOver(Shows):
         table = tables.describe(self.book.aws, plan.table)
         if table.id != plan.copy_id:
             raise BadInput("this is another table of the same name now", table=plan.table, fix="Plan again.")
-        self.book.keep("cut_over_started", into={STATE: {"digest": plan.digest, "action": plan.action}})
+        began = {"digest": plan.digest, "action": plan.action, "table": plan.table, "verify": None}
+        self.book.keep("cut_over_started", into={STATE: began})
         found = {one.key: one for one in capture(self.book.aws, plan.table).found}
         outcomes: list[tuple[Change, str, str]] = []
         with Progress(

@@ -33,7 +33,8 @@ _CLOUDFORMATION = (
     "copy by the change set below. Auto scaling and alarms are imported or made beside it."
 )
 _TERRAFORM = (
-    "`terraform state rm` the original's resource, put adopt.tf into the code, then `terraform plan`: it must show no "
+    "`terraform state rm` the original's resource, put adopt.tf into the code; "
+    "`terraform plan -generate-config-out=FILE` writes what is imported besides the table. The plan must show no "
     "change of the table."
 )
 

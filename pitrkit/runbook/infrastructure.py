@@ -16,6 +16,7 @@ from pitrkit.dynamodb import setting_kinds as kinds
 from pitrkit.dynamodb import setting_services as services
 from pitrkit.dynamodb.settings import Settings
 
+_SHORT_ESCAPE = 0xFFFF
 _PROJECTION = {"ProjectionType": "projection_type", "NonKeyAttributes": "non_key_attributes"}
 
 
@@ -199,5 +200,10 @@ def _block(head: str, lines: list[str]) -> str:
 
 
 def _text(value: str) -> str:
-    """Return a string of HCL: JSON's, with what begins a template there spelt twice."""
-    return json.dumps(value).replace("${", "$${").replace("%{", "%%{")
+    """Return a string of HCL. What would begin a template in it is told by number, and so is what does not print."""
+    told = re.sub(r"[$%](?=\{)", lambda found: _numbered(found[0]), value.replace("\\", "\\\\").replace('"', '\\"'))
+    return '"' + "".join(char if char.isprintable() else _numbered(char) for char in told) + '"'
+
+
+def _numbered(char: str) -> str:
+    return f"\\u{ord(char):04x}" if ord(char) <= _SHORT_ESCAPE else f"\\U{ord(char):08x}"

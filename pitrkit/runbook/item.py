@@ -19,7 +19,7 @@ from pitrkit.runbook import log_views
 from pitrkit.runbook.book import Book
 from pitrkit.runbook.incident import now
 from pitrkit.runbook.progress import Progress
-from pitrkit.runbook.restore import poll_seconds
+from pitrkit.runbook.restore import note_begun, poll_seconds
 from pitrkit.runbook.sides import sides
 from pitrkit.runbook.views import View
 
@@ -115,6 +115,7 @@ def _by_copies(book: Book, key: Key) -> Iterator[Teller]:
 def _by_exports(book: Book, key: Key, times: Sequence[datetime], bucket: str, prefix: str) -> Iterator[Teller]:
     table = book.table()
     started = [export_item.start_filtered(book.aws, table, key, at, bucket=bucket, prefix=prefix) for at in set(times)]
+    note_begun(book, started)
     for export in started:
         with Progress(f"Waiting for the {export} of one item", unit="seconds") as progress:
             done = exports.wait(

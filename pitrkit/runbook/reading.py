@@ -125,6 +125,7 @@ def _from_exports(book: Book, folder: Path, wanted: Asked, bucket: str, prefix: 
     table = book.table()
     started = export_log.start(book.aws, table, windows(book, wanted), bucket=bucket, prefix=prefix)
     book.note("exports_started", exports=[one.arn for one in started])
+    restore.note_begun(book, started)
     label = f"Waiting for {len(started)} exports of {table.name}"
     with Progress(label, unit="seconds") as progress:
         done = export_log.wait(

@@ -30,7 +30,7 @@ _GATES = ("05_copy_back", "10_rollback_without_restore")
 
 _OF_A_PLAN = (
     "modified", "inserted", "attributes", "guard", "expired", "mixed", "accept", "write_units",
-    "alarms", "ceiling", "stop_file", "freeze", "approve",
+    "alarms", "ceiling", "stop_file", "freeze", "safety_copy", "approve",
 )  # fmt: skip
 
 
@@ -189,5 +189,6 @@ def approve_command(request: Request, incident: str, found: Incident | None) -> 
         given["stop_file"] = whole_path(given["stop_file"])
     for name, value in given.items():
         words += [f"--{name.replace('_', '-')}", value]
+    words += ["--safety-copy"] if request.safety_copy else []
     words += ["--freeze"] if request.freeze else []
     return f"{shlex.join(words)}{ACCEPT_PLACE} --approve {{digest}}"

@@ -254,6 +254,7 @@ def _facts(state: dict[str, Any]) -> list[tuple[str, str]]:
         ("Damage until", _utc(state.get("damage_until"))),
         ("Told by", (state.get("log") or {}).get("source")),
         ("Copy of the past", copy_words),
+        ("Safety copy", ", ".join(one["arn"] for one in (state.get("safety_copies") or {}).values())),
         ("Approved", given),
         ("Approved by", approval.get("by")),
         *(("Acknowledged", _acknowledged(one)) for one in state.get("accepted") or ()),

@@ -53,6 +53,7 @@ class Request:
         ceiling: Write units a second that the table may consume in all.
         stop_file: File that ends the run while it exists.
         freeze: `true` holds other writers off while the copy writes.
+        safety_copy: `true` for an on-demand backup of the table before the first write.
     """
 
     table: str
@@ -83,6 +84,7 @@ class Request:
     ceiling: str = ""
     stop_file: str = ""
     freeze: str = ""
+    safety_copy: str = ""
 
     def parameters(self, *names: str) -> dict[str, str]:
         """Return the named parameters that are not blank."""
@@ -106,6 +108,7 @@ class Request:
         flag(self.route, "route", ("", "restore", "stream", "export"))
         flag(self.how, "how", ("", "restore", "export"))
         flag(self.freeze, "freeze", ("", "true"))
+        flag(self.safety_copy, "safety_copy", ("", "true"))
         self._check_times(state)
         self._check_route(state)
         Scope.check(self.kinds, self.keys, self.where, steps=self.without_restore(state))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from pitrkit.dynamodb import exports, pitr, tables
@@ -106,7 +107,14 @@ def _export(book: Book, side: Side, bucket: str, prefix: str) -> Export:
         results |= dict.fromkeys(OF_A_COMPARISON)
     results[side.started_at] = iso(export.started_at or now())
     book.keep("export_started", **results)
+    note_begun(book, [export])
     return export
+
+
+def note_begun(book: Book, found: Sequence[Export]) -> None:
+    """Record which of some exports this incident had the service begin: only their files are its to delete."""
+    if begun := [export.arn for export in found if export.begun]:
+        book.note("exports_begun", exports=begun)
 
 
 def wait(book: Book) -> View:

@@ -76,6 +76,7 @@ def plan(
     ceiling: float = 0.0,
     stop_file: str = "",
     freeze: bool = False,
+    safety_copy: bool = False,
     approve: str = "",
 ) -> Copy:
     """Plan the revert of what an earlier copy wrote. Items that somebody has written since are left alone.
@@ -105,5 +106,6 @@ def plan(
         write_units=write_units,
         braking=Braking(alarms, ceiling, stop_file),
         freeze=freeze,
+        safety_copy=safety_copy,
         approve=approve,
     )

@@ -92,6 +92,27 @@ def test_a_table_is_given_every_setting_and_has_them_taken_back(aws, place):
     ]
 
 
+def test_marks_and_freezes_of_the_kit_itself_are_no_settings_of_a_table(aws, place):
+    create(place, "Marked")
+    client = place.client("dynamodb")
+    arn = client.describe_table(TableName="Marked")["Table"]["TableArn"]
+    freeze = {
+        "Sid": "PitrkitFreezeNight",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "dynamodb:PutItem",
+        "Resource": arn,
+    }
+    client.tag_resource(ResourceArn=arn, Tags=[{"Key": "pitrkit:recovery", "Value": "night"}])
+    client.put_resource_policy(ResourceArn=arn, Policy=json.dumps({"Version": "2012-10-17", "Statement": [freeze]}))
+    found = capture(aws, "Marked")
+    assert (found.of("tags"), found.of("resource-policy")) == ((), ())
+    both = {**policy(arn), "Statement": [freeze, *policy(arn)["Statement"]]}
+    client.put_resource_policy(ResourceArn=arn, Policy=json.dumps(both))
+    (kept,) = capture(aws, "Marked").of("resource-policy")
+    assert json.loads(kept.document) == policy(arn)
+
+
 def test_a_longer_recovery_period_and_more_tags_are_no_difference(aws, place):
     create(place, "Wide", Tags=[{"Key": key, "Value": value} for key, value in
                                 (("team", "shop"), ("cost", "42"), ("own", "1"))])  # fmt: skip

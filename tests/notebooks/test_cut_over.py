@@ -248,3 +248,19 @@ def test_the_original_that_is_gone_is_known_by_what_was_read_before(orders):
     assert {change.setting.kind for change in adoption.plan.changes} >= {"ttl", "tags", "resource-policy"}
     assert "itself is gone" in str(cut_over.risks(Book.open("last", aws=Aws.connect())))
     assert copy in str(adoption)
+
+
+def test_a_deleted_table_that_came_back_gets_what_its_backup_knows(orders):
+    client = orders.sandbox.client("dynamodb")
+    (backup,) = client.list_backups(BackupType="SYSTEM", TableName="Orders")["BackupSummaries"]
+    client.restore_table_from_backup(TargetTableName="Orders", BackupArn=backup["BackupArn"])
+    book = Book.begin("back", table="Orders", aws=Aws.connect())
+    book.keep("restore_finished", backup=backup["BackupArn"], restored_table="Orders", restored_by="returned")
+    found = tables("back")
+    adoption = cut_over.plan(found)
+    assert {change.setting.kind for change in adoption.plan.changes} == {"ttl", "stream"}
+    adoption.gate(adoption.plan.digest)
+    adoption.reapply()
+    adoption.verify()
+    assert {one.kind for one in capture(book.aws, "Orders").found} >= {"ttl", "stream"}
+    assert "clients" not in dict(adoption.handover().items), "its name is what it was"

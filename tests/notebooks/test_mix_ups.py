@@ -30,7 +30,7 @@ def test_a_copy_that_a_colleague_made_is_adopted_but_never_offered_for_deletion(
     restore.start(book, target="Orders-forensics")
     restore.wait(book)
     assert book.data["restored_by"] == "adopted"
-    assert clean_up.copy_of(book).intent is None
+    assert clean_up.prepare(book).intent is None
 
 
 def test_another_copy_makes_the_comparison_of_the_first_void(shop, aws):
