@@ -261,8 +261,8 @@ def _replicas(table: Table) -> Iterator[Finding]:
     yield Finding(
         "replicas",
         "blocking",
-        f"a global table: what is written here replicates to {regions}, and guards hold in this Region only; of two "
-        "writes of one moment the later one wins, whatever it overwrites",
+        f"a global table: what is written here replicates to {regions}, to what reads the streams there, too, and "
+        "guards hold in this Region only; of two writes of one moment the later one wins, whatever it overwrites",
         "Recover in the Region where the shop writes and stop writers elsewhere meanwhile, or accept 'replicas'.",
     )
 

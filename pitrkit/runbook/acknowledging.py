@@ -60,11 +60,19 @@ class Acknowledged:
         found: As they were found.
         given: Names that are acknowledged by parameter.
         ticked: Names that are acknowledged by hand, with when.
+        looked_at: When they were found.
     """
 
     found: Sequence[Finding]
     given: tuple[str, ...]
     ticked: dict[str, datetime] = field(default_factory=dict)
+    looked_at: datetime = field(default_factory=now)
+
+    def since(self, before: Acknowledged) -> Acknowledged:
+        """Return these findings with what was acknowledged of the same ones *before*, word for word."""
+        same = {one.name for one in self.found if one in before.found}
+        self.ticked = {name: at for name, at in before.ticked.items() if name in same}
+        return self
 
     @property
     def findings(self) -> list[Finding]:

@@ -67,6 +67,7 @@ def plan_card(
     *,
     findings: Sequence[Finding] = (),
     estimate: Estimate | None = None,
+    safety: Estimate | None = None,
     pace: float = 0,
     outside: Mapping[str, int] | None = None,
     drift: Drift | None = None,
@@ -78,6 +79,7 @@ def plan_card(
         plan: The plan.
         findings: What is to be known about the table first.
         estimate: What it costs; not shown if absent.
+        safety: What the backup before it costs; none is made if absent.
         pace: Write units a second.
         outside: How many differences of each kind its scope leaves out.
         drift: What moved since it was made, if anybody looked.
@@ -110,7 +112,12 @@ def plan_card(
         blocks.append(Heading("Side effects, and what to know first"))
         blocks += [Note(f"{one.name}: {one.what}", _TONES.get(one.severity, "info"), _fix(one)) for one in findings]
     if not plan.empty:
-        blocks += [Heading("Cost and time"), _cost(plan, pace, estimate), Heading("Taking it back"), *_undoing()]
+        blocks += [
+            Heading("Cost and time"),
+            _cost(plan, pace, estimate, safety),
+            Heading("Taking it back"),
+            *_undoing(),
+        ]
     tag = Tag("nothing to write", "good") if plan.empty else Tag(things(plan.total, "write"), "info")
     data = {
         **plan.to_dict(),
@@ -146,7 +153,7 @@ def _guarded(plan: Plan) -> Note:
     return Note(f"Approving lets exactly these {things(plan.total, 'write')} happen, nothing else. {each}left alone.")
 
 
-def _cost(plan: Plan, pace: float, estimate: Estimate | None) -> Facts:
+def _cost(plan: Plan, pace: float, estimate: Estimate | None, safety: Estimate | None) -> Facts:
     units = things(plan.write_units, "write unit")
     rows: list[tuple[str, Cell]] = [("writes", units)]
     if pace > 0:
@@ -154,6 +161,8 @@ def _cost(plan: Plan, pace: float, estimate: Estimate | None) -> Facts:
         del rows[0]
     if estimate is not None:
         rows.append(("costs about", str(estimate)))
+    if safety is not None:
+        rows.append(("safety copy", f"{safety} a month"))
     return Facts(tuple(rows))
 
 

@@ -95,6 +95,7 @@ class Copy(Shows):
             self.plan,
             findings=self.known.findings,
             estimate=self._costs(),
+            safety=costs.backing_up(self.table) if self.safety_copy else None,
             pace=self.write_units,
             drift=self.drift,
             settled=self.settled,
@@ -206,6 +207,10 @@ class Copy(Shows):
             return self._gate(approve)
 
     def _gate(self, approve: str) -> View:
+        if not self.plan.empty and now() - self.known.looked_at > LOOKS_AGAIN_AFTER:
+            known = self.ahead.look(self.book, self.book.target(), self.plan, self.write_units)
+            self.known = known.since(self.known)
+            self._show_again()
         if not self.plan.empty:
             preflight.require_clear(self.known.findings, self.plan.table)
         by = self.book.aws.caller().arn

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from datetime import timedelta
 from itertools import count
 
 import pytest
@@ -426,3 +427,21 @@ def test_a_name_that_is_not_known_is_refused_with_those_that_are(harmful):
     with pytest.raises(BadInput, match="'kinesys'") as refused:
         harmful.planned(freeze=False, accept="no-pitr,kinesys")
     assert "kinesis (changes go to Kinesis" in refused.value.fix
+
+
+def test_what_comes_up_after_the_plan_was_made_closes_the_gate_and_what_was_ticked_stays(plain, monkeypatch):
+    monkeypatch.setattr("pitrkit.runbook.copying.LOOKS_AGAIN_AFTER", timedelta(0))
+    copy = plain.planned(freeze=False, accept="", safety_copy=True)
+    assert "safety copy" in str(copy)
+    box = copy.approve()
+    box.ticks.children[0].value = True
+    copy.gate(copy.plan.digest)
+    plain.client.enable_kinesis_streaming_destination(
+        TableName=plain.live, StreamArn="arn:aws:kinesis:us-east-1:123456789012:stream/ledger"
+    )
+    with pytest.raises(GateClosed, match="acknowledged: kinesis"):
+        copy.gate(copy.plan.digest)
+    assert [one.value for one in box.ticks.children] == [True, False]
+    with pytest.raises(GateClosed):
+        copy.apply()
+    assert not plain.items()
