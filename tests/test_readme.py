@@ -88,7 +88,7 @@ def test_its_permissions_are_those_of_the_operations_that_the_code_calls():
         actions = statement["Action"]
         granted |= {actions} if isinstance(actions, str) else set(actions)
     optional = part[part.index("Only if you need them") :]
-    named = set(re.findall(r"`((?:dynamodb|s3|cloudwatch|cloudtrail|sts|kms):\w+)`", optional))
+    named = set(re.findall(r"`((?:dynamodb|s3|cloudwatch|cloudtrail|sts|kms|sns):\w+)`", optional))
     known = {action.split(":")[1]: action for action in called()}
     named |= {known.get(name, f"dynamodb:{name}") for name in re.findall(r"`([A-Z][a-z]+[A-Z]\w+)`", optional)}
     wanted = {IAM_NAMES.get(action, action) for action in called()}
