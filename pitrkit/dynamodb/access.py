@@ -89,12 +89,16 @@ def _reads(aws: Aws, name: str) -> Mapping[str, Callable[[], Any]]:
     """Return reads by action that take the table's name alone."""
     return {
         "dynamodb:DescribeContinuousBackups": lambda: pitr.protection(aws, name),
+        "dynamodb:DescribeKinesisStreamingDestination": lambda: aws.call(
+            "dynamodb", "describe_kinesis_streaming_destination", TableName=name
+        ),
         "dynamodb:DescribeTimeToLive": lambda: tables.ttl_attribute(aws, name),
         "dynamodb:ListTables": lambda: aws.call("dynamodb", "list_tables", Limit=1),
         "dynamodb:ListBackups": lambda: aws.call("dynamodb", "list_backups", Limit=1),
         "dynamodb:ListExports": lambda: aws.call("dynamodb", "list_exports", MaxResults=1),
         "dynamodb:ListStreams": lambda: aws.call("dynamodbstreams", "list_streams", TableName=name, Limit=1),
         "dynamodb:Scan": lambda: aws.call("dynamodb", "scan", TableName=name, Select="COUNT", Limit=1),
+        "lambda:ListEventSourceMappings": lambda: aws.call("lambda", "list_event_source_mappings", MaxItems=1),
         "cloudtrail:LookupEvents": lambda: aws.call("cloudtrail", "lookup_events", MaxResults=1),
         "cloudwatch:DescribeAlarms": lambda: aws.call("cloudwatch", "describe_alarms", MaxRecords=1),
         "cloudwatch:GetMetricData": lambda: _one_metric(aws, name),

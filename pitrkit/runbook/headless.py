@@ -19,6 +19,7 @@ from pitrkit import __version__
 from pitrkit.errors import BadInput, Exit, PitrkitError
 from pitrkit.runbook import (
     copy_back,
+    cut_over,
     drilling,
     front,
     marker,
@@ -89,6 +90,8 @@ def notebook(source: Path, parameters: dict[str, str], incident: str, service: S
             print(result.error, file=echo, flush=True)
         if result.exit_code is Exit.DONE and slot is not None and not watch.dry:
             return copy_back.ending(Incident.open(incident).data, slot)
+        if result.exit_code is Exit.DONE and source.stem == cut_over.NOTEBOOK and not watch.dry:
+            return cut_over.ending(Incident.open(incident).data)
         return result.exit_code
 
     table = str(_data(incident).get("table") or "") if slot is not None else ""

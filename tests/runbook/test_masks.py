@@ -10,15 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pitrkit.dynamodb.items import attributes, canonical, key_of
+from pitrkit.dynamodb.tables import KeyAttribute, KeySchema
 from pitrkit.recovery import frames
-from pitrkit.recovery.changes import Change
+from pitrkit.recovery.changes import Change, from_changes
+from pitrkit.recovery.journal import Conflict
 from pitrkit.recovery.scope import Scope
 from pitrkit.runbook import explored_views, masks, sheet
 from pitrkit.runbook.change_views import side_by_side
+from pitrkit.runbook.conflict_box import ConflictBox
 from pitrkit.runbook.explored_views import item_card
 from pitrkit.runbook.masks import MARK, Masks
 from pitrkit.runbook.values import key_text
 from pitrkit.runbook.view import View
+from pitrkit.runbook.widgets import Explorer
 
 PATHS = ("email", "card.number", "friends.email")
 IN_FORCE = Masks(PATHS, "night", b"secret")
@@ -139,3 +143,52 @@ def test_without_sensitive_attributes_everything_is_shown_as_it_is():
     change = Change('{"email":{"S":"a"}}', "removed", '{"email":{"S":"a"}}', None)
     assert none.change(change) is change
     assert none.where("before.email == 'a'") == "before.email == 'a'"
+
+
+def synced(widget, seen):
+    """Yield what a widget and all inside of it tell the browser."""
+    if id(widget) in seen:
+        return
+    seen.add(id(widget))
+    yield json.dumps(widget.get_state(), default=str, ensure_ascii=False)
+    for child in getattr(widget, "children", ()):
+        yield from synced(child, seen)
+
+
+def test_the_explorer_and_the_conflict_grid_tell_the_browser_nothing_sensitive_and_still_scope_by_it(tmp_path):
+    key = KeySchema((KeyAttribute("email", "S", "HASH"), KeyAttribute("id", "N", "RANGE")))
+    found = []
+    for number in range(6):
+        then, now = (
+            canonical({
+                "email": {"S": f"canary-{number}"}, "id": {"N": str(number)}, "status": {"S": when},
+                "card": {"M": {"number": {"S": f"canary {when} {number}"}}},
+            })
+            for when in ("then", "now")
+        )  # fmt: skip
+        kind = ("removed", "modified", "inserted")[number % 3]
+        before, after = (then if kind != "inserted" else None), (now if kind != "removed" else None)
+        found.append(Change(key_of(attributes(then), key.names), kind, before, after))
+    times = {"before_at": "2026-11-23T02:14:05Z", "after_at": "2026-11-23T05:20:00Z"}
+    whole = from_changes(found, tmp_path / "set", table="People", key_schema=key, source="restored copy", **times)
+    scopes = []
+    explorer = Explorer(whole, on_use=lambda scope, words: scopes.append((scope, words)) or "")
+    for id_ in ("column:card", "column:status"):
+        explorer.facets.pressed = {"id": id_, "times": id_}
+    explorer.grid.opened = 1
+    explorer.grid.picked = [0, 3]
+    explorer.only.click()
+    explorer.use.click()
+    ((scope, words),) = scopes
+    assert [one.key for one in whole if scope.holds(one)] == sorted(scope.keys)
+    assert len(scope.keys) == 2
+    explorer.copy.click()
+    written = explorer.save_csv().read_text(encoding="utf-8-sig")
+    conflicts = [
+        Conflict(number, one.key, one.before, one.before, one.after, False) for number, one in enumerate(found)
+    ]
+    box = ConflictBox(conflicts, lambda _decisions: None)
+    texts = [*synced(explorer.box, set()), *synced(box.box, set()), written, words, str(explorer.view), str(box)]
+    assert sum(MARK in text for text in texts) > 3
+    for text in texts:
+        assert "canary" not in text
