@@ -38,7 +38,7 @@ def page(request):
 
 
 def test_there_is_one_page_for_each_route_and_each_answers_the_same_questions():
-    assert {path.stem for path in PAGES} == {*ROUTES, "drill", "team"}
+    assert {path.stem for path in PAGES} == {*ROUTES, "drill", "permissions", "team"}
     asked = [headings(ROOT / "notebooks" / "guide" / f"{name}.md") for name in ROUTES]
     assert all(one == asked[0] for one in asked)
     assert len(asked[0]) == 8

@@ -13,6 +13,7 @@ from pitrkit.recovery.routes import routes
 from pitrkit.runbook import settings
 from pitrkit.runbook.log_views import cost_text
 
+PERMISSIONS = (Path(__file__).parents[1] / "notebooks" / "guide" / "permissions.md").read_text()
 README = (Path(__file__).parents[1] / "README.md").read_text()
 GB = 1024**3
 
@@ -96,7 +97,7 @@ def test_the_catalogue_of_permissions_has_those_of_the_operations_that_the_code_
 
 
 def test_its_policy_is_the_one_that_the_kit_prints():
-    (shown,) = re.findall(r"For `pitrkit (policy [^`]*)`.*?```json\n(.*?)```", README, re.DOTALL)
+    (shown,) = re.findall(r"For `pitrkit (policy [^`]*)`.*?```json\n(.*?)```", PERMISSIONS, re.DOTALL)
     arguments = parser().parse_args(shown[0].split())
     said = io.StringIO()
     with contextlib.redirect_stdout(said):
@@ -109,4 +110,4 @@ def test_its_table_of_steps_is_the_catalogue_of_permissions():
         on = "all" if set(permissions.WAYS_BACK) <= set(of) else ", ".join(of)
         words = f"{step.words}{' (optional)' if step.optional else ''}"
         actions = ", ".join(f"`{action}`" for action in step.actions)
-        assert f"| `{step.name}` | {words} | {on} | {actions} |" in README
+        assert f"| `{step.name}` | {words} | {on} | {actions} |" in PERMISSIONS
