@@ -149,7 +149,7 @@ def test_a_key_that_is_disabled_or_lost_blocks(bench, sandbox):
     pitr.enable(bench.aws, bench.name)
     kms = sandbox.client("kms")
     key = kms.create_key()["KeyMetadata"]
-    bench.table = replace(bench.table, key_arn=key["Arn"])
+    bench.table = replace(bench.table, kms_key=key["Arn"])
     assert severities(found(bench)) == {}
     kms.disable_key(KeyId=key["KeyId"])
     assert severities(found(bench)) == {"kms": "blocking"}
@@ -220,7 +220,7 @@ class Forbidden:
 
 
 def test_what_may_not_be_read_is_a_finding_that_says_what_cannot_be_known(busy):
-    table = replace(busy.table, key_arn="arn:aws:kms:us-east-1:123456789012:key/k", write_units=5)
+    table = replace(busy.table, kms_key="arn:aws:kms:us-east-1:123456789012:key/k", write_units=5)
     busy.table = replace(table, billing_mode="PROVISIONED")
     findings = found(busy, Forbidden(busy.aws), load=Load(write_units=1e6, pace=500))
     assert severities(findings) == {
