@@ -68,11 +68,13 @@ class Load:
         write_units: Write units in all, indexes included.
         pace: Write units a second.
         puts_expired: Whether it puts items back whose time to live has passed.
+        undoes: Whether it takes an earlier copy back: then that is no choice, and does not wait for anybody.
     """
 
     write_units: float = 0.0
     pace: float = 0.0
     puts_expired: bool = False
+    undoes: bool = False
 
 
 def parse_accept(text: str) -> tuple[str, ...]:
@@ -275,7 +277,7 @@ def _expiry(aws: Aws, table: Table, load: Load) -> Iterator[Finding]:
     elif attribute and load.puts_expired:
         yield Finding(
             "ttl",
-            "blocking",
+            "warning" if load.undoes else "blocking",
             f"items expire by {attribute!r}: those whose time has passed are put back, and the service deletes them "
             "again within days",
             "Turn TTL off first (on again takes up to an hour), or accept 'ttl'.",

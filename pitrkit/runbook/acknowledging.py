@@ -37,7 +37,8 @@ class Preflight:
 
     def look(self, book: Book, table: Table, plan: Plan, pace: float) -> Acknowledged:
         """Return what is known about writing *plan* into *table* at a pace in write units a second. Reads only."""
-        load = Load(plan.write_units, pace, puts_expired=plan.policy.expired == "put" and not plan.empty)
+        puts_expired = plan.policy.expired == "put" and not plan.empty
+        load = Load(plan.write_units, pace, puts_expired, undoes="undo_of" in plan.scope)
         found = preflight.check_target(book.aws, table, load=load)
         if self.freeze and not plan.empty and all(one.name != "frozen" for one in found):
             seconds = plan.write_units / pace

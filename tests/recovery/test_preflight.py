@@ -107,6 +107,7 @@ def test_stream_expiry_and_indexes_are_said_with_what_they_will_do(aws, tmp_path
     puts_back = found(rich, load=Load(puts_expired=True))
     assert severities(puts_back) == {"ttl": "blocking", "streams": "warning"}
     assert "deletes them again" in puts_back["ttl"].what
+    assert severities(found(rich, load=Load(puts_expired=True, undoes=True)))["ttl"] == "warning"
 
 
 def test_replicas_block_unless_they_agree_on_each_write_and_so_does_a_table_that_is_not_active(bench):
