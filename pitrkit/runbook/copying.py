@@ -220,7 +220,7 @@ class Copy(Shows):
                 self.known.require(self.plan, self.command)
             view = self.passage.check(approve, command=self.command, by=by)
         except GateClosed as closed:
-            self.book.note("gate_closed", digest=self.plan.digest)
+            self.book.note("gate_closed", digest=self.plan.digest, accept=self.known.parameter())
             raise self._closed(closed) from None
         except StalePlan as stale:
             self.book.note("plan_stale", digest=self.plan.digest, why=stale.what)

@@ -90,7 +90,7 @@ def _exports(request: Request, book: Book) -> tuple[list[tuple[str, str]], Estim
     return [("would make", changes)], cost.estimate(export_logs=[0.0] * len(windows))
 
 
-def planned(incident: str, data: Mapping[str, Any], request: Request, command: str) -> str:
+def planned(incident: str, data: Mapping[str, Any], request: Request, command: str, *, accept: str = "") -> str:
     """Return what the plan of an incident would write, in words.
 
     Args:
@@ -98,6 +98,7 @@ def planned(incident: str, data: Mapping[str, Any], request: Request, command: s
         data: What its `incident.json` says.
         request: What is asked for.
         command: The command that writes exactly that plan.
+        accept: Names of what would have to be acknowledged, or is.
     """
     plan, differs = data["plan"], data["diff"]
     kinds = ", ".join(f"{differs[kind]:,} {kind}" for kind in ("removed", "modified", "inserted"))
@@ -117,6 +118,7 @@ def planned(incident: str, data: Mapping[str, Any], request: Request, command: s
     rows += [
         ("takes", took),
         ("costs about", str(cost.estimate(write_units=units))),
+        *([("acknowledge", accept)] if accept else []),
         ("plan", f"{plan['digest']}"),
         ("to write it", command),
     ]

@@ -108,7 +108,7 @@ def _ahead(step: str, request: Request, found: Incident, root: Path | None) -> s
     """Return what a dry run stops before, in words; blank if it can go on."""
     if step not in {"03_restore", "10_rollback_without_restore"}:
         return ""
-    begin = approve_command(request, found.id, found).replace(" --approve {digest}", "")
+    begin = _accepting(approve_command(request, found.id, found), request.accept).replace(" --approve {digest}", "")
     aws = connect()
     return dry_run.ahead(step, request, Book(aws, Incident.open(found.id, root=root)), begin)
 
@@ -116,9 +116,16 @@ def _ahead(step: str, request: Request, found: Incident, root: Path | None) -> s
 def _would(request: Request, incident: str, root: Path | None, out: TextIO) -> Incident | None:
     found = _existing(incident, root)
     assert found is not None
-    command = approve_command(request, incident, found).replace("{digest}", found.data["plan"]["digest"])
-    print(dry_run.planned(incident, found.data, request, command), file=out, flush=True)
+    digest = found.data["plan"]["digest"]
+    closed = [one.data for one in found.events() if one.event == "gate_closed" and one.data["digest"] == digest]
+    accept = str(closed[-1]["accept"]) if closed else request.accept
+    command = _accepting(approve_command(request, incident, found), accept).replace("{digest}", digest)
+    print(dry_run.planned(incident, found.data, request, command, accept=accept), file=out, flush=True)
     return found
+
+
+def _accepting(command: str, accept: str) -> str:
+    return command.replace(ACCEPT_PLACE, f" --accept {accept}" if accept else "")
 
 
 def summary(incident: Incident, *, lasting: bool = True) -> str:

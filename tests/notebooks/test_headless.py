@@ -40,7 +40,7 @@ scope        removed items
 would write  put 3 back, update 0, delete 0
 would leave  nothing
 takes        1 s at 500 write units a second
-costs about  under USD 0.01 (3 write units x 0.625 a million, us-east-1, on demand; prices of 2026-11-01)
+costs about  under USD 0.01 (3 write units x 0.625 a million = 1.9e-06, us-east-1, on demand; prices of 2026-11-01)
 plan         {digest}
 to write it  pitrkit recover Stock --at {at} --incident dry --approve {digest}
 """

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.xdist_group("route")
 @pytest.fixture(scope="module", autouse=True)
 def least(shop):
     """All of it with the least policy that the kit prints for it."""
-    with shop.permitted("--route", "restore"):
+    with shop.permitted("--route", "restore", "--steps", "restore,diff,copy,undo,cleanup,details"):
         yield
 
 

@@ -82,7 +82,7 @@ def test_a_recovery_and_its_clean_up_are_told_in_full_by_the_audit_of_folder_and
     assert told["runs"][0]["parameters"] == {"incident": "night", "table": "Orders"}
     approved = [(one["action"], one["how"], one["by"], one["user"]) for one in told["approvals"]]
     who = ("parameter", caller, getpass.getuser())
-    assert approved == [("", *who), ("delete table", *who)]
+    assert approved == [("", *who), ("delete", *who)]
     (copy,) = told["copies"]
     assert copy == {
         "plan": told["approvals"][0]["digest"],
@@ -101,7 +101,7 @@ def test_a_recovery_and_its_clean_up_are_told_in_full_by_the_audit_of_folder_and
     assert [line["request_id"] for line in journal if line.get("is") == "outcome"] != [""]
 
     code, said = place.pitrkit("audit", "night")
-    for words in (f"signed: by {WHO}", f"worked on  by {caller}", "applied, 0 already", "(delete table) by parameter"):
+    for words in (f"signed: by {WHO}", f"worked on  by {caller}", "applied, 0 already", "(delete) by parameter"):
         assert words in said
 
     left = [path for path in place.folder.rglob("*") if not path.is_symlink()]

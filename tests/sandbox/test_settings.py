@@ -1,10 +1,12 @@
 """The sandbox keeps a table's settings as the service does, and refuses what it refuses."""
 
+import json
+
 import pytest
 from botocore.exceptions import ClientError
 
 from pitrkit.sandbox import Fault, Sandbox
-from tests.furnish import EMPTY_ZIP, create, furnish
+from tests.furnish import EMPTY_ZIP, create, furnish, policy
 
 KINESIS = "arn:aws:kinesis:us-east-1:123456789012:stream/"
 
@@ -75,7 +77,7 @@ def test_a_restore_leaves_behind_what_the_service_leaves_behind(sandbox):
 def test_a_table_of_a_deleted_ones_name_has_no_policy(sandbox):
     client = sandbox.client("dynamodb")
     arn = create(sandbox, "Again")["TableArn"]
-    client.put_resource_policy(ResourceArn=arn, Policy='{"Version":"2012-10-17","Statement":[]}')
+    client.put_resource_policy(ResourceArn=arn, Policy=json.dumps(policy(arn)))
     client.delete_table(TableName="Again")
     create(sandbox, "Again")
     assert refusal(client.get_resource_policy, ResourceArn=arn)["Code"] == "PolicyNotFoundException"
