@@ -24,9 +24,9 @@ lint: $(STAMP) ## ruff and mypy --strict
 	$(BIN)/ruff format --check pitrkit tests
 	$(BIN)/mypy
 
-prove: $(STAMP) ## the long proofs, whole: kills, races, faults, the second engine; takes its time
-	PITRKIT_PROVE=1 $(BIN)/pytest -n 2 --dist loadfile tests/prove tests/engine
-	PITRKIT_PROVE=1 $(BIN)/pytest -n 2 --dist loadfile -k DynamoDB-Local tests/recovery
+prove: $(STAMP) ## the long proofs, whole: kills, races, faults, the second engine; takes its time; SHARE=0.5 for half
+	PITRKIT_PROVE=$(or $(SHARE),1) $(BIN)/pytest -n 2 --dist loadfile tests/prove tests/engine tests/notebooks/test_freezing.py
+	PITRKIT_PROVE=$(or $(SHARE),1) $(BIN)/pytest -n 2 --dist loadfile -k DynamoDB-Local tests/recovery
 
 bench: $(STAMP) $(PEERS)/.installed ## how fast, beside what else does it, in one table; some minutes
 	@PITRKIT_BENCH_PEERS=$(PEERS)/bin/python $(BIN)/python -m tests.bench

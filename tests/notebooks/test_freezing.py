@@ -288,7 +288,7 @@ def test_after_a_kill_the_command_lets_others_write_again_but_not_before(plain):
     assert plain.place.pitrkit("unfreeze", plain.incident)[0] == 0, "twice is as good as once"
 
 
-@pytest.mark.parametrize("seed", range(20 if os.environ.get("PITRKIT_PROVE") else 2))
+@pytest.mark.parametrize("seed", range(max(2, round(20 * float(os.environ.get("PITRKIT_PROVE") or 0)))))
 def test_killed_at_any_moment_the_next_plan_undoes_it_and_goes_on(place, others, seed, monkeypatch):
     monkeypatch.setattr("pitrkit.recovery.freeze.SETTLES_SECONDS", 0.5)
     shop = Shop(place, others, OWN)
