@@ -13,6 +13,7 @@ from pitrkit.recovery.routes import routes
 from pitrkit.runbook import settings
 from pitrkit.runbook.log_views import cost_text
 
+DRILL = (Path(__file__).parents[1] / "notebooks" / "guide" / "drill.md").read_text()
 PERMISSIONS = (Path(__file__).parents[1] / "notebooks" / "guide" / "permissions.md").read_text()
 README = (Path(__file__).parents[1] / "README.md").read_text()
 GB = 1024**3
@@ -96,8 +97,9 @@ def test_the_catalogue_of_permissions_has_those_of_the_operations_that_the_code_
     assert granted - wanted == FOR_THE_SERVICE
 
 
-def test_its_policy_is_the_one_that_the_kit_prints():
-    (shown,) = re.findall(r"For `pitrkit (policy [^`]*)`.*?```json\n(.*?)```", PERMISSIONS, re.DOTALL)
+@pytest.mark.parametrize("page", [PERMISSIONS, DRILL], ids=["permissions", "drill"])
+def test_a_policy_in_the_guide_is_the_one_that_the_kit_prints(page):
+    (shown,) = re.findall(r"For `pitrkit (policy [^`]*)`.*?```json\n(.*?)```", page, re.DOTALL)
     arguments = parser().parse_args(shown[0].split())
     said = io.StringIO()
     with contextlib.redirect_stdout(said):

@@ -67,6 +67,8 @@ class Place:
             "anywhere": "*",
             "table": f"{home}/{self.table}",
             "copies": f"{home}/{self.copies or copy_name_pattern(self.table)}",
+            "indexes": f"{home}/{self.table}/index/*",
+            "copied-indexes": f"{home}/{self.copies or copy_name_pattern(self.table)}/index/*",
             "drills": f"{home}/{drill_name_pattern(self.table)}",
             "streams": f"{home}/{self.table}/stream/*",
             "exports": f"{home}/{self.table}/export/*",
@@ -115,7 +117,7 @@ def policy(steps: Sequence[Step], place: Place) -> dict[str, Any]:
         grouped.setdefault(tuple(where for where in _ORDER if where in wheres), []).append(action)
     statements = [
         {
-            "Sid": "And".join(where.capitalize() for where in wheres),
+            "Sid": "And".join(where.title().replace("-", "") for where in wheres),
             "Effect": "Allow",
             "Action": sorted(grouped[wheres]),
             "Resource": [place.resource(where) for where in wheres] if len(wheres) > 1 else place.resource(wheres[0]),
@@ -126,6 +128,7 @@ def policy(steps: Sequence[Step], place: Place) -> dict[str, Any]:
 
 
 _ORDER: tuple[Where, ...] = (
-    "anywhere", "table", "copies", "drills", "streams", "exports", "backups", "bucket", "objects", "records", "alarms",
+    "anywhere", "table", "indexes", "copies", "copied-indexes", "drills", "streams", "exports",
+    "backups", "bucket", "objects", "records", "alarms",
     "keys", "topics", "roles",
 )  # fmt: skip

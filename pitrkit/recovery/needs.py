@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 Where = Literal[
-    "anywhere", "table", "copies", "drills", "streams", "exports", "backups", "bucket", "objects", "records", "alarms",
+    "anywhere", "table", "indexes", "copies", "copied-indexes", "drills", "streams", "exports",
+    "backups", "bucket", "objects", "records", "alarms",
     "keys", "topics", "roles",
 ]  # fmt: skip
 """What an action is done to: `copies` are the restored tables, `drills` those of drills, `objects` the files of exports

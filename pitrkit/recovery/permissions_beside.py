@@ -86,6 +86,8 @@ ADOPT = Step(
     "giving the copy the original's settings in `13_cut_over`, and taking them back",
     (
         Need(_READS_OF_SETTINGS, ("table", "copies")),
+        Need(dynamodb("DescribeContributorInsights"), ("indexes", "copied-indexes")),
+        Need(dynamodb("UpdateContributorInsights"), ("copied-indexes",)),
         Need(
             dynamodb(
                 "UpdateTable",
@@ -128,7 +130,11 @@ DRILL = Step(
     (
         Need(dynamodb("DescribeTable", "DescribeContinuousBackups", "RestoreTableToPointInTime", "Scan"), ("table",)),
         Need(
-            (*ON_A_NEW_TABLE, *dynamodb("DescribeTable", "CreateTable", "DeleteTable", "BatchGetItem")),
+            (
+                *ON_A_NEW_TABLE,
+                *dynamodb("DescribeTable", "CreateTable", "DeleteTable", "BatchGetItem"),
+                *dynamodb("DescribeKinesisStreamingDestination"),
+            ),
             ("drills",),
         ),
     ),

@@ -19,7 +19,7 @@ from pitrkit.errors import BadInput, InputNeeded
 from pitrkit.recovery import cost
 from pitrkit.recovery.cost import Estimate
 from pitrkit.recovery.pace import Pace
-from pitrkit.runbook import drill_history, drill_leftovers, settings
+from pitrkit.runbook import costs, drill_history, drill_leftovers, settings
 from pitrkit.runbook.book import new_id
 from pitrkit.runbook.copying import WRITE_UNITS
 from pitrkit.runbook.drill_gate import COST_LIMIT, ITEMS, Asked
@@ -119,7 +119,11 @@ def estimate(table: Table, items: int) -> Estimate:
     average = table.size_bytes / table.item_count if table.item_count else 1.0
     units = 2 * count * max(1, -(-int(average) // 1024))
     return cost.estimate(
-        write_units=units, restore_bytes=table.size_bytes, kept_days=1.0, scan_bytes=2 * table.size_bytes
+        write_units=units,
+        restore_bytes=table.size_bytes,
+        kept_days=1.0,
+        scan_bytes=2 * table.size_bytes,
+        prices=costs.prices(),
     )
 
 

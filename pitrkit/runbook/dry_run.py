@@ -16,7 +16,7 @@ from pitrkit.dynamodb import pitr, tables
 from pitrkit.errors import TableNotFound
 from pitrkit.recovery import cost
 from pitrkit.recovery.cost import Estimate
-from pitrkit.runbook import reading
+from pitrkit.runbook import costs, reading
 from pitrkit.runbook.book import Book
 from pitrkit.runbook.copy_views import scope_words
 from pitrkit.runbook.copying import WRITE_UNITS
@@ -67,7 +67,9 @@ def _copies(request: Request, book: Book) -> tuple[list[tuple[str, str]], Estima
             rows.append(("would restore", f"{table.name} as it was at {moment(at)}, into {name}"))
     exported = table.size_bytes * len(rows) if request.how == "export" else 0
     restored = 0 if exported else table.size_bytes * len(rows)
-    return rows, cost.estimate(export_bytes=exported, restore_bytes=restored, scan_bytes=restored * 2)
+    return rows, cost.estimate(
+        export_bytes=exported, restore_bytes=restored, scan_bytes=restored * 2, prices=costs.prices()
+    )
 
 
 def _is_there(book: Book, name: str) -> bool:
@@ -87,7 +89,7 @@ def _exports(request: Request, book: Book) -> tuple[list[tuple[str, str]], Estim
     first, last = min(begin for begin, _ in windows), max(end for _, end in windows)
     where = f"to s3://{request.bucket}" if request.bucket else "to the bucket of its earlier exports"
     changes = f"{things(len(windows), 'export')} of what changed from {moment(first)} to {moment(last)}, {where}"
-    return [("would make", changes)], cost.estimate(export_logs=[0.0] * len(windows))
+    return [("would make", changes)], cost.estimate(export_logs=[0.0] * len(windows), prices=costs.prices())
 
 
 def planned(incident: str, data: Mapping[str, Any], request: Request, command: str, *, accept: str = "") -> str:
@@ -117,7 +119,7 @@ def planned(incident: str, data: Mapping[str, Any], request: Request, command: s
     took = f"{duration(max(1.0, units / pace))} at {pace:,.0f} write units a second"
     rows += [
         ("takes", took),
-        ("costs about", str(cost.estimate(write_units=units))),
+        ("costs about", str(cost.estimate(write_units=units, prices=costs.prices()))),
         *([("acknowledge", accept)] if accept else []),
         ("plan", f"{plan['digest']}"),
         ("to write it", command),

@@ -14,6 +14,7 @@ import pytest
 
 from pitrkit.dynamodb.session import Aws
 from pitrkit.errors import BadInput
+from pitrkit.recovery import permissions
 from pitrkit.runbook import drill
 from pitrkit.runbook.book import Book
 from pitrkit.runbook.front import notebooks_folder
@@ -46,11 +47,12 @@ def digest(shop):
 @pytest.fixture(scope="module")
 def passed(shop, digest):
     before = shop.items()
-    code, said = shop.pitrkit(
-        "drill", "Orders", "--incident", "weekly", "--approve", digest, "--recovery-time", "1h", "--write-units", "5000"
-    )
+    given = ("--approve", digest, "--recovery-time", "1h", "--write-units", "5000")
+    with shop.permitted("--route", "drill") as caller:
+        code, said = shop.pitrkit("drill", "Orders", "--incident", "weekly", *given)
+        asked = {one.action for one in caller.asked}
     assert shop.items() == before
-    return code, said
+    return code, said, asked
 
 
 def held(shop, name):
@@ -69,7 +71,7 @@ def test_without_its_approval_nothing_is_made_and_one_command_is_printed(shop, d
 
 
 def test_it_recovers_into_a_scratch_table_and_writes_nothing_to_the_real_one(shop, passed):
-    code, said = passed
+    code, said, _ = passed
     assert code == 0, said
     assert shop.tables() == ["Orders"]
     data = shop.incident("weekly")
@@ -81,6 +83,11 @@ def test_it_recovers_into_a_scratch_table_and_writes_nothing_to_the_real_one(sho
     assert list(data["drill_steps"]) == ["restore", "diff", "plan", "copy", "verify", "undo", "clean_up"]
     assert 5 <= data["drill"]["recovery_point_seconds"] < 60
     assert sum(data["drill_steps"][name] for name in ("restore", "copy")) <= data["drill"]["recovery_seconds"] + 0.01
+
+
+def test_it_needs_what_its_policy_says_and_nothing_of_that_is_too_much(passed):
+    needed = {action for step in permissions.steps_of("drill") for action in step.actions}
+    assert needed - passed[2] == set()
 
 
 def test_its_record_is_sealed_and_holds_no_item(shop, passed):

@@ -173,6 +173,16 @@ def orders(place):
     return arn, before
 
 
+def test_a_backup_as_source_takes_what_the_policy_of_its_route_says(place, orders):
+    with place.permitted("--route", "backup", "--steps", "restore,diff,copy"):
+        code, said = place.pitrkit(
+            "recover", "Orders", "--backup", orders[0], "--incident", "least", "--accept", "no-pitr"
+        )
+    assert code == 3, said
+    assert place.incident("least")["plan"]["puts"] == 3
+    place.sandbox.client("dynamodb").delete_table(TableName=place.incident("least")["restored_table"])
+
+
 def test_an_on_demand_backup_restored_in_another_region_brings_the_items_back(place, aws, orders):
     arn, before = orders
     key = place.sandbox.client("kms", region_name=THERE).create_key()["KeyMetadata"]["Arn"]
