@@ -119,13 +119,13 @@ class LocalIndex(IndexSetting, frozen=True, tag="local-index"):
 
 
 class Recovery(Setting, frozen=True, tag="pitr"):
-    """Point-in-time recovery, and how many days it reaches back."""
+    """Point-in-time recovery, and how many days it reaches back; 0 where that is not known."""
 
     period_days: int
 
     def words(self) -> str:
         """Return the period."""
-        return f"on, {self.period_days} days"
+        return f"on, {self.period_days} days" if self.period_days else "on"
 
     def holds(self, found: Setting | None) -> bool:
         """Return whether *found* reaches back as far: a period is never shortened."""

@@ -6,7 +6,7 @@ absent that was not seen to be.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -174,10 +174,10 @@ def _difference(wanted: Setting | None, found: Setting | None, *, unread: bool) 
     return Difference(one.kind, one.name, wanted, found, state)
 
 
-def of_backup(table: str, description: dict[str, Any], *, arn: str = "", at: datetime | None = None) -> Settings:
+def of_backup(table: str, description: Mapping[str, Any], *, arn: str = "", at: datetime | None = None) -> Settings:
     """Return the settings that DescribeBackup's *description* still knows: all there is of a deleted table.
 
-    It knows no tags, policy, protection or scaling.
+    It knows no tags, policy, protection or scaling. That a deletion left it tells that recovery was on, for any period.
     """
     source = description.get("SourceTableDetails") or {}
     features = description.get("SourceTableFeatureDetails") or {}
@@ -188,8 +188,11 @@ def of_backup(table: str, description: dict[str, Any], *, arn: str = "", at: dat
         found.append(kinds.OnDemandLimits(limits(most)))
     if key := (features.get("SSEDescription") or {}).get("KMSMasterKeyArn"):
         found.append(kinds.Encryption(key))
-    if view := (features.get("StreamDescription") or {}).get("StreamViewType"):
-        found.append(kinds.Stream(view))
+    stream = features.get("StreamDescription") or {}
+    if stream.get("StreamViewType") and stream.get("StreamEnabled", True):
+        found.append(kinds.Stream(stream["StreamViewType"]))
+    if (description.get("BackupDetails") or {}).get("BackupType") == "SYSTEM":
+        found.append(kinds.Recovery(0))
     ttl = features.get("TimeToLiveDescription") or {}
     if ttl.get("AttributeName") and ttl.get("TimeToLiveStatus") in (None, "ENABLED", "ENABLING"):
         found.append(kinds.Ttl(ttl["AttributeName"]))

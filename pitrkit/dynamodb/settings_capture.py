@@ -7,7 +7,7 @@ what it would have told, its IAM action and AWS's request id.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -50,11 +50,39 @@ def capture(aws: Aws, table: str) -> Settings:
         AwsError: The table itself may not be described.
     """
     described = aws.call("dynamodb", "describe_table", TableName=table)["Table"]
+    found = list(_of_table(described, aws.region))
+    unread = []
+    for of_kinds, action, source in _sources(aws, described):
+        try:
+            found += source()
+        except TableNotFound:
+            raise
+        except AwsError as error:
+            unread.append(Unread(of_kinds, action, error.code, error.request_id))
+    name, arn = described["TableName"], described["TableArn"]
+    return Settings(name, arn, datetime.now(UTC), in_order(found), tuple(unread))  # type: ignore[arg-type]
+
+
+def read(aws: Aws, table: str, wanted: Collection[str]) -> dict[str, Setting]:
+    """Return the settings that *table* has of the *wanted* kinds, by kind; only kinds that a table has one of.
+
+    Raises:
+        AwsError: One of them may not be read.
+    """
+    described = aws.call("dynamodb", "describe_table", TableName=table)["Table"]
+    found = list(_of_table(described, aws.region))
+    for of_kinds, _, source in _sources(aws, described):
+        if not set(of_kinds).isdisjoint(wanted):
+            found += source()
+    return {one.kind: one for one in found if one.kind in wanted}
+
+
+def _sources(aws: Aws, described: dict[str, Any]) -> tuple[Source, ...]:
     name, arn = described["TableName"], described["TableArn"]
     stream_on = (described.get("StreamSpecification") or {}).get("StreamEnabled")
     stream_arn = described.get("LatestStreamArn", "") if stream_on else ""
     indexes = [one["IndexName"] for one in described.get("GlobalSecondaryIndexes") or ()]
-    sources: tuple[Source, ...] = (
+    return (
         (("ttl",), "dynamodb:DescribeTimeToLive", lambda: _ttl(aws, name)),
         (("pitr",), "dynamodb:DescribeContinuousBackups", lambda: _recovery(aws, name)),
         (("tags",), "dynamodb:ListTagsOfResource", lambda: _tags(aws, name, arn)),
@@ -66,16 +94,6 @@ def capture(aws: Aws, table: str) -> Settings:
         (("alarm",), "cloudwatch:DescribeAlarms", lambda: _alarms(aws, name)),
         (("event-source",), "lambda:ListEventSourceMappings", lambda: _event_sources(aws, stream_arn)),
     )
-    found = list(_of_table(described, aws.region))
-    unread = []
-    for of_kinds, action, read in sources:
-        try:
-            found += read()
-        except TableNotFound:
-            raise
-        except AwsError as error:
-            unread.append(Unread(of_kinds, action, error.code, error.request_id))
-    return Settings(name, arn, datetime.now(UTC), in_order(found), tuple(unread))  # type: ignore[arg-type]
 
 
 def _of_table(described: dict[str, Any], region: str) -> Iterator[Setting]:

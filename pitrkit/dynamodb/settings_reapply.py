@@ -17,7 +17,7 @@ from pitrkit.dynamodb import settings_links as links
 from pitrkit.dynamodb.session import Aws
 from pitrkit.dynamodb.setting import Place, Setting, Units
 from pitrkit.dynamodb.settings_links import Call
-from pitrkit.errors import BadInput
+from pitrkit.errors import AwsError, BadInput
 
 REAPPLIED = frozenset(
     {
@@ -46,6 +46,8 @@ STAYS = frozenset({"pitr", "global-index", "encryption", "capacity", "table-clas
 """Kinds that are not taken back: recovery is never turned off, and the others are as well kept."""
 
 POLL_SECONDS = 2.0
+TOO_NEW_SECONDS = 600.0
+"""How long a table may be too new for recovery to be turned on."""
 
 
 def obstacle(wanted: Setting, found: Setting | None) -> str:
@@ -75,7 +77,7 @@ class Hand:
     Attributes:
         place: The table.
         calls: What was called so far.
-        on_wait: Called with the seconds waited while the table is not ACTIVE.
+        on_wait: Called with the seconds waited while the table is not ACTIVE, or too new.
         sleep: How to pause.
     """
 
@@ -237,14 +239,28 @@ class Hand:
         self._done(Call.of("UpdateTimeToLive", answer))
 
     def _recovery(self, wanted: kinds.Recovery) -> None:
-        on = {"PointInTimeRecoveryEnabled": True, "RecoveryPeriodInDays": wanted.period_days}
-        answer = self.aws.call(
-            "dynamodb",
-            "update_continuous_backups",
-            TableName=self.place.table,
-            PointInTimeRecoverySpecification=on,
-        )
-        self._done(Call.of("UpdateContinuousBackups", answer))
+        on: dict[str, Any] = {"PointInTimeRecoveryEnabled": True}
+        if wanted.period_days:
+            on["RecoveryPeriodInDays"] = wanted.period_days
+        waited = 0.0
+        while True:
+            try:
+                answer = self.aws.call(
+                    "dynamodb",
+                    "update_continuous_backups",
+                    TableName=self.place.table,
+                    PointInTimeRecoverySpecification=on,
+                )
+            except AwsError as error:
+                if error.code != "ContinuousBackupsUnavailableException" or waited >= TOO_NEW_SECONDS:
+                    raise
+            else:
+                self._done(Call.of("UpdateContinuousBackups", answer))
+                return
+            if self.on_wait is not None:
+                self.on_wait(waited)
+            self.sleep(POLL_SECONDS)
+            waited += POLL_SECONDS
 
     def _tag(self, pairs: dict[str, str]) -> None:
         tags = [{"Key": key, "Value": value} for key, value in sorted(pairs.items())]

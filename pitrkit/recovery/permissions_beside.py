@@ -52,7 +52,18 @@ SWEEP = Step(
 SETTINGS = Step(
     "settings",
     "setting TTL, stream and PITR again",
-    (Need(dynamodb("DescribeTimeToLive", "UpdateTimeToLive", "UpdateTable", "UpdateContinuousBackups"), ("table",)),),
+    (
+        Need(
+            dynamodb(
+                "DescribeTimeToLive",
+                "DescribeContinuousBackups",
+                "UpdateTimeToLive",
+                "UpdateTable",
+                "UpdateContinuousBackups",
+            ),
+            ("table",),
+        ),
+    ),
     optional=True,
 )
 BACKUP = Step(

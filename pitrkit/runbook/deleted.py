@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pitrkit.dynamodb import arns, backups, kept, pitr, recovery_points, tables
+from pitrkit.dynamodb import arns, backups, pitr, recovery_points, settings_capture, tables
 from pitrkit.dynamodb.backups import Backup, Found
-from pitrkit.dynamodb.kept import Kept
 from pitrkit.dynamodb.overrides import Design, Options, overrides
 from pitrkit.dynamodb.pitr import Restoration, check_name, iso
 from pitrkit.dynamodb.session import Aws
+from pitrkit.dynamodb.setting import Place, Setting
+from pitrkit.dynamodb.setting_kinds import DeletionProtection, Recovery
+from pitrkit.dynamodb.settings import of_backup
+from pitrkit.dynamodb.settings_reapply import Hand
 from pitrkit.errors import BadInput, InputNeeded, TableNotFound
 from pitrkit.runbook import failures, returning, views
 from pitrkit.runbook.book import Book
@@ -19,12 +22,17 @@ from pitrkit.runbook.gate import Intent
 from pitrkit.runbook.passage import Passage, pass_gate
 from pitrkit.runbook.progress import Progress
 from pitrkit.runbook.restoring import poll_seconds
+from pitrkit.runbook.settings_plan import Change
 from pitrkit.runbook.sides import THEN
+from pitrkit.runbook.source_views import in_words
 from pitrkit.runbook.sources import Asked, SourceChoice
 from pitrkit.runbook.values import things
 from pitrkit.runbook.view import Shows
 from pitrkit.runbook.views import View
 from pitrkit.runbook.widgets import ApproveBox, Choice
+
+SET_AGAIN = ("ttl", "stream", "pitr", "deletion-protection")
+"""Kinds of settings that are set again after a restore, in this order."""
 
 
 def found(aws: Aws) -> View:
@@ -70,7 +78,7 @@ class Return(Shows):
     asked: Asked
     options: Options
     details: Mapping[str, Any]
-    settings: tuple[Kept, ...]
+    settings: tuple[Setting, ...]
     named: str
     intent: Intent
     passage: Passage
@@ -131,6 +139,7 @@ class Return(Shows):
 
         Raises:
             AwsError: One was refused; those before it are set.
+            BadInput: Somebody has set one otherwise since; those before it are set.
         """
         self.passage.require()
         table = tables.describe(self.there, self.target)
@@ -138,17 +147,27 @@ class Return(Shows):
             raise BadInput(
                 "this is not the table that was restored here", table=self.target, fix="Run the cell above first."
             )
-        done: dict[str, str] = {}
         with failures.meaning("The table is back with its items; the settings not named as set are still off."):
+            before = self._found()
             for setting in self.settings:
-                self.book.note("setting_requested", table=self.target, setting=setting.name, value=setting.value)
-                done[setting.name] = kept.reapply(
-                    self.there, self.target, setting, poll_seconds=poll_seconds(self.book)
-                )
-                self.book.note("setting_set", table=self.target, setting=setting.name, request_id=done[setting.name])
-        rows = [(one, not done[one.name], kept.is_set(self.there, self.target, one)) for one in self.settings]
-        self.book.keep("settings_reapplied", settings={one.name: now for one, _, now in rows})
+                if not setting.holds(before.get(setting.kind)):
+                    self._give(setting, before.get(setting.kind), Place(table.name, table.arn))
+            now = self._found()
+        rows = [(one, one.holds(before.get(one.kind)), one.holds(now.get(one.kind))) for one in self.settings]
+        self.book.keep("settings_reapplied", settings={one.kind: is_set for one, _, is_set in rows})
         return views.reapplied_card(self.target, rows)
+
+    def _found(self) -> dict[str, Setting]:
+        return settings_capture.read(self.there, self.target, {one.kind for one in self.settings})
+
+    def _give(self, setting: Setting, before: Setting | None, place: Place) -> None:
+        # As 13_cut_over records what it gives, which takes back what the incident gave.
+        told = {"setting": setting.kind, "name": setting.name, "table": place.table, "back": False}
+        change = Change(setting, before).to_dict()
+        self.book.note("setting_requested", **told, change=change)
+        hand = Hand(self.there, place)
+        hand.give(setting, before)
+        self.book.note("setting_done", **told, change=change, calls=[call.to_dict() for call in hand.calls])
 
     @property
     def there(self) -> Aws:
@@ -172,7 +191,7 @@ def bring_back(
         table: Name of the deleted table.
         target: Name to restore under; the old name when blank.
         incident: Name of the incident; a new one is made up when blank.
-        settings: What to set again, see `kept.chosen`.
+        settings: What to set again, see `chosen`.
         asked: What to restore, the latest system backup or else the latest there is where blank, and what the table is
             to be like: as it was, where blank.
 
@@ -199,7 +218,7 @@ def bring_back(
     else:
         details = backups.details(aws.elsewhere(home), backup.arn)
         overrides(there, Design.of_backup(details), options)  # refused before the gate, not after it
-    wished = kept.chosen(kept.of_backup(details, backup.kind), settings)
+    wished = chosen(of_backup(table, details).found, settings)
     book = Book.begin(incident, table=table, aws=aws)
     _check_free(book, there, name, backup)
     book.keep("backup_chosen", backup=backup.arn, table_arn=backup.table_arn)
@@ -210,10 +229,36 @@ def bring_back(
         "backup": backup.arn,
         "options": options.to_dict(),
         "role": given.role,
-        "settings": [str(one) for one in wished],
+        "settings": [in_words(one) for one in wished],
     }
     intent = Intent("restore deleted table", name, decided)
     return Return(book, backup, name, given, options, details, wished, settings, intent, Passage(intent, name))
+
+
+def chosen(known: Iterable[Setting], settings: str) -> tuple[Setting, ...]:
+    """Return what is to be set again.
+
+    Args:
+        known: What the backup knows.
+        settings: Names with commas between; blank for all that is known, `none` for nothing. Deletion protection no
+            backup knows of: it is turned on where it is named. So is PITR.
+
+    Raises:
+        BadInput: A name is unknown, or the backup does not know that setting.
+    """
+    found = {one.kind: one for one in known if one.kind in SET_AGAIN}
+    names = [name.strip() for name in settings.split(",")]
+    if names in ([""], ["none"]):
+        names = [] if any(names) else list(found)
+    found = {"pitr": Recovery(0), "deletion-protection": DeletionProtection(), **found}
+    for name in names:
+        if name not in SET_AGAIN:
+            fix = f"settings is none, or some of {', '.join(SET_AGAIN)}."
+            raise BadInput(f"settings={name!r} is not known", fix=fix)
+        if name not in found:
+            fix = "Leave it out; if it was on, turn it on by hand with what your infrastructure code says."
+            raise BadInput(f"the backup says that {name} was off, or does not know", fix=fix)
+    return tuple(found[name] for name in SET_AGAIN if name in names)
 
 
 def _of(aws: Aws, table: str) -> Found:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pitrkit.dynamodb import kept
 from pitrkit.dynamodb.backups import WORDS, Backup, Found
 from pitrkit.dynamodb.encryption import key_of
-from pitrkit.dynamodb.kept import Kept
 from pitrkit.dynamodb.pitr import iso
+from pitrkit.dynamodb.setting import Setting
 from pitrkit.runbook.blocks import Block, Cell, Facts, Grid, Note, Tag
 from pitrkit.runbook.incident_views import note
 from pitrkit.runbook.values import moment, size
@@ -21,6 +20,13 @@ DIFFERS = {
     "AWS_BACKUP": "one moment; restored like an on-demand backup",
     "managed": "one moment; restored by AWS Backup, under a role, whole",
 }
+_SET_AGAIN = {"ttl": "TTL", "stream": "stream", "pitr": "PITR", "deletion-protection": "deletion protection"}
+_UNKNOWN = (
+    "tags", "auto scaling", "resource policy", "deletion protection", "table class", "warm throughput",
+    "global table replicas", "Kinesis destination", "Contributor Insights", "alarms", "the period of PITR",
+    "consumers of the stream, which has another ARN now",
+)  # fmt: skip
+"""What no backup tells of a table."""
 _HOW_PITR_DIFFERS = (
     "Point-in-time recovery shows the table at any second of its window; a backup shows one moment, and whatever was "
     "written after it is not in it. A backup outlives the window, the table and its point-in-time recovery."
@@ -81,7 +87,7 @@ def backup_card(
     backup: Backup,
     details: Mapping[str, Any],
     target: str,
-    settings: Sequence[Kept] = (),
+    settings: Sequence[Setting] = (),
     asked: Mapping[str, str] | None = None,
 ) -> View:
     """Return what a deleted table's backup holds, the settings it still knows, and those it does not.
@@ -107,7 +113,7 @@ def backup_card(
     rows += [
         ("restores into", target),
         *((name.replace("_", " "), value) for name, value in (asked or {}).items() if name != "backup"),
-        ("set again afterwards", ", ".join(str(one) for one in settings) or "nothing"),
+        ("set again afterwards", ", ".join(in_words(one) for one in settings) or "nothing"),
         ("backup", backup.arn),
     ]
     blocks: list[Block] = [Facts(tuple(rows))]
@@ -115,12 +121,17 @@ def backup_card(
         words = "AWS Backup tells of a table's settings only by restoring it; it brings the tags back."
         blocks.append(Note(words, "warn"))
     blocks.append(Note(f"No backup knows, so nothing brings back: {', '.join(_unknown(backup))}.", "warn"))
-    data = {**_dict(backup), "target": target, "settings": [one.name for one in settings]}
+    data = {**_dict(backup), "target": target, "settings": [one.kind for one in settings]}
     return View("backup", f"Deleted table {backup.table}", blocks=tuple(blocks), data=data)
 
 
+def in_words(setting: Setting) -> str:
+    """Return a setting that is set again, in words."""
+    return f"{_SET_AGAIN[setting.kind]}: {setting.words()}"
+
+
 def _unknown(backup: Backup) -> list[str]:
-    return [name for name in kept.UNKNOWN if not (backup.managed and name == "tags")]
+    return [name for name in _UNKNOWN if not (backup.managed and name == "tags")]
 
 
 def _known(source: Mapping[str, Any], features: Mapping[str, Any]) -> list[tuple[str, Cell]]:
@@ -153,18 +164,18 @@ def _billing(source: Mapping[str, Any]) -> str:
     return mode
 
 
-def reapplied_card(table: str, rows: Sequence[tuple[Kept, bool, bool]]) -> View:
+def reapplied_card(table: str, rows: Sequence[tuple[Setting, bool, bool]]) -> View:
     """Return the settings of a table that came back: each with whether it is set now, and whether it was before."""
     if not rows:
         return note("No setting was to be set again.", "muted", "Turn PITR on in 00_start_here.")
     grid = Grid(
         ("setting", "now"),
-        tuple((str(one), Tag(_state(before, now), "good" if now else "bad")) for one, before, now in rows),
+        tuple((in_words(one), Tag(_state(before, now), "good" if now else "bad")) for one, before, now in rows),
     )
     blocks: list[Block] = [grid]
-    if any(one.name == "stream" for one, _, _ in rows):
+    if any(one.kind == "stream" for one, _, _ in rows):
         blocks.append(Note("The stream has another ARN than before: point its consumers to it.", "warn"))
-    data = {"table": table, "settings": {one.name: now for one, _, now in rows}}
+    data = {"table": table, "settings": {one.kind: now for one, _, now in rows}}
     return View("reapplied", f"Settings of {table}", blocks=tuple(blocks), data=data)
 
 

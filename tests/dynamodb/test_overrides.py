@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pitrkit.dynamodb import backups, kept, pitr, tables
+from pitrkit.dynamodb import backups, pitr, tables
 from pitrkit.dynamodb.arns import backup_arn, table_arn
 from pitrkit.dynamodb.overrides import Design, Options, difference
 from pitrkit.dynamodb.session import Aws
@@ -149,14 +149,3 @@ def test_what_is_no_arn_is_refused_with_the_form_of_one(text):
         with pytest.raises(BadInput, match="is no ARN") as caught:
             read(text)
         assert "arn:aws:dynamodb:REGION:ACCOUNT:table/NAME" in caught.value.fix
-
-
-def test_what_a_backup_does_not_know_is_not_made_up():
-    nothing = kept.of_backup({}, "AWS_BACKUP")
-    assert nothing == ()
-    with pytest.raises(BadInput, match="ttl was off, or does not know"):
-        kept.chosen(nothing, "ttl")
-    with pytest.raises(BadInput, match="not known"):
-        kept.chosen(nothing, "tags")
-    assert [one.name for one in kept.chosen(nothing, "deletion-protection,pitr")] == ["pitr", "deletion-protection"]
-    assert kept.chosen(kept.of_backup({}, "SYSTEM"), "none") == ()

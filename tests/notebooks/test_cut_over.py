@@ -259,9 +259,9 @@ def test_a_deleted_table_that_came_back_gets_what_its_backup_knows(orders):
     book.keep("restore_finished", backup=backup["BackupArn"], restored_table="Orders", restored_by="returned")
     found = tables("back")
     adoption = cut_over.plan(found)
-    assert {change.setting.kind for change in adoption.plan.changes} == {"ttl", "stream"}
+    assert {change.setting.kind for change in adoption.plan.changes} == {"ttl", "stream", "pitr"}
     adoption.gate(adoption.plan.digest)
     adoption.reapply()
     adoption.verify()
-    assert {one.kind for one in capture(book.aws, "Orders").found} >= {"ttl", "stream"}
+    assert {one.kind for one in capture(book.aws, "Orders").found} >= {"ttl", "stream", "pitr"}
     assert "clients" not in dict(adoption.handover().items), "its name is what it was"

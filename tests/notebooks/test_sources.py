@@ -2,12 +2,19 @@
 
 import json
 import re
+import time
 
 import pytest
 
 from pitrkit.dynamodb.session import Aws
+from pitrkit.dynamodb.setting import Place
+from pitrkit.dynamodb.setting_kinds import Recovery
+from pitrkit.dynamodb.settings import of_backup
+from pitrkit.dynamodb.settings_capture import read
+from pitrkit.dynamodb.settings_reapply import Hand
 from pitrkit.errors import AwsError, BadInput, GateClosed
-from pitrkit.runbook import clean_up, compare, deleted, pick, restore, select
+from pitrkit.runbook import clean_up, compare, cut_over, deleted, pick, restore, select
+from pitrkit.runbook.book import Book
 from pitrkit.runbook.sources import Asked, choose
 from pitrkit.sandbox import Sandbox
 from pitrkit.sandbox.faults import Fault
@@ -114,11 +121,47 @@ def test_a_deleted_table_comes_back_with_the_settings_that_its_backup_knows(plac
     state = place.incident("carts")
     assert state["settings"] == dict.fromkeys(("ttl", "stream", "pitr", "deletion-protection"), True)
     events = (place.folder / "carts" / "events.jsonl").read_text()
-    assert events.count('"setting_set"') == 4
+    done = [one["data"] for one in map(json.loads, events.splitlines()) if one["event"] == "setting_done"]
+    assert [one["setting"] for one in done] == ["ttl", "stream", "pitr", "deletion-protection"]
+    assert all(call["request_id"] for one in done for call in one["calls"])
     code, said = place.pitrkit(*asked, "-p", "approve", re.search(r'"digest":"([0-9a-f]+)"', events)[1])
     assert code == 0, said
     assert "adopted" in said or place.incident("carts")["restored_table_id"] == table["TableId"]
+    assert (place.folder / "carts" / "events.jsonl").read_text().count('"setting_done"') == 4
+    adopting = cut_over.read(Book.open("carts", aws=Aws.connect()))
+    assert cut_over.plan(adopting).plan.empty
+    back = cut_over.plan(adopting, undo=True).plan
+    assert [one.setting.kind for one in back.changes] == ["deletion-protection", "stream", "ttl"]
     dynamodb.update_table(TableName="Carts", DeletionProtectionEnabled=False)
+
+
+def test_what_a_backup_does_not_know_is_not_made_up():
+    nothing = of_backup("Carts", {}).found
+    assert deleted.chosen(nothing, "") == ()
+    with pytest.raises(BadInput, match="ttl was off, or does not know"):
+        deleted.chosen(nothing, "ttl")
+    with pytest.raises(BadInput, match="not known"):
+        deleted.chosen(nothing, "tags")
+    both = deleted.chosen(nothing, "deletion-protection,pitr")
+    assert [one.kind for one in both] == ["pitr", "deletion-protection"]
+    left = of_backup("Carts", {"BackupDetails": {"BackupType": "SYSTEM"}}).found
+    assert [one.kind for one in deleted.chosen(left, "")] == ["pitr"]
+    assert deleted.chosen(left, "none") == ()
+
+
+def test_recovery_is_turned_on_as_soon_as_a_table_is_not_too_new_for_it(place, aws, dynamodb):
+    make(place, "Young")
+    dynamodb.restore_table_to_point_in_time(
+        SourceTableName="Young", TargetTableName="Younger", UseLatestRestorableTime=True
+    )
+    with pytest.raises(dynamodb.exceptions.ContinuousBackupsUnavailableException):
+        dynamodb.update_continuous_backups(
+            TableName="Younger", PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
+        )
+    hand = Hand(aws, Place("Younger", arn_of("Younger")), sleep=lambda _: time.sleep(0.05))
+    hand.give(Recovery(0))
+    assert [call.operation for call in hand.calls] == ["UpdateContinuousBackups"]
+    assert read(aws, "Younger", {"pitr"}) == {"pitr": Recovery(35)}
 
 
 def test_a_table_that_had_no_recovery_comes_back_from_aws_backup_with_its_tags(place, aws, dynamodb):

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from pitrkit.dynamodb.activity import Activity, Minute
 from pitrkit.dynamodb.backups import Backup, Found
 from pitrkit.dynamodb.items import canonical
-from pitrkit.dynamodb.kept import Kept
 from pitrkit.dynamodb.pitr import Protection, Restoration, Window
 from pitrkit.dynamodb.session import Caller
+from pitrkit.dynamodb.setting_kinds import Recovery, Stream, Ttl
 from pitrkit.dynamodb.tables import Index, KeyAttribute, KeySchema, Restored, Table
 from pitrkit.errors import AccessDenied, BadInput, GateClosed, InputNeeded
 from pitrkit.recovery.apply import Applied
@@ -363,11 +363,11 @@ def gallery(tmp: Path) -> list[views.View]:
         ),
         views.audit_card(audit(tmp, record.Finding("altered", "plan/plan.json", "its SHA-256 is not what was sealed"))),
         views.backups_list(Found((BACKUP,), ("AWS Backup was not looked at.",))),
-        views.backup_card(BACKUP, DETAILS, "Carts", (Kept("ttl", "expires"), Kept("pitr")), {"kms_key": "aws-owned"}),
+        views.backup_card(BACKUP, DETAILS, "Carts", (Ttl("expires"), Recovery(0)), {"kms_key": "aws-owned"}),
         views.sources_card(
             Found((BACKUP,)), {"backup": BACKUP.arn, "indexes": "all"}, pitr="PITR", indexes=("by-day",)
         ),
-        views.reapplied_card("Carts", [(Kept("stream", "NEW_IMAGE"), False, True), (Kept("pitr"), False, False)]),
+        views.reapplied_card("Carts", [(Stream("NEW_IMAGE"), False, True), (Recovery(0), False, False)]),
         views.error_card(error),
         views.error_card(ValueError("line one\nline two")),
         views.error_card(error, trace="Traceback\n  line\n"),
