@@ -15,7 +15,7 @@ from typing import Any
 from pitrkit.dynamodb import tables
 from pitrkit.dynamodb.session import Aws
 from pitrkit.errors import RecordAltered, TableNotFound
-from pitrkit.runbook import clean_up, conclude, select
+from pitrkit.runbook import clean_up, conclude, run_lock, select
 from pitrkit.runbook.book import Book
 from pitrkit.runbook.claims import UNMADE
 from pitrkit.runbook.drill_history import left_over
@@ -37,16 +37,7 @@ def hold(incident: Incident) -> None:
 def running(incident: Incident) -> bool:
     """Return whether a process is at work on this drill."""
     path = incident.path(LOCK)
-    if not path.exists():
-        return False
-    handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(handle)
-    return False
+    return path.exists() and run_lock.is_locked(path)
 
 
 def drills(data: Mapping[str, Any]) -> Iterator[tuple[Incident, dict[str, Any]]]:

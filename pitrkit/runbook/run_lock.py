@@ -90,8 +90,11 @@ def held(incident: str, root: str | Path | None = None) -> Iterator[int]:
 def is_held(incident: str, root: str | Path | None = None) -> bool | None:
     """Return whether a run works on an incident; None where this machine knows nothing of it."""
     path = _path(incident, root)
-    if not path.is_file():
-        return None
+    return is_locked(path) if path.is_file() else None
+
+
+def is_locked(path: Path) -> bool:
+    """Return whether a process holds the operating system's lock of a file."""
     handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -20,13 +20,14 @@ ON_THE_TARGET = ("BatchWriteItem", "DeleteItem", "GetItem", "PutItem", "Query", 
 FOR_AN_EXPORT = ("s3:PutObject", "s3:AbortMultipartUpload", "s3:PutObjectAcl")
 """What an export asks for on the objects that it writes."""
 
-_OF_A_TRANSACTION = {
+OF_A_TRANSACTION = {
     "ConditionCheck": "ConditionCheckItem",
     "Put": "PutItem",
     "Update": "UpdateItem",
     "Delete": "DeleteItem",
     "Get": "GetItem",
 }
+"""The IAM action of each part of a transaction."""
 _OF_A_STATEMENT = {
     "INSERT": "PartiQLInsert",
     "UPDATE": "PartiQLUpdate",
@@ -55,10 +56,15 @@ def demands(request: Request) -> list[Demand]:
     return list(dict.fromkeys(Demand(f"dynamodb:{action}", arn) for action, arn in _of_tables(request)))
 
 
+def action_of(statement: str) -> str | None:
+    """Return the IAM action of a PartiQL statement; None where it says nothing that is known."""
+    return _OF_A_STATEMENT.get(statement.split(None, 1)[0].upper()) if statement.strip() else None
+
+
 def of_statement(request: Request, statement: Mapping[str, Any]) -> Demand | None:
     """Return what a PartiQL statement demands; None where it says nothing that is known."""
     text = str(statement.get("Statement", ""))
-    action = _OF_A_STATEMENT.get(text.split(None, 1)[0].upper()) if text.strip() else None
+    action = action_of(text)
     return Demand(f"dynamodb:{action}", _arn(request, table_of(text))) if action else None
 
 
@@ -68,7 +74,7 @@ def _of_tables(request: Request) -> Iterator[tuple[str, str]]:
         yield operation, "*"
     elif "TransactItems" in body:
         parts = (part for item in body["TransactItems"] for part in item.items())
-        yield from ((_OF_A_TRANSACTION[kind], _arn(request, part["TableName"])) for kind, part in parts)
+        yield from ((OF_A_TRANSACTION[kind], _arn(request, part["TableName"])) for kind, part in parts)
     elif operation in {"ExecuteStatement", "BatchExecuteStatement", "ExecuteTransaction"}:
         said = (body, *body.get("Statements", ()), *body.get("TransactStatements", ()))
         found = (of_statement(request, one) for one in said)

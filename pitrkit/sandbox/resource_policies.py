@@ -17,6 +17,7 @@ from moto.sts.models import sts_backends
 from moto.utilities.utils import get_partition
 
 from pitrkit.sandbox import permission
+from pitrkit.sandbox.demands import OF_A_TRANSACTION, action_of
 from pitrkit.sandbox.partiql import table_of
 from pitrkit.sandbox.permission import Call
 from pitrkit.sandbox.tables import PastTable
@@ -24,19 +25,6 @@ from pitrkit.sandbox.wire import Handler, Native, Reply, Request, ServiceError, 
 
 LARGEST_BYTES = 20 * 1024
 NO_POLICY = "NO_POLICY"
-_OF_A_TRANSACTION = {
-    "ConditionCheck": "ConditionCheckItem",
-    "Put": "PutItem",
-    "Update": "UpdateItem",
-    "Delete": "DeleteItem",
-    "Get": "GetItem",
-}
-_OF_A_STATEMENT = {
-    "INSERT": "PartiQLInsert",
-    "UPDATE": "PartiQLUpdate",
-    "DELETE": "PartiQLDelete",
-    "SELECT": "PartiQLSelect",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,13 +137,13 @@ def _asked(request: Request) -> Iterator[tuple[str, PastTable]]:
     """Yield the IAM actions that a request takes, each with the table it is done to."""
     for item in request.body.get("TransactItems", ()):
         for kind, action in item.items():
-            yield from _at(request, _OF_A_TRANSACTION[kind], action["TableName"])
+            yield from _at(request, OF_A_TRANSACTION[kind], action["TableName"])
     if request.operation in {"TransactWriteItems", "TransactGetItems"}:
         return
     spoken = (request.body, *request.body.get("Statements", ()), *request.body.get("TransactStatements", ()))
     statements = [str(one["Statement"]) for one in spoken if "Statement" in one]
     for statement in statements:
-        action = _OF_A_STATEMENT.get(statement.split(None, 1)[0].upper()) if statement.strip() else None
+        action = action_of(statement)
         if action is not None:
             yield from _at(request, action, table_of(statement))
     for name in () if statements else request.tables():
