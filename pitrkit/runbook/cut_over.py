@@ -102,6 +102,12 @@ def _copy_name(book: Book) -> str:
     name = str(book.known(THEN.table, step="03_restore"))
     if name == book.data.get("table") and book.data.get(THEN.by) != "returned":
         raise BadInput("the copy of this incident is its own table", table=name, fix="There is nothing to adopt.")
+    if (region := book.aws_of(THEN).region) != book.aws.region:
+        raise BadInput(
+            f"the copy lies in {region}, and settings are given within a Region only",
+            table=name,
+            fix="Restore it in the original's Region to adopt it, or set it up there by your infrastructure code.",
+        )
     return name
 
 
@@ -121,7 +127,8 @@ def _original(book: Book, copy: str) -> tuple[Settings, bool]:
             return found, True
     if path.is_file():
         return Settings.read(path), False
-    if arn := book.data.get("backup"):
+    arn = str(book.data.get("backup") or "")
+    if arn and ":recovery-point:" not in arn:  # what AWS Backup holds cannot be described
         answer = book.aws.call("dynamodb", "describe_backup", table=name, BackupArn=arn)
         return settings.of_backup(name, answer["BackupDescription"]), False
     raise BadInput(

@@ -262,6 +262,8 @@ def test_an_on_demand_backup_restored_in_another_region_brings_the_items_back(pl
     code, said = place.pitrkit(*gate)
     assert code == 0, said
     assert place.items("Orders") == before
+    code, said = place.pitrkit("run", "13_cut_over", "-p", "incident", "backup")
+    assert (code, f"the copy lies in {THERE}" in said) == (2, True), "a copy elsewhere is not adopted"
     removal = clean_up.prepare(select.select(aws, "Orders", incident="backup"))
     assert THERE in str(removal)
     with pytest.raises(GateClosed) as closed:
