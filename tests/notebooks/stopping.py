@@ -83,8 +83,11 @@ class Stoppable:
         path = self.place.folder / f"of-{name}" / "events.jsonl"
         return [json.loads(line) for line in path.read_text().splitlines()]
 
-    def tells_the_truth(self, name, number, code):
-        """Make sure that the record says how it ended, and that its audit neither accuses nor vouches wrongly."""
+    def tells_the_truth(self, name, number, code, *, killed=False):
+        """Make sure that the record says how it ended, and that its audit neither accuses nor vouches wrongly.
+
+        The mark of a run that was *killed* stays until one is begun that gets as far as setting its own.
+        """
         audited, said = self.place.pitrkit("audit", f"of-{name}")
         assert "NOT" not in said, said
         assert "altered" not in said, said
@@ -92,7 +95,7 @@ class Stoppable:
         if number in GENTLE:
             # A process that is not up yet, or is done, is ended by the signal itself: no notebook is under way then.
             assert code in {0, 130, -number}, code
-            assert self.mark(name) is None
+            assert killed or self.mark(name) is None
             events = self.events(name)
             started = [one for one in events if one["event"] == "notebook_started"]
             ended = [one for one in events if one["event"] == "notebook_ended"]

@@ -7,7 +7,7 @@ from pitrkit.dynamodb.items import attributes
 from pitrkit.recovery.journal import Journal, conflicts
 from tests.recovery.test_race import ITEMS, RACERS, Racer, damage
 
-RACES = {"sandbox": 4_000, "DynamoDB Local": 16_000}
+RACES = {"sandbox": 4_000, "DynamoDB-Local": 16_000}
 """Writes by others that were accepted right before or after a request of ours for that very item, by engine."""
 
 HAMMERED = 0.8
