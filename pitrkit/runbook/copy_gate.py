@@ -89,7 +89,7 @@ class CopyGate(ApproveBox):
             style={"description_width": "initial"},
             layout={"width": "100%", "height": "auto"},
         )
-
+        box.add_class("pk-tick")  # what is acknowledged is to be read to its end
         box.observe(self.does(self._ticked, finding.name, box), names="value")
         return box
 

@@ -95,7 +95,9 @@ def read(book: Book) -> Tables:
     with Progress("Reading settings", total=2, unit="tables") as progress:
         original, alive = _original(book, name)
         progress(1)
-        return Tables(book, original, capture(book.aws, name), alive, copy)
+        of_copy = capture(book.aws, name)
+        progress(2)
+        return Tables(book, original, of_copy, alive, copy)
 
 
 def _copy_name(book: Book) -> str:
