@@ -62,7 +62,8 @@ class PitrkitError(Exception):
         return "" if PitrkitError.discreet else f". The expression is: {expression}"
 
     def __str__(self) -> str:
-        head = f"{self.table}: {self.what}" if self.table and self.table not in self.what else self.what
+        first = self.what.partition("\n")[0]
+        head = f"{self.table}: {self.what}" if self.table and self.table not in first else self.what
         return f"{head}\n-> {self.fix}" if self.fix else head
 
     def _render_traceback_(self) -> list[str]:

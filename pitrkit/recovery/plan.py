@@ -242,7 +242,7 @@ def build(
                     number += 1
                 done += len(rows)
                 if on_progress is not None:
-                    on_progress(done, total, f"{number} to write, {done - number} left alone")
+                    on_progress(done, total, f"{number:,} to write, {done - number:,} left alone")
         counts: dict[str, Any] = {"puts": 0, "updates": 0, "deletes": 0, "left": {}, "write_units": units}
         where: dict[str, Any] = {"account": aws.caller().account, "region": aws.region}
         where |= {"table": table.name, "table_arn": table.arn, "table_id": table.id, "key_schema": table.key_schema}

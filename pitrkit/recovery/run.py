@@ -60,7 +60,8 @@ class Tally:
         return self.applied + self.already + self.conflicts + self.failed
 
     def __str__(self) -> str:
-        counts = f"{self.applied} applied, {self.already} already so, {self.conflicts} conflicts, {self.failed} failed"
+        written = f"{self.applied:,} applied, {self.already:,} already so"
+        counts = f"{written}, {self.conflicts:,} conflicts, {self.failed:,} failed"
         return f"{counts}; {self.why}"
 
 

@@ -10,7 +10,7 @@ from pitrkit.dynamodb import export_removal, safety, tables
 from pitrkit.dynamodb.export_removal import ExportFiles
 from pitrkit.dynamodb.tables import Table
 from pitrkit.errors import BadInput, TableNotFound
-from pitrkit.runbook import claims, failures, leftovers, views
+from pitrkit.runbook import claims, failures, leftovers, progress, views
 from pitrkit.runbook.book import Book
 from pitrkit.runbook.gate import Intent
 from pitrkit.runbook.leftovers import Leftover
@@ -65,10 +65,12 @@ class Removal(Shows):
     def delete(self) -> View:
         """Delete these things, each only if it is still the very one that was approved; what is gone is fine."""
         if self.intent is None:
+            progress.tell(f"Nothing was deleted. {' '.join(self.why_not)}".strip())
             return views.note("Nothing was deleted.")
         self.passage.require()
         with failures.meaning("The original table is not touched. What was deleted before this is deleted."):
             said = [self._delete(thing) for thing in self.things]
+        progress.tell(f"{'. '.join(said)}.")
         return views.note(f"{'. '.join(said)}.")
 
     def _delete(self, thing: Leftover) -> str:
@@ -77,8 +79,8 @@ class Removal(Shows):
                 return self._delete_copy(thing, copy)
             case ExportFiles() as files:
                 self.book.note("delete_requested", export=files.export.arn, files=files.count)
-                with Progress(f"Deleting {thing.name}", total=files.count, unit="files") as progress:
-                    requests = export_removal.remove(self.book.aws, files, on_progress=progress)
+                with Progress(f"Deleting {thing.name}", total=files.count, unit="files") as shown:
+                    requests = export_removal.remove(self.book.aws, files, on_progress=shown)
                 self.book.done("clean_up", "cleaned_up")
                 self.book.note("export_deleted", export=files.export.arn, files=files.count, request_ids=requests)
                 return f"{thing.name}: {files.count} files are deleted"

@@ -140,7 +140,11 @@ class Proposal(Shows):
                 fix="Copy fewer `items`, or raise `cost_limit`, which takes another approval.",
             )
         by = self.aws.caller().arn
-        view = self.passage.check(approve, command=self.command, by=by)
+        try:
+            view = self.passage.check(approve, command=self.command, by=by)
+        except GateClosed as closed:
+            what = f"{closed.what}\n   costs about: {self.estimate}"
+            raise GateClosed(what, digest=closed.digest, table=closed.table, fix=closed.fix) from None
         assert self.passage.approval is not None
         if self._book is None:
             self._book = self._open()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from pitrkit.errors import BadInput, GateClosed, StalePlan
 from pitrkit.runbook.events import sha256, to_json
@@ -27,6 +27,14 @@ PLAN_LASTS = timedelta(hours=24)
 
 SHORTEST = 12
 """Characters of the digest that an approval needs at least."""
+
+
+@runtime_checkable
+class Telling(Protocol):
+    """Something to approve that says in a few lines what would be done, for a terminal."""
+
+    def lines(self) -> list[str]:
+        """Return what would be done."""
 
 
 class Approvable(Protocol):
@@ -66,6 +74,19 @@ class Intent:
         """SHA-256 of action, table and details."""
         details = {name: self.details[name] for name in sorted(self.details)}
         return sha256(to_json([self.action, self.table, details]).encode())
+
+    def lines(self) -> list[str]:
+        """Return the action, and what decides about it, a line each; what is blank is left out."""
+        told = {name: _told(value) for name, value in self.details.items()}
+        return [self.action, *(f"{name}: {value}" for name, value in told.items() if value)]
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {told}" for name, one in value.items() if (told := _told(one)))
+    if isinstance(value, (list, tuple)):
+        return ", ".join(_told(one) for one in value)
+    return "" if value is None or value is False else str(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +186,6 @@ class Gate:
         return Approval(plan.digest, self.clock(), "parameter")
 
     def _closed(self, plan: Approvable, why: str, command: str) -> GateClosed:
-        return GateClosed(
-            f"gate closed: plan {plan.digest[:SHORTEST]} {why}", digest=plan.digest, table=plan.table, fix=command
-        )
+        what = [f"gate closed: plan {plan.digest[:SHORTEST]} {why}"]
+        what += [f"   {line}" for line in plan.lines()] if isinstance(plan, Telling) else []
+        return GateClosed("\n".join(what), digest=plan.digest, table=plan.table, fix=command)

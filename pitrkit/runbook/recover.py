@@ -108,9 +108,15 @@ def _ahead(step: str, request: Request, found: Incident, root: Path | None) -> s
     """Return what a dry run stops before, in words; blank if it can go on."""
     if step not in {"03_restore", "10_rollback_without_restore"}:
         return ""
-    begin = _accepting(approve_command(request, found.id, found), request.accept).replace(" --approve {digest}", "")
+    settled = {name: _settled(found.data, name) or _fixed(at) for name in TIMES if (at := getattr(request, name))}
+    begin = shlex.join(request.words(found.id, **settled))
     aws = connect()
     return dry_run.ahead(step, request, Book(aws, Incident.open(found.id, root=root)), begin)
+
+
+def _fixed(at: str) -> str:
+    """Return a time that was asked for as what it names now, so that it names the same later."""
+    return at if asked_text(at) == "latest" else iso(parse_time(at, now=now()))
 
 
 def _would(request: Request, incident: str, root: Path | None, out: TextIO) -> Incident | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from pitrkit.dynamodb import arns
@@ -21,6 +21,7 @@ from pitrkit.runbook.sources import Asked
 
 TIMES = ("at", "damage_until")
 OPTIONS_OF_A_COPY = ("backup_role", "target_region", "indexes", "kms_key", "billing", "throughput")
+_SWITCHES = {"freeze", "safety_copy"}
 _ASKED = {"backup_role": "role", "target_region": "region"}
 
 
@@ -109,6 +110,17 @@ class Request:
     def parameters(self, *names: str) -> dict[str, str]:
         """Return the named parameters that are not blank."""
         return {name: value for name in names if (value := getattr(self, name))}
+
+    def words(self, incident: str, **settled: str) -> list[str]:
+        """Return the command line that asks for all of this again, as *incident*, with times as they have settled."""
+        words = ["pitrkit", "recover", self.table]
+        for one in fields(self):
+            value = settled.get(one.name) or getattr(self, one.name)
+            if one.name in {"table", "incident", "approve"} or not value:
+                continue
+            words.append(f"--{one.name.replace('_', '-')}")
+            words += [] if one.name in _SWITCHES else [value]
+        return [*words, "--incident", incident]
 
     def asked(self) -> Asked:
         """Return what is asked of the restored copy."""

@@ -97,6 +97,12 @@ class SettingsPlan:
         """SHA-256 of everything that would be done."""
         return sha256(to_json(self._sealed()).encode())
 
+    def lines(self) -> list[str]:
+        """Return what would be changed by name, for a terminal; the notebook has what each says."""
+        named = (f"{one.setting.kind} {one.setting.name}".strip() for one in self.changes)
+        left = [f"not done: {one.kind} {one.name}".strip() + f": {one.why}" for one in self.left]
+        return [f"{self.action}, as those of {self.original.table}: {', '.join(named)}", *left]
+
     def _sealed(self) -> dict[str, Any]:
         return {
             "action": self.action,

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from datetime import datetime, timedelta
@@ -146,6 +147,19 @@ def test_a_dry_run_that_would_have_to_restore_says_what_and_stops_before_it(desk
     assert out == DRY_RESTORE.format(at=desk.at, moment=moment, stamp=stamp, cost=cost)
     assert written() == 0
     assert desk.place.tables() == ["Stock"]
+
+
+def test_what_a_dry_run_says_to_begin_with_asks_for_all_that_was_asked(desk):
+    where = "before.name != 'it is'"
+    asked = ("--where", where, "--modified", "revert", "--target", "Elsewhere", "--accept", "ttl", "--safety-copy")
+    code, out, err = desk.pitrkit(*desk.asked, *asked, "--incident", "whole", "--dry-run")
+    assert code == 0, err
+    begin = shlex.split(out.splitlines()[-1].removeprefix("to begin"))
+    parsed = cli.parser().parse_args(begin[1:])
+    assert begin[0] == "pitrkit"
+    assert (parsed.table, parsed.at, parsed.incident) == ("Stock", desk.at, "whole")
+    assert (parsed.where, parsed.modified, parsed.target, parsed.accept) == (where, "revert", "Elsewhere", "ttl")
+    assert (parsed.safety_copy, parsed.dry_run) == ("true", False)
 
 
 def test_a_notebook_run_dry_stops_before_the_first_call_that_would_change_something(desk):

@@ -40,6 +40,14 @@ def test_without_an_approval_the_gate_is_closed_and_says_the_one_command_that_op
     assert str(closed.value) == f"Orders: gate closed: plan 0123456789ab waits for your approval\n-> {COMMAND}"
 
 
+def test_a_closed_gate_says_in_a_terminal_what_a_change_other_than_a_copy_would_do():
+    details = {"things": ["copy A", "copy B"], "options": {"indexes": "all", "region": ""}, "role": ""}
+    intent = Intent("delete", "Orders-pitr", details, created_at=NOW)
+    with pytest.raises(GateClosed) as closed:
+        gate().check(intent, "", command=COMMAND)
+    assert closed.value.what.splitlines()[1:] == ["   delete", "   things: copy A, copy B", "   options: indexes all"]
+
+
 @pytest.mark.parametrize("approve", [DIGEST, DIGEST[:12], f" {DIGEST[:20].upper()} "])
 def test_the_digest_or_twelve_characters_of_it_open_the_gate(approve):
     approval = gate().check(Planned(), approve, command=COMMAND)
