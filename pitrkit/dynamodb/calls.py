@@ -7,7 +7,7 @@ Writes of items go another way (`wire`), and are in the journal of their copy.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -42,6 +42,16 @@ class Called:
         return asdict(self)
 
 
+def api_name(operation: str) -> str:
+    """Return the API's name of boto3's *operation*: `PutItem` of `put_item`."""
+    return "".join(part.capitalize() for part in operation.split("_"))
+
+
+def request_id(answer: Mapping[str, Any]) -> str:
+    """Return AWS's id of the request that *answer* answers, empty where it does not tell."""
+    return str(answer.get("ResponseMetadata", {}).get("RequestId", ""))
+
+
 def changes_something(service: str, operation: str) -> bool:
     """Return whether boto3's *operation* of *service* does more than look."""
     return not operation.startswith(_ONLY_LOOKS) and (service, operation) not in _CHANGES_NOTHING
@@ -53,15 +63,14 @@ def told(
     """Return what *send* returns, and tell *on_change* how it ended if the operation changes something."""
     if not changes_something(service, operation):
         return send()
-    api = "".join(part.capitalize() for part in operation.split("_"))
+    api = api_name(operation)
     try:
         answer = send()
     except AwsError as error:
         outcome: Literal["refused", "unknown"] = "unknown" if error.unsure else "refused"
         on_change(Called(service, api, table, outcome, error.request_id, error.code))
         raise
-    meta = answer.get("ResponseMetadata", {})
-    on_change(Called(service, api, table, "done", str(meta.get("RequestId", ""))))
+    on_change(Called(service, api, table, "done", request_id(answer)))
     return answer
 
 

@@ -59,6 +59,11 @@ class Export:
     begun: bool = False
 
     @property
+    def owner(self) -> dict[str, Any]:
+        """What S3 is to be told about whose the bucket is; nothing where it was not named."""
+        return {"ExpectedBucketOwner": self.bucket_owner} if self.bucket_owner else {}
+
+    @property
     def table(self) -> str:
         """Name of the table."""
         return self.table_arn.rpartition("/")[2]

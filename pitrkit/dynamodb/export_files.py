@@ -225,11 +225,11 @@ def _found(aws: Aws, export: Export, keys: Sequence[str], name: str = "") -> tup
         BadInput: None is there, and *name* says what is missing.
         AwsError: As above, but no *name*; or another failure.
     """
-    owner: dict[str, Any] = {"ExpectedBucketOwner": export.bucket_owner} if export.bucket_owner else {}
     refused: AwsError | None = None
     for key in keys:
         try:
-            return key, aws.call("s3", "get_object", table=export.table, Bucket=export.bucket, Key=key, **owner)["Body"]
+            where = {"Bucket": export.bucket, "Key": key, **export.owner}
+            return key, aws.call("s3", "get_object", table=export.table, **where)["Body"]
         except AwsError as error:
             if error.code not in _MISSING | _FORBIDDEN:
                 raise

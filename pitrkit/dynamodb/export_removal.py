@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from pitrkit.dynamodb import export_files
+from pitrkit.dynamodb import calls, export_files
 from pitrkit.dynamodb.export import Export
 from pitrkit.dynamodb.session import Aws
 from pitrkit.errors import AwsError, BadInput
@@ -79,19 +78,17 @@ def remove(aws: Aws, files: ExportFiles, *, on_progress: Callable[[int], None] |
 
 
 def _listed(aws: Aws, export: Export, prefix: str) -> Iterator[str]:
-    owner: dict[str, Any] = {"ExpectedBucketOwner": export.bucket_owner} if export.bucket_owner else {}
     found = aws.paginate(
-        "s3", "list_objects_v2", "Contents", table=export.table, Bucket=export.bucket, Prefix=prefix, **owner
+        "s3", "list_objects_v2", "Contents", table=export.table, Bucket=export.bucket, Prefix=prefix, **export.owner
     )
     for row in found:
         yield str(row["Key"])
 
 
 def _delete(aws: Aws, export: Export, keys: Sequence[str]) -> str:
-    owner: dict[str, Any] = {"ExpectedBucketOwner": export.bucket_owner} if export.bucket_owner else {}
     wanted = {"Objects": [{"Key": key} for key in keys], "Quiet": True}
-    answer = aws.call("s3", "delete_objects", table=export.table, Bucket=export.bucket, Delete=wanted, **owner)
-    request = str(answer["ResponseMetadata"].get("RequestId", ""))
+    answer = aws.call("s3", "delete_objects", table=export.table, Bucket=export.bucket, Delete=wanted, **export.owner)
+    request = calls.request_id(answer)
     if failed := answer.get("Errors"):
         first = failed[0]
         raise AwsError(

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
+from pitrkit.dynamodb import calls
 from pitrkit.dynamodb.session import Aws
 from pitrkit.errors import AwsError
 
@@ -170,5 +171,4 @@ def _base64(sha256: str) -> str:
 
 
 def _told(answer: dict[str, Any]) -> dict[str, str]:
-    request_id = str(answer.get("ResponseMetadata", {}).get("RequestId", ""))
-    return {"version": str(answer.get("VersionId", "")), "request_id": request_id}
+    return {"version": str(answer.get("VersionId", "")), "request_id": calls.request_id(answer)}

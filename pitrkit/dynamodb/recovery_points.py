@@ -18,7 +18,7 @@ from pitrkit.dynamodb.encryption import MANAGED, OWNED, usable_key
 from pitrkit.dynamodb.overrides import Options
 from pitrkit.dynamodb.pitr import check_name
 from pitrkit.dynamodb.session import Aws
-from pitrkit.errors import AwsError, BadInput, TableNotFound
+from pitrkit.errors import AwsError, BadInput
 
 _ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/.+")
 
@@ -116,11 +116,7 @@ def start(
     earlier = job(there, known_job) if known_job else None
     if earlier is not None and earlier.point == point.arn and earlier.alive:
         return earlier
-    try:
-        tables.describe(there, target)
-    except TableNotFound:
-        pass
-    else:
+    if tables.find(there, target) is not None:
         raise BadInput(
             f"the name {target} is taken by a table that this incident did not restore",
             table=target,

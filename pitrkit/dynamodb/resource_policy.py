@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from pitrkit.dynamodb import calls
 from pitrkit.dynamodb.session import Aws
 from pitrkit.errors import AwsError, BadInput
 
@@ -102,8 +103,7 @@ def change(aws: Aws, table: str, arn: str, text: str, *, expected: str) -> Chang
             table=table,
             fix="Run this step again.",
         ) from error
-    request_id = str(answer.get("ResponseMetadata", {}).get("RequestId", ""))
-    return Change(answer["RevisionId"] if text else NO_POLICY, request_id)
+    return Change(answer["RevisionId"] if text else NO_POLICY, calls.request_id(answer))
 
 
 def told(aws: Aws, table: str, arn: str, so: Callable[[ResourcePolicy], bool]) -> bool:

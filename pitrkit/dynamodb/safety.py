@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from pitrkit.dynamodb import calls
 from pitrkit.dynamodb.pitr import iso
 from pitrkit.dynamodb.session import Aws
 from pitrkit.dynamodb.tables import Table, utc
@@ -56,7 +57,7 @@ def make(aws: Aws, table: Table, name: str) -> SafetyCopy:
     if (found := _find(aws, table, name)) is not None:
         return found
     answer = aws.call("dynamodb", "create_backup", TableName=table.name, BackupName=name)
-    return _copy(table.name, answer["BackupDetails"], str(answer["ResponseMetadata"].get("RequestId", "")))
+    return _copy(table.name, answer["BackupDetails"], calls.request_id(answer))
 
 
 def wait(
@@ -98,7 +99,7 @@ def delete(aws: Aws, arn: str, *, table: str) -> str:
         if error.code != GONE:
             raise
         return ""
-    return str(answer["ResponseMetadata"].get("RequestId", ""))
+    return calls.request_id(answer)
 
 
 def exists(aws: Aws, arn: str, *, table: str) -> bool:

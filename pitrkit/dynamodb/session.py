@@ -141,7 +141,7 @@ class Aws:
         """
         table = table or str(params.get("TableName", "") or params.get("TargetTableName", ""))
         if self.read_only and calls.changes_something(service, operation):
-            raise calls.would_write(f"{service}:{_api(operation)}", table)
+            raise calls.would_write(f"{service}:{calls.api_name(operation)}", table)
         method: Callable[..., Any] = getattr(self._client(service, retry=retry), operation)
 
         def send() -> Any:
@@ -152,10 +152,10 @@ class Aws:
         return calls.told(self.on_change, send, service=service, operation=operation, table=table)
 
     def paginate(
-        self, service: str, operation: str, result_key: str, *, table: str = "", **params: Any
+        self, service: str, operation: str, result_key: str, *, table: str = "", retry: bool = True, **params: Any
     ) -> Iterator[Any]:
-        """Yield every element of *result_key* over all pages of *operation*."""
-        pages = iter(self._client(service, retry=True).get_paginator(operation).paginate(**params))
+        """Yield every element of *result_key* over all pages of *operation*; *retry* is as in `call`."""
+        pages = iter(self._client(service, retry=retry).get_paginator(operation).paginate(**params))
         while page := self._translated(lambda: next(pages, None), service, operation, table):
             yield from page.get(result_key, ())
 
@@ -201,7 +201,7 @@ class Aws:
         return self._session.client(service, region_name=self.region, config=config, endpoint_url=url)
 
     def _translated(self, send: Callable[[], Any], service: str, operation: str, table: str) -> Any:
-        api = _api(operation)
+        api = calls.api_name(operation)
         try:
             return send()
         except ClientError as error:
@@ -218,10 +218,6 @@ class Aws:
             ) from error
         except BotoCoreError as error:
             raise no_answer(error, service, api, table) from error
-
-
-def _api(operation: str) -> str:
-    return "".join(part.capitalize() for part in operation.split("_"))
 
 
 def answered_at(answer: Mapping[str, Any]) -> datetime:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+from pitrkit.dynamodb import resource_policy
 from pitrkit.dynamodb import setting_kinds as kinds
 from pitrkit.dynamodb import setting_services as services
 from pitrkit.dynamodb import settings as its
@@ -149,13 +150,10 @@ def _tags(aws: Aws, name: str, arn: str) -> Iterator[Setting]:
 
 
 def _policy(aws: Aws, name: str, arn: str) -> Iterator[Setting]:
-    try:
-        answer = aws.call("dynamodb", "get_resource_policy", table=name, ResourceArn=arn)
-    except AwsError as error:
-        if error.code != "PolicyNotFoundException":
-            raise
+    policy = resource_policy.read(aws, name, arn)
+    if not policy.text:
         return
-    document = json.loads(answer["Policy"])
+    document = json.loads(policy.text)
     told = document.get("Statement") or []
     statements = told if isinstance(told, list) else [told]
     kept = [one for one in statements if not str(one.get("Sid", "")).lower().startswith(NOT_OURS)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from pitrkit.dynamodb import calls
 from pitrkit.dynamodb.session import Aws
 from pitrkit.dynamodb.setting import Place
 from pitrkit.dynamodb.setting_kinds import ResourcePolicy
@@ -38,7 +39,7 @@ class Call:
     @classmethod
     def of(cls, operation: str, answer: dict[str, Any]) -> Call:
         """Return the call that *answer* is the answer of."""
-        return cls(operation, str(answer.get("ResponseMetadata", {}).get("RequestId", "")))
+        return cls(operation, calls.request_id(answer))
 
     def to_dict(self) -> dict[str, str]:
         """Return it as plain JSON."""

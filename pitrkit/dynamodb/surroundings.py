@@ -7,7 +7,6 @@ one that cannot be known.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from pitrkit.dynamodb.session import Aws
 from pitrkit.dynamodb.tables import Table
@@ -49,16 +48,19 @@ def readers(aws: Aws, table: Table) -> list[Reader]:
 
     Who reads it otherwise (the Kinesis adapter, programs of its own, other accounts) is not known to any API.
     """
-    found: list[Reader] = []
-    page: dict[str, Any] = {"EventSourceArn": table.stream_arn}
-    while True:
-        answer = aws.call("lambda", "list_event_source_mappings", table=table.name, retry=False, **page)
-        for one in answer["EventSourceMappings"]:
-            name = str(one.get("FunctionArn", "")).partition(":function:")[2] or str(one.get("FunctionArn", ""))
-            found.append(Reader(name, one.get("State") not in _IDLE))
-        if not answer.get("NextMarker"):
-            return found
-        page["Marker"] = answer["NextMarker"]
+    found = aws.paginate(
+        "lambda",
+        "list_event_source_mappings",
+        "EventSourceMappings",
+        table=table.name,
+        retry=False,
+        EventSourceArn=table.stream_arn,
+    )
+    return [Reader(_function(str(one.get("FunctionArn", ""))), one.get("State") not in _IDLE) for one in found]
+
+
+def _function(arn: str) -> str:
+    return arn.partition(":function:")[2] or arn
 
 
 def kinesis_streams(aws: Aws, table: Table) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pitrkit.dynamodb import encryption
 from pitrkit.dynamodb.session import Aws
-from pitrkit.errors import AccessDenied
+from pitrkit.errors import AccessDenied, TableNotFound
 
 Role = Literal["HASH", "RANGE"]
 KeyType = Literal["S", "N", "B"]
@@ -137,6 +137,14 @@ def describe(aws: Aws, name: str) -> Table:
         TableNotFound: There is none of that name here.
     """
     return of(description(aws, name), aws.region)
+
+
+def find(aws: Aws, name: str) -> Table | None:
+    """Return the table *name*, None if there is none of that name here."""
+    try:
+        return describe(aws, name)
+    except TableNotFound:
+        return None
 
 
 def description(aws: Aws, name: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pitrkit.dynamodb.calls import Called
+from pitrkit.dynamodb.session import Aws
 from pitrkit.runbook import events
 from pitrkit.runbook.incident import EVENTS, LOCK, now, root_folder
 from pitrkit.runbook.summary import CALL
@@ -22,6 +23,13 @@ def note(event: str, **data: Any) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with events.locked(folder / LOCK):
         events.append(folder / EVENTS, event, data, now())
+
+
+def connect(region: str = "") -> Aws:
+    """Return the account that the environment names; what is changed by it is recorded here."""
+    aws = Aws.connect(region=region)
+    aws.on_change = called
+    return aws
 
 
 def called(call: Called) -> None:

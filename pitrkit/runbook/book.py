@@ -68,10 +68,9 @@ class Book(Shows):
                 kit to others.
         """
         aws = aws or connect()
-        caller, name = aws.caller(), only(incident)
-        about = str(Incident.open(name).data.get("table") or "")
-        boundary.check(caller, table=about, endpoint_url=aws.endpoint_url)
-        opened = Incident.open(name, account=caller.account, region=caller.region)
+        caller, opened = aws.caller(), Incident.open(only(incident))
+        boundary.check(caller, table=str(opened.data.get("table") or ""), endpoint_url=aws.endpoint_url)
+        opened.expect(account=caller.account, region=caller.region)
         masks.use(opened.id)
         working_copy.lay_out(opened)
         return _at_work(cls(aws, opened, without_restore))
@@ -235,10 +234,9 @@ def connect() -> Aws:
     # What a kernel writes from here on may hold items: it is for its owner's eyes, wherever it is copied to.
     os.umask(0o077)
     masks.use()
-    aws = Aws.connect()
+    aws = account_log.connect()
     aws.read_only = bool(os.environ.get(DRY_RUN_VARIABLE))
     boundary.check(aws.caller(), endpoint_url=aws.endpoint_url)
-    aws.on_change = account_log.called
     return aws
 
 

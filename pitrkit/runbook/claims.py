@@ -13,7 +13,7 @@ from typing import Any
 
 from pitrkit.dynamodb import tables
 from pitrkit.dynamodb.tables import Table
-from pitrkit.errors import BadInput, TableNotFound
+from pitrkit.errors import BadInput
 from pitrkit.runbook.book import Book
 from pitrkit.runbook.sides import SCRATCH, THEN, Side
 
@@ -38,13 +38,10 @@ def claim(book: Book, side: Side, name: str) -> None:
     """
     if book.data.get(side.table) == name and book.data.get(side.by) == "incident":
         return
-    try:
-        tables.describe(book.aws, name)
-    except TableNotFound:
-        claimed: dict[str, Any] = {side.table: name, side.by: "incident", side.table_id: None}
-        book.keep("table_claimed", **claimed)
-        return
-    raise BadInput("a table of that name exists already", table=name, fix="Run it again: it takes another name.")
+    if tables.find(book.aws, name) is not None:
+        raise BadInput("a table of that name exists already", table=name, fix="Run it again: it takes another name.")
+    claimed: dict[str, Any] = {side.table: name, side.by: "incident", side.table_id: None}
+    book.keep("table_claimed", **claimed)
 
 
 def settle(book: Book) -> None:
@@ -53,11 +50,8 @@ def settle(book: Book) -> None:
     for side in (THEN, SCRATCH) if data.get("drill") else ():
         if data.get(side.by) not in ("incident", UNMADE) or data.get(side.table_id):
             continue
-        try:
-            found = tables.describe(book.aws, data[side.table])
-        except TableNotFound:
-            continue
-        if _made(found, side, data["table_arn"]):
+        found = tables.find(book.aws, data[side.table])
+        if found is not None and _made(found, side, data["table_arn"]):
             ours: dict[str, Any] = {side.table_id: found.id, side.by: "incident"}
             book.keep("table_found", **ours)
 

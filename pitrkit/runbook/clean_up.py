@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pitrkit.dynamodb import export_removal, safety, tables
+from pitrkit.dynamodb import calls, export_removal, safety, tables
 from pitrkit.dynamodb.export_removal import ExportFiles
 from pitrkit.dynamodb.tables import Table
 from pitrkit.errors import BadInput, TableNotFound
@@ -101,7 +101,7 @@ class Removal(Shows):
             answer: dict[str, Any] = there.call("dynamodb", "delete_table", TableName=copy.name)
         except TableNotFound:
             answer = {}
-        request = str(answer.get("ResponseMetadata", {}).get("RequestId", ""))
+        request = calls.request_id(answer)
         self.book.done("clean_up", "copy_deleted", **{thing.side.by: "deleted"})
         self.book.note("delete_answered", table=copy.name, request_id=request)
         return f"{copy.name} is {'being deleted' if request else 'gone already'}"

@@ -24,18 +24,6 @@ from pitrkit.runbook.scoping import nothing_in_scope
 from pitrkit.runbook.verdict import open_conflicts
 from pitrkit.runbook.widgets import Choice
 
-__all__ = [
-    "NOTEBOOKS",
-    "WRITE_UNITS",
-    "Copy",
-    "choose_modified",
-    "ending",
-    "nothing_in_scope",
-    "plan",
-    "policy",
-    "prepare",
-]
-
 NOTEBOOKS: dict[str, Slot] = {"05_copy_back": "", "10_rollback_without_restore": "", "12_undo": "undo"}
 """The notebooks that copy, each with where its copy keeps its state."""
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pitrkit.dynamodb import pitr, settings, tables
+from pitrkit.dynamodb import arns, backups, pitr, settings, tables
 from pitrkit.dynamodb.refusals import Ambiguous
 from pitrkit.dynamodb.setting import Setting
 from pitrkit.dynamodb.settings import Settings
@@ -65,11 +65,7 @@ def risks(book: Book) -> View:
     """Return what is lost by giving the original up, before anything else is said."""
     data = book.data
     name, copy = data["table"], _copy_name(book)
-    try:
-        original: Table | None = tables.describe(book.aws, name)
-    except TableNotFound:
-        original = None
-    found = None
+    original, found = tables.find(book.aws, name), None
     if original is not None and copy != name:
         try:
             found = pitr.protection(book.aws, name)
@@ -86,10 +82,9 @@ def read(book: Book) -> Tables:
         BadInput: The copy is the original, or not there, or nothing is known of the original.
     """
     name = _copy_name(book)
-    try:
-        copy = tables.describe(book.aws, name)
-    except TableNotFound as error:
-        raise BadInput("the copy is gone", table=name, fix="Restore it again with 03_restore.") from error
+    copy = tables.find(book.aws, name)
+    if copy is None:
+        raise BadInput("the copy is gone", table=name, fix="Restore it again with 03_restore.")
     if copy.status != "ACTIVE" or (copy.restored and copy.restored.in_progress):
         raise BadInput(f"the copy is {copy.status}", table=name, fix="Wait for it with 03_restore.")
     with Progress("Reading settings", total=2, unit="tables") as progress:
@@ -130,9 +125,8 @@ def _original(book: Book, copy: str) -> tuple[Settings, bool]:
     if path.is_file():
         return Settings.read(path), False
     arn = str(book.data.get("backup") or "")
-    if arn and ":recovery-point:" not in arn:  # what AWS Backup holds cannot be described
-        answer = book.aws.call("dynamodb", "describe_backup", table=name, BackupArn=arn)
-        return settings.of_backup(name, answer["BackupDescription"]), False
+    if arn and not arns.backup_arn(arn).managed:  # what AWS Backup holds cannot be described
+        return settings.of_backup(name, backups.details(book.aws, arn)), False
     raise BadInput(
         "the original is gone, and its settings were not captured before",
         table=name,

@@ -15,7 +15,7 @@ from pitrkit.dynamodb.setting import Place, Setting
 from pitrkit.dynamodb.setting_kinds import DeletionProtection, Recovery
 from pitrkit.dynamodb.settings import of_backup
 from pitrkit.dynamodb.settings_reapply import Hand
-from pitrkit.errors import BadInput, InputNeeded, TableNotFound
+from pitrkit.errors import BadInput, InputNeeded
 from pitrkit.runbook import failures, returning, views
 from pitrkit.runbook.book import Book
 from pitrkit.runbook.gate import Intent
@@ -294,9 +294,8 @@ def _check_free(book: Book, there: Aws, name: str, backup: Backup) -> None:
     Raises:
         BadInput: It is taken by a table that is no restore of this backup.
     """
-    try:
-        present = tables.describe(there, name)
-    except TableNotFound:
+    present = tables.find(there, name)
+    if present is None:
         return
     job = book.data.get(returning.JOB) or {}
     mine = present.restored is not None and present.restored.backup_arn == backup.arn

@@ -14,7 +14,7 @@ from typing import Any
 
 from pitrkit.dynamodb import tables
 from pitrkit.dynamodb.session import Aws
-from pitrkit.errors import RecordAltered, TableNotFound
+from pitrkit.errors import RecordAltered
 from pitrkit.runbook import clean_up, conclude, run_lock, select
 from pitrkit.runbook.book import Book
 from pitrkit.runbook.claims import UNMADE
@@ -72,18 +72,10 @@ def remove(book: Book) -> list[str]:
         removal.delete()
     for side in (THEN, SCRATCH):
         data = book.data
-        if data.get(side.by) == "incident" and data.get(side.table) and not _exists(book.aws, data[side.table]):
+        if data.get(side.by) == "incident" and data.get(side.table) and not tables.find(book.aws, data[side.table]):
             now_whose: dict[str, Any] = {side.by: "deleted" if data.get(side.table_id) else UNMADE}
             book.keep("table_not_there", **now_whose)
     return left_over(book.data)
-
-
-def _exists(aws: Aws, name: str) -> bool:
-    try:
-        tables.describe(aws, name)
-    except TableNotFound:
-        return False
-    return True
 
 
 def tidy(book: Book, why: str) -> list[str]:

@@ -13,7 +13,6 @@ from datetime import datetime
 from typing import Any
 
 from pitrkit.dynamodb import pitr, tables
-from pitrkit.errors import TableNotFound
 from pitrkit.recovery import cost
 from pitrkit.recovery.cost import Estimate
 from pitrkit.runbook import costs, reading
@@ -63,20 +62,14 @@ def _copies(request: Request, book: Book) -> tuple[list[tuple[str, str]], Estima
             continue
         name = (request.target if side is sides(data)[0] else "") or data.get(side.table) or ""
         name = str(name or pitr.copy_name(table.name, at))
-        if not _is_there(book, name):
+        there = tables.find(book.aws, name)
+        if there is None or there.restored is None:
             rows.append(("would restore", f"{table.name} as it was at {moment(at)}, into {name}"))
     exported = table.size_bytes * len(rows) if request.how == "export" else 0
     restored = 0 if exported else table.size_bytes * len(rows)
     return rows, cost.estimate(
         export_bytes=exported, restore_bytes=restored, scan_bytes=restored * 2, prices=costs.prices()
     )
-
-
-def _is_there(book: Book, name: str) -> bool:
-    try:
-        return tables.describe(book.aws, name).restored is not None
-    except TableNotFound:
-        return False
 
 
 def _exports(request: Request, book: Book) -> tuple[list[tuple[str, str]], Estimate]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -36,6 +37,12 @@ from pitrkit.runbook.incident import DRY_RUN_VARIABLE, STATE, Incident, checked_
 from pitrkit.runbook.request import Request
 from pitrkit.runbook.run_log import RunLog
 from pitrkit.runbook.watch import Watch
+
+_ENDINGS: Mapping[str, Callable[[dict[str, Any]], Exit]] = {
+    **{name: partial(copy_back.ending, slot=slot) for name, slot in copy_back.NOTEBOOKS.items()},
+    cut_over.NOTEBOOK: cut_over.ending,
+}
+"""What says, of notebooks that ran to their last cell, whether anything is left for a person."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +87,7 @@ def notebook(source: Path, parameters: dict[str, str], incident: str, service: S
     """
     if service.dry_run and parameters.get("approve"):
         raise BadInput("approve writes and --dry-run does not", fix="Leave out one of them.")
-    slot = copy_back.NOTEBOOKS.get(source.stem)
+    ending = _ENDINGS.get(source.stem)
 
     def work(watch: Watch) -> Exit:
         result = front.run(source, parameters, incident=incident, echo=_chatter(service, echo), watch=watch)
@@ -88,13 +95,11 @@ def notebook(source: Path, parameters: dict[str, str], incident: str, service: S
             drilling.after(result, incident, echo=_chatter(service, echo))
         if watch.dry and result.error and result.exit_code is Exit.DONE:
             print(result.error, file=echo, flush=True)
-        if result.exit_code is Exit.DONE and slot is not None and not watch.dry:
-            return copy_back.ending(Incident.open(incident).data, slot)
-        if result.exit_code is Exit.DONE and source.stem == cut_over.NOTEBOOK and not watch.dry:
-            return cut_over.ending(Incident.open(incident).data)
+        if result.exit_code is Exit.DONE and ending is not None and not watch.dry:
+            return ending(Incident.open(incident).data)
         return result.exit_code
 
-    table = str(_data(incident).get("table") or "") if slot is not None else ""
+    table = str(_data(incident).get("table") or "") if source.stem in copy_back.NOTEBOOKS else ""
     return _Run(service, incident, table, source.stem, echo).do(work)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from pitrkit.dynamodb import export, export_removal, safety, tables
 from pitrkit.dynamodb.export_removal import ExportFiles
 from pitrkit.dynamodb.tables import Table
-from pitrkit.errors import AwsError, BadInput, TableNotFound
+from pitrkit.errors import AwsError, BadInput
 from pitrkit.runbook import safety_copy
 from pitrkit.runbook.book import Book
 from pitrkit.runbook.cut_over_state import adopted
@@ -77,9 +77,8 @@ def _copy(book: Book, side: Side) -> Leftover | str:
             "returned": f"{name} is the deleted table brought back, not a copy of one.",
         }
         return why.get(by, "This incident has restored nothing.")
-    try:
-        copy = tables.describe(book.aws_of(side), name)
-    except TableNotFound:
+    copy = tables.find(book.aws_of(side), name)
+    if copy is None:
         return f"{name} is gone already."
     if copy.status == "CREATING":
         return f"{name} is still being made: it can be deleted once it is ACTIVE."

@@ -154,8 +154,7 @@ class Marker:
 def of(table: str, incident: str, root: str | Path | None = None) -> Marker | None:
     """Return the marker for a table; None where it cannot be looked at, which the first notebook will explain."""
     try:
-        aws = Aws.connect()
-        aws.on_change = account_log.called
+        aws = account_log.connect()
         return Marker(aws, tables.describe(aws, table), incident, root)
     except PitrkitError:
         return None

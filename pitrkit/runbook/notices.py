@@ -17,7 +17,6 @@ from urllib.parse import urlsplit
 
 from pitrkit import __version__
 from pitrkit.dynamodb import topics
-from pitrkit.dynamodb.session import Aws
 from pitrkit.errors import Exit, PitrkitError
 from pitrkit.runbook import account_log
 from pitrkit.runbook.incident import now
@@ -99,8 +98,7 @@ def send(
 
 
 def _publish(topic: str, said: Mapping[str, Any]) -> None:
-    aws = Aws.connect(region=topic.split(":")[3])
-    aws.on_change = account_log.called
+    aws = account_log.connect(topic.split(":")[3])
     topics.publish(aws, topic, str(said["title"]), json.dumps(said, indent=1))
 
 

@@ -11,7 +11,7 @@ from pitrkit.dynamodb.export import Export, describe
 from pitrkit.dynamodb.pitr import Restoration, iso
 from pitrkit.dynamodb.session import Aws
 from pitrkit.dynamodb.tables import Table
-from pitrkit.errors import BadInput, TableNotFound
+from pitrkit.errors import BadInput
 from pitrkit.runbook import costs, restoring, returning, views
 from pitrkit.runbook.book import OF_A_COMPARISON, Book, flag
 from pitrkit.runbook.incident import now
@@ -225,9 +225,8 @@ def _wait(book: Book, side: Side) -> tuple[Restoration, Table]:
 
 def _ready(there: Aws, name: str) -> bool:
     """Return whether the copy can be read already."""
-    try:
-        copy = tables.describe(there, name)
-    except TableNotFound:
+    copy = tables.find(there, name)
+    if copy is None:
         return False  # descriptions are eventually consistent; whether it failed, the wait finds out
     return copy.status == "ACTIVE" and not (copy.restored and copy.restored.in_progress)
 

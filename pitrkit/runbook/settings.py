@@ -26,6 +26,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from pitrkit.dynamodb import pitr
 from pitrkit.errors import BadInput
 from pitrkit.recovery.cost import Prices as PriceTable
 
@@ -36,7 +37,6 @@ VARIABLE = "PITRKIT_SETTINGS"
 Section = TypeVar("Section", bound=msgspec.Struct)
 
 _LONGEST_NAME = 60
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 _TYPES = {
     "str": 'a text in quotes, "..."',
@@ -308,7 +308,7 @@ def _text(name: str, value: str, pattern: str, fix: str) -> None:
 
 
 def _duration(text: str) -> timedelta | None:
-    return timedelta(**{_UNITS[text[-1]]: int(text[:-1])}) if text else None
+    return pitr.parse_duration(text) if text else None
 
 
 def _table(path: Path, where: str, value: Any) -> dict[str, Any]:

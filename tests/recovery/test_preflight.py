@@ -215,8 +215,16 @@ class Forbidden:
         self._aws, self._allowed = aws, allowed
 
     def call(self, service, operation, **parameters):
+        self._require(operation)
+        return self._aws.call(service, operation, **parameters)
+
+    def paginate(self, service, operation, result_key, **parameters):
+        self._require(operation)
+        return self._aws.paginate(service, operation, result_key, **parameters)
+
+    def _require(self, operation):
         if operation in self._allowed:
-            return self._aws.call(service, operation, **parameters)
+            return
         raise AccessDenied(f"the caller may not do {operation}", code="AccessDeniedException", operation=operation)
 
 

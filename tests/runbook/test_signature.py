@@ -11,7 +11,6 @@ import pytest
 from pitrkit.errors import BadInput
 from pitrkit.runbook import record
 from pitrkit.runbook.incident import Incident
-from pitrkit.sandbox import Sandbox
 from tests.runbook.signing import WHO, ssh_key
 
 
@@ -131,14 +130,6 @@ def test_settings_that_cannot_be_read_seal_nothing(incident, tmp_path, asked):
     with pytest.raises(BadInput, match="ssh:/path/to/key"):
         record.seal(incident)
     assert not incident.path("manifest.json").exists()
-
-
-@pytest.fixture(scope="module")
-def aws():
-    with Sandbox() as sandbox, pytest.MonkeyPatch.context() as environment:
-        for name, value in sandbox.environment().items():
-            environment.setenv(name, value)
-        yield sandbox
 
 
 @pytest.mark.parametrize("spec", ["ECC_NIST_P384", "RSA_2048"])

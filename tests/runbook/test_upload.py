@@ -18,17 +18,9 @@ from pitrkit.dynamodb.objects import Objects, Protection
 from pitrkit.dynamodb.session import Aws
 from pitrkit.runbook import keeping, record, upload
 from pitrkit.runbook.incident import Incident
-from pitrkit.sandbox import ExportFault, Sandbox
+from pitrkit.sandbox import ExportFault
 
 numbers = count()
-
-
-@pytest.fixture(scope="module")
-def aws():
-    with Sandbox() as sandbox, pytest.MonkeyPatch.context() as environment:
-        for name, value in sandbox.environment().items():
-            environment.setenv(name, value)
-        yield sandbox
 
 
 @pytest.fixture
