@@ -185,20 +185,16 @@ class Book(Shows):
     def keep(self, event: str, *, into: Into | None = None, **results: Any) -> None:
         """Leave results in the incident, see `Incident.update`. A sealed record that goes on is sealed anew."""
         self.incident.update(event, into=into, **results)
-        self._seal_again()
+        record.seal_again(self.incident)
 
     def note(self, event: str, **data: Any) -> None:
         """Record that something happened, and nothing else."""
         self.incident.event(event, **data)
-        self._seal_again()
+        record.seal_again(self.incident)
 
     def done(self, step: str, event: str, **results: Any) -> None:
         """Leave a step's results in the incident and mark the step as done."""
         self.keep(event, **results, into={"steps": {step: iso(now())}})
-
-    def _seal_again(self) -> None:
-        if record.is_sealed(self.incident):
-            record.seal(self.incident)
 
     def path(self, kept: str) -> Path:
         """Return the absolute path of something the incident names relative to its folder."""
@@ -215,8 +211,8 @@ class Book(Shows):
 
 def _at_work(book: Book) -> Book:
     """Have the record say who works with what, how runs that were killed ended, and what is changed in AWS."""
-    if runs.settle(book.incident) and record.is_sealed(book.incident):
-        record.seal(book.incident)
+    if runs.settle(book.incident):
+        record.seal_again(book.incident)
     if news := circumstances.news(book.incident, book.aws):
         book.note(circumstances.WORKED_IN, **news)
     book.aws.on_change = lambda called: book.note(CALL, **called.to_dict())

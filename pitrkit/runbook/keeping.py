@@ -49,13 +49,11 @@ def _send(incident: Incident, upload: Upload) -> list[str]:
         name, why = sent.failed[0]
         words = f"the record is not whole at {sent.to}: {name} was not uploaded: {why}"
         incident.event(FAILED, to=sent.to, files=[name for name, _ in sent.failed], why=why)
-        if record.is_sealed(incident):
-            record.seal(incident)
+        record.seal_again(incident)
         return [words]
     if last == FAILED:
         incident.event(WENT_THROUGH, to=sent.to, files=len(sent.files))
-        if record.is_sealed(incident):
-            record.seal(incident)
+        record.seal_again(incident)
         upload.send()
     return []
 

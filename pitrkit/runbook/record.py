@@ -89,6 +89,12 @@ def seal(incident: Incident) -> Seal:
     return Seal(digest, sealed_at, len(files) + 1, str(signed.get("key", "")), str(signed.get("failed", "")))
 
 
+def seal_again(incident: Incident) -> None:
+    """Seal the incident's folder if it ever was: what came since is in the record then. Raises what `seal` does."""
+    if is_sealed(incident):
+        seal(incident)
+
+
 def is_sealed(incident: Incident) -> bool:
     """Say whether the incident has ever been sealed."""
     return (incident.folder / MANIFEST).exists()
