@@ -101,8 +101,8 @@ def _of_table(described: dict[str, Any], region: str) -> Iterator[Setting]:
     mode = (described.get("BillingModeSummary") or {}).get("BillingMode", "PROVISIONED")
     yield its.capacity(described, mode)
     yield kinds.TableClass((described.get("TableClassSummary") or {}).get("TableClass", "STANDARD"))
-    if limits := described.get("OnDemandThroughput"):
-        units = its.limits(limits)
+    if on_demand := described.get("OnDemandThroughput"):
+        units = its.limits(on_demand)
         if units != Units(0, 0):
             yield kinds.OnDemandLimits(units)
     if warm := described.get("WarmThroughput"):

@@ -69,12 +69,12 @@ def read(
     covered = _Covered(since_at, until_at)
 
     def told() -> Iterator[Step]:
-        yield from steps
+        yield from dated_steps
         lines = (orjson.dumps({"key": one.key, "why": one.why}) + b"\n" for one in covered.undecided)
         (folder / UNDECIDED).write_bytes(b"".join(lines))
 
     folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    steps = export_log.steps(
+    dated_steps = export_log.steps(
         aws, done, table.key_schema, since_at, until_at, undecided=covered.undecided, work=folder.parent,
         on_progress=on_progress,
     )  # fmt: skip

@@ -143,7 +143,7 @@ def made(
     elsewhere = design.arn.split(":")[3] != request.region
     if elsewhere and "SSESpecificationOverride" not in body:
         raise invalid("SSESpecificationOverride is required to restore into another Region")
-    encryption = keys.encryption(
+    sse = keys.encryption(
         body.get("SSESpecificationOverride", design.encryption), request.account, request.region
     )
     table = backend.create_table(
@@ -155,7 +155,7 @@ def made(
         global_indexes=global_indexes,
         indexes=local_indexes,
         streams=None,
-        sse_specification=encryption,
+        sse_specification=sse,
         tags=[],
         deletion_protection_enabled=False,
     )
