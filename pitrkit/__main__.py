@@ -1,6 +1,6 @@
 """`python -m pitrkit`."""
 
-from pitrkit.cli import main
+from pitrkit.cli.commands import main
 
 if __name__ == "__main__":
     raise SystemExit(main())

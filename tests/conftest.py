@@ -2,6 +2,7 @@
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile("kit", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
@@ -13,5 +14,18 @@ OF_TESTS = ("PITRKIT_TESTS_MAY_NOT_SKIP", "PITRKIT_DYNAMODB_LOCAL", "PITRKIT_PRO
 for name in list(os.environ):
     if name.startswith("AWS_") or (name.startswith("PITRKIT_") and name not in OF_TESTS):
         del os.environ[name]
+
 os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
+
 os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
+
+
+@pytest.fixture(scope="module")
+def sandbox_aws():
+    """A sandbox that the environment names."""
+    from pitrkit.sandbox import Sandbox  # takes a second, and most tests do without
+
+    with Sandbox() as sandbox, pytest.MonkeyPatch.context() as environment:
+        for name, value in sandbox.environment().items():
+            environment.setenv(name, value)
+        yield sandbox

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from pitrkit import cli, lab
+from pitrkit.cli import commands, lab
 
 
 def run_lab(monkeypatch, tmp_path, *words):
@@ -21,7 +21,7 @@ def run_lab(monkeypatch, tmp_path, *words):
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(lab.subprocess, "Popen", Started)
-    assert cli.main(["lab", *words]) == 0
+    assert commands.main(["lab", *words]) == 0
     return started
 
 

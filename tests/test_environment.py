@@ -7,6 +7,7 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).parents[1]
+
 OTHER_NAMES = {"python-duckdb": "duckdb"}
 
 

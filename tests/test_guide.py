@@ -10,13 +10,16 @@ import botocore.session
 import pytest
 from botocore.validate import ParamValidator
 
-from pitrkit.cli import parser
-from pitrkit.runbook.front import find
-from pitrkit.runbook.parameters import parameters_of, typed
+from pitrkit.cli.commands import parser
+from pitrkit.runner.notebook_run import find
+from pitrkit.runner.parameters import parameters_of, typed
 
 ROOT = Path(__file__).parents[1]
+
 PAGES = sorted((ROOT / "notebooks" / "guide").glob("*.md"))
+
 ROUTES = ("restore", "threeway", "export", "stream")
+
 DIGEST = "4f0c" * 16
 
 
@@ -131,11 +134,11 @@ def test_the_python_of_a_notebook_job_names_parameters_of_the_notebook():
 
 
 def test_the_settings_it_shows_are_settings(page, tmp_path):
-    from pitrkit.runbook import settings
+    from pitrkit.config import team_settings
 
     for block in blocks(page, "toml"):
         (tmp_path / "pitrkit.toml").write_text(block)
-        settings.read(tmp_path / "pitrkit.toml")
+        team_settings.read(tmp_path / "pitrkit.toml")
 
 
 def test_the_readme_leads_to_every_page():

@@ -7,15 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from pitrkit.cli import parser
-from pitrkit.recovery import permissions
-from pitrkit.recovery.routes import routes
-from pitrkit.runbook import settings
-from pitrkit.runbook.log_views import cost_text
+from pitrkit.cli.commands import parser
+from pitrkit.config import team_settings
+from pitrkit.recovery.advice import permission_catalogue
+from pitrkit.recovery.advice.cost import routes
+from pitrkit.runbook.change_log.views import cost_text
 
 DRILL = (Path(__file__).parents[1] / "notebooks" / "guide" / "drill.md").read_text()
+
 PERMISSIONS = (Path(__file__).parents[1] / "notebooks" / "guide" / "permissions.md").read_text()
+
 README = (Path(__file__).parents[1] / "README.md").read_text()
+
 GB = 1024**3
 
 
@@ -44,8 +47,8 @@ def test_each_option_of_recover_and_policy_that_it_names_exists():
 
 def test_its_table_of_settings_names_every_section_and_key():
     rows = dict(re.findall(r"^\| `\[([a-z]+)[^\]]*\]` \| (.*) \|$", README, re.MULTILINE))
-    keys = {name: set(kind.__struct_fields__) for name, kind in settings.SECTIONS.items()}
-    keys |= {"accounts": {"name", "production"}, "prices": {"as_of", *settings.price_names()}}
+    keys = {name: set(kind.__struct_fields__) for name, kind in team_settings.SECTIONS.items()}
+    keys |= {"accounts": {"name", "production"}, "prices": {"as_of", *team_settings.price_names()}}
     assert rows.keys() == keys.keys()
     for section, names in keys.items():
         assert names <= set(re.findall(r"`(\w+)`", rows[section])), section
@@ -55,7 +58,9 @@ def called():
     """Return the IAM actions of all operations that the kit's code names where it calls them."""
     kit = Path(__file__).parents[1] / "pitrkit"
     source = "\n".join(
-        path.read_text() for part in ("dynamodb", "recovery", "runbook") for path in sorted((kit / part).glob("*.py"))
+        path.read_text()
+        for part in ("aws", "recovery", "runbook", "record", "runner", "config", "incident")
+        for path in sorted((kit / part).rglob("*.py"))
     )
     services = {"dynamodbstreams": "dynamodb"}
     by_boto = re.findall(r'\.(?:call|paginate)\(\s*"([\w-]+)",\s*"(\w+)"', source)
@@ -79,7 +84,9 @@ IAM_NAMES = {
     "s3:GetObjectLockConfiguration": "s3:GetBucketObjectLockConfiguration",
     **dict.fromkeys(("s3:CreateMultipartUpload", "s3:UploadPart", "s3:CompleteMultipartUpload"), "s3:PutObject"),
 }
+
 WITHOUT_PERMISSION = {"sts:GetCallerIdentity"}
+
 FOR_THE_SERVICE = {
     "iam:PassRole",  # what AWS Backup's StartRestoreJob asks for on its role
     *("dynamodb:Query", "dynamodb:BatchWriteItem"),  # what it asks for on a copy before it restores
@@ -90,7 +97,7 @@ FOR_THE_SERVICE = {
 
 
 def test_the_catalogue_of_permissions_has_those_of_the_operations_that_the_code_calls():
-    granted = {action for step, _ in permissions.every_step().values() for action in step.actions}
+    granted = {action for step, _ in permission_catalogue.every_step().values() for action in step.actions}
     wanted = {IAM_NAMES.get(action, action) for action in called()} - WITHOUT_PERMISSION
     assert len(wanted) > 20
     assert wanted - granted == set()
@@ -108,8 +115,8 @@ def test_a_policy_in_the_guide_is_the_one_that_the_kit_prints(page):
 
 
 def test_its_table_of_steps_is_the_catalogue_of_permissions():
-    for step, of in permissions.every_step().values():
-        on = "all" if set(permissions.WAYS_BACK) <= set(of) else ", ".join(of)
+    for step, of in permission_catalogue.every_step().values():
+        on = "all" if set(permission_catalogue.WAYS_BACK) <= set(of) else ", ".join(of)
         words = f"{step.words}{' (optional)' if step.optional else ''}"
         actions = ", ".join(f"`{action}`" for action in step.actions)
         assert f"| `{step.name}` | {words} | {on} | {actions} |" in PERMISSIONS

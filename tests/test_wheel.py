@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from hatchling.build import build_wheel
 
-from pitrkit import lab
+from pitrkit.cli import lab
 
 ROOT = Path(__file__).parents[1]
+
 NAMES = sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb"))
 
 
@@ -48,7 +49,7 @@ def test_the_notebooks_and_templates_travel_in_it(installed):
     templates = {path.name for path in (ROOT / "pitrkit").rglob("*.j2")}
     assert templates == {path.name for path in installed.rglob("*.j2")}
     for ending in ("js", "css"):
-        scripts = {path.name for path in (ROOT / "pitrkit" / "runbook").rglob(f"*.{ending}")}
+        scripts = {path.name for path in (ROOT / "pitrkit" / "ui").rglob(f"*.{ending}")}
         assert scripts == {path.name for path in (installed / "pitrkit").rglob(f"*.{ending}")}
 
 
@@ -57,7 +58,7 @@ def test_installed_it_lays_a_working_copy_into_the_current_folder(installed, tmp
         installed,
         tmp_path,
         "-c",
-        "import pathlib, pitrkit.lab as lab; print(lab.__file__); print(lab.lay_out(pathlib.Path.cwd()))",
+        "import pathlib, pitrkit.cli.lab as lab; print(lab.__file__); print(lab.lay_out(pathlib.Path.cwd()))",
     )
     assert str(installed) in said
     assert sorted(path.name for path in (tmp_path / "runbook").glob("*.ipynb")) == NAMES

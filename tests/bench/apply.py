@@ -14,25 +14,30 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from pitrkit.dynamodb import tables
-from pitrkit.dynamodb.items import canonical, key_of, to_boto
-from pitrkit.dynamodb.session import Aws
-from pitrkit.recovery import plan as planning
-from pitrkit.recovery.apply import apply
-from pitrkit.recovery.guard import Write
-from pitrkit.recovery.pace import Pace
-from pitrkit.recovery.plan import Plan, Policy
+from pitrkit.aws.client.client import Aws
+from pitrkit.aws.items import canonical, key_of, to_boto
+from pitrkit.aws.tables import tables
+from pitrkit.recovery.apply.apply import apply
+from pitrkit.recovery.plan import plan as planning
+from pitrkit.recovery.plan.guard import Write
+from pitrkit.recovery.plan.plan import Plan
+from pitrkit.recovery.plan.policy import Policy
 from pitrkit.recovery.storage import ParquetFile, write_json
-from pitrkit.recovery.timeline import OneProcess
+from pitrkit.recovery.token_bucket import OneProcess, Pace
 from tests.bench.endpoint import TABLE, Endpoint, order
 from tests.bench.rows import Row, Target, small
 from tests.bench.spent import in_a_process
 
 PUTS = 40_000
+
 UPDATES = 15_000
+
 BY_PEER = 2_000
+
 THREADS = 16
+
 RATE = 10_000
+
 NOTE = (
     "740-byte items; with checking the plan's digest, intents and outcomes fsynced, and their summary; the endpoint "
     "does not return replaced items"

@@ -21,29 +21,36 @@ from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 
-from pitrkit.dynamodb.items import canonical, stored_size
-from pitrkit.dynamodb.pages import Row as Item
-from pitrkit.dynamodb.tables import KeyAttribute, KeySchema
-from pitrkit.recovery import parts
-from pitrkit.recovery.changes import diff
-from pitrkit.recovery.parts import Part
-from pitrkit.recovery.snapshot import Snapshot
+from pitrkit.aws.items import KeyAttribute, KeySchema, canonical, stored_size
+from pitrkit.aws.tables.scan_pages import Row as Item
+from pitrkit.recovery.changes.change_set import diff
+from pitrkit.recovery.snapshot import parts
+from pitrkit.recovery.snapshot.parts import Part
+from pitrkit.recovery.snapshot.snapshot import Snapshot
 from pitrkit.recovery.storage import write_json
 from tests.bench.endpoint import TABLE, order
 from tests.bench.rows import Row, Target, small
 from tests.bench.spent import Spent, in_a_process
 
 PAIRS = 500_000
+
 ALL_DIFFER = 200_000
+
 BY_PEER = 200_000
+
 RATE = 500_000
+
 PEERS = "PITRKIT_BENCH_PEERS"
 """Environment variable with the Python that the peers are installed for; absent, this one."""
 
 _SCHEMA = KeySchema((KeyAttribute("pk", "S", "HASH"), KeyAttribute("sk", "N", "RANGE")))
+
 _SEGMENTS = 4
+
 _BATCH = 1000
+
 _DRAFTS = 20_000
+
 _DRAFT = re.compile(r'(.*)"pk":{"S":"[^"]*"},"sk":{"N":"\d+"}(.*"trace":{"S":")\w+(".*)')
 
 

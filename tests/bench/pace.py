@@ -12,19 +12,21 @@ from tempfile import TemporaryDirectory
 
 import boto3
 
-from pitrkit.dynamodb import tables
-from pitrkit.dynamodb.session import Aws
-from pitrkit.recovery.apply import apply
-from pitrkit.recovery.pace import Pace
-from pitrkit.recovery.plan import Plan
-from pitrkit.recovery.timeline import ManyProcesses
+from pitrkit.aws.client.client import Aws
+from pitrkit.aws.tables import tables
+from pitrkit.recovery.apply.apply import apply
+from pitrkit.recovery.plan.plan import Plan
+from pitrkit.recovery.token_bucket import ManyProcesses, Pace
 from tests.bench.apply import planned, puts
 from tests.bench.endpoint import TABLE, Endpoint
 from tests.bench.rows import Row, Target
 
 PACES = (5, 50, 500, 4000)
+
 SECONDS = 4
+
 PROCESSES = 2
+
 WITHIN = 0.05
 
 

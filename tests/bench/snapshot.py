@@ -9,15 +9,17 @@ from typing import Any
 
 import boto3
 
-from pitrkit.dynamodb import tables
-from pitrkit.dynamodb.session import Aws
-from pitrkit.recovery.snapshot import take
+from pitrkit.aws.client.client import Aws
+from pitrkit.aws.tables import tables
+from pitrkit.recovery.snapshot.snapshot import take
 from tests.bench.endpoint import TABLE, Endpoint
 from tests.bench.rows import Row, Target, small
 from tests.bench.spent import in_a_process
 
 ITEMS = 200_000
+
 BY_PEER = 10_000
+
 RATE = 40_000
 
 

@@ -9,17 +9,21 @@ from typing import Any
 
 import boto3
 
-from pitrkit.dynamodb.pages import Page, Scan, slices
-from pitrkit.dynamodb.session import Aws
-from pitrkit.dynamodb.wire import Answer, Wire
+from pitrkit.aws.client.client import Aws
+from pitrkit.aws.client.transport import Answer, Wire
+from pitrkit.aws.tables.scan_pages import Page, Scan, slices
 from tests.bench.endpoint import TABLE, Endpoint
 from tests.bench.rows import Row, Target, small
 from tests.bench.spent import in_a_process
 
 ITEMS = 200_000
+
 BY_PEER = 6_000
+
 RATIO = 20
+
 IN_A_BATCH = 25
+
 AT_ONCE = 16
 
 

@@ -7,22 +7,25 @@ import sys
 import tempfile
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
-
 from jupyter import Notebook, browser_page, lab
 
-from pitrkit.demo import variables
-from pitrkit.dynamodb.session import Aws
-from pitrkit.runbook import compare, select
-from pitrkit.runbook.incident import ROOT_VARIABLE
+from pitrkit.aws.client.client import Aws
+from pitrkit.cli.demo import variables
+from pitrkit.incident.incident import ROOT_VARIABLE
+from pitrkit.runbook.diff import diff
+from pitrkit.runbook.start import select_table
 from pitrkit.sandbox import Sandbox
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 KEYED = {
     "KeySchema": [{"AttributeName": "customer", "KeyType": "HASH"}],
     "AttributeDefinitions": [{"AttributeName": "customer", "AttributeType": "S"}],
     "BillingMode": "PAY_PER_REQUEST",
 }
+
 ITEMS = 64
+
 HOSTILE = "<img src=x onerror=alert(1)>\u202egnp.exe\u200b"
 
 
@@ -39,7 +42,7 @@ class Shop:
             if number % 2:
                 self.put("Orders", number, "CANCELLED")
         with variables(self.environment):
-            compare.diff(select.select(Aws.connect(), "Orders", incident="night", restored="Orders-then"))
+            diff.diff(select_table.select(Aws.connect(), "Orders", incident="night", restored="Orders-then"))
 
     def put(self, table, number, status, **more):
         item = {"customer": {"S": f"c-{number:03}"}, "status": {"S": status}, "note": {"S": HOSTILE}}

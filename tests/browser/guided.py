@@ -4,7 +4,7 @@ import re
 
 from jupyter import Notebook
 
-from pitrkit.dynamodb.pitr import iso
+from pitrkit.times import iso
 
 
 def recover(page, address, truth, seen=lambda *_: None):

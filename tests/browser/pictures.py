@@ -8,13 +8,13 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
-
 import guided
 from jupyter import browser_page, lab
 
 from pitrkit.sandbox import Sandbox
-from pitrkit.sandbox.shop import orders
+from pitrkit.sandbox.scenario.shop import orders
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 CUTS = {
     "00_start_here": ("book.here(aws)", "begun = beginning"),

@@ -6,18 +6,21 @@ import json
 
 import pytest
 
-from pitrkit.dynamodb.items import canonical
-from pitrkit.dynamodb.tables import KeyAttribute, KeySchema
-from pitrkit.recovery.changes import ONE_COPY, Change, from_changes
+from pitrkit.aws.items import KeyAttribute, KeySchema, canonical
+from pitrkit.recovery.changes.change import Change
+from pitrkit.recovery.changes.change_set import ONE_COPY, from_changes
 
 pytestmark = pytest.mark.browser
 
 KEY = KeySchema((KeyAttribute("customer_id", "S", "HASH"), KeyAttribute("order_no", "N", "RANGE")))
+
 EVIL = "<img src=x onerror='window.pwned=1'><script>window.pwned=1</script>\u202e=cmd()"
+
 MANY = 20_000
+
 CELLS = """from pathlib import Path
-from pitrkit.recovery.changes import ChangeSet
-from pitrkit.runbook.explorer import Explorer
+from pitrkit.recovery.changes.change_set import ChangeSet
+from pitrkit.runbook.diff.explorer import Explorer
 explorer = Explorer(ChangeSet.open(Path(r"{folder}")))
 explorer"""
 

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from pitrkit.dynamodb.pitr import iso
 from pitrkit.sandbox import Sandbox
-from pitrkit.sandbox.shop import orders
+from pitrkit.sandbox.scenario.shop import orders
+from pitrkit.times import iso
 
 pytestmark = pytest.mark.browser
 

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 import pytest
 
 from pitrkit.sandbox import Sandbox
-from pitrkit.sandbox.shop import orders
-from pitrkit.sandbox.truth import check
+from pitrkit.sandbox.scenario.shop import orders
+from pitrkit.sandbox.scenario.truth import check
 
 pytestmark = pytest.mark.browser
 

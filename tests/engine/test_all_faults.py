@@ -10,21 +10,23 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pitrkit.dynamodb import tables
-from pitrkit.dynamodb.items import attributes, canonical, key_of
-from pitrkit.dynamodb.session import Aws
+from pitrkit.aws.client.client import Aws
+from pitrkit.aws.items import attributes, canonical, key_of
+from pitrkit.aws.tables import tables
 from pitrkit.errors import PitrkitError
-from pitrkit.recovery import snapshot
-from pitrkit.recovery.apply import apply
-from pitrkit.recovery.changes import Change, diff, from_changes
-from pitrkit.recovery.journal import Journal, journal_changes, journal_path
-from pitrkit.recovery.pace import Pace
-from pitrkit.recovery.plan import Policy, build
-from pitrkit.recovery.timeline import OneProcess
-from pitrkit.recovery.verify import verify
+from pitrkit.recovery.apply.apply import apply
+from pitrkit.recovery.apply.journal import Journal, journal_changes, journal_path
+from pitrkit.recovery.apply.verify import verify
+from pitrkit.recovery.changes.change import Change
+from pitrkit.recovery.changes.change_set import diff, from_changes
+from pitrkit.recovery.plan.plan import build
+from pitrkit.recovery.plan.policy import Policy
+from pitrkit.recovery.snapshot import snapshot
+from pitrkit.recovery.token_bucket import OneProcess, Pace
 from pitrkit.sandbox import Fault, PastWrite
 
 ITEMS = 5_000 if os.environ.get("PITRKIT_PROVE") else 600
+
 RUNS = 60
 """More runs of one plan than an operator has patience for; each ends at expired credentials or a full disk, or done."""
 
@@ -37,7 +39,9 @@ TABLE = {
     ],
     "BillingMode": "PAY_PER_REQUEST",
 }
+
 WRITES = ("PutItem", "UpdateItem", "DeleteItem", "BatchExecuteStatement")
+
 FAULTS = [
     Fault("throttle", share=0.03, reasons=("TableWriteKeyRangeThroughputExceeded",), operations=WRITES, seed=1),
     Fault("throttle", share=0.02, code="ThrottlingException", seed=2),

@@ -4,16 +4,17 @@ from itertools import count
 
 import pytest
 
-from pitrkit.dynamodb import tables
-from pitrkit.dynamodb.items import canonical, to_boto
-from pitrkit.dynamodb.refusals import ConditionFailed
-from pitrkit.dynamodb.wire import Wire
+from pitrkit.aws.client.error_mapping import ConditionFailed
+from pitrkit.aws.client.transport import Wire
+from pitrkit.aws.items import canonical, to_boto
+from pitrkit.aws.tables import tables
 from pitrkit.errors import AwsError
-from pitrkit.recovery import requests
-from pitrkit.recovery.admission import Admission
-from pitrkit.recovery.guard import Write
+from pitrkit.recovery.apply import requests
+from pitrkit.recovery.plan.admission import Admission
+from pitrkit.recovery.plan.guard import Write
 
 KEY = {"pk": {"S": "a"}}
+
 numbers = count()
 
 
@@ -73,7 +74,9 @@ OF_EACH_TYPE = {
     "m": {"M": {"k": {"B": b"x"}, "x.y": {"NULL": True}}},
     "select #1 :v": {"S": "x"},
 }
+
 WIDE = {f"attribute {number}": {"N": str(number)} for number in range(400)}
+
 OTHER = {"s": {"S": ""}, "n": {"S": "1.5"}, "nothing": {"BOOL": False}, "l": {"L": []}, "m": {"M": {}}, "t": {"N": "1"}}
 
 

@@ -4,9 +4,10 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from pitrkit.dynamodb.items import attributes, canonical
+from pitrkit.aws.items import attributes, canonical
 
 KEY = {"pk": {"S": "a"}}
+
 ITEM = KEY | {
     "s": {"S": "x"},
     "n": {"N": "1.5"},
@@ -19,7 +20,9 @@ ITEM = KEY | {
     "l": {"L": [{"M": {"x": {"N": "1"}}}, {"NULL": True}]},
     "m": {"M": {"k": {"SS": ["z", "y"]}}},
 }
+
 ASKED = {"TableName": "Legacy", "Key": KEY}
+
 TOO_MANY = {f"a{number}": {"N": str(number)} for number in range(400)}
 
 
@@ -73,6 +76,7 @@ HOLD = {
     "the oldest form": {"s": {"Value": {"S": "x"}}, "nope": {"Exists": False}},
     "none": {},
 }
+
 FAIL = {
     "another value": {"s": is_("EQ", {"S": "y"})},
     "another type": {"n": is_("EQ", {"S": "1.5"})},

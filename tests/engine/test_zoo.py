@@ -7,16 +7,16 @@ from itertools import count
 
 import pytest
 
-from pitrkit.dynamodb import tables
-from pitrkit.dynamodb.items import canonical, key_of
-from pitrkit.recovery import snapshot
-from pitrkit.recovery.apply import apply
-from pitrkit.recovery.changes import diff
-from pitrkit.recovery.journal import journal_changes, journal_path
-from pitrkit.recovery.pace import Pace
-from pitrkit.recovery.plan import Policy, build
-from pitrkit.recovery.timeline import OneProcess
-from pitrkit.recovery.verify import verify
+from pitrkit.aws.items import canonical, key_of
+from pitrkit.aws.tables import tables
+from pitrkit.recovery.apply.apply import apply
+from pitrkit.recovery.apply.journal import journal_changes, journal_path
+from pitrkit.recovery.apply.verify import verify
+from pitrkit.recovery.changes.change_set import diff
+from pitrkit.recovery.plan.plan import build
+from pitrkit.recovery.plan.policy import Policy
+from pitrkit.recovery.snapshot import snapshot
+from pitrkit.recovery.token_bucket import OneProcess, Pace
 
 numbers = count()
 
@@ -28,6 +28,7 @@ def nested(value, levels):
 
 
 BINARY = bytes(range(256))
+
 ZOO = {
     "nothing but its key": {},
     "38 digits": {"n": {"N": "-" + "9" * 38}, "m": {"N": "0." + "1234567890" * 3 + "12345678"}},
@@ -56,11 +57,13 @@ ZOO = {
     "400 KB of binary": {"b": {"B": BINARY * 1590}},
     "400 KB of numbers": {"l": {"L": [{"N": str(10**9 + n)} for n in range(30_000)]}},
 }  # fmt: skip
+
 KEYS = {
     "S": list(ZOO),
     "N": [str(n) for n in range(len(ZOO) - 4)] + ["-1E-130", "9.99E+125", "1" * 38, "0.5"],
     "B": [name.encode() + BINARY for name in ZOO],
 }
+
 TABLES = {
     "text and number": (("pk", "S"), ("sk", "N")),
     "text alone": (("pk", "S"),),
@@ -68,6 +71,7 @@ TABLES = {
     "number and binary": (("size", "N"), ("it's", "B")),
     "number alone": (("n", "N"),),
 }
+
 SAMPLE = list(TABLES) if os.environ.get("PITRKIT_PROVE") else ["text alone", "number and binary"]
 
 

@@ -9,10 +9,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pitrkit import cli
-from pitrkit.dynamodb.items import canonical
+from pitrkit.aws.items import canonical
+from pitrkit.cli import commands
 from pitrkit.sandbox import Sandbox
-from pitrkit.sandbox.shop import orders
+from pitrkit.sandbox.scenario.shop import orders
 
 
 @dataclass
@@ -27,7 +27,7 @@ class Place:
         """Run one command as the shell would; return its exit code and what it printed."""
         said = io.StringIO()
         with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-            code = cli.main([str(word) for word in words])
+            code = commands.main([str(word) for word in words])
         return code, said.getvalue()
 
     @contextlib.contextmanager

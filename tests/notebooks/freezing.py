@@ -1,8 +1,8 @@
 """A frozen copy in a process of its own, to be killed at any moment."""
 
-from pitrkit.dynamodb.session import Aws
-from pitrkit.runbook import copy_back
-from pitrkit.runbook.book import Book
+from pitrkit.aws.client.client import Aws
+from pitrkit.runbook.copy_back import copy_back
+from pitrkit.runbook.session.session import Book
 
 
 def copying(incident: str, pace: float) -> None:

@@ -9,12 +9,13 @@ import sys
 import time
 from datetime import timedelta
 
-from pitrkit.dynamodb.items import attributes, canonical
-from pitrkit.dynamodb.pitr import iso
-from pitrkit.runbook.marker import TAG
+from pitrkit.aws.items import attributes, canonical
+from pitrkit.runner.table_marker import TAG
 from pitrkit.sandbox import PastWrite
+from pitrkit.times import iso
 
 ITEMS = 40
+
 PACE = 20.0
 """Write units a second, so that the writing takes two seconds."""
 

@@ -6,13 +6,17 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pitrkit.dynamodb.pitr import iso
-from pitrkit.dynamodb.session import Aws
+from pitrkit.aws.client.client import Aws
 from pitrkit.errors import BadInput, InputNeeded, NoCredentials, PitrkitError, StalePlan, TableNotFound
-from pitrkit.runbook import compare, copy_back, pick, restore, select, undo
-from pitrkit.runbook.book import Book
-from pitrkit.runbook.recover import recover
-from pitrkit.runbook.request import Request
+from pitrkit.runbook.copy_back import copy_back, undo
+from pitrkit.runbook.diff import diff
+from pitrkit.runbook.restore import restore
+from pitrkit.runbook.session.session import Book
+from pitrkit.runbook.start import select_table
+from pitrkit.runbook.timeline import pick_timestamp
+from pitrkit.runner.recover import recover
+from pitrkit.runner.recover_request import Request
+from pitrkit.times import iso
 
 
 @pytest.fixture(scope="module")
@@ -29,18 +33,18 @@ def unchanged(shop):
 
 
 def book_of(aws, name, **given):
-    return select.select(aws, "Orders", incident=name, **given)
+    return select_table.select(aws, "Orders", incident=name, **given)
 
 
 def test_an_unknown_table_is_named(aws, unchanged):
     with pytest.raises(TableNotFound, match="Orderz") as caught:
-        select.select(aws, "Orderz", incident="bad-table")
+        select_table.select(aws, "Orderz", incident="bad-table")
     assert caught.value.fix
 
 
 def test_a_blank_table_asks_for_one(aws):
     with pytest.raises(InputNeeded, match="table"):
-        select.select(aws, "")
+        select_table.select(aws, "")
 
 
 @pytest.mark.parametrize(
@@ -56,7 +60,7 @@ def test_a_blank_table_asks_for_one(aws):
 def test_a_time_that_cannot_be_restored_is_refused_with_the_window(aws, unchanged, at, words):
     text = at if isinstance(at, str) else iso(datetime.now(UTC) + at)
     with pytest.raises(BadInput, match=words):
-        pick.pick(book_of(aws, "bad-time"), text)
+        pick_timestamp.pick(book_of(aws, "bad-time"), text)
 
 
 def test_without_pitr_there_is_no_past_and_the_message_says_the_other_way(shop, aws, unchanged):
@@ -68,9 +72,9 @@ def test_without_pitr_there_is_no_past_and_the_message_says_the_other_way(shop, 
         BillingMode="PAY_PER_REQUEST",
     )
     try:
-        book = select.select(aws, "Unprotected", incident="no-pitr")
+        book = select_table.select(aws, "Unprotected", incident="no-pitr")
         with pytest.raises(BadInput, match="recovery is off") as caught:
-            pick.pick(book, "5m")
+            pick_timestamp.pick(book, "5m")
         assert "restored" in caught.value.fix
         with pytest.raises(BadInput, match="keyed by"):
             book_of(aws, "other-key", restored="Unprotected")
@@ -80,14 +84,14 @@ def test_without_pitr_there_is_no_past_and_the_message_says_the_other_way(shop, 
 
 def test_a_taken_target_name_is_not_restored_over(aws, shop, unchanged):
     book = book_of(aws, "taken")
-    pick.pick(book, iso(shop.truth.good_at))
+    pick_timestamp.pick(book, iso(shop.truth.good_at))
     with pytest.raises(BadInput, match="taken"):
         restore.start(book, target="Orders")
 
 
 def test_a_name_no_table_can_have_is_refused(aws, shop, unchanged):
     book = book_of(aws, "odd-name")
-    pick.pick(book, iso(shop.truth.good_at))
+    pick_timestamp.pick(book, iso(shop.truth.good_at))
     with pytest.raises(BadInput, match="cannot name a table"):
         restore.start(book, target="a/b")
 
@@ -100,7 +104,7 @@ def test_a_table_is_not_compared_with_itself(aws, unchanged):
 def test_an_incident_of_another_table_is_refused(aws, unchanged):
     book_of(aws, "mine")
     with pytest.raises((BadInput, TableNotFound)):
-        select.select(aws, "Others", incident="mine")
+        select_table.select(aws, "Others", incident="mine")
 
 
 def test_an_incident_of_another_account_is_refused(aws, shop, unchanged):
@@ -123,11 +127,13 @@ def test_an_incident_that_cannot_be_opened_says_why(aws, given, error):
 
 
 @pytest.mark.parametrize(
-    "step", [pick.window, restore.start, compare.diff, compare.open_scoped, copy_back.plan, undo.plan]
+    "step", [pick_timestamp.window, restore.start, diff.diff, diff.open_scoped, copy_back.plan, undo.plan]
 )
 def test_a_step_before_its_time_names_the_one_that_comes_first(aws, unchanged, step):
     with pytest.raises(PitrkitError) as caught:
-        step(book_of(aws, "too-early")) if step is not pick.window else pick.pick(book_of(aws, "too-early"), "")
+        step(book_of(aws, "too-early")) if step is not pick_timestamp.window else pick_timestamp.pick(
+            book_of(aws, "too-early"), ""
+        )
     assert caught.value.fix
 
 
@@ -135,10 +141,10 @@ def test_a_step_before_its_time_names_the_one_that_comes_first(aws, unchanged, s
 def compared(shop, aws):
     """An incident whose tables are compared."""
     book = book_of(aws, "compared")
-    pick.pick(book, iso(shop.truth.good_at))
+    pick_timestamp.pick(book, iso(shop.truth.good_at))
     restore.start(book, target="Orders-then")
     restore.wait(book)
-    compare.diff(book)
+    diff.diff(book)
     return book
 
 
@@ -153,7 +159,7 @@ def compared(shop, aws):
 )
 def test_a_scope_that_cannot_be_read_is_refused(compared, unchanged, scope, words):
     with pytest.raises(BadInput) as caught:
-        compare.scope(compare.open_scoped(compared), **scope)
+        diff.scope(diff.open_scoped(compared), **scope)
     assert words in str(caught.value)
 
 

@@ -6,13 +6,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pitrkit.dynamodb import activity
-from pitrkit.dynamodb.pitr import iso
-from pitrkit.dynamodb.session import Aws
+from pitrkit.aws.client.client import Aws
+from pitrkit.aws.services import cloudwatch
 from pitrkit.errors import InputNeeded, TableNotFound
-from pitrkit.runbook import beginning, front_page, pick, protect, restore, restoring, select
-from pitrkit.runbook.book import Book
-from pitrkit.runbook.incident import Incident
+from pitrkit.incident.incident import Incident
+from pitrkit.runbook.restore import restore, restore_wait
+from pitrkit.runbook.session.session import Book
+from pitrkit.runbook.start import protect, select_table, start_here
+from pitrkit.runbook.timeline import pick_timestamp
+from pitrkit.times import iso
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +32,7 @@ def until(truth):
 
 
 def test_saying_what_happened_and_the_table_opens_one_incident_however_often(aws):
-    begun = beginning.begin(aws)
+    begun = start_here.begin(aws)
     begun.button.click()
     assert "Say what happened" in begun.said.value
     begun.happened.value = "mangled"
@@ -51,11 +53,11 @@ def test_saying_what_happened_and_the_table_opens_one_incident_however_often(aws
 
 
 def test_headless_the_parameters_say_the_same(aws):
-    opened = beginning.begin(aws, "deleted", "Orders").opened
+    opened = start_here.begin(aws, "deleted", "Orders").opened
     assert opened.to_dict()["notebook"] == "02_pick_timestamp"
     assert "10_rollback_without_restore" in str(opened), "the shop's table has a stream"
     with pytest.raises(TableNotFound):
-        beginning.begin(aws, "unsure", "Nowhere")
+        start_here.begin(aws, "unsure", "Nowhere")
 
 
 def test_a_deleted_table_is_proposed_only_where_the_table_is_gone(shop, aws):
@@ -70,7 +72,7 @@ def test_a_deleted_table_is_proposed_only_where_the_table_is_gone(shop, aws):
         TableName="Gone", PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
     )
     client.delete_table(TableName="Gone")
-    begun = beginning.begin(aws)
+    begun = start_here.begin(aws)
     assert "Gone" not in begun.table.options
     begun.happened.value = "gone"
     assert "Gone" in begun.table.options
@@ -79,27 +81,27 @@ def test_a_deleted_table_is_proposed_only_where_the_table_is_gone(shop, aws):
     begun.button.click()
     assert begun.opened.to_dict()["notebook"] == "11_deleted_table"
     with pytest.raises(InputNeeded, match="input needed: table"):
-        beginning.open_incident(aws, "gone", "Other")
+        start_here.open_incident(aws, "gone", "Other")
 
 
 def test_an_incident_that_has_gone_on_is_not_joined_by_a_new_one_of_its_table(shop, aws):
-    first = select.select(aws, "Orders")
-    assert select.select(aws, "Orders").incident.id == first.incident.id
-    pick.pick(first, iso(shop.truth.good_at))
-    named = select.select(aws, "Orders", incident="of-my-own")
+    first = select_table.select(aws, "Orders")
+    assert select_table.select(aws, "Orders").incident.id == first.incident.id
+    pick_timestamp.pick(first, iso(shop.truth.good_at))
+    named = select_table.select(aws, "Orders", incident="of-my-own")
     assert named.incident.id == "of-my-own"
-    assert select.select(aws, "Orders").incident.id != "of-my-own"
+    assert select_table.select(aws, "Orders").incident.id != "of-my-own"
 
 
 def test_the_list_of_incidents_says_where_each_stands_and_which_cannot_be_read(shop, aws):
-    going = select.select(aws, "Orders", incident="going")
-    pick.pick(going, iso(shop.truth.good_at))
-    broken = select.select(aws, "Orders", incident="broken")
+    going = select_table.select(aws, "Orders", incident="going")
+    pick_timestamp.pick(going, iso(shop.truth.good_at))
+    broken = select_table.select(aws, "Orders", incident="broken")
     (broken.incident.folder / "incident.json").write_text("{")
-    foreign = select.select(aws, "Orders", incident="foreign")
+    foreign = select_table.select(aws, "Orders", incident="foreign")
     state = foreign.incident.folder / "incident.json"
     state.write_text(json.dumps({**json.loads(state.read_text()), "account": "999999999999"}))
-    text = str(front_page.incidents(aws))
+    text = str(start_here.incidents(aws))
     assert "next: restore" in text
     assert "incident.json of broken cannot be read" in text
     assert "account 999999999999" in text
@@ -107,48 +109,48 @@ def test_the_list_of_incidents_says_where_each_stands_and_which_cannot_be_read(s
 
 
 def test_the_notebook_of_the_second_opened_again_shows_and_keeps_what_was_picked(shop, aws):
-    book = select.select(aws, "Orders", incident="tomorrow")
+    book = select_table.select(aws, "Orders", incident="tomorrow")
     at = iso(shop.truth.good_at)
-    pick.pick(book, at, damage_until=until(shop.truth))
+    pick_timestamp.pick(book, at, damage_until=until(shop.truth))
     again = Book.open("tomorrow", aws=aws)
-    picker = pick.window(again).picker("")
+    picker = pick_timestamp.window(again).picker("")
     assert picker.value == at
-    pick.pick(again, picker.value)
+    pick_timestamp.pick(again, picker.value)
     assert again.data["damage_until"] == until(shop.truth)
-    pick.pick(again, picker.value, damage_until="none")
+    pick_timestamp.pick(again, picker.value, damage_until="none")
     assert again.data["damage_until"] is None
 
 
 def test_another_second_does_not_keep_the_end_of_the_damage(shop, aws):
-    book = select.select(aws, "Orders", incident="other-second")
-    pick.pick(book, iso(shop.truth.good_at), damage_until=until(shop.truth))
-    pick.pick(book, iso(shop.truth.good_at - timedelta(minutes=1)))
+    book = select_table.select(aws, "Orders", incident="other-second")
+    pick_timestamp.pick(book, iso(shop.truth.good_at), damage_until=until(shop.truth))
+    pick_timestamp.pick(book, iso(shop.truth.good_at - timedelta(minutes=1)))
     assert book.data["damage_until"] is None
 
 
 def test_the_estimate_of_a_restore_is_what_the_last_one_of_the_table_took(shop, aws):
-    first = select.select(aws, "Orders", incident="first")
-    pick.pick(first, iso(shop.truth.good_at))
-    assert restoring.expected_seconds(first) is None
+    first = select_table.select(aws, "Orders", incident="first")
+    pick_timestamp.pick(first, iso(shop.truth.good_at))
+    assert restore_wait.expected_seconds(first) is None
     assert "promises no time" in str(restore.start(first))
     restore.wait(first)
     first.keep("measured", restore_seconds=125)
-    second = select.select(aws, "Orders", incident="second")
-    pick.pick(second, iso(shop.truth.good_at))
-    assert restoring.expected_seconds(second) == 125
+    second = select_table.select(aws, "Orders", incident="second")
+    pick_timestamp.pick(second, iso(shop.truth.good_at))
+    assert restore_wait.expected_seconds(second) == 125
     assert "2 min 05 s" in str(restore.start(second, target="Orders-second"))
-    assert "longer than expected" in restoring.words("CREATING", 126, 125)
+    assert "longer than expected" in restore_wait.words("CREATING", 126, 125)
     restore.wait(second)
 
 
 def test_an_incident_that_goes_on_has_its_table_chosen_already(aws):
-    select.select(aws, "Orders", incident="known")
-    assert select.choose(aws, incident="known").value == "Orders"
-    assert select.choose(aws, incident="not-there-yet").value == ""
+    select_table.select(aws, "Orders", incident="known")
+    assert select_table.choose(aws, incident="known").value == "Orders"
+    assert select_table.choose(aws, incident="not-there-yet").value == ""
 
 
 def test_the_list_is_there_by_name_before_the_tables_are_read(shop, aws):
-    picker = select.choose(aws, patience_seconds=0)
+    picker = select_table.choose(aws, patience_seconds=0)
     assert "Orders" in picker.names
     for thread in threading.enumerate():
         if thread.name.startswith("pitrkit-tables"):
@@ -160,18 +162,18 @@ def test_the_list_is_there_by_name_before_the_tables_are_read(shop, aws):
 
 def test_last_writes_are_told_of_the_tables_that_had_some(aws):
     now = datetime.now(UTC)
-    found = activity.last_writes(aws, ["Orders", "Nowhere"], now)
+    found = cloudwatch.last_writes(aws, ["Orders", "Nowhere"], now)
     assert found.keys() == {"Orders"}
     assert now - timedelta(hours=2) < found["Orders"] <= now
 
 
 def test_restored_copies_are_not_asked_to_be_protected(shop, aws):
-    book = select.select(aws, "Orders", incident="copies")
-    pick.pick(book, iso(shop.truth.good_at))
+    book = select_table.select(aws, "Orders", incident="copies")
+    pick_timestamp.pick(book, iso(shop.truth.good_at))
     restore.start(book)
     restore.wait(book)
     copy = book.data["restored_table"]
     assert copy not in protect.choose(aws).list.options
     assert copy not in protect.protect(aws, "all").tables
-    (line,) = [line for line in str(front_page.tables(aws)).splitlines() if f"  {copy}  " in line]
+    (line,) = [line for line in str(start_here.tables(aws)).splitlines() if f"  {copy}  " in line]
     assert "  copy  " in line

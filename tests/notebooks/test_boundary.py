@@ -4,10 +4,12 @@ import json
 
 import pytest
 
-from pitrkit.dynamodb.session import Aws
+from pitrkit.aws.client.client import Aws
 from pitrkit.errors import BadInput
-from pitrkit.runbook import book, front, protect, select
-from pitrkit.runbook.book import Book
+from pitrkit.runbook.session import session
+from pitrkit.runbook.session.session import Book
+from pitrkit.runbook.start import protect, select_table
+from pitrkit.runner import notebook_run
 
 HERE, ELSEWHERE = "123456789012", "210987654321"
 
@@ -43,7 +45,7 @@ def test_it_does_not_even_connect_elsewhere_and_says_what_was_expected_what_is_a
 ):
     path = held(text)
     with pytest.raises(BadInput) as caught:
-        book.connect()
+        session.connect()
     assert all(word in caught.value.what for word in (*words, str(path)))
     assert "PITRKIT_SETTINGS" in caught.value.fix, "this is a sandbox, and its settings may be others"
 
@@ -75,20 +77,20 @@ def test_recover_refuses_a_table_outside_before_any_notebook_runs(plain, held):
 def test_by_hand_a_table_outside_is_refused_and_one_inside_is_not(plain, held, monkeypatch):
     held('[guard]\ntables = ["Orders*"]')
     with pytest.raises(BadInput, match=r"Carts is none of those.*Orders\*"):
-        select.select(Aws.connect(), "Carts", incident="outside")
+        select_table.select(Aws.connect(), "Carts", incident="outside")
     with pytest.raises(BadInput, match="Carts"):
         protect.protect(Aws.connect(), "Orders,Carts")
     assert protect.protect(Aws.connect(), "all").tables == ("Orders",)
     assert protect.choose(Aws.connect()).list.options == ("Orders",)
     monkeypatch.setenv("PITRKIT_INCIDENTS", str(plain.folder / "inside"))
-    assert select.select(Aws.connect(), "Orders", incident="inside").data["table"] == "Orders"
+    assert select_table.select(Aws.connect(), "Orders", incident="inside").data["table"] == "Orders"
 
 
 @pytest.mark.parametrize("text", [f'[guard]\naccounts = ["{ELSEWHERE}"]', '[guard]\ntables = ["Carts"]'])
 def test_an_incident_that_exists_does_not_go_on_outside(plain, held, monkeypatch, tmp_path, text):
     monkeypatch.setenv("PITRKIT_INCIDENTS", str(tmp_path))
     aws = Aws.connect()
-    select.select(aws, "Orders", incident="begun")
+    select_table.select(aws, "Orders", incident="begun")
     before = json.loads((tmp_path / "begun" / "incident.json").read_text())
     held(text)
     with pytest.raises(BadInput, match=r"pitrkit\.toml"):
@@ -101,14 +103,14 @@ def test_an_incident_that_exists_does_not_go_on_outside(plain, held, monkeypatch
 def test_a_misspelt_guard_is_no_open_one(plain, held):
     held(f'[guard]\nacounts = ["{ELSEWHERE}"]')
     with pytest.raises(BadInput, match="acounts"):
-        book.connect()
+        session.connect()
 
 
 def test_the_front_page_says_what_the_kit_is_held_to_and_where_that_is_written(plain, held):
-    assert "Nothing holds the kit" in str(book.here(book.connect()))
+    assert "Nothing holds the kit" in str(session.here(session.connect()))
     path = held(f'[guard]\naccounts = ["{HERE}"]\nregions = ["us-east-1"]\ntables = ["Orders*"]')
-    said = str(book.here(book.connect()))
+    said = str(session.here(session.connect()))
     assert f"accounts {HERE}; regions us-east-1; tables Orders*" in said
     assert str(path) in said
-    ran = front.run("01", {"table": "Orders", "incident": "let-in"}, root=plain.folder.parent / "let-in")
+    ran = notebook_run.run("01", {"table": "Orders", "incident": "let-in"}, root=plain.folder.parent / "let-in")
     assert ran.exit_code == 0

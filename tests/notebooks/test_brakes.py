@@ -6,12 +6,17 @@ from datetime import datetime
 
 import pytest
 
-from pitrkit.dynamodb.pitr import iso
-from pitrkit.dynamodb.session import Aws
+from pitrkit.aws.client.client import Aws
 from pitrkit.errors import BadInput
-from pitrkit.runbook import compare, copy_back, pick, restore, select
-from pitrkit.runbook.book import Book
-from pitrkit.runbook.recover import Request, approve_command
+from pitrkit.runbook.copy_back import copy_back
+from pitrkit.runbook.diff import diff
+from pitrkit.runbook.restore import restore
+from pitrkit.runbook.session.session import Book
+from pitrkit.runbook.start import select_table
+from pitrkit.runbook.timeline import pick_timestamp
+from pitrkit.runner.recover import approve_command
+from pitrkit.runner.recover_request import Request
+from pitrkit.times import iso
 
 pytestmark = pytest.mark.xdist_group("brakes")
 
@@ -19,11 +24,11 @@ pytestmark = pytest.mark.xdist_group("brakes")
 @pytest.fixture(scope="module")
 def book(shop):
     """An incident that stands before its plan."""
-    opened = select.select(Aws.connect(), "Orders", incident="braked")
-    pick.pick(opened, iso(shop.truth.good_at))
+    opened = select_table.select(Aws.connect(), "Orders", incident="braked")
+    pick_timestamp.pick(opened, iso(shop.truth.good_at))
     restore.start(opened)
     restore.wait(opened)
-    compare.scope(compare.diff(opened), where=shop.truth.where)
+    diff.scope(diff.diff(opened), where=shop.truth.where)
     return opened
 
 
@@ -104,4 +109,4 @@ def test_the_live_table_is_scanned_at_the_read_pace_asked_for(shop, book):
 
 def test_a_read_pace_below_nothing_is_refused(book):
     with pytest.raises(BadInput, match="read units a second"):
-        compare.diff(book, read_units=-1)
+        diff.diff(book, read_units=-1)

@@ -6,14 +6,20 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pitrkit.dynamodb import tables
-from pitrkit.dynamodb.pitr import iso
-from pitrkit.dynamodb.session import Aws
-from pitrkit.dynamodb.settings_capture import capture
+from pitrkit.aws.client.client import Aws
+from pitrkit.aws.settings.settings import capture
+from pitrkit.aws.tables import tables
 from pitrkit.errors import AwsError, BadInput, StalePlan
-from pitrkit.runbook import clean_up, cut_over, pick, restore, rollback, safety_copy, select
-from pitrkit.runbook.book import Book
+from pitrkit.runbook.adopt import cut_over
+from pitrkit.runbook.change_log import rollback_without_restore
+from pitrkit.runbook.copy_back import safety_backup
+from pitrkit.runbook.finish import clean_up
+from pitrkit.runbook.restore import restore
+from pitrkit.runbook.session.session import Book
+from pitrkit.runbook.start import select_table
+from pitrkit.runbook.timeline import pick_timestamp
 from pitrkit.sandbox import ExportFault, PastWrite, Sandbox
+from pitrkit.times import iso
 from tests.notebooks.conftest import place_of
 
 TABLE = {
@@ -22,6 +28,7 @@ TABLE = {
     "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "N"}],
     "BillingMode": "PAY_PER_REQUEST",
 }
+
 BUCKET = "kept-exports"
 
 
@@ -50,13 +57,13 @@ def ago(minutes):
 
 
 def opened(name):
-    return select.select(Aws.connect(), "Orders", incident=name)
+    return select_table.select(Aws.connect(), "Orders", incident=name)
 
 
 def copied(name):
     """Restore a copy, as 01 to 03 do; return the incident's book."""
     book = opened(name)
-    pick.pick(book, ago(30))
+    pick_timestamp.pick(book, ago(30))
     restore.start(book, target=f"Orders-{name}")
     restore.wait(book)
     return book
@@ -65,7 +72,7 @@ def copied(name):
 def read_log(name, since, until, prefix):
     """Read what happened from incremental exports, as 10 does; return the incident's book."""
     book = opened(name)
-    rollback.read(book, source="export", since=since, until=until, bucket=BUCKET, prefix=prefix)
+    rollback_without_restore.read(book, source="export", since=since, until=until, bucket=BUCKET, prefix=prefix)
     return book
 
 
@@ -84,7 +91,7 @@ def test_exports_and_copies_of_this_incident_are_deleted_and_those_of_others_are
     theirs = read_log("theirs", ago(110), ago(80), "shared")
     before = keys(orders)
     book = copied("mine")
-    rollback.read(book, source="export", since=ago(60), until=ago(20), bucket=BUCKET, prefix="shared")
+    rollback_without_restore.read(book, source="export", since=ago(60), until=ago(20), bucket=BUCKET, prefix="shared")
     assert keys(orders) > before
     code, said = orders.pitrkit("run", "14_clean_up", "-p", "incident", "mine")
     assert code == 3, said
@@ -115,7 +122,7 @@ def test_an_export_that_another_incident_reads_or_that_was_there_before_stays(or
 
 def test_a_clean_up_that_was_interrupted_goes_on_with_the_same_approval_and_another_needs_its_own(orders):
     book = copied("half")
-    rollback.read(book, source="export", since=ago(50), until=ago(25), bucket=BUCKET, prefix="half")
+    rollback_without_restore.read(book, source="export", since=ago(50), until=ago(25), bucket=BUCKET, prefix="half")
     removal = clean_up.prepare(book)
     digest = removal.intent.digest
     removal.gate(digest)
@@ -139,7 +146,7 @@ def test_a_safety_copy_is_deleted_only_by_its_name_and_never_somebody_elses(orde
     client = orders.sandbox.client("dynamodb")
     others = client.create_backup(TableName="Orders", BackupName="weekly")["BackupDetails"]["BackupArn"]
     book = opened("backed")
-    made = safety_copy.make(book, tables.describe(book.aws, "Orders"), "a" * 64, begun=False)
+    made = safety_backup.make(book, tables.describe(book.aws, "Orders"), "a" * 64, begun=False)
     removal = clean_up.prepare(book)
     assert removal.intent is None
     assert "only if you name it" in str(removal)

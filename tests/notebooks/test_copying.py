@@ -8,19 +8,22 @@ import threading
 
 import pytest
 
-from pitrkit.dynamodb.session import Aws
+from pitrkit.aws.client.client import Aws
 from pitrkit.errors import AwsError, GateClosed, StalePlan
-from pitrkit.recovery.journal import Journal
-from pitrkit.runbook import compare, copy_back, plans, select, undo
-from pitrkit.runbook.failures import Interrupted, card_of
-from pitrkit.runbook.verdict import reach
+from pitrkit.recovery.apply.journal import Journal
+from pitrkit.runbook.copy_back import copy_back, plans, undo
+from pitrkit.runbook.diff import diff
+from pitrkit.runbook.session.verdict import reach
+from pitrkit.runbook.start import select_table
 from pitrkit.sandbox import Fault
+from pitrkit.ui.error_display import Interrupted, card_of
 
 KEYED = {
     "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
     "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "N"}],
     "BillingMode": "PAY_PER_REQUEST",
 }
+
 ITEMS = 40
 
 
@@ -55,8 +58,8 @@ class Shop:
 @pytest.fixture
 def live(empty):
     shop = Shop(empty)
-    shop.book = select.select(Aws.connect(), "Live", incident="night", restored="Past")
-    compare.diff(shop.book)
+    shop.book = select_table.select(Aws.connect(), "Live", incident="night", restored="Past")
+    diff.diff(shop.book)
     return shop
 
 

@@ -10,12 +10,13 @@ import time
 
 import pytest
 
-from pitrkit.dynamodb import settings
-from pitrkit.dynamodb.session import Aws
-from pitrkit.dynamodb.settings_capture import capture
+from pitrkit.aws.client.client import Aws
+from pitrkit.aws.settings import settings
+from pitrkit.aws.settings.settings import capture
 from pitrkit.errors import BadInput, InputNeeded
-from pitrkit.runbook import cut_over, restore
-from pitrkit.runbook.book import Book
+from pitrkit.runbook.adopt import cut_over
+from pitrkit.runbook.restore import restore
+from pitrkit.runbook.session.session import Book
 from pitrkit.sandbox import Fault, Sandbox
 from tests.furnish import furnish
 from tests.notebooks.conftest import place_of

@@ -12,19 +12,20 @@ from pathlib import Path
 
 import pytest
 
-from pitrkit.dynamodb.session import Aws
+from pitrkit.aws.client.client import Aws
 from pitrkit.errors import BadInput
-from pitrkit.recovery import permissions
-from pitrkit.runbook import drill
-from pitrkit.runbook.book import Book
-from pitrkit.runbook.front import notebooks_folder
-from pitrkit.runbook.incident import Incident
-from pitrkit.runbook.scratch import DrillBook
+from pitrkit.incident.incident import Incident
+from pitrkit.incident.working_copy import notebooks_folder
+from pitrkit.recovery.advice import permission_catalogue
+from pitrkit.runbook.drill import drill
+from pitrkit.runbook.drill.scratch_table import DrillBook
+from pitrkit.runbook.session.session import Book
 from pitrkit.sandbox import Sandbox
-from pitrkit.sandbox.faults import Fault
-from pitrkit.sandbox.shop import orders
+from pitrkit.sandbox.protocol.faults import Fault
+from pitrkit.sandbox.scenario.shop import orders
 
 pytestmark = pytest.mark.xdist_group("drill")
+
 WRITES = ("PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems", "BatchExecuteStatement")
 
 
@@ -86,7 +87,7 @@ def test_it_recovers_into_a_scratch_table_and_writes_nothing_to_the_real_one(sho
 
 
 def test_it_needs_what_its_policy_says_and_nothing_of_that_is_too_much(passed):
-    needed = {action for step in permissions.steps_of("drill") for action in step.actions}
+    needed = {action for step in permission_catalogue.steps_of("drill") for action in step.actions}
     assert needed - passed[2] == set()
 
 

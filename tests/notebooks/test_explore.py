@@ -1,9 +1,10 @@
 """What is pressed in the explorer is what gets planned, in the classic route."""
 
-from pitrkit.dynamodb.pitr import iso
-from pitrkit.recovery.changes import ChangeSet
-from pitrkit.runbook import compare, rollback
-from pitrkit.runbook.book import Book
+from pitrkit.recovery.changes.change_set import ChangeSet
+from pitrkit.runbook.change_log import rollback_without_restore
+from pitrkit.runbook.diff import diff
+from pitrkit.runbook.session.session import Book
+from pitrkit.times import iso
 
 
 def test_what_was_filtered_and_used_is_the_scope_of_the_plan_at_once(shop):
@@ -13,7 +14,7 @@ def test_what_was_filtered_and_used_is_the_scope_of_the_plan_at_once(shop):
     assert run("run", "03_restore", "-p", "incident", "look", "-p", "target", "Orders-look")[0] == 0
     assert run("run", "04_diff", "-p", "incident", "look")[0] == 0
     book = Book.open("look")
-    difference = compare.Difference(book, ChangeSet.open(book.path(book.data["changes"])))
+    difference = diff.Difference(book, ChangeSet.open(book.path(book.data["changes"])))
     explorer = difference.explorer()
     for kind in ("modified", "inserted"):
         explorer.filters.kinds[kind].value = False
@@ -23,7 +24,7 @@ def test_what_was_filtered_and_used_is_the_scope_of_the_plan_at_once(shop):
     kept = shop.incident("look")
     assert kept["scope"]["words"] == "removed items"
     assert (kept["scoped"]["removed"], kept["scoped"]["modified"]) == (removed, 0)
-    scoped = compare.scope(difference, explorer=explorer)
+    scoped = diff.scope(difference, explorer=explorer)
     assert scoped.changes.folder == book.path(kept["scoped_changes"]), "the next cell takes what is there"
     assert run("run", "05_copy_back", "-p", "incident", "look")[0] == 3
     plan = shop.incident("look")["plan"]
@@ -36,7 +37,9 @@ def test_damage_that_was_narrowed_down_stays_so_when_the_notebook_is_run_again(s
     assert shop.pitrkit("run", "01", "-p", "table", "Orders", "-p", "incident", "narrow")[0] == 0
     assert shop.pitrkit(*asked, *where)[0] == 3
     book = Book.open("narrow", without_restore=True)
-    damage = rollback.read(book, source="stream", since=iso(shop.truth.good_at)).damage(where=shop.truth.where)
+    damage = rollback_without_restore.read(book, source="stream", since=iso(shop.truth.good_at)).damage(
+        where=shop.truth.where
+    )
     removed = damage.changes.counts.removed
     assert 0 < removed < len(damage.changes)
     explorer = damage.explorer()

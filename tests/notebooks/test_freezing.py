@@ -15,11 +15,14 @@ from itertools import count
 import pytest
 from botocore.exceptions import ClientError
 
-from pitrkit.dynamodb.session import Aws
+from pitrkit.aws.client.client import Aws
 from pitrkit.errors import AccessDenied, BadInput, GateClosed, PitrkitError
-from pitrkit.runbook import compare, copy_back, freezing, report, select, undo
-from pitrkit.runbook.failures import Interrupted
+from pitrkit.runbook.copy_back import copy_back, freeze, undo
+from pitrkit.runbook.diff import diff
+from pitrkit.runbook.finish import report
+from pitrkit.runbook.start import select_table
 from pitrkit.sandbox import Fault, Sandbox
+from pitrkit.ui.error_display import Interrupted
 from tests.notebooks.conftest import place_of
 from tests.notebooks.freezing import copying
 from tests.prove.killing import killed
@@ -29,8 +32,11 @@ KEYED = {
     "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "N"}],
     "BillingMode": "PAY_PER_REQUEST",
 }
+
 ITEMS = 40
+
 _numbers = count()
+
 OWN = """{"Version": "2012-10-17",   "Statement": {"Sid": "Audit", "Effect": "Allow", "Principal":
  {"AWS": "123456789012"}, "Action": "dynamodb:Scan", "Resource": "*"}}"""
 
@@ -51,8 +57,8 @@ class Shop:
         self.arn = self.client.describe_table(TableName=self.live)["Table"]["TableArn"]
         if kept:
             self.client.put_resource_policy(ResourceArn=self.arn, Policy=kept)
-        self.book = select.select(Aws.connect(), self.live, incident=self.incident, restored=past)
-        compare.diff(self.book, segments=1)
+        self.book = select_table.select(Aws.connect(), self.live, incident=self.incident, restored=past)
+        diff.diff(self.book, segments=1)
 
     def items(self):
         return self.place.items(self.live)
@@ -194,7 +200,7 @@ def test_what_cannot_be_undone_is_said_with_the_command_that_does_it(plain):
         copy.apply()
     assert said.value.fix == f"pitrkit unfreeze {plain.incident}"
     assert not plain.sells()
-    assert "may still be held off" in freezing.words(plain.book.data)
+    assert "may still be held off" in freeze.words(plain.book.data)
     facts = dict(report.gather(plain.book.incident).facts)
     assert f"pitrkit unfreeze {plain.incident}" in facts["Other writers"]
     plain.place.sandbox.faults.clear()
@@ -290,7 +296,7 @@ def test_after_a_kill_the_command_lets_others_write_again_but_not_before(plain):
 
 @pytest.mark.parametrize("seed", range(max(2, round(20 * float(os.environ.get("PITRKIT_PROVE") or 0)))))
 def test_killed_at_any_moment_the_next_plan_undoes_it_and_goes_on(place, others, seed, monkeypatch):
-    monkeypatch.setattr("pitrkit.recovery.freeze.SETTLES_SECONDS", 0.5)
+    monkeypatch.setattr("pitrkit.recovery.plan.freeze.SETTLES_SECONDS", 0.5)
     shop = Shop(place, others, OWN)
 
     def begun():
@@ -430,7 +436,7 @@ def test_a_name_that_is_not_known_is_refused_with_those_that_are(harmful):
 
 
 def test_what_comes_up_after_the_plan_was_made_closes_the_gate_and_what_was_ticked_stays(plain, monkeypatch):
-    monkeypatch.setattr("pitrkit.runbook.copying.LOOKS_AGAIN_AFTER", timedelta(0))
+    monkeypatch.setattr("pitrkit.runbook.copy_back.copy.LOOKS_AGAIN_AFTER", timedelta(0))
     copy = plain.planned(freeze=False, accept="", safety_copy=True)
     assert "safety copy" in str(copy)
     box = copy.approve()

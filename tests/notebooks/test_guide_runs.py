@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from pitrkit.dynamodb.pitr import iso
 from pitrkit.sandbox import EXPORTS_BUCKET, Sandbox
-from pitrkit.sandbox.shop import orders
+from pitrkit.sandbox.scenario.shop import orders
+from pitrkit.times import iso
 
 pytestmark = pytest.mark.xdist_group("guide")
+
 GUIDE = Path(__file__).parents[2] / "notebooks" / "guide"
 
 

@@ -13,15 +13,16 @@ from datetime import datetime, timedelta
 import pytest
 from moto.sns.models import sns_backends
 
-from pitrkit import cli
-from pitrkit.dynamodb.items import attributes, canonical
-from pitrkit.dynamodb.pitr import iso
+from pitrkit.aws.items import attributes, canonical
+from pitrkit.cli import commands
+from pitrkit.config.team_settings import Notify
 from pitrkit.errors import Exit
-from pitrkit.runbook import notices, run_lock
-from pitrkit.runbook.marker import TAG, Mark
-from pitrkit.runbook.run_lock import Holder
-from pitrkit.runbook.settings import Notify
+from pitrkit.incident import lock
+from pitrkit.incident.lock import Holder
+from pitrkit.runner import notifications
+from pitrkit.runner.table_marker import TAG, Mark
 from pitrkit.sandbox import Fault, PastWrite, Sandbox
+from pitrkit.times import iso
 from tests.notebooks.conftest import place_of
 from tests.notebooks.listening import listening
 
@@ -34,6 +35,7 @@ TABLE = {
     "BillingMode": "PAY_PER_REQUEST",
     "StreamSpecification": {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
 }
+
 DRY = """\
 dry run of incident dry: nothing was written to AWS
 differs      3 removed, 0 modified, 0 inserted
@@ -45,6 +47,7 @@ costs about  under USD 0.01 (3 write units x 0.625 a million = 1.9e-06, us-east-
 plan         {digest}
 to write it  pitrkit recover Stock --at {at} --incident dry --approve {digest}
 """
+
 DRY_RESTORE = """\
 dry run of incident early: nothing was written to AWS
 would restore  Stock as it was at {moment} UTC, into Stock-pitr-{stamp}
@@ -52,6 +55,7 @@ costs about    {cost}
 then           it would be compared and planned; what a plan would hold cannot be known before
 to begin       pitrkit recover Stock --at {at} --incident early
 """
+
 WRITES = ("PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "BatchExecuteStatement", "TransactWriteItems",
           "RestoreTableToPointInTime", "ExportTableToPointInTime", "CreateTable", "UpdateTable", "DeleteTable",
           "TagResource", "UntagResource", "CreateBackup", "UpdateContinuousBackups")  # fmt: skip
@@ -80,7 +84,7 @@ class Desk:
         """Run one command; return its exit code, stdout and stderr."""
         out, err = io.StringIO(), io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            code = cli.main([str(word) for word in words])
+            code = commands.main([str(word) for word in words])
         return code, out.getvalue(), err.getvalue()
 
     def by_stream(self, *words):
@@ -155,7 +159,7 @@ def test_what_a_dry_run_says_to_begin_with_asks_for_all_that_was_asked(desk):
     code, out, err = desk.pitrkit(*desk.asked, *asked, "--incident", "whole", "--dry-run")
     assert code == 0, err
     begin = shlex.split(out.splitlines()[-1].removeprefix("to begin"))
-    parsed = cli.parser().parse_args(begin[1:])
+    parsed = commands.parser().parse_args(begin[1:])
     assert begin[0] == "pitrkit"
     assert (parsed.table, parsed.at, parsed.incident) == ("Stock", desk.at, "whole")
     assert (parsed.where, parsed.modified, parsed.target, parsed.accept) == (where, "revert", "Elsewhere", "ttl")
@@ -181,28 +185,28 @@ def test_approving_a_dry_run_is_refused(desk):
 
 
 def test_a_second_run_of_an_incident_is_told_who_works_on_it_and_since_when(desk):
-    with run_lock.held("dry"):
+    with lock.held("dry"):
         for words in ((*desk.asked, "--incident", "dry"), ("run", "06_report", "-p", "incident", "dry")):
             code, out, err = desk.pitrkit(*words)
             assert (code, out) == (2, "")
-            assert f"process {os.getpid()} on {run_lock.host()}, since 20" in err
+            assert f"process {os.getpid()} on {lock.host()}, since 20" in err
             assert "Wait until that run has ended" in err
 
 
 def test_a_lock_of_a_process_that_was_killed_holds_nobody_up(desk):
-    code = "from pitrkit.runbook import run_lock; import os\nwith run_lock.held('killed'): os.kill(os.getpid(), 9)"
+    code = "from pitrkit.incident import lock; import os\nwith lock.held('killed'): os.kill(os.getpid(), 9)"
     killed = subprocess.run([sys.executable, "-c", code], check=False)
     assert killed.returncode == -9
-    assert run_lock.is_held("killed") is False
-    with run_lock.held("killed"):
-        assert run_lock.is_held("killed")
+    assert lock.is_held("killed") is False
+    with lock.held("killed"):
+        assert lock.is_held("killed")
 
 
 @pytest.mark.parametrize("holder", [Holder(4711, "elsewhere", "2026-11-23T03:15:00Z"), Holder.me()])
 def test_a_table_that_another_recovery_is_at_work_on_is_left_alone_before_anything_is_read(desk, holder):
     desk.tag(Mark("other", holder))
     reads = desk.met("Scan", "GetRecords", "BatchGetItem", "RestoreTableToPointInTime")
-    with run_lock.held("other") if holder.host == run_lock.host() else contextlib.nullcontext():
+    with lock.held("other") if holder.host == lock.host() else contextlib.nullcontext():
         for more in ((), ("--take-over", "wrong")):
             code, _, err = desk.by_stream("--incident", "second", *more)
             assert code == 2
@@ -214,7 +218,7 @@ def test_a_table_that_another_recovery_is_at_work_on_is_left_alone_before_anythi
 
 def test_a_run_that_is_at_work_here_cannot_be_taken_over(desk):
     desk.tag(Mark("other", Holder.me()))
-    with run_lock.held("other"):
+    with lock.held("other"):
         code, _, err = desk.by_stream("--incident", "second", "--take-over", "other")
     assert code == 2
     assert "Wait until that run has ended, or end it." in err
@@ -222,7 +226,7 @@ def test_a_run_that_is_at_work_here_cannot_be_taken_over(desk):
 
 def test_the_mark_of_a_dead_run_is_known_as_such(desk):
     process = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
-    desk.tag(Mark("other", Holder(int(process.stdout), run_lock.host(), "2026-11-23T03:15:00Z")))
+    desk.tag(Mark("other", Holder(int(process.stdout), lock.host(), "2026-11-23T03:15:00Z")))
     code, _, err = desk.by_stream("--incident", "second")
     assert code == 2
     assert "that run is dead" in err
@@ -312,7 +316,7 @@ def test_where_tags_are_denied_that_is_said_and_the_recovery_goes_on(desk):
 
 
 def test_a_notice_tells_four_things_apart_and_no_error_in_full():
-    found = {code: notices.notice(code, "night", "Stock", {}, error="BadInput") for code in Exit}
+    found = {code: notifications.notice(code, "night", "Stock", {}, error="BadInput") for code in Exit}
     events = {code: said["event"] for code, said in found.items()}
     assert events == {
         Exit.DONE: "done", Exit.LEFT: "left", Exit.GATE_CLOSED: "gate_closed",
@@ -324,12 +328,12 @@ def test_a_notice_tells_four_things_apart_and_no_error_in_full():
 def test_a_busy_webhook_is_tried_again_and_one_that_is_not_there_is_named_without_its_path():
     pauses = []
     with listening([503, 429]) as (url, told):
-        assert notices.send({"title": "t"}, Notify(webhook=f"{url}/secret"), sleep=pauses.append) == (
+        assert notifications.send({"title": "t"}, Notify(webhook=f"{url}/secret"), sleep=pauses.append) == (
             ["the webhook at 127.0.0.1"], [],
         )  # fmt: skip
     assert len(told) == 3
     assert len(pauses) == 2
-    told, (failed,) = notices.send({"title": "t"}, Notify(webhook=f"{url}/secret"), sleep=pauses.append)
+    told, (failed,) = notifications.send({"title": "t"}, Notify(webhook=f"{url}/secret"), sleep=pauses.append)
     assert told == []
     assert failed.startswith("the webhook at 127.0.0.1: ConnectionRefusedError")
     assert "secret" not in failed

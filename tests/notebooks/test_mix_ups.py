@@ -4,11 +4,16 @@ import re
 
 import pytest
 
-from pitrkit.dynamodb.pitr import iso
-from pitrkit.dynamodb.session import Aws
+from pitrkit.aws.client.client import Aws
 from pitrkit.errors import BadInput, GateClosed, PitrkitError
-from pitrkit.runbook import clean_up, compare, conclude, copy_back, pick, restore, select, undo
-from pitrkit.runbook.book import Book
+from pitrkit.runbook.copy_back import copy_back, undo
+from pitrkit.runbook.diff import diff
+from pitrkit.runbook.finish import clean_up, report
+from pitrkit.runbook.restore import restore
+from pitrkit.runbook.session.session import Book
+from pitrkit.runbook.start import select_table
+from pitrkit.runbook.timeline import pick_timestamp
+from pitrkit.times import iso
 
 
 @pytest.fixture(scope="module")
@@ -17,11 +22,11 @@ def aws(shop):
 
 
 def compared(shop, aws, name, target):
-    book = select.select(aws, "Orders", incident=name)
-    pick.pick(book, iso(shop.truth.good_at))
+    book = select_table.select(aws, "Orders", incident=name)
+    pick_timestamp.pick(book, iso(shop.truth.good_at))
     restore.start(book, target=target)
     restore.wait(book)
-    return book, compare.diff(book)
+    return book, diff.diff(book)
 
 
 def test_a_copy_that_a_colleague_made_is_adopted_but_never_offered_for_deletion(shop, aws):
@@ -56,21 +61,21 @@ def test_a_check_that_fails_closes_a_gate_that_was_open(shop, aws):
 
 def test_a_plan_says_the_scope_that_its_changes_have(shop, aws):
     book, difference = compared(shop, aws, "scoped", "Orders-scoped")
-    compare.scope(difference, where=shop.truth.where)
+    diff.scope(difference, where=shop.truth.where)
     scoped = copy_back.plan(book).plan
-    again = compare.diff(book)
+    again = diff.diff(book)
     whole = copy_back.plan(book).plan
     assert shop.truth.where in scoped.scope["words"]
     assert whole.scope["words"] == "everything"
     assert whole.puts + whole.left["expired"] == again.changes.counts.removed
-    compare.scope(again, where=shop.truth.where)
+    diff.scope(again, where=shop.truth.where)
     assert copy_back.plan(book).plan.puts == len(shop.truth.deleted)
 
 
 def test_a_plan_says_what_its_scope_leaves_out_on_its_card_at_the_gate_and_in_the_report(shop, aws):
     book, difference = compared(shop, aws, "outside", "Orders-outside")
     assert "outside the scope" not in f"{copy_back.plan(book).view()} {copy_back.plan(book).words()}"
-    scoped = compare.scope(difference, where=shop.truth.where)
+    scoped = diff.scope(difference, where=shop.truth.where)
     copy = copy_back.plan(book)
     found, kept = difference.changes.counts, scoped.changes.counts
     left = {kind: getattr(found, kind) - getattr(kept, kind) for kind in ("removed", "modified", "inserted")}
@@ -81,14 +86,14 @@ def test_a_plan_says_what_its_scope_leaves_out_on_its_card_at_the_gate_and_in_th
     assert f"outside the scope: {words}" in copy.words()
     with pytest.raises(GateClosed, match=f"outside the scope: {words}"):
         copy.gate("")
-    conclude.report(book)
+    report.report(book)
     html = (shop.folder / "outside" / "report.html").read_text()
     assert f"Outside the scope, and not looked at by this plan: {words}." in html
 
 
 def test_a_scope_that_matches_nothing_is_not_called_done(shop, aws):
     book, difference = compared(shop, aws, "typo", "Orders-typo")
-    compare.scope(difference, where="kind == 'modified' && after.totl == `0`")
+    diff.scope(difference, where="kind == 'modified' && after.totl == `0`")
     copy = copy_back.plan(book, modified="revert")
     copy.gate("")
     copy.apply()
@@ -116,7 +121,7 @@ def test_an_undo_is_of_the_copy_that_was_approved(shop, aws):
     book, difference = compared(shop, aws, "twice", "Orders-twice")
     copies = []
     for kind in ("removed", "modified"):
-        compare.scope(difference, kinds=kind)
+        diff.scope(difference, kinds=kind)
         copy = copy_back.plan(Book.open("twice", aws=aws), modified="revert")
         copy.gate(copy.plan.digest)
         copy.apply()

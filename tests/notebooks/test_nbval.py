@@ -7,8 +7,8 @@ import sys
 import nbformat
 from papermill.parameterize import parameterize_notebook
 
-from pitrkit.dynamodb.pitr import iso
-from pitrkit.runbook.front import notebooks_folder
+from pitrkit.incident.working_copy import notebooks_folder
+from pitrkit.times import iso
 
 
 def nbval(shop, folder, name, **parameters):

@@ -14,28 +14,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pitrkit import cli
-from pitrkit.dynamodb.pitr import iso
-from pitrkit.dynamodb.session import Aws
+from pitrkit.aws.client.client import Aws
+from pitrkit.cli import commands
 from pitrkit.errors import PitrkitError
-from pitrkit.recovery import grants, permissions
-from pitrkit.recovery.grants import Place
-from pitrkit.runbook import (
-    access,
-    clean_up,
-    compare,
-    copy_back,
-    deleted,
-    front,
-    pick,
-    plans,
-    restore,
-    rollback,
-    select,
-    undo,
-)
-from pitrkit.runbook.book import Book
+from pitrkit.recovery.advice import least_policy, permission_catalogue
+from pitrkit.recovery.advice.least_policy import Place
+from pitrkit.runbook.adopt import deleted_table
+from pitrkit.runbook.change_log import rollback_without_restore
+from pitrkit.runbook.copy_back import copy_back, plans, undo
+from pitrkit.runbook.diff import diff
+from pitrkit.runbook.finish import clean_up
+from pitrkit.runbook.restore import restore
+from pitrkit.runbook.session.session import Book
+from pitrkit.runbook.start import permission_check, select_table
+from pitrkit.runbook.timeline import pick_timestamp
+from pitrkit.runner import notebook_run
 from pitrkit.sandbox import EXPORTS_BUCKET, PastWrite, Sandbox
+from pitrkit.times import iso
 
 WAITED = 20
 """Minutes since the damage, so that an export's shortest window is over."""
@@ -101,7 +96,7 @@ class Operator:
     def begin(self):
         """Another incident, of another second before the damage: nothing that an earlier one made is of use to it."""
         self.number += 1
-        return select.select(self.aws, "Orders", incident=f"n{self.number}")
+        return select_table.select(self.aws, "Orders", incident=f"n{self.number}")
 
     @property
     def book(self):
@@ -123,28 +118,28 @@ def nothing(place):
 
 def restored(place):
     book = place.begin()
-    pick.pick(book, place.since)
+    pick_timestamp.pick(book, place.since)
     restore.start(book)
     restore.wait(book)
 
 
 def of_two(place):
     book = place.begin()
-    pick.pick(book, place.since, damage_until=place.until)
+    pick_timestamp.pick(book, place.since, damage_until=place.until)
     restore.start(book)
     restore.wait(book)
 
 
 def exported(place):
     book = place.begin()
-    pick.pick(book, place.since, damage_until=place.until)
+    pick_timestamp.pick(book, place.since, damage_until=place.until)
     restore.start(book, how="export", bucket=EXPORTS_BUCKET)
     restore.wait(book)
-    compare.diff(book)
+    diff.diff(book)
 
 
 def differed(place):
-    compare.diff(place.book)
+    diff.diff(place.book)
 
 
 def by_stream(place):
@@ -157,7 +152,9 @@ def by_export(place):
 
 def told(place, source):
     book = place.begin()
-    rollback.read(book, source=source, since=place.since, until=place.until, bucket=EXPORTS_BUCKET).damage()
+    rollback_without_restore.read(
+        book, source=source, since=place.since, until=place.until, bucket=EXPORTS_BUCKET
+    ).damage()
 
 
 def damaged(place):
@@ -170,8 +167,8 @@ def damaged(place):
         restored(place)
         place.copies["then"] = place.book.data["restored_table"]
     place.number += 1
-    select.select(place.aws, "Orders", incident=f"n{place.number}", restored=place.copies["then"])
-    compare.diff(place.book)
+    select_table.select(place.aws, "Orders", incident=f"n{place.number}", restored=place.copies["then"])
+    diff.diff(place.book)
 
 
 def written(copy):
@@ -213,7 +210,7 @@ def gone(place):
 
 def returned(place):
     place.number += 1
-    returning = deleted.bring_back(place.aws, "Orders", incident=f"n{place.number}")
+    returning = deleted_table.bring_back(place.aws, "Orders", incident=f"n{place.number}")
     returning.view()  # what the backup holds is shown before it is approved
     returning.gate(returning.intent.digest)
     returning.restore()
@@ -237,7 +234,9 @@ STEPS = [
 @pytest.mark.parametrize(("route", "names", "ready", "run"), STEPS, ids=lambda one: getattr(one, "__name__", one))
 def test_a_step_ends_with_the_name_of_the_one_permission_it_lacks_and_works_with_all(place, route, names, ready, run):
     where = Place("Orders", bucket=EXPORTS_BUCKET, account="123456789012", region="us-east-1")
-    wanted = {(action, on) for _, action, on in grants.demands(permissions.steps_of(route, names), where)}
+    wanted = {
+        (action, on) for _, action, on in least_policy.demands(permission_catalogue.steps_of(route, names), where)
+    }
     # An action on a copy that is on the table as well is taken away from one of them at a time.
     for action, on in sorted(wanted):
         place.may([("*", "*")])
@@ -253,8 +252,15 @@ def test_a_step_ends_with_the_name_of_the_one_permission_it_lacks_and_works_with
 
 
 WHERE = Place("Orders", bucket=EXPORTS_BUCKET, account="123456789012", region="us-east-1")
-ALL = {(action, on) for step, _ in permissions.every_step().values() for _, action, on in grants.demands([step], WHERE)}
+
+ALL = {
+    (action, on)
+    for step, _ in permission_catalogue.every_step().values()
+    for _, action, on in least_policy.demands([step], WHERE)
+}
+
 NOT_NEEDED_TO_ASK = sorted(one for one in ALL if not one[0].startswith("iam:"))
+
 READS = re.compile("(Describe|List|Get|BatchGet|Scan|LookupEvents|Simulate)")
 
 
@@ -268,22 +274,24 @@ def covered(action, on, allowed):
 @settings(max_examples=8)
 def test_where_iam_may_be_asked_what_is_missing_is_told_step_by_step_and_nothing_else(place, missing):
     place.may(ALL - missing)
-    told = access.check(place.aws, "Orders", bucket=EXPORTS_BUCKET).data
+    told = permission_check.check(place.aws, "Orders", bucket=EXPORTS_BUCKET).data
     assert told["asked_iam"]
-    assert len(told["steps"]) == len(permissions.every_step())
-    for row, (step, _) in zip(told["steps"], permissions.every_step().values(), strict=True):
-        lacking = {action for _, action, on in grants.demands([step], WHERE) if not covered(action, on, ALL - missing)}
+    assert len(told["steps"]) == len(permission_catalogue.every_step())
+    for row, (step, _) in zip(told["steps"], permission_catalogue.every_step().values(), strict=True):
+        lacking = {
+            action for _, action, on in least_policy.demands([step], WHERE) if not covered(action, on, ALL - missing)
+        }
         assert {words.partition(" on ")[0] for words in row["missing"]} == lacking
         assert row["unknown"] == []
 
 
 def test_where_iam_may_not_be_asked_reads_are_tried_and_the_rest_is_said_to_be_unknown(place):
-    wanted = {(action, on) for _, action, on in grants.demands(permissions.steps_of("restore"), WHERE)}
+    wanted = {(action, on) for _, action, on in least_policy.demands(permission_catalogue.steps_of("restore"), WHERE)}
     place.may(wanted - {("dynamodb:BatchGetItem", WHERE.resource("table"))})
     before = place.items()
-    view = access.check(place.aws, "Orders")
+    view = permission_check.check(place.aws, "Orders")
     rows = {(row["step"], *row["routes"]): row for row in view.data["steps"]}
-    copying = rows["copy", *permissions.WAYS_BACK, "backup"]
+    copying = rows["copy", *permission_catalogue.WAYS_BACK, "backup"]
     assert copying["missing"] == ["dynamodb:BatchGetItem"]
     assert copying["unknown"] == ["dynamodb:PutItem", "dynamodb:UpdateItem"]
     assert "dynamodb:RestoreTableToPointInTime" in rows["restore", "restore", "threeway"]["unknown"]
@@ -300,7 +308,7 @@ def test_a_read_that_was_tried_counts_for_more_than_what_iam_says(place):
         ResourceArn=arn, Policy=json.dumps({"Version": "2012-10-17", "Statement": statement})
     )
     try:
-        told = access.check(place.aws, "Orders", bucket=EXPORTS_BUCKET).data["steps"]
+        told = permission_check.check(place.aws, "Orders", bucket=EXPORTS_BUCKET).data["steps"]
     finally:
         place.client.delete_resource_policy(ResourceArn=arn)
     assert {row["step"] for row in told if row["missing"]} == {"diff", "now", "return", "drill"}
@@ -308,7 +316,7 @@ def test_a_read_that_was_tried_counts_for_more_than_what_iam_says(place):
 
 def test_the_front_page_says_it_before_anything_happened(place, tmp_path):
     place.may({(action, on) for action, on in ALL if action != "dynamodb:UpdateItem"})
-    ran = front.run("00", {"table": "Orders", "bucket": EXPORTS_BUCKET}, root=tmp_path)
+    ran = notebook_run.run("00", {"table": "Orders", "bucket": EXPORTS_BUCKET}, root=tmp_path)
     assert ran.exit_code == 0
     shown = ran.path.read_text()
     assert "What this caller may do on Orders" in shown
@@ -329,7 +337,7 @@ def test_the_front_page_says_it_before_anything_happened(place, tmp_path):
     ],
 )
 def test_a_policy_that_cannot_be_made_is_refused_with_what_to_give(capsys, words, said):
-    assert cli.main(["policy", "--table", "Orders", *words]) == 2
+    assert commands.main(["policy", "--table", "Orders", *words]) == 2
     printed = capsys.readouterr()
     assert said in printed.err
     assert not printed.out
@@ -337,7 +345,7 @@ def test_a_policy_that_cannot_be_made_is_refused_with_what_to_give(capsys, words
 
 def test_a_policy_is_narrowed_to_partition_account_region_bucket_and_prefix(capsys):
     words = ("--route", "export", "--bucket", "files", "--prefix", "/a/b/", "--account", "123456789012")
-    assert cli.main(["policy", "--table", "Orders", *words, "--region", "cn-north-1"]) == 0
+    assert commands.main(["policy", "--table", "Orders", *words, "--region", "cn-north-1"]) == 0
     told = capsys.readouterr().out
     assert '"arn:aws-cn:dynamodb:cn-north-1:123456789012:table/Orders/export/*"' in told
     assert '"arn:aws-cn:s3:::files/a/b/AWSDynamoDB/*"' in told

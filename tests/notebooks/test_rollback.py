@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from pitrkit.dynamodb.items import attributes, canonical
-from pitrkit.dynamodb.pitr import iso
+from pitrkit.aws.items import attributes, canonical
 from pitrkit.sandbox import EXPORTS_BUCKET, Fault
+from pitrkit.times import iso
 
 pytestmark = pytest.mark.xdist_group("rollback")
 

@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from pitrkit.dynamodb.items import canonical
-from pitrkit.dynamodb.pitr import iso
-from pitrkit.runbook.front import notebooks_folder
+from pitrkit.aws.items import canonical
+from pitrkit.incident.working_copy import notebooks_folder
+from pitrkit.times import iso
 
 pytestmark = pytest.mark.xdist_group("route")
 

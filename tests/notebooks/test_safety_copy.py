@@ -4,11 +4,15 @@ import json
 
 import pytest
 
-from pitrkit.dynamodb.session import Aws
+from pitrkit.aws.client.client import Aws
 from pitrkit.errors import AccessDenied, BadInput
-from pitrkit.runbook import compare, conclude, copy_back, restore, select, undo
-from pitrkit.runbook.recover import approve_command
-from pitrkit.runbook.request import Request
+from pitrkit.runbook.copy_back import copy_back, undo
+from pitrkit.runbook.diff import diff
+from pitrkit.runbook.finish import report
+from pitrkit.runbook.restore import restore
+from pitrkit.runbook.start import select_table
+from pitrkit.runner.recover import approve_command
+from pitrkit.runner.recover_request import Request
 from pitrkit.sandbox import Fault
 
 KEYED = {
@@ -31,9 +35,9 @@ def two(empty):
 
 def planned(place):
     """Compare both and plan, as 01 to 05 do; return the incident's book and the digest to approve."""
-    book = select.select(Aws.connect(), "Live", incident="safe", restored="Copy")
+    book = select_table.select(Aws.connect(), "Live", incident="safe", restored="Copy")
     restore.wait(book)
-    compare.diff(book)
+    diff.diff(book)
     return book, copy_back.plan(book, accept="no-pitr").plan.digest
 
 
@@ -63,7 +67,7 @@ def test_no_backup_no_write_and_one_backup_before_the_first_write(two):
     (kept,) = two.incident("safe")["safety_copies"].values()
     assert (kept["arn"], kept["begun"]) == (made["BackupArn"], False)
     assert kept["request_id"]
-    conclude.report(book)
+    report.report(book)
     assert made["BackupArn"] in (two.folder / "safe" / "report.html").read_text()
     events = [json.loads(line)["event"] for line in (two.folder / "safe" / "events.jsonl").read_text().splitlines()]
     assert events.index("safety_copy_made") < events.index("apply_started")

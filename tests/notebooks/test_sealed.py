@@ -10,8 +10,8 @@ from importlib.metadata import version
 
 import pytest
 
-from pitrkit.sandbox.history import PastWrite
-from tests.runbook.signing import WHO, ssh_key
+from pitrkit.sandbox.store.history import PastWrite
+from tests.record.signing import WHO, ssh_key
 
 pytestmark = pytest.mark.xdist_group("sealed")
 

@@ -6,30 +6,38 @@ import time
 
 import pytest
 
-from pitrkit.dynamodb.session import Aws
-from pitrkit.dynamodb.setting import Place
-from pitrkit.dynamodb.setting_kinds import Recovery
-from pitrkit.dynamodb.settings import of_backup
-from pitrkit.dynamodb.settings_capture import read
-from pitrkit.dynamodb.settings_reapply import Hand
+from pitrkit.aws.client.client import Aws
+from pitrkit.aws.settings.kinds import Place, Recovery
+from pitrkit.aws.settings.reapply import Hand
+from pitrkit.aws.settings.settings import of_backup, read
 from pitrkit.errors import AwsError, BadInput, GateClosed
-from pitrkit.runbook import clean_up, compare, cut_over, deleted, pick, restore, select
-from pitrkit.runbook.book import Book
-from pitrkit.runbook.sources import Asked, choose
+from pitrkit.runbook.adopt import cut_over, deleted_table
+from pitrkit.runbook.diff import diff
+from pitrkit.runbook.finish import clean_up
+from pitrkit.runbook.restore import restore
+from pitrkit.runbook.restore.source_choice import Asked, choose
+from pitrkit.runbook.session.session import Book
+from pitrkit.runbook.start import select_table
+from pitrkit.runbook.timeline import pick_timestamp
 from pitrkit.sandbox import Sandbox
-from pitrkit.sandbox.faults import Fault
+from pitrkit.sandbox.protocol.faults import Fault
 
 from .conftest import place_of
 
 HERE, THERE = "us-east-1", "eu-west-1"
+
 ACCOUNT = "123456789012"
+
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/backup"
+
 INDEX = {
     "IndexName": "by-day",
     "KeySchema": [{"AttributeName": "day", "KeyType": "HASH"}],
     "Projection": {"ProjectionType": "ALL"},
 }
+
 UNITS = {"ReadCapacityUnits": 3, "WriteCapacityUnits": 4}
+
 STREAM = {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
 
 
@@ -137,16 +145,16 @@ def test_a_deleted_table_comes_back_with_the_settings_that_its_backup_knows(plac
 
 def test_what_a_backup_does_not_know_is_not_made_up():
     nothing = of_backup("Carts", {}).found
-    assert deleted.chosen(nothing, "") == ()
+    assert deleted_table.chosen(nothing, "") == ()
     with pytest.raises(BadInput, match="ttl was off, or does not know"):
-        deleted.chosen(nothing, "ttl")
+        deleted_table.chosen(nothing, "ttl")
     with pytest.raises(BadInput, match="not known"):
-        deleted.chosen(nothing, "tags")
-    both = deleted.chosen(nothing, "deletion-protection,pitr")
+        deleted_table.chosen(nothing, "tags")
+    both = deleted_table.chosen(nothing, "deletion-protection,pitr")
     assert [one.kind for one in both] == ["pitr", "deletion-protection"]
     left = of_backup("Carts", {"BackupDetails": {"BackupType": "SYSTEM"}}).found
-    assert [one.kind for one in deleted.chosen(left, "")] == ["pitr"]
-    assert deleted.chosen(left, "none") == ()
+    assert [one.kind for one in deleted_table.chosen(left, "")] == ["pitr"]
+    assert deleted_table.chosen(left, "none") == ()
 
 
 def test_recovery_is_turned_on_as_soon_as_a_table_is_not_too_new_for_it(place, aws, dynamodb):
@@ -169,14 +177,14 @@ def test_a_table_that_had_no_recovery_comes_back_from_aws_backup_with_its_tags(p
     point_of(place, "Stock")
     before = place.items("Stock")
     dynamodb.delete_table(TableName="Stock")
-    listed = str(deleted.found(aws))
+    listed = str(deleted_table.found(aws))
     assert "Stock" in listed
     assert "under a role, whole" in listed
     with pytest.raises(BadInput, match="under a role of its own") as caught:
-        deleted.bring_back(aws, "Stock", incident="no-role")
+        deleted_table.bring_back(aws, "Stock", incident="no-role")
     assert "service-role/AWSBackupDefaultServiceRole" in caught.value.fix
     with pytest.raises(BadInput, match="throughput cannot be chosen"):
-        deleted.bring_back(aws, "Stock", incident="no-units", asked=Asked(role="", throughput="5/5"))
+        deleted_table.bring_back(aws, "Stock", incident="no-units", asked=Asked(role="", throughput="5/5"))
     code, said = place.pitrkit("run", "11", "-p", "incident", "stock", "-p", "table", "Stock", "-p", "role", ROLE)
     assert code == 3, said
     code, said = approved(place, said)
@@ -191,13 +199,13 @@ def test_a_name_that_was_taken_again_is_not_restored_over_and_the_backup_serves_
     dynamodb.delete_table(TableName="Again")
     make(place, "Again", items=1)
     with pytest.raises(BadInput, match="there is a table Again") as caught:
-        deleted.bring_back(aws, "Again", incident="again")
+        deleted_table.bring_back(aws, "Again", incident="again")
     command = re.search(r"pitrkit recover Again --backup (\S+)", caught.value.fix)
-    book = select.select(aws, "Again", incident="again-items")
+    book = select_table.select(aws, "Again", incident="again-items")
     restore.start(book, asked=Asked(backup=command[1]))
     restore.wait(book)
-    assert compare.diff(book).changes.counts.to_dict() == {"same": 1, "removed": 2, "modified": 0, "inserted": 0}
-    elsewhere = deleted.bring_back(aws, "Again", target="Again-then", incident="again-elsewhere")
+    assert diff.diff(book).changes.counts.to_dict() == {"same": 1, "removed": 2, "modified": 0, "inserted": 0}
+    elsewhere = deleted_table.bring_back(aws, "Again", target="Again-then", incident="again-elsewhere")
     with pytest.raises(GateClosed):
         elsewhere.gate("")
     with pytest.raises(GateClosed):
@@ -264,7 +272,7 @@ def test_an_on_demand_backup_restored_in_another_region_brings_the_items_back(pl
     assert place.items("Orders") == before
     code, said = place.pitrkit("run", "13_cut_over", "-p", "incident", "backup")
     assert (code, f"the copy lies in {THERE}" in said) == (2, True), "a copy elsewhere is not adopted"
-    removal = clean_up.prepare(select.select(aws, "Orders", incident="backup"))
+    removal = clean_up.prepare(select_table.select(aws, "Orders", incident="backup"))
     assert THERE in str(removal)
     with pytest.raises(GateClosed) as closed:
         removal.gate("")
@@ -277,29 +285,29 @@ def test_a_replica_elsewhere_whose_recovery_is_on_is_restored_by_its_arn(place, 
     make(place, "Global", pitr=False)
     make(place, "Global", region=THERE, items=4)
     with pytest.raises(BadInput, match="recovery is off"):
-        pick.pick(select.select(aws, "Global", incident="here"), "1m")
-    book = select.select(aws, "Global", incident="replica", source_arn=arn_of("Global", THERE))
-    pick.pick(book, "latest")
+        pick_timestamp.pick(select_table.select(aws, "Global", incident="here"), "1m")
+    book = select_table.select(aws, "Global", incident="replica", source_arn=arn_of("Global", THERE))
+    pick_timestamp.pick(book, "latest")
     assert THERE in str(choose(book))
     restore.start(book)
     restore.wait(book)
     copy = dynamodb.describe_table(TableName=book.data["restored_table"])["Table"]
     assert copy["RestoreSummary"]["SourceTableArn"] == arn_of("Global", THERE)
-    assert compare.diff(book).changes.counts.removed == 1
+    assert diff.diff(book).changes.counts.removed == 1
     restore.start(book)
     make(place, "Global-2")
     with pytest.raises(BadInput, match="has a copy already"):
-        select.select(aws, "Global", incident="replica", source_arn=arn_of("Global-2"))
+        select_table.select(aws, "Global", incident="replica", source_arn=arn_of("Global-2"))
 
 
 def test_a_copy_that_is_there_is_adopted_only_if_it_is_what_is_asked_for(place, aws, dynamodb):
     make(place, "Shared")
-    first = select.select(aws, "Shared", incident="first")
-    pick.pick(first, "latest")
+    first = select_table.select(aws, "Shared", incident="first")
+    pick_timestamp.pick(first, "latest")
     restore.start(first, target="Shared-copy", asked=Asked(throughput="20/10"))
     restore.wait(first)
-    second = select.select(aws, "Shared", incident="second")
-    pick.pick(second, first.data["restore_at"])
+    second = select_table.select(aws, "Shared", incident="second")
+    pick_timestamp.pick(second, first.data["restore_at"])
     for asked, words in (
         (Asked(indexes="all"), "indexes none"),
         (Asked(billing="provisioned", throughput="5/5"), "billing mode is PAY_PER_REQUEST"),
@@ -316,11 +324,11 @@ def test_a_copy_that_is_there_is_adopted_only_if_it_is_what_is_asked_for(place, 
 def test_a_copy_elsewhere_is_compared_by_its_arn_and_one_of_another_account_is_refused(place, aws, dynamodb):
     make(place, "Near", items=2)
     make(place, "Far", region=THERE, items=4)
-    book = select.select(aws, "Near", incident="far", restored=arn_of("Far", THERE))
-    assert compare.diff(book).changes.counts.removed == 2
+    book = select_table.select(aws, "Near", incident="far", restored=arn_of("Far", THERE))
+    assert diff.diff(book).changes.counts.removed == 2
     foreign = arn_of("Far", THERE).replace(ACCOUNT, "999999999999")
     with pytest.raises(BadInput, match="belongs to account 999999999999"):
-        select.select(aws, "Near", incident="foreign", restored=foreign)
+        select_table.select(aws, "Near", incident="foreign", restored=foreign)
 
 
 @pytest.mark.parametrize(
@@ -339,8 +347,8 @@ def test_a_copy_elsewhere_is_compared_by_its_arn_and_one_of_another_account_is_r
 def test_what_only_aws_can_refuse_is_refused_before_anything_is_made(place, aws, dynamodb, asked, words):
     if "Shop" not in place.tables():
         make(place, "Shop")
-    book = select.select(aws, "Shop", incident="refused")
-    pick.pick(book, "latest")
+    book = select_table.select(aws, "Shop", incident="refused")
+    pick_timestamp.pick(book, "latest")
     before = place.tables()
     with pytest.raises(Exception, match=words) as caught:
         restore.start(book, asked=asked)
@@ -353,7 +361,7 @@ def test_the_job_of_a_recovery_point_is_gone_on_with_and_one_that_failed_says_wh
     make(place, "Vaulted", pitr=False)
     point = point_of(place, "Vaulted")
     dynamodb.delete_item(TableName="Vaulted", Key={"id": {"S": "0"}})
-    book = select.select(aws, "Vaulted", incident="vaulted")
+    book = select_table.select(aws, "Vaulted", incident="vaulted")
     restore.start(book, asked=Asked(backup=point, role=ROLE, kms_key=denying_key(place)))
     failed = book.data["restore_job"]
     with pytest.raises(AwsError, match=r"AWS Backup could not restore it: .*KMS key access denied"):
@@ -365,8 +373,8 @@ def test_the_job_of_a_recovery_point_is_gone_on_with_and_one_that_failed_says_wh
     assert book.data["restore_job"] == begun
     restore.wait(book)
     assert book.data["restored_by"] == "incident"
-    assert compare.diff(book).changes.counts.removed == 1
-    other = select.select(aws, "Vaulted", incident="other")
+    assert diff.diff(book).changes.counts.removed == 1
+    other = select_table.select(aws, "Vaulted", incident="other")
     with pytest.raises(BadInput, match="did not restore"):
         restore.start(other, target=book.data["restored_table"], asked=Asked(backup=point, role=ROLE))
 
@@ -385,8 +393,8 @@ def test_a_key_that_is_off_or_denies_is_explained(place, aws, dynamodb):
     kms = place.sandbox.client("kms")
     off = kms.create_key()["KeyMetadata"]["KeyId"]
     kms.disable_key(KeyId=off)
-    book = select.select(aws, "Keyed", incident="keyed")
-    pick.pick(book, "latest")
+    book = select_table.select(aws, "Keyed", incident="keyed")
+    pick_timestamp.pick(book, "latest")
     with pytest.raises(BadInput, match="is Disabled"):
         restore.start(book, asked=Asked(kms_key=off))
     with pytest.raises(Exception, match="KMS key access denied") as caught:
@@ -398,8 +406,8 @@ def test_a_key_that_is_off_or_denies_is_explained(place, aws, dynamodb):
 def test_into_another_region_a_customer_key_has_to_be_chosen_anew(place, aws, dynamodb):
     key = place.sandbox.client("kms").create_key()["KeyMetadata"]["Arn"]
     make(place, "Sealed", SSESpecification={"Enabled": True, "SSEType": "KMS", "KMSMasterKeyId": key})
-    book = select.select(aws, "Sealed", incident="sealed")
-    pick.pick(book, "latest")
+    book = select_table.select(aws, "Sealed", incident="sealed")
+    pick_timestamp.pick(book, "latest")
     with pytest.raises(BadInput, match=f"of no use in {THERE}") as caught:
         restore.start(book, asked=Asked(region=THERE))
     assert "aws-managed" in caught.value.fix
@@ -408,7 +416,7 @@ def test_into_another_region_a_customer_key_has_to_be_chosen_anew(place, aws, dy
 
 
 def test_aws_backup_that_may_not_be_looked_at_is_named_and_the_rest_is_offered(place, aws, orders):
-    book = select.select(aws, "Orders", incident="unseen")
+    book = select_table.select(aws, "Orders", incident="unseen")
     place.sandbox.faults.add(Fault("denied", service="backup"))
     try:
         shown = choose(book)
@@ -420,7 +428,7 @@ def test_aws_backup_that_may_not_be_looked_at_is_named_and_the_rest_is_offered(p
     try:
         assert "DynamoDB's backups: not looked at" in str(choose(book))
         with pytest.raises(BadInput, match="may not do dynamodb:ListBackups"):
-            deleted.bring_back(aws, "Unknown", incident="unknown")
+            deleted_table.bring_back(aws, "Unknown", incident="unknown")
     finally:
         place.sandbox.faults.clear()
     assert shown.asked == Asked()

@@ -5,11 +5,11 @@ from datetime import timedelta
 
 import pytest
 
-from pitrkit.dynamodb.items import canonical
-from pitrkit.dynamodb.pitr import iso
-from pitrkit.dynamodb.session import Aws
-from pitrkit.runbook import copy_back, undo
-from pitrkit.runbook.book import Book
+from pitrkit.aws.client.client import Aws
+from pitrkit.aws.items import canonical
+from pitrkit.runbook.copy_back import copy_back, undo
+from pitrkit.runbook.session.session import Book
+from pitrkit.times import iso
 
 pytestmark = pytest.mark.xdist_group("threeway")
 

@@ -8,16 +8,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.recovery.conftest import (
-    aws,
-    bench,
-    engine,
-    local_url,
-    make_bench,
-    make_order,
-    pytest_generate_tests,
-    sandbox,
-)
+from tests.engine.conftest import local_url
+from tests.recovery.conftest import aws, bench, engine, make_bench, make_order, pytest_generate_tests, sandbox
 
 __all__ = ["aws", "bench", "engine", "local_url", "make_bench", "make_order", "pytest_generate_tests", "sandbox"]
 

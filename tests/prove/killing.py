@@ -8,14 +8,14 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from pitrkit.dynamodb import tables
-from pitrkit.dynamodb.session import Aws
-from pitrkit.recovery import snapshot
-from pitrkit.recovery.apply import apply
-from pitrkit.recovery.changes import ChangeSet
-from pitrkit.recovery.pace import Pace
-from pitrkit.recovery.plan import Plan, Policy, build
-from pitrkit.recovery.timeline import OneProcess
+from pitrkit.aws.client.client import Aws
+from pitrkit.aws.tables import tables
+from pitrkit.recovery.apply.apply import apply
+from pitrkit.recovery.changes.change_set import ChangeSet
+from pitrkit.recovery.plan.plan import Plan, build
+from pitrkit.recovery.plan.policy import Policy
+from pitrkit.recovery.snapshot import snapshot
+from pitrkit.recovery.token_bucket import OneProcess, Pace
 
 # A process forked from one that has everything imported begins to work at once, so that a kill meets the work.
 _CONTEXT = get_context("forkserver")

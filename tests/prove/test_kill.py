@@ -7,17 +7,18 @@ from functools import partial
 
 import pytest
 
-from pitrkit.dynamodb.items import attributes
+from pitrkit.aws.items import attributes
 from pitrkit.errors import BadInput
-from pitrkit.recovery.journal import Journal
-from pitrkit.recovery.plan import Plan
-from pitrkit.recovery.snapshot import Snapshot
+from pitrkit.recovery.apply.journal import Journal
+from pitrkit.recovery.apply.verify import verify
+from pitrkit.recovery.plan.plan import Plan
+from pitrkit.recovery.snapshot.snapshot import Snapshot
 from pitrkit.recovery.storage import batches
-from pitrkit.recovery.verify import verify
 from pitrkit.sandbox import PastWrite
 from tests.prove.killing import applying, killed, planning, taking, whole
 
 KILLS = 200
+
 OF_SNAPSHOTS, OF_PLANS, OF_COPIES = 60, 40, KILLS - 100
 """How many of the kills meet each."""
 

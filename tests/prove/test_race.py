@@ -3,9 +3,9 @@
 import random
 from collections import Counter
 
-from pitrkit.dynamodb.items import attributes
-from pitrkit.recovery.journal import Journal, conflicts
-from tests.recovery.test_race import ITEMS, RACERS, Racer, damage
+from pitrkit.aws.items import attributes
+from pitrkit.recovery.apply.journal import Journal, conflicts
+from tests.recovery.apply.test_race import ITEMS, RACERS, Racer, damage
 
 RACES = {"sandbox": 4_000, "DynamoDB-Local": 16_000}
 """Writes by others that were accepted right before or after a request of ours for that very item, by engine."""

@@ -2,8 +2,8 @@
 
 from hypothesis import given, settings
 
-from tests.recovery.stories import stories
-from tests.recovery.test_routes_agree import BUCKET, OPTIONS, UNSHRUNK, check
+from tests.recovery.changelog.stories import stories
+from tests.recovery.changelog.test_routes_agree import BUCKET, OPTIONS, UNSHRUNK, check
 
 STORIES = 60
 

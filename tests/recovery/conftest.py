@@ -10,30 +10,34 @@ from typing import Any
 import orjson
 import pytest
 
-from pitrkit.dynamodb import tables
-from pitrkit.dynamodb.items import canonical, key_of, to_boto
-from pitrkit.dynamodb.session import Aws
-from pitrkit.dynamodb.wire import Wire
+from pitrkit.aws.client.client import Aws
+from pitrkit.aws.client.transport import Wire
+from pitrkit.aws.items import canonical, key_of, to_boto
+from pitrkit.aws.tables import tables
 from pitrkit.errors import PitrkitError
-from pitrkit.recovery.apply import Applied, apply
-from pitrkit.recovery.changes import Change, ChangeSet, from_changes
-from pitrkit.recovery.journal import journal_changes, journal_path
-from pitrkit.recovery.pace import Pace
-from pitrkit.recovery.plan import Plan, Policy, build
-from pitrkit.recovery.timeline import OneProcess
+from pitrkit.recovery.apply.apply import Applied, apply
+from pitrkit.recovery.apply.journal import journal_changes, journal_path
+from pitrkit.recovery.changes.change import Change
+from pitrkit.recovery.changes.change_set import ChangeSet, from_changes
+from pitrkit.recovery.plan.plan import Plan, build
+from pitrkit.recovery.plan.policy import Policy
+from pitrkit.recovery.token_bucket import OneProcess, Pace
 from pitrkit.sandbox import Sandbox
 from tests.engine.conftest import local_url
 
 __all__ = ["local_url"]
 
 WRITES = ("put_item", "update_item", "delete_item", "batch_execute_statement")
+
 SAMPLE = {"test_apply", "test_undo"}
 """Files whose tests run on DynamoDB Local as well, wherever it is."""
+
 DATA_PATH = SAMPLE | {
     *("test_admission", "test_attributes", "test_brakes", "test_guard", "test_inserts"),
     *("test_journal", "test_plan", "test_property", "test_race", "test_verify"),
 }
 """The same, when all is proved (PITRKIT_PROVE)."""
+
 _numbers = count()
 
 

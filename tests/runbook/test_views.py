@@ -10,25 +10,31 @@ from itertools import product
 from pathlib import Path
 
 import pytest
-import synthetic
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pitrkit.dynamodb.activity import Activity, Minute
-from pitrkit.dynamodb.backups import Backup, Found
-from pitrkit.dynamodb.items import canonical
-from pitrkit.dynamodb.pitr import Protection, Restoration, Window
-from pitrkit.dynamodb.session import Caller
-from pitrkit.dynamodb.setting_kinds import Recovery, Stream, Ttl
-from pitrkit.dynamodb.tables import Index, KeyAttribute, KeySchema, Restored, Table
+from pitrkit.aws.backups.backups import Backup, Found
+from pitrkit.aws.backups.pitr import Protection, Restoration
+from pitrkit.aws.client.client import Caller
+from pitrkit.aws.items import KeyAttribute, KeySchema, canonical
+from pitrkit.aws.services.cloudwatch import Activity, Minute
+from pitrkit.aws.settings.kinds import Recovery, Stream, Ttl
+from pitrkit.aws.tables.tables import Index, Restored, Table
+from pitrkit.config.team_settings import Account, Settings
 from pitrkit.errors import AccessDenied, BadInput, GateClosed, InputNeeded
-from pitrkit.recovery.apply import Applied
-from pitrkit.recovery.changes import Change, ChangeSet, from_changes
-from pitrkit.recovery.cost import estimate
-from pitrkit.recovery.drift import Drift, Moved
-from pitrkit.recovery.journal import Conflict
-from pitrkit.recovery.plan import Plan
-from pitrkit.recovery.policy import (
+from pitrkit.record import audit as auditing
+from pitrkit.record.signature import Checked
+from pitrkit.recovery.advice.cost import estimate
+from pitrkit.recovery.apply.apply import Applied
+from pitrkit.recovery.apply.journal import Conflict
+from pitrkit.recovery.apply.run import Tally
+from pitrkit.recovery.apply.verify import Verified
+from pitrkit.recovery.changes.change import Change
+from pitrkit.recovery.changes.change_set import ChangeSet, from_changes
+from pitrkit.recovery.changes.scope import Scope
+from pitrkit.recovery.plan.drift import Drift, Moved
+from pitrkit.recovery.plan.plan import Plan
+from pitrkit.recovery.plan.policy import (
     LEFT_ALREADY_SO,
     LEFT_CHANGED_SINCE,
     LEFT_EXISTS_AGAIN,
@@ -38,34 +44,49 @@ from pitrkit.recovery.policy import (
     LEFT_UNDECIDED,
     Policy,
 )
-from pitrkit.recovery.preflight import Finding
-from pitrkit.recovery.run import Tally
-from pitrkit.recovery.scope import Scope
-from pitrkit.recovery.verify import Verified
-from pitrkit.runbook import record, views, whereabouts
-from pitrkit.runbook.blocks import Link
-from pitrkit.runbook.gate import Approval, Intent
-from pitrkit.runbook.life import Gap, Life
-from pitrkit.runbook.select import Overview
-from pitrkit.runbook.settings import Account, Settings
-from pitrkit.runbook.signature import Checked
-from pitrkit.runbook.standing import standing
+from pitrkit.recovery.plan.preflight import Finding
+from pitrkit.runbook.copy_back import plan_views, result_views
+from pitrkit.runbook.diff import views as diff_views
+from pitrkit.runbook.restore import source_views
+from pitrkit.runbook.session import gate_views
+from pitrkit.runbook.session import views as session_views
+from pitrkit.runbook.session.gate import Approval, Intent
+from pitrkit.runbook.session.status import standing
+from pitrkit.runbook.start import table_views
+from pitrkit.runbook.start.table_overview import Overview
+from pitrkit.runbook.timeline import views as timeline_views
+from pitrkit.runbook.timeline.table_history import Gap, Life
+from pitrkit.times import Window
+from pitrkit.ui import account_badge, cards
+from pitrkit.ui.blocks import Link
+from pitrkit.ui.view import View
+from tests import synthetic
 
 T0 = datetime(2026, 11, 23, 2, 14, 5, tzinfo=UTC)
+
 KEY = KeySchema((KeyAttribute("customer_id", "S", "HASH"), KeyAttribute("order_no", "N", "RANGE")))
+
 WINDOW = Window(T0 - timedelta(hours=20), T0 + timedelta(hours=3))
+
 PROTECTED = Protection("Orders", enabled=True, window=WINDOW, period_days=35)
+
 UNPROTECTED = Protection("Logs", enabled=False, window=None, period_days=35)
+
 CALLER = Caller("123456789012", "arn:aws:sts::123456789012:assumed-role/oncall/kim", "eu-west-1")
+
 DIGEST = "3f9a1c77be02d4415a6e8c90b7f2d1e8a4c5b6978012345f6789abcdeffedcba"
+
 PRODUCTION = Account("123456789012", "the shop", production=True)
-SANDBOX = whereabouts.sign(CALLER, "http://127.0.0.1:4571", Settings())
-AT_AWS = whereabouts.sign(CALLER, "", Settings())
+
+SANDBOX = account_badge.sign(CALLER, "http://127.0.0.1:4571", Settings())
+
+AT_AWS = account_badge.sign(CALLER, "", Settings())
+
 ODD = "<script>alert(1)</script>\u202e\x1b[31m\u200b&amp;"
 
 
-def strip(data: dict, sign=AT_AWS, links=None) -> views.View:
-    return views.incident_strip(sign, data, standing(data), links or {})
+def strip(data: dict, sign=AT_AWS, links=None) -> View:
+    return session_views.incident_strip(sign, data, standing(data), links or {})
 
 
 def table(name: str = "Orders", *, bare: bool = False) -> Table:
@@ -245,12 +266,13 @@ DRIFT = Drift(
     1,
     (Moved(key("c-0002", 8), item("c-0002", 8, status={"S": "A"}), item("c-0002", 8, status={"S": "B"})),),
 )
+
 TALLY = Tally(412, 3, 2, 1, 600, 500.0, 333.0, "slowed down to 67% of 500 write units a second: the service throttles")
 
 
-def audit(tmp: Path, *findings: record.Finding) -> record.Audit:
+def audit(tmp: Path, *findings: auditing.Finding) -> auditing.Audit:
     signed = Checked("ssh", "SHA256:abc", "oncall@example.com")
-    return record.Audit("night", str(tmp), findings, files=14, events=31, seals=1, manifest=DIGEST, signed=signed)
+    return auditing.Audit("night", str(tmp), findings, files=14, events=31, seals=1, manifest=DIGEST, signed=signed)
 
 
 def incident_data(**changed) -> dict:
@@ -275,6 +297,7 @@ BACKUP = Backup(
     expires_at=T0 + timedelta(days=35),
     size_bytes=88_000_000,
 )
+
 DETAILS = {
     "SourceTableDetails": {"ItemCount": 90210, "KeySchema": [{"AttributeName": "cart_id", "KeyType": "HASH"}]},
     "SourceTableFeatureDetails": {
@@ -285,7 +308,7 @@ DETAILS = {
 }
 
 
-def gallery(tmp: Path) -> list[views.View]:
+def gallery(tmp: Path) -> list[View]:
     """Every view there is, with the fullest data."""
     made = change_set(tmp / "set")
     clicked = Approval(DIGEST, T0, "click")
@@ -306,73 +329,83 @@ def gallery(tmp: Path) -> list[views.View]:
         Overview("Secrets", None, None),
     ]
     return [
-        views.caller_strip(SANDBOX),
-        views.caller_strip(AT_AWS),
-        views.caller_strip(whereabouts.sign(CALLER, "", Settings({CALLER.account: PRODUCTION}))),
+        session_views.caller_strip(SANDBOX),
+        session_views.caller_strip(AT_AWS),
+        session_views.caller_strip(account_badge.sign(CALLER, "", Settings({CALLER.account: PRODUCTION}))),
         strip(incident_data(), SANDBOX, {"03_restore": "../x/03_restore.ipynb"}),
-        views.incidents_list([incident_data(), {"incident": "new"}], links={"new": "new/01_select_table.ipynb"}),
-        views.onward("night", standing(incident_data()), [Link("03_restore", "night/03_restore.ipynb", strong=True)]),
-        views.tables_overview(overviews),
-        views.table_card(table(), PROTECTED, ttl_attribute="expires", tags={"team": "shop", "stage": "prod"}),
-        views.table_card(table("Logs", bare=True), UNPROTECTED, ttl_attribute="", tags={}),
-        views.protections([PROTECTED, UNPROTECTED]),
-        views.window_view(PROTECTED, lived(minutes()), at="2026-11-23T02:14:05Z"),
-        views.window_view(PROTECTED, lived(minutes(3)), at="2026-11-22T02:14:05Z"),
-        views.window_view(UNPROTECTED, lived([], window=None, gaps=[Gap("CloudWatch has no write calls.", "Wait.")])),
-        views.window_view(PROTECTED, synthetic.life(240, 30, gaps=["CloudTrail is not permitted."])),
-        views.picked_time(T0, PROTECTED),
-        views.picked_time(synthetic.NOW - timedelta(hours=1), PROTECTED, synthetic.life(240, 30)),
-        views.restoration_card((Restoration("Orders", "Orders-pitr-20261123T021405Z", T0, False, T0), None)),
-        views.restoration_card(
+        session_views.incidents_list(
+            [incident_data(), {"incident": "new"}], links={"new": "new/01_select_table.ipynb"}
+        ),
+        session_views.onward(
+            "night", standing(incident_data()), [Link("03_restore", "night/03_restore.ipynb", strong=True)]
+        ),
+        table_views.tables_overview(overviews),
+        table_views.table_card(table(), PROTECTED, ttl_attribute="expires", tags={"team": "shop", "stage": "prod"}),
+        table_views.table_card(table("Logs", bare=True), UNPROTECTED, ttl_attribute="", tags={}),
+        table_views.protections([PROTECTED, UNPROTECTED]),
+        timeline_views.window_view(PROTECTED, lived(minutes()), at="2026-11-23T02:14:05Z"),
+        timeline_views.window_view(PROTECTED, lived(minutes(3)), at="2026-11-22T02:14:05Z"),
+        timeline_views.window_view(
+            UNPROTECTED, lived([], window=None, gaps=[Gap("CloudWatch has no write calls.", "Wait.")])
+        ),
+        timeline_views.window_view(PROTECTED, synthetic.life(240, 30, gaps=["CloudTrail is not permitted."])),
+        timeline_views.picked_time(T0, PROTECTED),
+        timeline_views.picked_time(synthetic.NOW - timedelta(hours=1), PROTECTED, synthetic.life(240, 30)),
+        table_views.restoration_card((Restoration("Orders", "Orders-pitr-20261123T021405Z", T0, False, T0), None)),
+        table_views.restoration_card(
             (Restoration("Orders", "Orders-pitr-20261123T021405Z", T0, True, T0), table("Orders-pitr", bare=True)),
             (Restoration("Orders", "Orders-pitr-20261123T021505Z", T0, False, T0), None),
         ),
-        views.counts_card(made),
-        views.samples_view(made, 3),
-        views.attributes_view(made.attribute_statistics()),
-        views.plan_card(plan(), findings=FINDINGS, estimate=estimate(write_units=1212), pace=500.0),
-        views.plan_card(plan(puts=0, updates=0, left={})),
-        views.gate_card(
+        diff_views.counts_card(made),
+        diff_views.samples_view(made, 3),
+        diff_views.attributes_view(made.attribute_statistics()),
+        plan_views.plan_card(plan(), findings=FINDINGS, estimate=estimate(write_units=1212), pace=500.0),
+        plan_views.plan_card(plan(puts=0, updates=0, left={})),
+        gate_views.gate_card(
             plan(), None, command="pitrkit run 05_copy_back -p incident orders-2026-11-23 -p approve 3f9a1c77be02"
         ),
-        views.gate_card(plan(), clicked, by=CALLER.arn),
-        views.gate_card(plan(), clicked, by=CALLER.arn, drift=DRIFT),
-        views.gate_card(
+        gate_views.gate_card(plan(), clicked, by=CALLER.arn),
+        gate_views.gate_card(plan(), clicked, by=CALLER.arn, drift=DRIFT),
+        gate_views.gate_card(
             plan(), None, command="pitrkit run", why="it waits", words=(("it", "puts 3"), ("scope", "everything"))
         ),
-        views.plan_card(plan(), findings=FINDINGS, drift=DRIFT, settled=120),
-        views.stale_card("the plan is 25 hours old", plan(), DRIFT, "pitrkit run 05_copy_back"),
-        views.stale_card("for another", plan(), replace(DRIFT, moved=0, items=()), "x", approved=plan(digest="0" * 64)),
-        views.tally_card("Writing to Orders", TALLY, 73.0, 12.0),
-        views.tally_card("Writing to Orders", replace(TALLY, conflicts=0), 0.0, None),
-        views.stopped_card(applied(unsent=7), [Link("take this copy back", "../x/12_undo.ipynb")]),
-        views.stopped_card(None),
-        views.conflicts_card(conflicts(), {1: "ours", 2: "theirs"}, digest=DIGEST),
-        views.conflicts_card([]),
-        views.conflict_card(conflicts()[0]),
-        views.interrupted_card(),
-        views.intent_card(intent, "Deletes the restored copy for good. The original table is not touched."),
-        views.applied_card(applied(), conflicts()),
-        views.applied_card(applied(conflicts=0, failed=0, why="")),
-        views.verified_card(Verified(True, 594, 0, 0, 0, ())),
-        views.verified_card(Verified(False, 594, 2, 3, 2, (key("c-0002", 8), key("c-0003", 9)))),
-        views.report_card(Path("incidents/orders-2026-11-23/report.html"), incident_data()),
-        views.audit_card(audit(tmp)),
-        views.audit_card(
-            audit(tmp, record.Finding("unsigned", "manifest.json", "is not signed")), ["no key\n-> mend it"]
+        plan_views.plan_card(plan(), findings=FINDINGS, drift=DRIFT, settled=120),
+        plan_views.stale_card("the plan is 25 hours old", plan(), DRIFT, "pitrkit run 05_copy_back"),
+        plan_views.stale_card(
+            "for another", plan(), replace(DRIFT, moved=0, items=()), "x", approved=plan(digest="0" * 64)
         ),
-        views.audit_card(audit(tmp, record.Finding("altered", "plan/plan.json", "its SHA-256 is not what was sealed"))),
-        views.backups_list(Found((BACKUP,), ("AWS Backup was not looked at.",))),
-        views.backup_card(BACKUP, DETAILS, "Carts", (Ttl("expires"), Recovery(0)), {"kms_key": "aws-owned"}),
-        views.sources_card(
+        plan_views.tally_card("Writing to Orders", TALLY, 73.0, 12.0),
+        plan_views.tally_card("Writing to Orders", replace(TALLY, conflicts=0), 0.0, None),
+        result_views.stopped_card(applied(unsent=7), [Link("take this copy back", "../x/12_undo.ipynb")]),
+        result_views.stopped_card(None),
+        result_views.conflicts_card(conflicts(), {1: "ours", 2: "theirs"}, digest=DIGEST),
+        result_views.conflicts_card([]),
+        result_views.conflict_card(conflicts()[0]),
+        cards.interrupted_card(),
+        gate_views.intent_card(intent, "Deletes the restored copy for good. The original table is not touched."),
+        result_views.applied_card(applied(), conflicts()),
+        result_views.applied_card(applied(conflicts=0, failed=0, why="")),
+        result_views.verified_card(Verified(True, 594, 0, 0, 0, ())),
+        result_views.verified_card(Verified(False, 594, 2, 3, 2, (key("c-0002", 8), key("c-0003", 9)))),
+        session_views.report_card(Path("incidents/orders-2026-11-23/report.html"), incident_data()),
+        session_views.audit_card(audit(tmp)),
+        session_views.audit_card(
+            audit(tmp, auditing.Finding("unsigned", "manifest.json", "is not signed")), ["no key\n-> mend it"]
+        ),
+        session_views.audit_card(
+            audit(tmp, auditing.Finding("altered", "plan/plan.json", "its SHA-256 is not what was sealed"))
+        ),
+        source_views.backups_list(Found((BACKUP,), ("AWS Backup was not looked at.",))),
+        source_views.backup_card(BACKUP, DETAILS, "Carts", (Ttl("expires"), Recovery(0)), {"kms_key": "aws-owned"}),
+        source_views.sources_card(
             Found((BACKUP,)), {"backup": BACKUP.arn, "indexes": "all"}, pitr="PITR", indexes=("by-day",)
         ),
-        views.reapplied_card("Carts", [(Stream("NEW_IMAGE"), False, True), (Recovery(0), False, False)]),
-        views.error_card(error),
-        views.error_card(ValueError("line one\nline two")),
-        views.error_card(error, trace="Traceback\n  line\n"),
-        views.error_card(GateClosed("waits\nfor you", digest=DIGEST, fix="pitrkit run 05_copy_back")),
-        views.note("Nothing to write, so nothing to approve."),
+        source_views.reapplied_card("Carts", [(Stream("NEW_IMAGE"), False, True), (Recovery(0), False, False)]),
+        cards.error_card(error),
+        cards.error_card(ValueError("line one\nline two")),
+        cards.error_card(error, trace="Traceback\n  line\n"),
+        cards.error_card(GateClosed("waits\nfor you", digest=DIGEST, fix="pitrkit run 05_copy_back")),
+        cards.note("Nothing to write, so nothing to approve."),
     ]
 
 
@@ -414,7 +447,7 @@ OURS = {
 }
 
 
-def checked(view: views.View) -> Document:
+def checked(view: View) -> Document:
     """Parse a view and hold what is true of every view: our elements only, balanced, nothing active, nothing loaded."""
     html = view._repr_html_()
     found = Document(html)
@@ -481,7 +514,9 @@ FRAGMENTS = [
         "\ud800",
     ),
 ]
+
 texts = st.lists(st.one_of(st.sampled_from(FRAGMENTS), st.text(max_size=4)), max_size=6).map("".join)
+
 stored = texts.map(lambda text: text.encode("utf-8", "ignore").decode())
 
 
@@ -489,29 +524,29 @@ stored = texts.map(lambda text: text.encode("utf-8", "ignore").decode())
 def test_no_text_gets_out_of_its_place_in_any_view_that_takes_text(text):
     evil = Intent(text, text, {text: text, "list": [text]}, T0)
     data = incident_data(incident=text, table=text, restore_at=text, restored_table=text, steps={text: ""})
-    checked(views.note(text, fix=text))
-    checked(views.caller_strip(whereabouts.sign(Caller(text, text, text), text, Settings())))
-    checked(strip(data, whereabouts.sign(CALLER, text, Settings()), {"01_select_table": text}))
-    checked(views.incidents_list([data], links={text: text}, unreadable=[text]))
-    checked(views.onward(text, standing(data), [Link(text, text, strong=True), Link(text, f"{text}.ipynb")]))
-    checked(views.intent_card(evil, text))
-    checked(views.gate_card(evil, None, command=text))
-    checked(views.error_card(BadInput(text, table=text, fix=text)))
-    checked(views.error_card(RuntimeError(text)))
-    checked(views.error_card(RuntimeError(text), trace=text))
-    checked(views.gate_card(evil, None, command=text, why=text, words=((text, text),)))
-    checked(views.stale_card(text, plan(table=text), DRIFT, text))
-    checked(views.tally_card(text, replace(TALLY, why=text), 1.0, 1.0))
-    checked(views.stopped_card(applied(why=text), [Link(text, text)]))
-    checked(views.table_card(table(), PROTECTED, ttl_attribute=text, tags={text: text}))
+    checked(cards.note(text, fix=text))
+    checked(session_views.caller_strip(account_badge.sign(Caller(text, text, text), text, Settings())))
+    checked(strip(data, account_badge.sign(CALLER, text, Settings()), {"01_select_table": text}))
+    checked(session_views.incidents_list([data], links={text: text}, unreadable=[text]))
+    checked(session_views.onward(text, standing(data), [Link(text, text, strong=True), Link(text, f"{text}.ipynb")]))
+    checked(gate_views.intent_card(evil, text))
+    checked(gate_views.gate_card(evil, None, command=text))
+    checked(cards.error_card(BadInput(text, table=text, fix=text)))
+    checked(cards.error_card(RuntimeError(text)))
+    checked(cards.error_card(RuntimeError(text), trace=text))
+    checked(gate_views.gate_card(evil, None, command=text, why=text, words=((text, text),)))
+    checked(plan_views.stale_card(text, plan(table=text), DRIFT, text))
+    checked(plan_views.tally_card(text, replace(TALLY, why=text), 1.0, 1.0))
+    checked(result_views.stopped_card(applied(why=text), [Link(text, text)]))
+    checked(table_views.table_card(table(), PROTECTED, ttl_attribute=text, tags={text: text}))
     checked(
-        views.plan_card(
+        plan_views.plan_card(
             plan(table=text, left={text: 2}, scope={"words": text}), findings=[Finding(text, text, text, text)]
         )
     )
-    checked(views.applied_card(applied(why=text)))
-    checked(views.audit_card(audit(Path("x"), record.Finding("altered", text, text)), [text]))
-    checked(views.report_card(Path("x") / text.replace("\0", ""), data))
+    checked(result_views.applied_card(applied(why=text)))
+    checked(session_views.audit_card(audit(Path("x"), auditing.Finding("altered", text, text)), [text]))
+    checked(session_views.report_card(Path("x") / text.replace("\0", ""), data))
 
 
 @given(
@@ -521,16 +556,16 @@ def test_no_item_gets_out_of_its_place(name, then, now, number, raw):
     before = item(name, 1, **{f"x{name}": {"S": then}, "m": {"M": {name: {"L": [{"S": then}, {"N": str(number)}]}}}})
     after = item(name, 1, **{f"x{name}": {"S": now}, "b": {"B": raw}})
     found = [Conflict(1, key(name, 1), before, None, after, unsure=False)]
-    shown = checked(views.applied_card(applied(), found))
-    checked(views.conflicts_card(found))
-    checked(views.conflict_card(found[0]))
+    shown = checked(result_views.applied_card(applied(), found))
+    checked(result_views.conflicts_card(found))
+    checked(result_views.conflict_card(found[0]))
     assert "conflict" in shown.text
-    checked(views.verified_card(Verified(False, 1, 1, 0, 0, (key(name, 1),))))
+    checked(result_views.verified_card(Verified(False, 1, 1, 0, 0, (key(name, 1),))))
 
 
 def test_hostile_items_are_seen_for_what_they_are(tmp_path):
     evil = Change(key("c", 1), "modified", item("c", 1, v={"S": "ab"}), item("c", 1, v={"S": "a\u202eb"}))
-    view = views.samples_view(change_set(tmp_path, [evil]))
+    view = diff_views.samples_view(change_set(tmp_path, [evil]))
     assert r'"a\u202eb"' in str(view)
     assert r"a\u202eb" in Document(view._repr_html_()).text
 
@@ -539,14 +574,16 @@ def test_values_of_different_types_look_different(tmp_path):
     pairs = [({"S": "12"}, {"N": "12"}), ({"S": "true"}, {"BOOL": True}), ({"NULL": True}, {"S": "null"})]
     for place, (then, now) in enumerate(pairs):
         change = Change(key("c", 1), "modified", item("c", 1, v=then), item("c", 1, v=now))
-        sides = re.findall(r"(?:then|now) +(.*)", str(views.samples_view(change_set(tmp_path / str(place), [change]))))
+        sides = re.findall(
+            r"(?:then|now) +(.*)", str(diff_views.samples_view(change_set(tmp_path / str(place), [change])))
+        )
         assert sides[0] != sides[1]
 
 
 def test_a_long_value_is_folded_and_the_difference_stays_in_sight(tmp_path):
     then, now = "x" * 5000 + "HERE" + "y" * 5000, "x" * 5000 + "THERE" + "y" * 5000
     change = Change(key("c", 1), "modified", item("c", 1, v={"S": then}), item("c", 1, v={"S": now}))
-    view = views.samples_view(change_set(tmp_path, [change]))
+    view = diff_views.samples_view(change_set(tmp_path, [change]))
     assert "10,006 characters" in str(view)
     assert "<mark>T</mark>" in view._repr_html_()
     assert len(str(view)) < 1000
@@ -555,14 +592,14 @@ def test_a_long_value_is_folded_and_the_difference_stays_in_sight(tmp_path):
 def test_binary_is_short_with_its_size_and_two_long_ones_differ(tmp_path):
     one, two = bytes(3000), bytes(2999) + b"\x01"
     change = Change(key("c", 1), "modified", item("c", 1, v={"B": one}), item("c", 1, v={"B": two}))
-    text = str(views.samples_view(change_set(tmp_path, [change])))
+    text = str(diff_views.samples_view(change_set(tmp_path, [change])))
     sides = re.findall(r"(?:then|now) +(base64 .*)", text)
     assert len(set(sides)) == 2
     assert all("3,000 bytes" in side and len(side) < 100 for side in sides)
 
 
 def test_changed_attributes_are_marked_and_unchanged_ones_only_named(tmp_path):
-    text = str(views.samples_view(change_set(tmp_path)))
+    text = str(diff_views.samples_view(change_set(tmp_path)))
     assert '* status   then  "PAID"' in text
     assert "unchanged: coupon, expires, label, paid" in text
     assert "refund   then  (absent)" in text
@@ -571,26 +608,26 @@ def test_changed_attributes_are_marked_and_unchanged_ones_only_named(tmp_path):
 def test_an_item_of_many_attributes_is_cut_and_says_so(tmp_path):
     wide = {f"a{n:03}": {"N": str(n)} for n in range(300)}
     change = Change(key("c", 1), "removed", item("c", 1, **wide), None)
-    assert "288 more attributes not shown" in str(views.samples_view(change_set(tmp_path, [change])))
+    assert "288 more attributes not shown" in str(diff_views.samples_view(change_set(tmp_path, [change])))
 
 
 def test_views_render_with_every_combination_of_missing_data():
     for bare, protection, ttl, tags in product(
         (True, False), (None, PROTECTED, UNPROTECTED), (None, "", "t"), (None, {}, {"a": "b"})
     ):
-        found = checked(views.table_card(table(bare=bare), protection, ttl_attribute=ttl, tags=tags)).text
+        found = checked(table_views.table_card(table(bare=bare), protection, ttl_attribute=ttl, tags=tags)).text
         assert ("not allowed to see" in found) == (None in (protection, ttl, tags))
     for protection, known, gaps, at in product(
         (PROTECTED, UNPROTECTED), ([], minutes(5)), ((), [Gap("why not")]), ("", "2026-11-23T02:14:05Z")
     ):
-        found = checked(views.window_view(protection, lived(known, gaps=gaps), at=at)).text
+        found = checked(timeline_views.window_view(protection, lived(known, gaps=gaps), at=at)).text
         assert ("why not" in found) == bool(gaps)
     for left, findings, cost, pace in product(
         ({}, plan().left), ((), FINDINGS), (None, estimate(write_units=5)), (0.0, 500.0)
     ):
-        checked(views.plan_card(plan(left=left), findings=findings, estimate=cost, pace=pace))
+        checked(plan_views.plan_card(plan(left=left), findings=findings, estimate=cost, pace=pace))
     for conflicts_, failed, unsent, of in product((0, 1), (0, 1), (0, 1), ([], conflicts())):
-        found = checked(views.applied_card(applied(conflicts=conflicts_, failed=failed, unsent=unsent), of)).text
+        found = checked(result_views.applied_card(applied(conflicts=conflicts_, failed=failed, unsent=unsent), of)).text
         assert ("complete" in found) == (conflicts_ == failed == unsent == 0)
     for names in product((True, False), repeat=4):
         data = incident_data()
@@ -598,28 +635,28 @@ def test_views_render_with_every_combination_of_missing_data():
             if not present:
                 del data[name]
         checked(strip(data))
-        checked(views.incidents_list([data]))
-        checked(views.report_card(Path("r.html"), data))
+        checked(session_views.incidents_list([data]))
+        checked(session_views.report_card(Path("r.html"), data))
     for details in ({}, DETAILS, {"SourceTableFeatureDetails": {}}):
-        checked(views.backup_card(BACKUP, details, "Carts"))
+        checked(source_views.backup_card(BACKUP, details, "Carts"))
     for empty in (
-        views.tables_overview([]),
-        views.incidents_list([]),
-        views.backups_list(Found(())),
-        views.protections([]),
+        table_views.tables_overview([]),
+        session_views.incidents_list([]),
+        source_views.backups_list(Found(())),
+        table_views.protections([]),
     ):
         checked(empty)
 
 
 def test_nothing_to_show_is_said(tmp_path):
     made = change_set(tmp_path, [])
-    assert "Nothing differs" in str(views.counts_card(made))
-    assert "no difference" in str(views.samples_view(made))
-    assert "no attribute changed" in str(views.attributes_view(made.attribute_statistics()))
+    assert "Nothing differs" in str(diff_views.counts_card(made))
+    assert "no difference" in str(diff_views.samples_view(made))
+    assert "no attribute changed" in str(diff_views.attributes_view(made.attribute_statistics()))
 
 
 def test_the_plan_says_what_it_leaves_why_and_what_approval_does():
-    text = str(views.plan_card(plan(), findings=FINDINGS, estimate=estimate(write_units=1212), pace=500.0))
+    text = str(plan_views.plan_card(plan(), findings=FINDINGS, estimate=estimate(write_units=1212), pace=500.0))
     for words in (
         *("412 put back", "187 updated", "0 deleted", "707 left alone", DIGEST, "only status, total"),
         *("640", "the policy keeps them", "the table would delete them again"),
@@ -637,7 +674,7 @@ def test_the_plan_says_what_it_leaves_why_and_what_approval_does():
     (Policy(expired="put"), "expired items are put back, too"),
 ])  # fmt: skip
 def test_the_policy_is_put_in_words(policy, words):
-    assert words in str(views.plan_card(plan(policy=policy)))
+    assert words in str(plan_views.plan_card(plan(policy=policy)))
 
 
 @pytest.mark.parametrize(("scope", "words"), [
@@ -647,22 +684,22 @@ def test_the_policy_is_put_in_words(policy, words):
     (Scope(kinds=("removed",)).to_dict(), "removed items"),
 ])  # fmt: skip
 def test_the_scope_is_put_in_words(scope, words):
-    assert words in str(views.plan_card(plan(scope=scope)))
+    assert words in str(plan_views.plan_card(plan(scope=scope)))
 
 
 def test_the_gate_shows_its_command_or_how_long_a_click_lasts():
-    closed = views.gate_card(plan(), None, command="pitrkit run 05_copy_back -p approve 3f9a")
+    closed = gate_views.gate_card(plan(), None, command="pitrkit run 05_copy_back -p approve 3f9a")
     assert "[closed]" in str(closed)
     assert "<pre>pitrkit run 05_copy_back -p approve 3f9a</pre>" in closed._repr_html_()
-    clicked = str(views.gate_card(plan(), Approval(DIGEST, T0, "click"), by=CALLER.arn))
+    clicked = str(gate_views.gate_card(plan(), Approval(DIGEST, T0, "click"), by=CALLER.arn))
     assert "[open]" in clicked
     assert "02:29:05" in clicked
-    assert "lasts until" not in str(views.gate_card(plan(), Approval(DIGEST, T0, "parameter")))
+    assert "lasts until" not in str(gate_views.gate_card(plan(), Approval(DIGEST, T0, "parameter")))
 
 
 def test_a_strip_says_sandbox_only_where_calls_do_not_go_to_aws():
-    assert "[sandbox]" in str(views.caller_strip(SANDBOX))
-    assert "[AWS]" in str(views.caller_strip(AT_AWS))
+    assert "[sandbox]" in str(session_views.caller_strip(SANDBOX))
+    assert "[AWS]" in str(session_views.caller_strip(AT_AWS))
 
 
 def test_steps_show_what_is_done_and_what_is_next():
@@ -671,23 +708,23 @@ def test_steps_show_what_is_done_and_what_is_next():
 
 
 def test_money_is_never_without_its_date():
-    view = views.plan_card(plan(), estimate=estimate(write_units=10**9))
+    view = plan_views.plan_card(plan(), estimate=estimate(write_units=10**9))
     assert date(2026, 11, 1).isoformat() in str(view)
     assert "USD 625.00" in str(view)
 
 
 def test_an_error_keeps_what_happened_the_table_and_what_to_do():
-    text = str(views.error_card(InputNeeded("at", fix="Choose a time.", table="Orders")))
+    text = str(cards.error_card(InputNeeded("at", fix="Choose a time.", table="Orders")))
     assert "input needed: at" in text
     assert "Orders" in text
     assert "Choose a time." in text
 
 
 def test_what_a_note_quotes_in_backticks_is_set_as_code_and_literals_keep_theirs():
-    html = views.note(
+    html = cards.note(
         "give `at` <b>", fix="write `pitrkit run <x>`, or after.total > `10.5` && after.paid == `true`"
     )._repr_html_()
     assert 'give <span class="pk-word">at</span> &lt;b&gt;' in html
     assert '<span class="pk-word">pitrkit run &lt;x&gt;</span>' in html
     assert "`10.5` &amp;&amp; after.paid == `true`" in html
-    assert "give `at`" in str(views.note("give `at`"))
+    assert "give `at`" in str(cards.note("give `at`"))

@@ -1,0 +1,191 @@
+"""Recovery points that AWS Backup manages itself: restored by a job of that service, under a role, and always whole.
+
+The job takes a name and a kind of encryption, nothing else: indexes, billing mode and capacity come as they were, and
+the table is made in the Region of the vault. Source: AWS Backup Developer Guide, "Restore a DynamoDB table".
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from pitrkit import times
+from pitrkit.aws import arns
+from pitrkit.aws.backups.backups import Backup
+from pitrkit.aws.backups.pitr import check_name
+from pitrkit.aws.backups.restore_options import Options
+from pitrkit.aws.client.client import Aws
+from pitrkit.aws.tables import tables
+from pitrkit.aws.tables.tables import MANAGED, OWNED, usable_key
+from pitrkit.errors import AwsError, BadInput
+
+_ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/.+")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A restore job.
+
+    Attributes:
+        point: ARN of the recovery point that it restores.
+        status: `PENDING`, `RUNNING`, `COMPLETED`, `ABORTED` or `FAILED`.
+        message: Why it failed.
+        made: ARN of the table that it made, once it has.
+        percent: How much of it is done, as the service says it; empty where it does not.
+        created_at: When it was started.
+    """
+
+    id: str
+    point: str
+    status: str
+    message: str
+    made: str
+    percent: str
+    created_at: datetime
+
+    @property
+    def alive(self) -> bool:
+        """Whether it has made its table, or still may."""
+        return self.status in {"PENDING", "RUNNING", "COMPLETED"}
+
+
+def check(arn: str, options: Options, role: str) -> None:
+    """Let pass what a restore job can be asked for.
+
+    Raises:
+        BadInput: An option is none of AWS Backup's, or the role is missing or no role.
+    """
+    named = arns.backup_arn(arn)
+    home = named.region
+    if options.region not in ("", home):
+        raise BadInput(
+            f"AWS Backup restores where the vault is, in {home}",
+            fix=f"Leave the Region out; or copy the recovery point to a vault in {options.region} first (a copy job of "
+            "AWS Backup), and give that one.",
+        )
+    chosen = {
+        "indexes": options.indexes not in ("", "all"),
+        "billing": options.billing,
+        "throughput": options.throughput,
+    }
+    if given := ", ".join(name for name, value in chosen.items() if value):
+        raise BadInput(
+            f"AWS Backup restores a recovery point whole: {given} cannot be chosen",
+            fix="Leave it out, and change the restored table afterwards.",
+        )
+    if not role:
+        raise BadInput(
+            "AWS Backup restores under a role of its own, and none was given",
+            fix="Give its ARN as `role` (recover: --backup-role): often "
+            f"arn:aws:iam::{named.account}:role/service-role/AWSBackupDefaultServiceRole.",
+        )
+    if not _ROLE.fullmatch(role):
+        raise BadInput(f"{role!r} is no ARN of a role", fix="Write it whole: arn:aws:iam::ACCOUNT:role/NAME.")
+
+
+def start(
+    aws: Aws,
+    point: Backup,
+    target: str,
+    role: str,
+    *,
+    options: Options,
+    token: str,
+    known_job: str = "",
+    tags: bool = False,
+) -> Job:
+    """Start the job that restores *point* into the new table *target*, or return the one that an earlier run started.
+
+    Args:
+        aws: The account.
+        point: What to restore.
+        target: Name of the new table.
+        role: ARN of the role that AWS Backup takes.
+        options: Of which only the key is AWS Backup's.
+        token: The same for the same restore, so that a lost answer does not start it twice.
+        known_job: Job that an earlier run of the same incident started for this target.
+        tags: Whether the table gets the tags that the source had.
+
+    Raises:
+        BadInput: It cannot be had, or *target* exists and is not what *known_job* made.
+    """
+    check_name(target)
+    check(point.arn, options, role)
+    there = aws.elsewhere(arns.backup_arn(point.arn).region)
+    earlier = job(there, known_job) if known_job else None
+    if earlier is not None and earlier.point == point.arn and earlier.alive:
+        return earlier
+    if tables.find(there, target) is not None:
+        raise BadInput(
+            f"the name {target} is taken by a table that this incident did not restore",
+            table=target,
+            fix="Choose another target name, or give it as the parameter `restored` if it is the copy you want.",
+        )
+    answer = there.call(
+        "backup",
+        "start_restore_job",
+        table=target,
+        RecoveryPointArn=point.arn,
+        IamRoleArn=role,
+        Metadata={"targetTableName": target, **_encryption(there, options)},
+        IdempotencyToken=token,
+        ResourceType="DynamoDB",
+        CopySourceTagsToRestoredResource=tags,
+    )
+    return job(there, answer["RestoreJobId"])
+
+
+def _encryption(there: Aws, options: Options) -> dict[str, str]:
+    if options.kms_key in ("", OWNED):
+        return {"encryptionType": "Default"}
+    if options.kms_key == MANAGED:
+        return {"encryptionType": "KMS"}
+    return {"encryptionType": "KMS", "kmsMasterKeyArn": usable_key(there, options.kms_key) or options.kms_key}
+
+
+def job(there: Aws, job_id: str) -> Job:
+    """Return a restore job as it is now."""
+    answer = there.call("backup", "describe_restore_job", RestoreJobId=job_id)
+    return Job(
+        id=job_id,
+        point=answer.get("RecoveryPointArn", ""),
+        status=answer.get("Status", ""),
+        message=answer.get("StatusMessage", ""),
+        made=answer.get("CreatedResourceArn", ""),
+        percent=answer.get("PercentDone", ""),
+        created_at=times.utc(answer["CreationDate"]),
+    )
+
+
+def wait(
+    there: Aws,
+    job_id: str,
+    target: str,
+    *,
+    poll_seconds: float,
+    on_progress: Callable[[str, float], None] = lambda *_: None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Job:
+    """Wait until a restore job is done. Hours are possible.
+
+    Raises:
+        AwsError: It failed; the message is AWS Backup's own.
+    """
+    began = time.monotonic()
+    while True:
+        found = job(there, job_id)
+        on_progress(f"{found.status} {found.percent}".strip(), time.monotonic() - began)
+        if found.status == "COMPLETED":
+            return found
+        if not found.alive:
+            raise AwsError(
+                f"AWS Backup could not restore it: {found.message or found.status}",
+                code=found.status,
+                operation="StartRestoreJob",
+                table=target,
+                fix="Mend what it says (the role's rights, the key, the name), and run this step again.",
+            )
+        sleep(poll_seconds)

@@ -1,0 +1,289 @@
+"""What a restored table is like where it is not to be like its source: Region, indexes, key, billing mode, capacity.
+
+Table class, tags, streams, TTL, deletion protection and resource policy cannot be chosen in a restore: it leaves all of
+them behind. What is chosen is checked here before anything is made, as far as it can be; the service has the last word.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+from pitrkit.aws import arns
+from pitrkit.aws.client.client import Aws
+from pitrkit.aws.tables.tables import MANAGED, OWNED, check_key, key_of, usable_key
+from pitrkit.errors import BadInput
+
+BILLING = {"on-demand": "PAY_PER_REQUEST", "provisioned": "PROVISIONED"}
+
+_THROUGHPUT = re.compile(r"([1-9]\d{0,11})/([1-9]\d{0,11})")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What was chosen for a restore, as text; blank is the source's.
+
+    Attributes:
+        region: Region to restore in.
+        indexes: `none`, `all`, or names of indexes with commas between; blank is `all`.
+        kms_key: `aws-owned`, `aws-managed`, or ARN, id or alias of a customer key of that Region.
+        billing: `on-demand` or `provisioned`.
+        throughput: `READ/WRITE` units: capacity of a provisioned table, the most of an on-demand one.
+    """
+
+    region: str = ""
+    indexes: str = ""
+    kms_key: str = ""
+    billing: str = ""
+    throughput: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be read.
+
+        Raises:
+            BadInput: An option is not of the form above.
+        """
+        if self.region:
+            arns.region(self.region)
+        if self.billing and self.billing not in BILLING:
+            raise BadInput(f"billing={self.billing!r} is not known", fix=f"billing is one of {', '.join(BILLING)}.")
+        if self.throughput and not _THROUGHPUT.fullmatch(self.throughput):
+            raise BadInput(
+                f"throughput={self.throughput!r} is not READ/WRITE units",
+                fix="Write two whole numbers, for example 100/50.",
+            )
+        check_key(self.kms_key)
+        if self.indexes and not all(_named(self.indexes)):
+            raise BadInput(
+                f"indexes={self.indexes!r} has a blank name", fix="Write none, all, or names: by-day,by-total."
+            )
+
+    def to_dict(self) -> dict[str, str]:
+        """Return what was chosen, without blanks."""
+        return {name: value for name, value in asdict(self).items() if value}
+
+    @property
+    def units(self) -> tuple[int, int] | None:
+        """Read and write units, None where they were not chosen."""
+        found = _THROUGHPUT.fullmatch(self.throughput)
+        return (int(found[1]), int(found[2])) if found else None
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """The part of a source's description that options choose from.
+
+    Attributes:
+        region: Where the source is.
+        kms_key: ARN of its key; empty for the one that DynamoDB owns.
+        indexes: Global, local and vector indexes, as the service describes them, by the name of their override.
+        units: Its read and write units, where provisioned.
+    """
+
+    table: str
+    region: str
+    billing_mode: str
+    kms_key: str
+    indexes: Mapping[str, list[dict[str, Any]]]
+    units: tuple[int, int]
+
+    @classmethod
+    def of_table(cls, description: Mapping[str, Any]) -> Self:
+        """Return the design in DescribeTable's answer."""
+        mode = description.get("BillingModeSummary", {}).get("BillingMode", "PROVISIONED")
+        return cls._of(description, description, mode, description)
+
+    @classmethod
+    def of_backup(cls, description: Mapping[str, Any]) -> Self:
+        """Return the design in DescribeBackup's answer."""
+        source = description.get("SourceTableDetails") or {}
+        features = description.get("SourceTableFeatureDetails") or {}
+        mode = source.get("BillingMode", "PROVISIONED")
+        return cls._of(source, features, mode, source)
+
+    @classmethod
+    def _of(
+        cls, source: Mapping[str, Any], features: Mapping[str, Any], mode: str, capacity: Mapping[str, Any]
+    ) -> Self:
+        units = capacity.get("ProvisionedThroughput") or {}
+        return cls(
+            table=source["TableName"],
+            region=str(source["TableArn"]).split(":")[3],
+            billing_mode=mode,
+            kms_key=key_of(features),
+            indexes={name: list(features.get(field) or ()) for name, field in _INDEXES.items()},
+            units=(int(units.get("ReadCapacityUnits", 0)), int(units.get("WriteCapacityUnits", 0))),
+        )
+
+    def names(self) -> list[str]:
+        """Return the names of its indexes."""
+        return [str(index["IndexName"]) for rows in self.indexes.values() for index in rows]
+
+
+_INDEXES = {
+    "GlobalSecondaryIndexOverride": "GlobalSecondaryIndexes",
+    "LocalSecondaryIndexOverride": "LocalSecondaryIndexes",
+    "VectorIndexOverride": "VectorIndexes",
+}
+
+_FIELDS = {
+    "GlobalSecondaryIndexOverride": ("IndexName", "KeySchema", "Projection", "OnDemandThroughput"),
+    "LocalSecondaryIndexOverride": ("IndexName", "KeySchema", "Projection"),
+    "VectorIndexOverride": (
+        "IndexName", "VectorAttribute", "SearchSchema", "Projection", "Dimensions", "DistanceFunction",
+    ),
+}  # fmt: skip
+"""What an override may repeat of a description: WarmThroughput, status and sizes are refused."""
+
+
+def overrides(there: Aws, design: Design, options: Options) -> dict[str, Any]:
+    """Return the parameters of a restore that make the chosen of the source.
+
+    Args:
+        there: The account in the Region to restore in.
+        design: The source's.
+        options: What was chosen.
+
+    Raises:
+        BadInput: An option does not go with the source, or its key cannot be used.
+    """
+    mode = BILLING.get(options.billing, design.billing_mode)
+    found: dict[str, Any] = {"BillingModeOverride": mode} if options.billing else {}
+    units = options.units
+    if mode == "PROVISIONED":
+        units = units or (design.units if all(design.units) else None)
+        if units is None:
+            raise BadInput(
+                "a provisioned table needs capacity, and the source has none to take over",
+                table=design.table,
+                fix="Give throughput as READ/WRITE units, for example 100/50.",
+            )
+        if options.billing or options.units:
+            found["ProvisionedThroughputOverride"] = _provisioned(units)
+    elif units:
+        found["OnDemandThroughputOverride"] = {"MaxReadRequestUnits": units[0], "MaxWriteRequestUnits": units[1]}
+    found |= _indexes(there, design, options, mode, units)
+    if (encryption := _encryption(there, design, options)) is not None:
+        found["SSESpecificationOverride"] = encryption
+    return found
+
+
+def _indexes(
+    there: Aws, design: Design, options: Options, mode: str, units: tuple[int, int] | None
+) -> dict[str, list[dict[str, Any]]]:
+    chosen = chosen_indexes(design, options)
+    changed = mode != design.billing_mode or options.units is not None
+    if chosen is None and not changed:
+        return {}  # all of them as they are
+    wanted = set(design.names()) if chosen is None else chosen
+    found = {}
+    for override, rows in design.indexes.items():
+        # An SDK that does not know a kind of index cannot leave it out; with no such index there is nothing to leave.
+        if not rows and override == "VectorIndexOverride":
+            continue
+        if override == "VectorIndexOverride" and not there.offers("dynamodb", "RestoreTableToPointInTime", override):
+            raise BadInput("the installed boto3 knows no vector indexes", table=design.table, fix="Update boto3.")
+        kept = [row for row in rows if row["IndexName"] in wanted]
+        found[override] = [_repeated(override, row, design, mode, options.units and units) for row in kept]
+    return found
+
+
+def _repeated(
+    override: str, row: Mapping[str, Any], design: Design, mode: str, units: tuple[int, int] | None
+) -> dict[str, Any]:
+    index = {field: row[field] for field in _FIELDS[override] if field in row}
+    if override != "GlobalSecondaryIndexOverride":
+        return index
+    if mode != "PROVISIONED":
+        return index
+    index.pop("OnDemandThroughput", None)
+    own = row.get("ProvisionedThroughput") or {}
+    read, write = int(own.get("ReadCapacityUnits", 0)), int(own.get("WriteCapacityUnits", 0))
+    capacity = units or ((read, write) if read and write else design.units)
+    return {**index, "ProvisionedThroughput": _provisioned(capacity)}
+
+
+def _provisioned(units: tuple[int, int]) -> dict[str, int]:
+    return {"ReadCapacityUnits": units[0], "WriteCapacityUnits": units[1]}
+
+
+def chosen_indexes(design: Design, options: Options) -> set[str] | None:
+    """Return the names of the indexes that were chosen, None for all of them.
+
+    Raises:
+        BadInput: The source has no index of a chosen name.
+    """
+    if options.indexes in ("", "all"):
+        return None
+    names = set() if options.indexes == "none" else set(_named(options.indexes))
+    if unknown := sorted(names - set(design.names())):
+        there_are = ", ".join(design.names()) or "none"
+        raise BadInput(
+            f"the source has no index {', '.join(unknown)}",
+            table=design.table,
+            fix=f"indexes is none, all, or some of its own: {there_are}.",
+        )
+    return names
+
+
+def _named(indexes: str) -> list[str]:
+    return [name.strip() for name in indexes.split(",")]
+
+
+def _encryption(there: Aws, design: Design, options: Options) -> dict[str, Any] | None:
+    if not options.kms_key:
+        if there.region == design.region:
+            return None
+        if design.kms_key:
+            raise BadInput(
+                f"the source is encrypted with {design.kms_key}, which is of no use in {there.region}",
+                table=design.table,
+                fix=f"Say how the copy is to be encrypted: kms_key={OWNED}, {MANAGED}, or a key of {there.region}.",
+            )
+        return {"Enabled": False}  # a restore into another Region has to say so
+    if options.kms_key == OWNED:
+        return {"Enabled": False}
+    if options.kms_key == MANAGED:
+        return {"Enabled": True, "SSEType": "KMS"}
+    return {"Enabled": True, "SSEType": "KMS", "KMSMasterKeyId": usable_key(there, options.kms_key) or options.kms_key}
+
+
+def difference(there: Aws, design: Design, description: Mapping[str, Any], options: Options) -> str:
+    """Return in words what a table that is there is otherwise than a restore would make it; empty if nothing is.
+
+    Blank options are of no account: whoever does not choose takes what is there.
+
+    Args:
+        there: The account in the table's Region.
+        design: Of what it was restored from.
+        description: The table, as DescribeTable's answer has it.
+        options: What was chosen.
+    """
+    present = Design.of_table(description)
+    if options.indexes:
+        chosen, names = chosen_indexes(design, options), set(present.names())
+        if names != (set(design.names()) if chosen is None else chosen):
+            return f"it has the indexes {', '.join(sorted(names)) or 'none'}"
+    if options.billing and BILLING[options.billing] != present.billing_mode:
+        return f"its billing mode is {present.billing_mode}"
+    if options.units:
+        limits = description.get("OnDemandThroughput") or {}
+        most = (limits.get("MaxReadRequestUnits"), limits.get("MaxWriteRequestUnits"))
+        has = present.units if present.billing_mode == "PROVISIONED" else most
+        if has != options.units:
+            return f"its throughput is {'/'.join(str(units or '-') for units in has)}"
+    return _other_key(there, present.kms_key, options.kms_key)
+
+
+def _other_key(there: Aws, present: str, wanted: str) -> str:
+    said = f"its key is {present or 'the one that DynamoDB owns'}"
+    if not wanted:
+        return ""
+    if wanted == OWNED:
+        return said if present else ""
+    if wanted == MANAGED:
+        return "" if present else said  # which key that is, only KMS tells
+    known = usable_key(there, wanted) or wanted
+    return "" if present in (known, wanted) or present.endswith(f"key/{wanted}") else said

@@ -1,0 +1,176 @@
+"""What the service refuses, and what gets no answer, as the kit's errors, each with its code, id and what to do."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from botocore.exceptions import (
+    ClientError,
+    CredentialRetrievalError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    SSOTokenLoadError,
+    TokenRetrievalError,
+    UnauthorizedSSOTokenError,
+)
+
+from pitrkit.aws.items import Image, canonical
+from pitrkit.errors import AccessDenied, AwsError, NoCredentials, TableNotFound
+
+_EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
+
+_BAD_CREDENTIALS = {
+    "UnrecognizedClientException",
+    "InvalidClientTokenId",
+    "InvalidSignatureException",
+    "SignatureDoesNotMatch",
+    "MissingAuthenticationTokenException",
+    "AuthFailure",
+}
+
+_DENIED = {"AccessDeniedException", "AccessDenied", "UnauthorizedOperation", "AuthorizationError"}
+
+_THROTTLED = {
+    "ProvisionedThroughputExceededException",
+    "ThrottlingException",
+    "RequestLimitExceeded",
+    "Throttling",
+    "LimitExceededException",
+}
+
+CREDENTIAL_ERRORS = (
+    NoCredentialsError,
+    PartialCredentialsError,
+    CredentialRetrievalError,
+    TokenRetrievalError,
+    SSOTokenLoadError,
+    UnauthorizedSSOTokenError,
+)
+
+SIGN_IN = "Sign in again (for example `aws sso login`, or export fresh AWS_* variables) and run this step again."
+
+_LOOK_UP = "Look the code up in the service's API reference; the request id above is what AWS support asks for."
+
+_KEY_TROUBLE = re.compile(r"KMS key \w+.*error|kms\.model\.")
+
+_KEY_FIX = (
+    "The KMS key has to be there, in the Region of the table, and enabled; its policy or the caller's has to allow "
+    "kms:DescribeKey, kms:CreateGrant, kms:Encrypt, kms:Decrypt, kms:ReEncrypt* and kms:GenerateDataKey* "
+    "through DynamoDB."
+)
+
+_FIXES = {
+    "TableAlreadyExistsException": "Run this step again: a matching copy is adopted; or choose another target name.",
+    "TableInUseException": "Wait until the table is ACTIVE, then run this step again.",
+    "LimitExceededException": "Too many of these are under way in this account: wait until some are done.",
+    "BackupNotFoundException": "The backup has expired or was deleted; list the deleted tables again.",
+    "BackupInUseException": "Wait until the backup is AVAILABLE, then run this step again.",
+    "ContinuousBackupsUnavailableException": "The table is too new: wait a few minutes, then run this step again.",
+    "PointInTimeRecoveryUnavailableException": "Turn PITR on in 00_start_here; it protects from then on.",
+    "InvalidRestoreTimeException": "Pick a second inside the window in 02_pick_timestamp.",
+    "ResourceInUseException": "The table is being changed: wait until it is ACTIVE, then run this step again.",
+    "ExportConflictException": "Something else is being exported to the same place: wait until it is done, or give "
+    "another prefix.",
+    "ExportNotFoundException": "The service lists exports for 90 days: start it again.",
+    "InvalidExportTimeException": "Pick times inside the restorable window.",
+    "NoSuchBucket": "Give a bucket that exists, in the account that the credentials are for.",
+    "NoSuchKey": "The file was deleted, or never written: export again.",
+    "ValidationException": "The service refuses a value; the message says which.",
+}
+"""What to do about errors that are told apart by nothing but their code."""
+
+
+class ConditionFailed(AwsError):
+    """A conditional write found another state than its guard allows.
+
+    Attributes:
+        found: Image of the item that was there, None if there was none.
+    """
+
+    found: Image | None = None
+
+
+class Throttled(AwsError):
+    """The service refused the request for its rate. Nothing was done.
+
+    Attributes:
+        reasons: The service's throttling reasons, e.g. `TableWriteKeyRangeThroughputExceeded`; may be empty.
+    """
+
+    reasons: tuple[str, ...] = ()
+
+
+class Ambiguous(AwsError):
+    """No answer, or a server fault: the request may or may not have been done."""
+
+    unsure = True
+
+
+def not_signed(error: Exception, service: str, api: str) -> NoCredentials:
+    """Return what to raise when a request could not be signed."""
+    return NoCredentials(f"{service}:{api} could not be signed: {error}", fix=SIGN_IN)
+
+
+def no_answer(error: Exception, service: str, api: str, table: str) -> Ambiguous:
+    """Return what to raise when a request got no whole answer."""
+    return Ambiguous(
+        f"no answer to {service}:{api}: {_without_values(str(error) or type(error).__name__)}",
+        code=type(error).__name__,
+        operation=api,
+        table=table,
+        fix="Check the network and AWS_ENDPOINT_URL, then run this step again: it goes on where it stopped.",
+    )
+
+
+def _without_values(text: str) -> str:
+    """Return a botocore connection message without query strings, which may carry signatures."""
+    return re.sub(r"\?\S+", "?...", text)
+
+
+def refusal(error: ClientError, service: str, api: str, table: str) -> AwsError | NoCredentials:
+    """Return what to raise for an error that the service answered with."""
+    answer = error.response
+    code = answer.get("Error", {}).get("Code", "Unknown")
+    message = answer.get("Error", {}).get("Message") or answer.get("message") or code
+    meta = answer.get("ResponseMetadata", {})
+    status = int(meta.get("HTTPStatusCode", 0))
+    known: dict[str, Any] = {
+        "code": code,
+        "operation": api,
+        "request_id": meta.get("RequestId", ""),
+        "table": table,
+    }
+    if code in _EXPIRED:
+        return NoCredentials(f"AWS credentials have expired ({code} at {service}:{api})", fix=SIGN_IN)
+    if code in _BAD_CREDENTIALS:
+        what = f"AWS does not accept the credentials ({code} at {service}:{api}): {message}"
+        return NoCredentials(what, fix=f"{SIGN_IN} If it says that the signature expired, set this machine's clock.")
+    if _KEY_TROUBLE.search(message):
+        return (AccessDenied if code in _DENIED else AwsError)(message, fix=_KEY_FIX, **known)
+    if code in _DENIED:
+        # The service names what it really missed, which may be another action than the one called.
+        named = re.search(r"perform: ([a-z0-9-]+:[A-Za-z*]+)", message)
+        action = named[1] if named else f"{service}:{api}"
+        return AccessDenied(
+            f"the caller may not do {action}: {message}", fix=f"Allow the action {action} to this role.", **known
+        )
+    if code == "ConditionalCheckFailedException":
+        failed = ConditionFailed("the item is not as expected", **known)
+        failed.found = canonical(answer["Item"]) if answer.get("Item") else None
+        return failed
+    if code in {"ResourceNotFoundException", "TableNotFoundException"} and service == "dynamodb":
+        return TableNotFound(
+            f"no such table or backup here: {message}",
+            fix="Check the name, the account and AWS_REGION. If the table was deleted: "
+            f"pitrkit run 11_deleted_table -p table {table or 'NAME'}",
+            **known,
+        )
+    if code in _THROTTLED and (code != "LimitExceededException" or api in {"PutItem", "UpdateItem", "DeleteItem"}):
+        throttled = Throttled(message, fix="Lower the pace, or wait and run this step again.", **known)
+        reasons = answer.get("ThrottlingReasons") or answer.get("throttlingReasons") or ()
+        throttled.reasons = tuple(reason.get("reason", "") for reason in reasons)
+        return throttled
+    if status >= 500 or code in {"InternalServerError", "ServiceUnavailable"}:  # noqa: PLR2004
+        return Ambiguous(message, fix="The service has a fault; run this step again.", **known)
+    return AwsError(message, fix=_FIXES.get(code, _LOOK_UP), **known)

@@ -1,0 +1,4 @@
+"""The services around DynamoDB: CloudWatch, CloudTrail, IAM simulation, KMS signing, S3 objects, SNS. One module each.
+
+May import aws/backups, aws/tables, aws/client.
+"""

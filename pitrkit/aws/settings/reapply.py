@@ -1,0 +1,291 @@
+"""Giving a table a setting that another one has, and taking it back: one setting at a time, each call with its id.
+
+UpdateTable does one thing at a time and only to an ACTIVE table, so it is waited for before and after. Nothing here
+looks whether a setting is there already: whoever calls compares first, and again afterwards.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from pitrkit.aws.client.client import Aws
+from pitrkit.aws.settings import kinds, links
+from pitrkit.aws.settings import kinds as services
+from pitrkit.aws.settings.kinds import Place, Setting, Units
+from pitrkit.aws.settings.links import Call
+from pitrkit.errors import AwsError, BadInput
+
+REAPPLIED = frozenset(
+    {
+        *("encryption", "table-class", "capacity", "on-demand-limits", "global-index", "pitr", "deletion-protection"),
+        *("tags", "ttl", "contributor-insights", "scaling-target", "scaling-policy", "resource-policy", "stream"),
+    }
+)
+"""Kinds that are reapplied once the gate is open."""
+
+WHEN_ACCEPTED: dict[str, str] = {
+    "kinesis": "whatever reads that stream would see the changes of both tables",
+    "event-source": "the function would be called for both tables",
+    "warm-throughput": "it is charged for once",
+}
+"""Kinds that are reapplied only if they are accepted by name besides, each with why."""
+
+BY_HAND: dict[str, str] = {
+    "alarm": "an alarm names its table: make it again for the copy, or change its dimension",
+    "replica": "a replica is made of the copy once it is the one that is used; a restored table cannot become one of "
+    "multi-Region strong consistency",
+    "local-index": "only a restore can bring it: restore again with indexes",
+}
+"""Kinds that nobody but the operator brings to the copy, each with how."""
+
+STAYS = frozenset({"pitr", "global-index", "encryption", "capacity", "table-class", "warm-throughput"})
+"""Kinds that are not taken back: recovery is never turned off, and the others are as well kept."""
+
+POLL_SECONDS = 2.0
+
+TOO_NEW_SECONDS = 600.0
+"""How long a table may be too new for recovery to be turned on."""
+
+
+def obstacle(wanted: Setting, found: Setting | None) -> str:
+    """Return why a table that has *found* cannot simply be given *wanted*, blank where it can."""
+    match wanted:
+        case kinds.Ttl() if found is not None:
+            return "it is on by another attribute: turn it off by hand, and an hour later it can be turned on anew"
+        case kinds.Stream() if found is not None:
+            return "there is a stream of another view: if nothing reads it, turn it off by hand first"
+        case kinds.GlobalIndex() if isinstance(found, kinds.GlobalIndex) and not wanted.alike(found):
+            return "there is an index of this name with another key or projection"
+        case kinds.GlobalIndex() if found is None and not wanted.types:
+            return "the types of its key are not known"
+        case services.ScalingPolicy(type=kind) if kind not in links.CONFIGURATIONS:
+            return f"a policy of type {kind} is made by hand"
+        case services.KinesisDestination() if found is not None:
+            return "its records are timed otherwise: disable it first"
+        case services.EventSource() if found is not None:
+            return "there is a mapping with other options"
+    return BY_HAND.get(wanted.kind, "")
+
+
+@dataclass
+class Hand:
+    """Changes the settings of one table.
+
+    Attributes:
+        place: The table.
+        calls: What was called so far.
+        on_wait: Called with the seconds waited while the table is not ACTIVE, or too new.
+        sleep: How to pause.
+    """
+
+    aws: Aws
+    place: Place
+    calls: list[Call] = field(default_factory=list)
+    on_wait: Callable[[float], None] | None = None
+    sleep: Callable[[float], None] = time.sleep
+
+    def give(self, wanted: Setting, found: Setting | None = None) -> None:
+        """Give the table *wanted*; *found* is what it has of that kind and name.
+
+        Raises:
+            BadInput: That cannot be done in one step, or is not for the kit to do.
+            AwsError: The service refuses.
+        """
+        if why := obstacle(wanted, found):
+            raise BadInput(f"{wanted.kind} {wanted.name}: {why}", table=self.place.table, fix="Change it by hand.")
+        match wanted:
+            case kinds.Ttl():
+                self._expire({"Enabled": True, "AttributeName": wanted.attribute})
+            case kinds.Stream():
+                self._stream(wanted)
+            case kinds.Recovery():
+                self._recovery(wanted)
+            case kinds.Tags(pairs=pairs):
+                self._tag(pairs)
+            case services.EventSource():
+                self._done(links.call_function(self.aws, self.place, self._stream_arn(), wanted))
+            case _ if isinstance(wanted, links.TIED):
+                self._done(links.tie(self.aws, self.place, wanted))
+            case _:
+                self._update_table(wanted, found)
+
+    def take(self, given: Setting, before: Setting | None) -> None:
+        """Take a setting back that `give` gave: the table has *before* again, or none of it.
+
+        Raises:
+            BadInput: It stays.
+        """
+        if given.kind in STAYS:
+            raise BadInput(f"{given.kind} is not taken back", table=self.place.table, fix="Change it by hand.")
+        if isinstance(given, kinds.Tags):
+            self._untag(given.pairs, before)
+            return
+        if before is not None:
+            self.give(before, given)
+            return
+        match given:
+            case kinds.Ttl(attribute=attribute):
+                self._expire({"Enabled": False, "AttributeName": attribute})
+            case kinds.Stream():
+                self._table("StreamSpecification", {"StreamEnabled": False})
+            case kinds.DeletionProtection():
+                self._table("DeletionProtectionEnabled", value=False)
+            case kinds.OnDemandLimits():
+                self._table("OnDemandThroughput", {"MaxReadRequestUnits": -1, "MaxWriteRequestUnits": -1})
+            case services.EventSource():
+                self._done(*links.drop_function(self.aws, self.place, self._stream_arn(), given))
+            case _ if isinstance(given, links.TIED):
+                self._done(links.untie(self.aws, self.place, given))
+
+    # -- the table itself
+
+    def _update_table(self, wanted: Setting, found: Setting | None) -> None:
+        match wanted:
+            case kinds.DeletionProtection():
+                self._table("DeletionProtectionEnabled", value=True)
+            case kinds.TableClass(name_of_class=name):
+                self._table("TableClass", name)
+            case kinds.Encryption(key_arn=key):
+                self._table("SSESpecification", {"Enabled": True, "SSEType": "KMS", "KMSMasterKeyId": key})
+            case kinds.OnDemandLimits(limits=most):
+                limits = {"MaxReadRequestUnits": most.read or -1, "MaxWriteRequestUnits": most.write or -1}
+                self._table("OnDemandThroughput", limits)
+            case kinds.WarmThroughput(warm=warm):
+                self._table("WarmThroughput", {"ReadUnitsPerSecond": warm.read, "WriteUnitsPerSecond": warm.write})
+            case kinds.Capacity():
+                self._capacity(wanted, found)
+            case kinds.GlobalIndex():
+                self._index(wanted, found)
+
+    def _capacity(self, wanted: kinds.Capacity, found: Setting | None) -> None:
+        if wanted.units is None:
+            self._table("BillingMode", wanted.mode)
+            return
+        has = found if isinstance(found, kinds.Capacity) else None
+        units = wanted.units.throughput()
+        more: dict[str, Any] = {}
+        if has is None or has.mode != wanted.mode:
+            # All indexes need units in the same call; their own come with them, later.
+            names = [one["IndexName"] for one in self._described().get("GlobalSecondaryIndexes") or ()]
+            updates = [{"Update": {"IndexName": name, "ProvisionedThroughput": units}} for name in names]
+            more = {"BillingMode": wanted.mode, **({"GlobalSecondaryIndexUpdates": updates} if updates else {})}
+        self._table("ProvisionedThroughput", units, **more)
+
+    def _index(self, wanted: kinds.GlobalIndex, found: Setting | None) -> None:
+        described = self._described()
+        types = {one["AttributeName"]: one["AttributeType"] for one in described["AttributeDefinitions"]}
+        types |= wanted.types
+        keys = [key["AttributeName"] for key in wanted.key_schema]
+        provisioned = (described.get("BillingModeSummary") or {}).get("BillingMode", "PROVISIONED") == "PROVISIONED"
+        units = (wanted.units or Units.of(described["ProvisionedThroughput"])).throughput()
+        throughput = {"ProvisionedThroughput": units} if provisioned else {}
+        if found is not None:
+            self._table("GlobalSecondaryIndexUpdates", [{"Update": {"IndexName": wanted.index, **throughput}}])
+            return
+        create = {
+            "IndexName": wanted.index,
+            "KeySchema": wanted.key_schema,
+            "Projection": wanted.projection,
+            **throughput,
+        }
+        used = {*keys, *_used(described)}
+        attributes = [{"AttributeName": name, "AttributeType": types[name]} for name in sorted(used)]
+        self._table("GlobalSecondaryIndexUpdates", [{"Create": create}], AttributeDefinitions=attributes)
+
+    def _stream(self, wanted: kinds.Stream) -> None:
+        self._table("StreamSpecification", {"StreamEnabled": True, "StreamViewType": wanted.view})
+
+    def _table(self, parameter: str, value: Any, **more: Any) -> None:
+        self.settle()
+        answer = self.aws.call("dynamodb", "update_table", TableName=self.place.table, **{parameter: value}, **more)
+        self._done(Call.of("UpdateTable", answer))
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait until the table and its indexes are ACTIVE."""
+        began = time.monotonic()
+        while True:
+            described = self._described()
+            states = [described["TableStatus"], *(one.get("IndexStatus", "ACTIVE") for one in _indexes(described))]
+            if all(state == "ACTIVE" for state in states):
+                return
+            if self.on_wait is not None:
+                self.on_wait(time.monotonic() - began)
+            self.sleep(POLL_SECONDS)
+
+    def _described(self) -> dict[str, Any]:
+        described: dict[str, Any] = self.aws.call("dynamodb", "describe_table", TableName=self.place.table)["Table"]
+        return described
+
+    def _stream_arn(self) -> str:
+        described = self._described()
+        on = (described.get("StreamSpecification") or {}).get("StreamEnabled")
+        if not on:
+            raise BadInput("the copy has no stream", table=self.place.table, fix="Reapply its stream first.")
+        return str(described["LatestStreamArn"])
+
+    def _done(self, *calls: Call) -> None:
+        self.calls.extend(calls)
+
+    # -- what has an operation of its own
+
+    def _expire(self, specification: dict[str, Any]) -> None:
+        answer = self.aws.call(
+            "dynamodb", "update_time_to_live", TableName=self.place.table, TimeToLiveSpecification=specification
+        )
+        self._done(Call.of("UpdateTimeToLive", answer))
+
+    def _recovery(self, wanted: kinds.Recovery) -> None:
+        on: dict[str, Any] = {"PointInTimeRecoveryEnabled": True}
+        if wanted.period_days:
+            on["RecoveryPeriodInDays"] = wanted.period_days
+        waited = 0.0
+        while True:
+            try:
+                answer = self.aws.call(
+                    "dynamodb",
+                    "update_continuous_backups",
+                    TableName=self.place.table,
+                    PointInTimeRecoverySpecification=on,
+                )
+            except AwsError as error:
+                if error.code != "ContinuousBackupsUnavailableException" or waited >= TOO_NEW_SECONDS:
+                    raise
+            else:
+                self._done(Call.of("UpdateContinuousBackups", answer))
+                return
+            if self.on_wait is not None:
+                self.on_wait(waited)
+            self.sleep(POLL_SECONDS)
+            waited += POLL_SECONDS
+
+    def _tag(self, pairs: dict[str, str]) -> None:
+        tags = [{"Key": key, "Value": value} for key, value in sorted(pairs.items())]
+        answer = self.aws.call(
+            "dynamodb", "tag_resource", table=self.place.table, ResourceArn=self.place.arn, Tags=tags
+        )
+        self._done(Call.of("TagResource", answer))
+
+    def _untag(self, pairs: dict[str, str], before: Setting | None) -> None:
+        had = before.pairs if isinstance(before, kinds.Tags) else {}
+        if gone := sorted(pairs.keys() - had.keys()):
+            answer = self.aws.call(
+                "dynamodb", "untag_resource", table=self.place.table, ResourceArn=self.place.arn, TagKeys=gone
+            )
+            self._done(Call.of("UntagResource", answer))
+        if back := {key: value for key, value in had.items() if key in pairs and pairs[key] != value}:
+            self._tag(back)
+
+
+def _indexes(described: dict[str, Any]) -> list[dict[str, Any]]:
+    return described.get("GlobalSecondaryIndexes") or []
+
+
+def _used(described: dict[str, Any]) -> set[str]:
+    """Return the attributes that a table's keys and those of its indexes are made of."""
+    schemas = [described["KeySchema"], *(one["KeySchema"] for one in _indexes(described))]
+    schemas += [one["KeySchema"] for one in described.get("LocalSecondaryIndexes") or ()]
+    return {key["AttributeName"] for schema in schemas for key in schema}

@@ -1,0 +1,460 @@
+"""The settings of one table, read each from its own source, and how two tables' settings differ.
+
+DescribeTable has to answer, or there is no table; every other source is optional. One that the caller may not read, or
+that does not answer, is named instead (`Unread`), with what it would have told, its IAM action and AWS's request id:
+nothing is taken for absent that was not seen to be.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from pitrkit.aws.client.client import Aws
+from pitrkit.aws.settings import kinds
+from pitrkit.aws.settings import kinds as services
+from pitrkit.aws.settings.kinds import ORDER, Kind, Place, Setting, Units
+from pitrkit.aws.tables import resource_policy
+from pitrkit.errors import AwsError, RecordAltered, TableNotFound
+
+State = Literal["same", "missing", "differs", "extra", "unread"]
+"""Of a setting: on both tables alike; not on the copy; otherwise on the copy; on the copy only; not readable."""
+
+
+class Unread(msgspec.Struct, frozen=True):
+    """Kinds of settings that could not be read.
+
+    Attributes:
+        kinds: Which.
+        action: The IAM action that reads them.
+        code: The service's error code.
+        request_id: AWS's id of the failed request, blank if there was no answer.
+    """
+
+    kinds: tuple[str, ...]
+    action: str
+    code: str
+    request_id: str = ""
+
+    @property
+    def denied(self) -> bool:
+        """Whether the caller was not allowed to."""
+        return "Denied" in self.code or self.code in ("UnauthorizedOperation", "AuthorizationError")
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """What was read of a table.
+
+    Attributes:
+        table: Its name.
+        arn: Its ARN; blank if only a backup knows of it.
+        captured_at: When.
+        found: Its settings, in the order of `ORDER`.
+        unread: What could not be read.
+    """
+
+    table: str
+    arn: str
+    captured_at: datetime
+    found: tuple[Kind, ...]
+    unread: tuple[Unread, ...] = ()
+
+    @property
+    def place(self) -> Place:
+        """The table."""
+        return Place(self.table, self.arn)
+
+    def of(self, kind: str) -> tuple[Setting, ...]:
+        """Return the settings of a kind."""
+        return tuple(one for one in self.found if one.kind == kind)
+
+    def cannot_tell(self, kind: str) -> bool:
+        """Return whether that kind could not be read."""
+        return any(kind in one.kinds for one in self.unread)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain JSON; `from_dict` reads it."""
+        told: dict[str, Any] = msgspec.to_builtins(self)
+        return told
+
+    @classmethod
+    def from_dict(cls, told: Any) -> Settings:
+        """Return the settings that `to_dict` wrote."""
+        return msgspec.convert(told, cls)
+
+    @classmethod
+    def read(cls, path: Path) -> Settings:
+        """Return the settings in a file that holds `to_dict`'s JSON.
+
+        Raises:
+            RecordAltered: It is not readable.
+        """
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=cls)
+        except (OSError, msgspec.MsgspecError) as error:
+            raise RecordAltered(f"{path} cannot be read: {error}", fix="Capture the settings again.") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One setting on both tables.
+
+    Attributes:
+        kind: Its kind.
+        name: Which one of its kind.
+        wanted: As the original has it, told for the copy; None where the original has none.
+        found: As the copy has it; None where it has none.
+    """
+
+    kind: str
+    name: str
+    wanted: Setting | None
+    found: Setting | None
+    state: State
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain JSON."""
+        return {
+            "kind": self.kind,
+            "name": self.name,
+            "wanted": told(self.wanted),
+            "found": told(self.found),
+            "state": self.state,
+        }
+
+
+def to_json(found: Settings) -> bytes:
+    """Return settings as a file holds them; `Settings.read` reads it."""
+    return msgspec.json.format(msgspec.json.encode(found), indent=1) + b"\n"
+
+
+def told(setting: Setting | None) -> Any:
+    """Return a setting as plain JSON, None for none."""
+    return None if setting is None else msgspec.to_builtins(setting)
+
+
+def untold(given: Any) -> Setting | None:
+    """Return the setting that `told` told."""
+    if given is None:
+        return None
+    setting: Setting = msgspec.convert(given, Kind)
+    return setting
+
+
+def in_order(found: Iterable[Setting]) -> tuple[Setting, ...]:
+    """Return settings in the order of their kinds, by name within a kind."""
+    return tuple(sorted(found, key=lambda one: (ORDER.index(one.kind), one.name)))
+
+
+def compare(original: Settings, copy: Settings) -> tuple[Difference, ...]:
+    """Return every setting of both tables, in the order of the kinds.
+
+    The original's are told as the copy would have them. What could not be read of the copy is `unread`; what could not
+    be read of the original is not here, `Settings.unread` names it.
+    """
+    has = {one.key: one for one in copy.found}
+    found = []
+    for setting in original.found:
+        wanted = setting.moved(original.place, copy.place)
+        found.append(_difference(wanted, has.pop(wanted.key, None), unread=copy.cannot_tell(wanted.kind)))
+    extra = [_difference(None, one, unread=original.cannot_tell(one.kind)) for one in has.values()]
+    return tuple(sorted([*found, *extra], key=lambda one: (ORDER.index(one.kind), one.name)))
+
+
+def _difference(wanted: Setting | None, found: Setting | None, *, unread: bool) -> Difference:
+    one = wanted or found
+    assert one is not None
+    state: State = "extra"
+    if unread:
+        state = "unread"
+    elif wanted is not None:
+        state = "same" if wanted.holds(found) else "missing" if found is None else "differs"
+    return Difference(one.kind, one.name, wanted, found, state)
+
+
+def of_backup(table: str, description: Mapping[str, Any], *, arn: str = "", at: datetime | None = None) -> Settings:
+    """Return the settings that DescribeBackup's *description* still knows: all there is of a deleted table.
+
+    It knows no tags, policy, protection or scaling. That a deletion left it tells that recovery was on, for any period.
+    """
+    source = description.get("SourceTableDetails") or {}
+    features = description.get("SourceTableFeatureDetails") or {}
+    mode = source.get("BillingMode", "PROVISIONED")
+    found: list[Setting] = [capacity(source, mode)]
+    found += [global_index(one, {}, mode) for one in features.get("GlobalSecondaryIndexes") or ()]
+    if most := source.get("OnDemandThroughput"):
+        found.append(kinds.OnDemandLimits(limits(most)))
+    if key := (features.get("SSEDescription") or {}).get("KMSMasterKeyArn"):
+        found.append(kinds.Encryption(key))
+    stream = features.get("StreamDescription") or {}
+    if stream.get("StreamViewType") and stream.get("StreamEnabled", True):
+        found.append(kinds.Stream(stream["StreamViewType"]))
+    if (description.get("BackupDetails") or {}).get("BackupType") == "SYSTEM":
+        found.append(kinds.Recovery(0))
+    ttl = features.get("TimeToLiveDescription") or {}
+    if ttl.get("AttributeName") and ttl.get("TimeToLiveStatus") in (None, "ENABLED", "ENABLING"):
+        found.append(kinds.Ttl(ttl["AttributeName"]))
+    return Settings(
+        table,
+        arn or source.get("TableArn", ""),
+        at or datetime.now(UTC),
+        in_order(found),  # type: ignore[arg-type]
+    )
+
+
+def capacity(described: dict[str, Any], mode: str) -> kinds.Capacity:
+    """Return the capacity that a description tells."""
+    return kinds.Capacity(
+        mode, Units.of(described.get("ProvisionedThroughput") or {}) if mode == "PROVISIONED" else None
+    )
+
+
+def global_index(one: dict[str, Any], types: dict[str, str], mode: str) -> kinds.GlobalIndex:
+    """Return the index that a description tells; *types* may not know its key's."""
+    used = {key["AttributeName"]: types[key["AttributeName"]] for key in one["KeySchema"] if types}
+    units = Units.of(one.get("ProvisionedThroughput") or {}) if mode == "PROVISIONED" else None
+    return kinds.GlobalIndex(one["IndexName"], one["KeySchema"], one["Projection"], used, units)
+
+
+def limits(told_units: dict[str, Any]) -> Units:
+    """Return the limits of an on-demand table, 0 for none."""
+    read, write = (int(told_units.get(name, 0)) for name in ("MaxReadRequestUnits", "MaxWriteRequestUnits"))
+    return Units(max(read, 0), max(write, 0))  # the service says -1 for none
+
+
+ON = frozenset({"ENABLED", "ENABLING", "ACTIVE", "UPDATING"})
+
+_OF_ALARMS = (
+    *("AlarmDescription", "ActionsEnabled", "OKActions", "AlarmActions", "InsufficientDataActions", "MetricName"),
+    *("Namespace", "Statistic", "ExtendedStatistic", "Dimensions", "Period", "Unit", "EvaluationPeriods"),
+    *("DatapointsToAlarm", "Threshold", "ComparisonOperator", "TreatMissingData", "Metrics", "ThresholdMetricId"),
+    "EvaluateLowSampleCountPercentile",
+)
+"""What PutMetricAlarm takes of what DescribeAlarms tells."""
+
+_OF_EVENT_SOURCES = (
+    *("BatchSize", "MaximumBatchingWindowInSeconds", "ParallelizationFactor", "MaximumRecordAgeInSeconds"),
+    *("BisectBatchOnFunctionError", "MaximumRetryAttempts", "TumblingWindowInSeconds", "FunctionResponseTypes"),
+    *("FilterCriteria", "DestinationConfig"),
+)
+"""What CreateEventSourceMapping takes of what ListEventSourceMappings tells, for a stream of DynamoDB."""
+
+MADE_BY_SCALING = "TargetTracking-table/"
+"""How the names of the alarms begin that Application Auto Scaling makes for its policies, and removes with them."""
+
+NOT_OURS = ("aws:", "pitrkit")
+"""How the keys of tags, and the Sids of statements, begin that no table is given: those that AWS sets, and the kit's
+own marks and freezes."""
+
+Source = tuple[tuple[str, ...], str, Callable[[], Iterable[Setting]]]
+
+
+def capture(aws: Aws, table: str) -> Settings:
+    """Return the settings of *table*, and which of them could not be read.
+
+    Raises:
+        TableNotFound: There is no such table.
+        AwsError: The table itself may not be described.
+    """
+    described = aws.call("dynamodb", "describe_table", TableName=table)["Table"]
+    found = list(_of_table(described, aws.region))
+    unread = []
+    for of_kinds, action, source in _sources(aws, described):
+        try:
+            found += source()
+        except TableNotFound:
+            raise
+        except AwsError as error:
+            unread.append(Unread(of_kinds, action, error.code, error.request_id))
+    name, arn = described["TableName"], described["TableArn"]
+    return Settings(name, arn, datetime.now(UTC), in_order(found), tuple(unread))  # type: ignore[arg-type]
+
+
+def read(aws: Aws, table: str, wanted: Collection[str]) -> dict[str, Setting]:
+    """Return the settings that *table* has of the *wanted* kinds, by kind; only kinds that a table has one of.
+
+    Raises:
+        AwsError: One of them may not be read.
+    """
+    described = aws.call("dynamodb", "describe_table", TableName=table)["Table"]
+    found = list(_of_table(described, aws.region))
+    for of_kinds, _, source in _sources(aws, described):
+        if not set(of_kinds).isdisjoint(wanted):
+            found += source()
+    return {one.kind: one for one in found if one.kind in wanted}
+
+
+def _sources(aws: Aws, described: dict[str, Any]) -> tuple[Source, ...]:
+    name, arn = described["TableName"], described["TableArn"]
+    stream_on = (described.get("StreamSpecification") or {}).get("StreamEnabled")
+    stream_arn = described.get("LatestStreamArn", "") if stream_on else ""
+    indexes = [one["IndexName"] for one in described.get("GlobalSecondaryIndexes") or ()]
+    return (
+        (("ttl",), "dynamodb:DescribeTimeToLive", lambda: _ttl(aws, name)),
+        (("pitr",), "dynamodb:DescribeContinuousBackups", lambda: _recovery(aws, name)),
+        (("tags",), "dynamodb:ListTagsOfResource", lambda: _tags(aws, name, arn)),
+        (("resource-policy",), "dynamodb:GetResourcePolicy", lambda: _policy(aws, name, arn)),
+        (("kinesis",), "dynamodb:DescribeKinesisStreamingDestination", lambda: _kinesis(aws, name)),
+        (("contributor-insights",), "dynamodb:DescribeContributorInsights", lambda: _insights(aws, name, indexes)),
+        (("scaling-target",), "application-autoscaling:DescribeScalableTargets", lambda: _targets(aws, name, indexes)),
+        (("scaling-policy",), "application-autoscaling:DescribeScalingPolicies", lambda: _policies(aws, name, indexes)),
+        (("alarm",), "cloudwatch:DescribeAlarms", lambda: _alarms(aws, name)),
+        (("event-source",), "lambda:ListEventSourceMappings", lambda: _event_sources(aws, stream_arn)),
+    )
+
+
+def _of_table(described: dict[str, Any], region: str) -> Iterator[Setting]:
+    mode = (described.get("BillingModeSummary") or {}).get("BillingMode", "PROVISIONED")
+    yield capacity(described, mode)
+    yield kinds.TableClass((described.get("TableClassSummary") or {}).get("TableClass", "STANDARD"))
+    if on_demand := described.get("OnDemandThroughput"):
+        units = limits(on_demand)
+        if units != Units(0, 0):
+            yield kinds.OnDemandLimits(units)
+    if warm := described.get("WarmThroughput"):
+        yield kinds.WarmThroughput(Units(warm.get("ReadUnitsPerSecond", 0), warm.get("WriteUnitsPerSecond", 0)))
+    if key := (described.get("SSEDescription") or {}).get("KMSMasterKeyArn"):
+        yield kinds.Encryption(key)
+    if described.get("DeletionProtectionEnabled"):
+        yield kinds.DeletionProtection()
+    stream = described.get("StreamSpecification") or {}
+    if stream.get("StreamEnabled"):
+        yield kinds.Stream(stream["StreamViewType"])
+    yield from _indexes(described, mode)
+    for replica in described.get("Replicas") or ():
+        if replica["RegionName"] != region:
+            yield services.Replica(replica["RegionName"])
+
+
+def _indexes(described: dict[str, Any], mode: str) -> Iterator[Setting]:
+    types = {one["AttributeName"]: one["AttributeType"] for one in described["AttributeDefinitions"]}
+    for one in described.get("GlobalSecondaryIndexes") or ():
+        yield global_index(one, types, mode)
+    for one in described.get("LocalSecondaryIndexes") or ():
+        used = {key["AttributeName"]: types[key["AttributeName"]] for key in one["KeySchema"]}
+        yield kinds.LocalIndex(one["IndexName"], one["KeySchema"], one["Projection"], used)
+
+
+def _ttl(aws: Aws, name: str) -> Iterator[Setting]:
+    told = aws.call("dynamodb", "describe_time_to_live", TableName=name)["TimeToLiveDescription"]
+    if told.get("TimeToLiveStatus") in ON:
+        yield kinds.Ttl(told["AttributeName"])
+
+
+def _recovery(aws: Aws, name: str) -> Iterator[Setting]:
+    answer = aws.call("dynamodb", "describe_continuous_backups", TableName=name)["ContinuousBackupsDescription"]
+    told = answer.get("PointInTimeRecoveryDescription", {})
+    if told.get("PointInTimeRecoveryStatus") in ON:
+        yield kinds.Recovery(int(told.get("RecoveryPeriodInDays", 35)))
+
+
+def _tags(aws: Aws, name: str, arn: str) -> Iterator[Setting]:
+    pairs = aws.paginate("dynamodb", "list_tags_of_resource", "Tags", table=name, ResourceArn=arn)
+    ours = {pair["Key"]: pair["Value"] for pair in pairs if not pair["Key"].startswith(NOT_OURS)}
+    if ours:
+        yield kinds.Tags(ours)
+
+
+def _policy(aws: Aws, name: str, arn: str) -> Iterator[Setting]:
+    policy = resource_policy.read(aws, name, arn)
+    if not policy.text:
+        return
+    document = json.loads(policy.text)
+    told = document.get("Statement") or []
+    statements = told if isinstance(told, list) else [told]
+    kept = [one for one in statements if not str(one.get("Sid", "")).lower().startswith(NOT_OURS)]
+    if kept or not statements:
+        its_own = document if len(kept) == len(statements) else {**document, "Statement": kept}
+        yield kinds.ResourcePolicy(kinds.canonical_policy(its_own))
+
+
+def _kinesis(aws: Aws, name: str) -> Iterator[Setting]:
+    answer = aws.call("dynamodb", "describe_kinesis_streaming_destination", TableName=name)
+    for one in answer.get("KinesisDataStreamDestinations", ()):
+        if one.get("DestinationStatus") in ON:
+            yield services.KinesisDestination(one["StreamArn"], one.get("ApproximateCreationDateTimePrecision", ""))
+
+
+def _insights(aws: Aws, name: str, indexes: list[str]) -> Iterator[Setting]:
+    for index in ("", *indexes):
+        which: dict[str, Any] = {"IndexName": index} if index else {}
+        told = aws.call("dynamodb", "describe_contributor_insights", TableName=name, **which)
+        if told.get("ContributorInsightsStatus") in ON:
+            yield services.ContributorInsights(index, told.get("ContributorInsightsMode", ""))
+
+
+def _resources(name: str, indexes: list[str]) -> list[str]:
+    return [f"table/{name}", *(f"table/{name}/index/{index}" for index in indexes)]
+
+
+def _targets(aws: Aws, name: str, indexes: list[str]) -> Iterator[Setting]:
+    resources = _resources(name, indexes)
+    found = aws.paginate(
+        "application-autoscaling",
+        "describe_scalable_targets",
+        "ScalableTargets",
+        table=name,
+        ServiceNamespace="dynamodb",
+        ResourceIds=resources,
+    )
+    for one in found:
+        yield services.ScalingTarget(
+            one["ResourceId"].partition("/index/")[2],
+            one["ScalableDimension"],
+            one["MinCapacity"],
+            one["MaxCapacity"],
+            {key: value for key, value in (one.get("SuspendedState") or {}).items() if value},
+        )
+
+
+def _policies(aws: Aws, name: str, indexes: list[str]) -> Iterator[Setting]:
+    for resource in _resources(name, indexes):
+        found = aws.paginate(
+            "application-autoscaling",
+            "describe_scaling_policies",
+            "ScalingPolicies",
+            table=name,
+            ServiceNamespace="dynamodb",
+            ResourceId=resource,
+        )
+        for one in found:
+            if one["ResourceId"] != resource:
+                continue
+            configuration = one.get("TargetTrackingScalingPolicyConfiguration") or one.get(
+                "StepScalingPolicyConfiguration", {}
+            )
+            yield services.ScalingPolicy(
+                one["ResourceId"].partition("/index/")[2],
+                one["ScalableDimension"],
+                one["PolicyName"],
+                one["PolicyType"],
+                configuration,
+            )
+
+
+def _alarms(aws: Aws, name: str) -> Iterator[Setting]:
+    for one in aws.paginate("cloudwatch", "describe_alarms", "MetricAlarms", table=name):
+        stats = [part.get("MetricStat", {}).get("Metric", {}) for part in one.get("Metrics") or ()]
+        about = [one, *stats]
+        if one["AlarmName"].startswith(MADE_BY_SCALING):
+            continue
+        if any({"Name": "TableName", "Value": name} in (part.get("Dimensions") or ()) for part in about):
+            yield services.Alarm(
+                one["AlarmName"], {key: one[key] for key in _OF_ALARMS if one.get(key) not in (None, [])}
+            )
+
+
+def _event_sources(aws: Aws, stream_arn: str) -> Iterator[Setting]:
+    if not stream_arn:
+        return
+    found = aws.paginate("lambda", "list_event_source_mappings", "EventSourceMappings", EventSourceArn=stream_arn)
+    for one in found:
+        options = {key: one[key] for key in _OF_EVENT_SOURCES if one.get(key) not in (None, [])}
+        on = one.get("State") in ("Enabled", "Enabling", "Creating", "Updating")
+        yield services.EventSource(one["FunctionArn"], on, options)

@@ -1,0 +1,104 @@
+"""What hangs on a table outside of it and is moved by writes to it: consumers, scaling, its key.
+
+Each is asked for once, without retries: none of it is worth waiting for, and a source that does not answer is told as
+one that cannot be known.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pitrkit.aws.client.client import Aws
+from pitrkit.aws.tables.tables import Table
+
+_MOST_TARGETS = 50
+
+_IDLE = {"Disabled", "Disabling", "Deleting"}
+
+_SENDS = {"ACTIVE", "ENABLING", "UPDATING"}
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """A Lambda function that reads a stream.
+
+    Attributes:
+        function: Its name.
+        active: Whether it is invoked at present.
+    """
+
+    function: str
+    active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Scaling:
+    """What Application Auto Scaling may set write units to.
+
+    Attributes:
+        index: Of which index; blank for the table.
+    """
+
+    index: str
+    least: int
+    most: int
+    suspended: bool
+
+
+def readers(aws: Aws, table: Table) -> list[Reader]:
+    """Return the Lambda functions that read the table's stream, in this Region and account.
+
+    Who reads it otherwise (the Kinesis adapter, programs of its own, other accounts) is not known to any API.
+    """
+    found = aws.paginate(
+        "lambda",
+        "list_event_source_mappings",
+        "EventSourceMappings",
+        table=table.name,
+        retry=False,
+        EventSourceArn=table.stream_arn,
+    )
+    return [Reader(_function(str(one.get("FunctionArn", ""))), one.get("State") not in _IDLE) for one in found]
+
+
+def _function(arn: str) -> str:
+    return arn.partition(":function:")[2] or arn
+
+
+def kinesis_streams(aws: Aws, table: Table) -> list[str]:
+    """Return the names of the Kinesis streams that every change of the table is sent to."""
+    answer = aws.call("dynamodb", "describe_kinesis_streaming_destination", retry=False, TableName=table.name)
+    return [
+        str(one["StreamArn"]).rpartition("/")[2]
+        for one in answer.get("KinesisDataStreamDestinations") or ()
+        if one.get("DestinationStatus") in _SENDS
+    ]
+
+
+def write_scaling(aws: Aws, table: Table) -> list[Scaling]:
+    """Return what may scale the write units of the table and its global indexes."""
+    names = [f"table/{table.name}", *(f"table/{table.name}/index/{one.name}" for one in table.indexes)]
+    answer = aws.call(
+        "application-autoscaling",
+        "describe_scalable_targets",
+        table=table.name,
+        retry=False,
+        ServiceNamespace="dynamodb",
+        ResourceIds=names[:_MOST_TARGETS],
+    )
+    return [
+        Scaling(
+            one["ResourceId"].partition("/index/")[2],
+            int(one["MinCapacity"]),
+            int(one["MaxCapacity"]),
+            any((one.get("SuspendedState") or {}).values()),
+        )
+        for one in answer["ScalableTargets"]
+        if one["ScalableDimension"].endswith(":WriteCapacityUnits")
+    ]
+
+
+def key_state(aws: Aws, table: Table) -> str:
+    """Return the state of the KMS key that the table is encrypted with, e.g. `Enabled`."""
+    answer = aws.call("kms", "describe_key", table=table.name, retry=False, KeyId=table.kms_key)
+    return str(answer["KeyMetadata"]["KeyState"])

@@ -1,0 +1,118 @@
+"""A table's resource-based policy: read, put and deleted only in the revision that was read.
+
+The service takes some seconds to tell a policy that was put, and to heed it. Whoever has put one waits for `told`.
+Source: API reference of PutResourcePolicy and GetResourcePolicy.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pitrkit.aws.client import client
+from pitrkit.aws.client.client import Aws
+from pitrkit.errors import AwsError, BadInput
+
+NO_POLICY = "NO_POLICY"
+"""Revision of a table that has no policy."""
+
+LARGEST_BYTES = 20 * 1024
+"""Size of the longest policy; the service counts white space as well."""
+
+TOLD_AFTER_SECONDS = 60.0
+
+_LOOKS_EVERY = 0.5
+
+_NOT_FOUND = "PolicyNotFoundException"
+
+
+class PolicyChanged(AwsError):
+    """The policy is not of the revision that was expected: somebody else has changed it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResourcePolicy:
+    """A policy as the service has it.
+
+    Attributes:
+        text: The document as it was put; blank where there is none.
+        revision: Its revision; `NO_POLICY` where there is none.
+    """
+
+    text: str = ""
+    revision: str = NO_POLICY
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A change to a policy that the service has taken.
+
+    Attributes:
+        revision: The policy's revision since; `NO_POLICY` where it was deleted.
+        request_id: AWS's id of the request.
+    """
+
+    revision: str
+    request_id: str
+
+
+def read(aws: Aws, table: str, arn: str) -> ResourcePolicy:
+    """Return the policy of *table*.
+
+    Raises:
+        AccessDenied: The caller may not read it.
+    """
+    try:
+        answer = aws.call("dynamodb", "get_resource_policy", table=table, ResourceArn=arn)
+    except AwsError as error:
+        if error.code == _NOT_FOUND:
+            return ResourcePolicy()
+        raise
+    return ResourcePolicy(answer["Policy"], answer["RevisionId"])
+
+
+def change(aws: Aws, table: str, arn: str, text: str, *, expected: str) -> Change:
+    """Put *text* in the place of the policy of revision *expected*; a blank one deletes it.
+
+    Raises:
+        PolicyChanged: The policy is of another revision. Nothing was changed.
+        BadInput: The installed SDK cannot do it conditionally, or the text is too long.
+    """
+    if not aws.offers("dynamodb", "PutResourcePolicy", "ExpectedRevisionId"):
+        raise BadInput("the installed AWS SDK knows no policies of tables", table=table, fix="Update boto3.")
+    if len(text.encode()) > LARGEST_BYTES:
+        raise BadInput(
+            f"the policy would have {len(text.encode()):,} bytes, and the service takes {LARGEST_BYTES:,}",
+            table=table,
+            fix="Shorten the table's policy, or go on without.",
+        )
+    given: dict[str, Any] = {"table": table, "ResourceArn": arn, "ExpectedRevisionId": expected}
+    try:
+        if text:
+            answer = aws.call("dynamodb", "put_resource_policy", Policy=text, **given)
+        else:
+            answer = aws.call("dynamodb", "delete_resource_policy", **given)
+    except AwsError as error:
+        if error.code != _NOT_FOUND:
+            raise
+        raise PolicyChanged(
+            "the table's policy was changed by somebody else meanwhile",
+            code=error.code,
+            operation=error.operation,
+            request_id=error.request_id,
+            table=table,
+            fix="Run this step again.",
+        ) from error
+    return Change(answer["RevisionId"] if text else NO_POLICY, client.request_id(answer))
+
+
+def told(aws: Aws, table: str, arn: str, so: Callable[[ResourcePolicy], bool]) -> bool:
+    """Wait until the service tells a policy that is *so*, and return whether it does within a minute."""
+    until = time.monotonic() + TOLD_AFTER_SECONDS
+    while not so(read(aws, table, arn)):
+        if time.monotonic() >= until:
+            return False
+        time.sleep(_LOOKS_EVERY)
+    return True

@@ -1,0 +1,94 @@
+"""The boundary: accounts, Regions and tables that the team's settings hold the kit to (`[guard]` in `pitrkit.toml`).
+
+It is asked when the kit connects and when it takes up a table: before an incident comes to be, and so before anything
+could be written. Copies are not held to the tables' names: a restore makes a new table, whatever it is called, and
+nothing is written into one. A sandbox is held to the settings as AWS is; one that the kit starts itself has none.
+"""
+
+from __future__ import annotations
+
+import os
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from pitrkit.config import team_settings
+from pitrkit.errors import BadInput
+
+if TYPE_CHECKING:
+    from pitrkit.aws.client.client import Caller
+    from pitrkit.config.team_settings import Settings
+
+
+WITHOUT_SETTINGS = {team_settings.VARIABLE: os.devnull}
+"""Environment of what works in a sandbox of the kit's own: no settings, so nothing to be held to."""
+
+
+def check(caller: Caller, *, table: str = "", endpoint_url: str = "", known: Settings | None = None) -> None:
+    """Let pass what is within the boundary.
+
+    Args:
+        caller: Who would work, and where.
+        table: The table that is meant, blank if none is yet.
+        endpoint_url: Where calls go if not to AWS.
+        known: The team's settings; those that count in the current folder if absent.
+
+    Raises:
+        BadInput: The account, the Region or the table is outside, or the settings cannot be read.
+    """
+    known = known if known is not None else team_settings.read()
+    place = f" at {endpoint_url}" if endpoint_url else ""
+    elsewhere = f" For a sandbox, set {team_settings.VARIABLE}={os.devnull}." if endpoint_url else ""
+    guard = known.guard
+    if guard.accounts and caller.account not in guard.accounts:
+        held = ", ".join(_named(account, known) for account in guard.accounts)
+        raise BadInput(
+            f"this is account {_named(caller.account, known)}{place}, and the kit may run in {held} only: "
+            f"[guard] accounts in {known.path}",
+            table=table,
+            fix=f"Use that account's credentials, or add this one to the list.{elsewhere}",
+        )
+    if guard.regions and caller.region not in guard.regions:
+        raise BadInput(
+            f"this is Region {caller.region}{place}, and the kit may run in {', '.join(guard.regions)} only: "
+            f"[guard] regions in {known.path}",
+            table=table,
+            fix=f"Set AWS_REGION to one of these, or add this one to the list.{elsewhere}",
+        )
+    check_table(table, known)
+
+
+def check_table(table: str, known: Settings | None = None) -> None:
+    """Let pass a table within the boundary, or a blank name; nobody is asked anything.
+
+    Raises:
+        BadInput: It is outside, or the settings cannot be read.
+    """
+    known = known if known is not None else team_settings.read()
+    if table and not holds(table, known):
+        raise BadInput(
+            f"the table {table} is none of those that the kit may work on, {', '.join(known.guard.tables)}: "
+            f"[guard] tables in {known.path}",
+            table=table,
+            fix="Check the table's name, or add it to the list.",
+        )
+
+
+def holds(table: str, known: Settings | None = None) -> bool:
+    """Return whether *table* is within the boundary."""
+    patterns = (known if known is not None else team_settings.read()).guard.tables
+    return not patterns or any(fnmatchcase(table, pattern) for pattern in patterns)
+
+
+def words(known: Settings | None = None) -> str:
+    """Return what the settings hold the kit to, in a sentence."""
+    known = known if known is not None else team_settings.read()
+    held = [(name, getattr(known.guard, name)) for name in ("accounts", "regions", "tables")]
+    said = "; ".join(f"{name} {', '.join(values)}" for name, values in held if values)
+    if not said:
+        return "Nothing holds the kit to an account, a Region or tables: [guard] in pitrkit.toml would."
+    return f"The kit runs for {said} only: [guard] in {known.path}."
+
+
+def _named(account: str, known: Settings) -> str:
+    named = known.accounts.get(account)
+    return f"{account} ({named.name})" if named else account

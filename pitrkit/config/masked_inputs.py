@@ -1,0 +1,97 @@
+"""What an operator gave that names sensitive values: kept with the incident's data, and named everywhere else.
+
+Keys and conditions have to be known in full when the recovery goes on. Where they hold what is sensitive they are in
+`given/` of the incident's folder, beside snapshots and plans, and a parameter, an event or `incident.json` holds a
+name of it (`@given/0123abcd...`) and what may be shown.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pitrkit import files
+from pitrkit.config import masking
+from pitrkit.errors import BadInput
+from pitrkit.incident.incident import Incident
+from pitrkit.recovery.changes.scope import Scope
+
+FOLDER = "given"
+
+_NAME = re.compile(r"@given/([0-9a-f]{16})\Z")
+
+PARAMETERS = ("keys", "key", "where")
+"""Parameters of notebooks that say which items are meant."""
+
+
+def recorded(incident: Incident, scope: Scope, words: str = "") -> dict[str, Any]:
+    """Return a scope as plain JSON for the record, with its words; what is sensitive is masked, and kept aside.
+
+    Args:
+        incident: Where it is kept.
+        scope: The scope.
+        words: It in words; its own description where blank.
+    """
+    shown = masking.current().scope(scope)
+    said = {**shown.to_dict(), "words": masking.current().words(scope, words)}
+    return said if shown == scope else {**said, FOLDER: keep(incident, json.dumps(scope.to_dict()))}
+
+
+def meant(incident: Incident, said: Mapping[str, Any]) -> Scope:
+    """Return the scope that `recorded` was given.
+
+    Raises:
+        BadInput: It is not there any more.
+    """
+    return Scope.from_dict(json.loads(read(incident, said[FOLDER])) if said.get(FOLDER) else dict(said))
+
+
+def hidden(incident: Incident, parameters: Mapping[str, str]) -> dict[str, str]:
+    """Return parameters as they may be recorded and handed on: those that name what is sensitive by their place."""
+    return {name: keep(incident, text) if _tells(name, text) else text for name, text in parameters.items()}
+
+
+def _tells(name: str, text: str) -> bool:
+    known = masking.current()
+    if not known or name not in PARAMETERS or not text.strip() or _NAME.match(text):
+        return False
+    if name == "where":
+        return known.where(text) != text
+    try:
+        return any(map(known.touches, _names(json.loads(text))))
+    except ValueError:
+        return True  # it cannot be told, and will be refused where it is used
+
+
+def _names(value: Any) -> Iterator[str]:
+    """Yield the names in JSON, however deep."""
+    for one in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _names(one)
+    if isinstance(value, dict):
+        yield from value
+
+
+def keep(incident: Incident, text: str) -> str:
+    """Keep *text* with the incident's data and return the name that stands for it."""
+    name = masking.current().digest(text)[:16]
+    folder = incident.path(FOLDER)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    files.replace(folder / name, text.encode())
+    return f"@{FOLDER}/{name}"
+
+
+def read(incident: Incident, text: str) -> str:
+    """Return what *text* stands for: itself, unless it is such a name.
+
+    Raises:
+        BadInput: What it names is not in this incident.
+    """
+    name = _NAME.match(text.strip())
+    if name is None:
+        return text
+    try:
+        return incident.path(FOLDER, name[1]).read_text(encoding="utf-8")
+    except OSError as error:
+        raise BadInput(f"{text} is not in this incident", fix="Give it anew, in full.") from error

@@ -1,0 +1,102 @@
+"""The working copy: an incident's own notebooks, in which its name stands already.
+
+JupyterLab shows a folder `runbook`. In it each incident has a folder of its own with a copy of every notebook, so a
+link from one to the next carries the incident, two incidents never share a notebook, and one that is opened tomorrow
+still shows what it showed. The copies are the operator's: what is there is never replaced. They lie outside of the
+incident's record, which is sealed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pitrkit.errors import BadInput
+from pitrkit.incident.incident import WORKING_COPY_VARIABLE, Incident
+
+if TYPE_CHECKING:
+    pass
+
+
+def notebooks_folder() -> Path:
+    """Return where the runbook's notebooks are: in the installed package, or beside it in a checkout.
+
+    Raises:
+        BadInput: They are in neither place.
+    """
+    package = Path(__file__).resolve().parents[1]
+    for folder in (package / "_notebooks", package.parent / "notebooks"):
+        if any(folder.glob("*.ipynb")):
+            return folder
+    raise BadInput("the runbook's notebooks are missing", fix="Install pitrkit again, or run from its checkout.")
+
+
+_NAMED = ("01_select_table", "11_deleted_table")
+"""Notebooks that begin an incident: they are given its table as well."""
+
+
+def folder() -> Path | None:
+    """Return the folder with the notebooks that JupyterLab shows, None outside of it."""
+    given = os.environ.get(WORKING_COPY_VARIABLE)
+    return Path(given).resolve() if given and Path(given).is_dir() else None
+
+
+def lay_out(incident: Incident) -> Path | None:
+    """Make the incident's notebooks where they are missing and return their folder; None outside of JupyterLab.
+
+    A drill has none: the next one is another run of the same notebook. A folder that cannot be written is no reason to
+    stop a recovery: then links lead to the notebooks without a name.
+    """
+    shown = folder()
+    if shown is None or incident.data.get("drill"):
+        return None
+    place = shown / incident.id
+    missing = [path for path in sorted(notebooks_folder().glob("*.ipynb")) if not (place / path.name).exists()]
+    if not missing:
+        return place
+    try:
+        place.mkdir(exist_ok=True)
+        table = str(incident.data.get("table") or "")
+        for path in missing:
+            values = {"incident": incident.id, **({"table": table} if path.stem in _NAMED and table else {})}
+            if (made := filled(json.loads(path.read_bytes()), values)) is not None:
+                fresh = place / f".{path.name}.{os.getpid()}"
+                fresh.write_text(json.dumps(made, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+                fresh.replace(place / path.name)
+    except OSError:
+        return None
+    return place
+
+
+def filled(notebook: dict[str, Any], values: Mapping[str, str]) -> dict[str, Any] | None:
+    """Return *notebook* with *values* as its parameters' defaults; None if it does not declare `incident`.
+
+    Only blank text parameters are filled.
+    """
+    for cell in notebook["cells"]:
+        if "parameters" not in cell["metadata"].get("tags", ()):
+            continue
+        source = "".join(cell["source"])
+        if not re.search(r"^incident: str = ", source, re.MULTILINE):
+            return None
+        for name, value in values.items():
+            blank = re.compile(rf'^({re.escape(name)}: str = )""', re.MULTILINE)
+            source = blank.sub(lambda found, value=value: found[1] + json.dumps(value), source)  # type: ignore[misc]
+        cell["source"] = source.splitlines(keepends=True)
+        return notebook
+    return None
+
+
+def link(notebook: str, incident: str = "") -> str:
+    """Return the relative path from the running notebook to *notebook*, the incident's own copy where there is one."""
+    shown = folder()
+    here = Path.cwd()
+    if shown is None or not here.is_relative_to(shown):
+        return f"{notebook}.ipynb"
+    own = shown / incident / f"{notebook}.ipynb" if incident else None
+    target = own if own is not None and own.is_file() else shown / f"{notebook}.ipynb"
+    return os.path.relpath(target, here)

@@ -1,0 +1,174 @@
+"""What a record says of its incident, in a page: who did what, when, with whose approval, and what came of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pitrkit.files import SHORTEST
+from pitrkit.incident.event_log import CALL, Event
+from pitrkit.incident.incident import STATE
+from pitrkit.incident.provenance import WORKED_IN
+from pitrkit.record.manifest import SEALED, Holding
+
+_OUTCOMES = ("applied", "already", "conflicts", "failed")
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a record says. Times are ISO 8601, in UTC.
+
+    Attributes:
+        table: The damaged table, its ARN if that is known.
+        account: The account.
+        region: The region.
+        opened_at: When the incident was opened.
+        last_at: When the last thing was recorded.
+        people: Who worked on it: `by` (ARN), `user`, `host`, `since`.
+        versions: What was worked with last.
+        runs: Notebooks that ran headless: `notebook`, `at`, `ended`, `parameters`.
+        approvals: What was approved: `digest`, `approved_at`, `how`, `by`, `user`, `action`.
+        copies: What came of each plan that was written: `plan`, and how many writes ended how.
+        calls: Calls that changed something in AWS: `at`, `operation`, `table`, `outcome`, `request_id`.
+        seals: `at`, `manifest`, and the `signature`'s key or why there is none.
+    """
+
+    table: str = ""
+    account: str = ""
+    region: str = ""
+    opened_at: str = ""
+    last_at: str = ""
+    people: Sequence[dict[str, str]] = ()
+    versions: dict[str, str] | None = None
+    runs: Sequence[dict[str, Any]] = ()
+    approvals: Sequence[dict[str, str]] = ()
+    copies: Sequence[dict[str, Any]] = ()
+    calls: Sequence[dict[str, str]] = ()
+    seals: Sequence[dict[str, str]] = ()
+
+    @classmethod
+    def of(cls, holding: Holding, happened: Sequence[Event]) -> Summary:
+        """Return what the record in *holding* says, as far as it can be read."""
+        state = _state(holding.read(STATE))
+        worked = [event for event in happened if event.event == WORKED_IN]
+        people: dict[tuple[str, ...], dict[str, str]] = {}
+        for event in worked:
+            who = {name: str(event.data.get(name, "")) for name in ("by", "user", "host")}
+            people.setdefault(tuple(who.values()), {**who, "since": _at(event)})
+        return cls(
+            table=str(state.get("table_arn") or state.get("table") or ""),
+            account=str(state.get("account") or ""),
+            region=str(state.get("region") or ""),
+            opened_at=_at(happened[0]) if happened else "",
+            last_at=_at(happened[-1]) if happened else "",
+            people=tuple(people.values()),
+            versions=dict(worked[-1].data.get("versions") or {}) if worked else {},
+            runs=tuple(_runs(happened)),
+            approvals=tuple(_approvals(happened)),
+            copies=tuple(_copies(happened)),
+            calls=tuple(
+                {"at": _at(event), **{name: str(value) for name, value in event.data.items()}}
+                for event in happened
+                if event.event == CALL
+            ),
+            seals=tuple(_seals(happened)),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain JSON."""
+        return asdict(self)
+
+    def lines(self) -> list[str]:
+        """Return it for a terminal."""
+        about = f"{self.table}, account {self.account}, {self.region}" if self.table else "no table yet"
+        lines = [f"table      {about}", f"from       {self.opened_at} to {self.last_at}"]
+        lines += [f"worked on  by {one['by']}, user {one['user']} on {one['host']}" for one in self.people]
+        if self.versions:
+            lines.append(f"with       {', '.join(f'{name} {number}' for name, number in self.versions.items())}")
+        lines += [f"ran        {one['at']}  {one['notebook']}: {one['ended']}" for one in self.runs]
+        for one in self.approvals:
+            what = one["action"] or "the plan's writes"
+            who = f"{one['by']}, user {one['user'] or 'not recorded'}"
+            lines.append(f"approved   {one['approved_at']}  {one['digest'][:SHORTEST]} ({what}) by {one['how']}, {who}")
+        for copy in self.copies:
+            counts = ", ".join(f"{copy.get(name, 0):,} {name}" for name in _OUTCOMES)
+            lines.append(
+                f"wrote      plan {copy['plan'][:SHORTEST]}: {counts}{'' if copy['finished'] else '; unfinished'}"
+            )
+        for call in self.calls:
+            asked = f"{call.get('service')}:{call.get('operation')}"
+            lines.append(
+                f"called     {call['at']}  {asked} {call.get('table')}: {call.get('outcome')}, "
+                f"request {call.get('request_id') or 'without an answer'}"
+            )
+        return lines + [f"sealed     {one['at']}  {one['manifest']}{one['signature']}" for one in self.seals]
+
+
+def _state(raw: bytes) -> dict[str, Any]:
+    try:
+        state = json.loads(raw)
+    except ValueError:
+        return {}
+    return state if isinstance(state, dict) else {}
+
+
+def _runs(happened: Sequence[Event]) -> list[dict[str, Any]]:
+    runs: list[dict[str, Any]] = []
+    for event in happened:
+        if event.event == "notebook_started":
+            begun = {"notebook": str(event.data.get("notebook")), "at": _at(event), "ended": "not known"}
+            runs.append(begun | {"parameters": event.data.get("parameters"), "running": event.data.get("running")})
+        elif event.event == "notebook_ended":
+            ended, running = str(event.data.get("ended")), event.data.get("running")
+            begun = next((run for run in runs if run["running"] == running and run["ended"] == "not known"), {})
+            if not begun:
+                at, name = str(event.data.get("started_at") or _at(event)), Path(str(event.data.get("notebook"))).stem
+                given = event.data.get("parameters") or {}
+                runs.append({"notebook": name, "at": at, "ended": ended, "parameters": given, "running": running})
+            else:
+                begun["ended"] = ended
+    return [{name: value for name, value in run.items() if name != "running"} for run in runs]
+
+
+def _approvals(happened: Sequence[Event]) -> list[dict[str, str]]:
+    names = ("digest", "approved_at", "how", "by", "user", "action")
+    found = []
+    for event in happened:
+        if event.event == "gate_opened":
+            undo = event.data.get("undo")
+            given = event.data.get("approval") or (undo or {}).get("approval") or event.data
+            action = {"action": "undo"} if undo else {}
+            found.append({name: str({**given, **action}.get(name, "")) for name in names})
+    return found
+
+
+def _copies(happened: Sequence[Event]) -> list[dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    digest = ""
+    for event in happened:
+        data = event.data.get("undo") or event.data
+        if event.event == "gate_opened":
+            digest = str((data.get("approval") or data).get("digest", ""))
+        elif event.event == "apply_started":
+            found[digest] = {**found.get(digest, {}), "plan": digest, "finished": False}
+        elif event.event == "apply_finished":
+            counts = {name: (data.get("apply") or {}).get(name, 0) for name in _OUTCOMES}
+            found[digest] = {"plan": digest, "finished": True, **counts}
+    return list(found.values())
+
+
+def _seals(happened: Sequence[Event]) -> list[dict[str, str]]:
+    found = []
+    for event in happened:
+        if event.event == SEALED:
+            signed = event.data.get("signature") or {}
+            words = f", signed by {signed['key']}" if "key" in signed else ", NOT signed" if signed else ""
+            found.append({"at": _at(event), "manifest": str(event.data.get("manifest")), "signature": words})
+    return found
+
+
+def _at(event: Event) -> str:
+    return event.at.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,423 @@
+"""The permissions of a recovery: which IAM actions each step of each route takes, and on what.
+
+This is the one place that says so: `pitrkit policy` prints from it, `00_start_here` checks by it, the README tells it.
+Each step of a route is there with all that it cannot do without by itself, and with nothing else: the tests run every
+route with its policy, and each step with each action taken away in turn. What makes something better, but is not needed
+(the picture of a table's life, fast inserts), is a step of its own that is optional.
+
+Two things are not the kit's calls. A restore asks the caller for reading and writing the table that it makes, and an
+export for writing its objects. Sources: Service Authorization Reference, "Actions, resources, and condition keys for
+Amazon DynamoDB": list actions have no resource types, so they are granted on `*`; Amazon DynamoDB Developer Guide,
+"Using IAM with DynamoDB backup and restore" and "Requesting a table export". Who one is (`sts:GetCallerIdentity`) takes
+no permission. The use of a customer managed key is up to that key's policy, and not here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pitrkit.errors import BadInput
+from pitrkit.recovery.advice.least_policy import ON_A_NEW_TABLE, Need, Step, dynamodb
+
+_READS_OF_SETTINGS = dynamodb(
+    "DescribeTable",
+    "DescribeTimeToLive",
+    "DescribeContinuousBackups",
+    "ListTagsOfResource",
+    "GetResourcePolicy",
+    "DescribeKinesisStreamingDestination",
+    "DescribeContributorInsights",
+)
+
+AROUND = (
+    Step(
+        "ahead",
+        "what is said before the gate about what a copy would set off",
+        (
+            Need(dynamodb("GetResourcePolicy"), ("table",)),
+            Need(("application-autoscaling:DescribeScalableTargets",), ("anywhere",)),
+            Need(("kms:DescribeKey",), ("keys",)),
+        ),
+        optional=True,
+    ),
+    Step(
+        "mark",
+        "the tag that keeps a second recovery off the table",
+        (Need(dynamodb("ListTagsOfResource", "TagResource", "UntagResource"), ("table",)),),
+        optional=True,
+    ),
+    Step(
+        "freeze",
+        "`--freeze`",
+        (Need(dynamodb("GetResourcePolicy", "PutResourcePolicy", "DeleteResourcePolicy"), ("table",)),),
+        optional=True,
+    ),
+    Step(
+        "safety",
+        "`--safety-copy`, and deleting it in `14_clean_up`",
+        (Need(dynamodb("CreateBackup"), ("table",)), Need(dynamodb("DescribeBackup", "DeleteBackup"), ("backups",))),
+        optional=True,
+    ),
+)
+
+SWEEP = Step(
+    "sweep",
+    "deleting the files of exports in `14_clean_up`",
+    (Need(("s3:ListBucket",), ("bucket",)), Need(("s3:DeleteObject",), ("objects",))),
+    optional=True,
+)
+
+SETTINGS = Step(
+    "settings",
+    "setting TTL, stream and PITR again",
+    (
+        Need(
+            dynamodb(
+                "DescribeTimeToLive",
+                "DescribeContinuousBackups",
+                "UpdateTimeToLive",
+                "UpdateTable",
+                "UpdateContinuousBackups",
+            ),
+            ("table",),
+        ),
+    ),
+    optional=True,
+)
+
+BACKUP = Step(
+    "restore",
+    "a copy out of an on-demand or system backup, `--backup`",
+    (
+        Need(dynamodb("ListBackups"), ("anywhere",)),
+        Need(dynamodb("DescribeBackup", "RestoreTableFromBackup"), ("backups",)),
+        Need((*ON_A_NEW_TABLE, *dynamodb("DescribeTable")), ("copies",)),
+    ),
+)
+
+VAULT = Step(
+    "vault",
+    "a copy out of AWS Backup",
+    (
+        Need(
+            (
+                "backup:ListProtectedResources",
+                "backup:ListRecoveryPointsByResource",
+                "backup:StartRestoreJob",
+                "backup:DescribeRestoreJob",
+            ),
+            ("anywhere",),
+        ),
+        Need(("iam:PassRole",), ("roles",)),
+    ),
+    optional=True,
+)
+
+ADOPT = Step(
+    "adopt",
+    "giving the copy the original's settings in `13_cut_over`, and taking them back",
+    (
+        Need(_READS_OF_SETTINGS, ("table", "copies")),
+        Need(dynamodb("DescribeContributorInsights"), ("indexes", "copied-indexes")),
+        Need(dynamodb("UpdateContributorInsights"), ("copied-indexes",)),
+        Need(
+            dynamodb(
+                "UpdateTable",
+                "UpdateTimeToLive",
+                "UpdateContinuousBackups",
+                "TagResource",
+                "UntagResource",
+                "PutResourcePolicy",
+                "DeleteResourcePolicy",
+                "UpdateContributorInsights",
+                "EnableKinesisStreamingDestination",
+                "DisableKinesisStreamingDestination",
+            ),
+            ("copies",),
+        ),
+        Need(
+            (
+                "application-autoscaling:DescribeScalableTargets",
+                "application-autoscaling:DescribeScalingPolicies",
+                "application-autoscaling:RegisterScalableTarget",
+                "application-autoscaling:DeregisterScalableTarget",
+                "application-autoscaling:PutScalingPolicy",
+                "application-autoscaling:DeleteScalingPolicy",
+                "lambda:ListEventSourceMappings",
+            ),
+            ("anywhere",),
+        ),
+        Need(("cloudwatch:DescribeAlarms",), ("alarms",)),
+    ),
+)
+
+CONSUMERS = Step(
+    "consumers",
+    "`accept=event-source`: functions follow the copy's stream",
+    (Need(("lambda:CreateEventSourceMapping", "lambda:DeleteEventSourceMapping"), ("anywhere",)),),
+    optional=True,
+)
+
+DRILL = Step(
+    "drill",
+    "a rehearsal on tables of its own",
+    (
+        Need(dynamodb("DescribeTable", "DescribeContinuousBackups", "RestoreTableToPointInTime", "Scan"), ("table",)),
+        Need(
+            (
+                *ON_A_NEW_TABLE,
+                *dynamodb("DescribeTable", "CreateTable", "DeleteTable", "BatchGetItem"),
+                *dynamodb("DescribeKinesisStreamingDestination"),
+            ),
+            ("drills",),
+        ),
+    ),
+)
+
+SIGN = Step(
+    "sign",
+    "`[record] sign` by a KMS key, and checking it",
+    (Need(("kms:GetPublicKey", "kms:Sign", "kms:Verify"), ("keys",)),),
+)
+
+UPLOAD = Step(
+    "upload",
+    "`[record] upload`, with retention and a KMS key if these are set",
+    (
+        Need(("s3:GetBucketObjectLockConfiguration", "s3:ListBucket"), ("bucket",)),
+        Need(("s3:PutObject", "s3:GetObject", "s3:AbortMultipartUpload", "s3:PutObjectRetention"), ("records",)),
+        Need(("kms:GenerateDataKey", "kms:Decrypt"), ("keys",)),
+    ),
+)
+
+NOTIFY = Step("notify", "`[notify] topic`", (Need(("sns:Publish",), ("topics",)),))
+
+_TABLE = Need(dynamodb("DescribeTable"), ("table",))
+
+_PROTECTED = Need(dynamodb("DescribeTable", "DescribeContinuousBackups"), ("table",))
+
+_RESTORE = Step(
+    "restore",
+    "a copy of the past, as a new table",
+    (
+        _PROTECTED,
+        Need(dynamodb("RestoreTableToPointInTime"), ("table",)),
+        Need((*ON_A_NEW_TABLE, *dynamodb("DescribeTable")), ("copies",)),
+    ),
+)
+
+_DIFF = Step(
+    "diff",
+    "what differs between the copy and the table",
+    (Need(dynamodb("DescribeTable", "Scan"), ("table", "copies")),),
+)
+
+_DIFF_OF_COPIES = Step(
+    "diff",
+    "what differs between the two copies",
+    (_TABLE, Need(dynamodb("DescribeTable", "Scan"), ("copies",))),
+)
+
+_STREAM = Step(
+    "read",
+    "what the table's stream tells",
+    (_PROTECTED, Need(dynamodb("DescribeStream", "GetShardIterator", "GetRecords"), ("streams",))),
+)
+
+_FULL_EXPORT = Step(
+    "export",
+    "full exports of the table to S3, and reading them",
+    (
+        _PROTECTED,
+        Need(dynamodb("ExportTableToPointInTime"), ("table",)),
+        Need(dynamodb("DescribeExport"), ("exports",)),
+        Need(("s3:PutObject", "s3:AbortMultipartUpload", "s3:PutObjectAcl", "s3:GetObject"), ("objects",)),
+    ),
+)
+
+_EXPORT = Step(
+    "export",
+    "incremental exports of the table to S3, and reading them",
+    (*_FULL_EXPORT.needs, Need(dynamodb("ListExports"), ("anywhere",))),
+)
+
+_CONSUMERS = (
+    Need(dynamodb("DescribeKinesisStreamingDestination"), ("table",)),
+    Need(("lambda:ListEventSourceMappings",), ("anywhere",)),
+)
+"""Who will see what is written: unknown, it has to be acknowledged at the gate."""
+
+_COPY = Step(
+    "copy",
+    "putting back what was removed and modified: plan, writes, verification",
+    (
+        _PROTECTED,
+        *_CONSUMERS,
+        Need(dynamodb("BatchGetItem", "PutItem", "UpdateItem"), ("table",)),
+    ),
+)
+
+_UNDO = Step(
+    "undo",
+    "taking a copy back",
+    (
+        _PROTECTED,
+        *_CONSUMERS,
+        Need(dynamodb("BatchGetItem", "GetItem", "PutItem", "UpdateItem", "DeleteItem"), ("table",)),
+    ),
+)
+
+_CLEANUP = Step("cleanup", "deleting the copies", (Need(dynamodb("DescribeTable", "DeleteTable"), ("copies",)),))
+
+_DELETE = Step(
+    "delete",
+    "deleting what the damage inserted (`--inserted delete`)",
+    (
+        _PROTECTED,
+        *_CONSUMERS,
+        Need(dynamodb("BatchGetItem", "GetItem", "PutItem", "DeleteItem"), ("table",)),
+    ),
+    optional=True,
+)
+
+_OF_EVERY_ROUTE = (
+    Step(
+        "fast",
+        "putting items back 25 a call instead of one",
+        (Need(dynamodb("PartiQLInsert", "GetItem"), ("table",)),),
+        optional=True,
+    ),
+    Step(
+        "details",
+        "TTL, so that expired items are told apart; tags",
+        (Need(dynamodb("DescribeTimeToLive", "ListTagsOfResource"), ("table",)),),
+        optional=True,
+    ),
+    Step(
+        "timeline",
+        "the picture of the table's life, with deploys",
+        (Need(("cloudwatch:GetMetricData", "cloudtrail:LookupEvents"), ("anywhere",)),),
+        optional=True,
+    ),
+    Step(
+        "brakes",
+        "`--alarms` and `--ceiling`",
+        (Need(("cloudwatch:DescribeAlarms",), ("alarms",)), Need(("cloudwatch:GetMetricData",), ("anywhere",))),
+        optional=True,
+    ),
+    Step(
+        "overview",
+        "the lists of tables and of deleted ones",
+        (Need(dynamodb("ListTables", "ListBackups"), ("anywhere",)),),
+        optional=True,
+    ),
+    Step(
+        "protect",
+        "turning PITR on in `00_start_here`",
+        (Need(dynamodb("UpdateContinuousBackups"), ("table",)),),
+        optional=True,
+    ),
+    Step(
+        "check",
+        "`00_start_here` asks IAM what the caller may do",
+        (Need(("iam:SimulatePrincipalPolicy", "iam:GetRole"), ("anywhere",)),),
+        optional=True,
+    ),
+)
+
+_EARLIER = Step(
+    "earlier",
+    "streams that were switched off since",
+    (Need(dynamodb("ListStreams"), ("anywhere",)),),
+    optional=True,
+)
+
+_EXPORTED = Step(
+    "earlier",
+    "exports that are there already are used again",
+    (Need(dynamodb("ListExports"), ("anywhere",)),),
+    optional=True,
+)
+
+_LIST = Step(
+    "list",
+    "a file that is missing in the bucket is told from a forbidden one",
+    (Need(("s3:ListBucket",), ("bucket",)),),
+    optional=True,
+)
+
+_NOW = Step(
+    "now",
+    "comparing with the table as it is now, without `--damage-until`",
+    (Need(dynamodb("Scan"), ("table",)),),
+    optional=True,
+)
+
+_DELETED = Step(
+    "return",
+    "a deleted table from its backup, under its old name",
+    (
+        Need(dynamodb("ListBackups"), ("anywhere",)),
+        Need(dynamodb("DescribeBackup", "RestoreTableFromBackup"), ("backups",)),
+        Need((*ON_A_NEW_TABLE, *dynamodb("DescribeTable")), ("table",)),
+    ),
+)
+
+ROUTES: Mapping[str, tuple[Step, ...]] = {
+    "restore": (_RESTORE, _DIFF, _COPY, _UNDO, _CLEANUP, _DELETE, *_OF_EVERY_ROUTE, *AROUND),
+    "threeway": (_RESTORE, _DIFF_OF_COPIES, _COPY, _UNDO, _CLEANUP, _DELETE, *_OF_EVERY_ROUTE, *AROUND),
+    "stream": (_STREAM, _COPY, _UNDO, _DELETE, _EARLIER, *_OF_EVERY_ROUTE, *AROUND),
+    "export": (_EXPORT, _COPY, _UNDO, _DELETE, _LIST, SWEEP, *_OF_EVERY_ROUTE, *AROUND),
+    "full-export": (
+        _FULL_EXPORT,
+        _COPY,
+        _UNDO,
+        _DELETE,
+        _EXPORTED,
+        _LIST,
+        SWEEP,
+        _NOW,
+        *_OF_EVERY_ROUTE,
+        *AROUND,
+    ),
+    "backup": (BACKUP, _DIFF, _COPY, _UNDO, _CLEANUP, VAULT),
+    "deleted": (_DELETED, SETTINGS),
+    "cutover": (ADOPT, CONSUMERS),
+    "drill": (DRILL,),
+    "record": (SIGN, UPLOAD, NOTIFY),
+}
+"""Routes by the name that `pitrkit policy --route` has for them, with their steps in order, optional ones last."""
+
+WAYS_BACK = ("restore", "threeway", "stream", "export", "full-export")
+"""Those that end in a copy back into a table that is there, out of its own past."""
+
+
+def steps_of(route: str, names: str = "") -> list[Step]:
+    """Return steps of a route.
+
+    Args:
+        route: One of `ROUTES`.
+        names: Their names with commas between; `all`; blank for those that the route cannot do without.
+
+    Raises:
+        BadInput: There is no such route, or it has no such step.
+    """
+    if route not in ROUTES:
+        raise BadInput(f"there is no route {route!r}", fix=f"Choose {', '.join(ROUTES)}.")
+    known = {step.name: step for step in ROUTES[route]}
+    wanted = [name.strip() for name in names.split(",") if name.strip()]
+    if unknown := [name for name in wanted if name not in known and name != "all"]:
+        raise BadInput(f"the route {route} has no step {', '.join(unknown)}", fix=f"It has {', '.join(known)}, or all.")
+    if not wanted:
+        return [step for step in known.values() if not step.optional]
+    return [step for step in known.values() if step.name in wanted or "all" in wanted]
+
+
+def every_step() -> dict[str, tuple[Step, tuple[str, ...]]]:
+    """Return the steps by what they are for, each with the routes that have it, in order."""
+    found: dict[str, tuple[Step, tuple[str, ...]]] = {}
+    for route, steps in ROUTES.items():
+        for step in steps:
+            _, routes = found.get(step.words, (step, ()))
+            found[step.words] = step, (*routes, route)
+    return found

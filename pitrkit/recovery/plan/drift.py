@@ -1,0 +1,102 @@
+"""Drift: what moved in a table since a plan was made, before the plan's guards find out one by one.
+
+The guards keep a plan safe however old it is. Looking ahead tells the operator how much of it would come to nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from pitrkit.aws.client.client import Aws
+from pitrkit.aws.items import Image, Key
+from pitrkit.aws.tables.tables import Table
+from pitrkit.recovery.plan.current_items import KEYS_PER_CALL, current_items, in_parallel
+from pitrkit.recovery.plan.guard import Write, as_wanted, holds
+from pitrkit.recovery.plan.plan import Plan, Progress
+
+LOOKED_AT = 5_000
+"""Writes that are looked at: some seconds' reading. Of a larger plan these are a fair sample."""
+
+MOVED_KEPT = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """An item that is not any more as a plan saw it, so that its write would be a conflict."""
+
+    key: Key
+    seen: Image | None
+    found: Image | None
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """What moved since a plan was made.
+
+    Attributes:
+        checked: Writes that were looked at.
+        total: Writes of the plan.
+        moved: How many of those looked at would be conflicts now.
+        already: How many of them are as they should be without us.
+        items: The first of those that moved.
+    """
+
+    checked: int
+    total: int
+    moved: int
+    already: int
+    items: tuple[Moved, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the counts as plain JSON; items are not for records."""
+        return {"checked": self.checked, "total": self.total, "moved": self.moved, "already": self.already}
+
+
+def drift(
+    aws: Aws,
+    table: Table,
+    plan: Plan,
+    *,
+    settled: Iterable[int] = (),
+    at_most: int = LOOKED_AT,
+    on_progress: Progress | None = None,
+) -> Drift:
+    """Read what *plan* is about again, strongly consistently, and return what moved since.
+
+    Args:
+        aws: Where.
+        table: The table.
+        plan: The plan.
+        settled: Numbers of writes that have their outcome already, so that it does not matter any more.
+        at_most: How many writes to look at; a sample, if there are more.
+        on_progress: Told how far it is.
+    """
+    done = frozenset(settled)
+    wanted = (one for one in plan.writes(shuffled=plan.total > at_most) if one.number not in done)
+    looked = min(at_most, plan.total - len(done))
+
+    def read(batch: tuple[Write, ...]) -> dict[Key, Image]:
+        return current_items(aws, table.name, [write.key for write in batch], table.key_schema)
+
+    checked = moved = already = 0
+    items: list[Moved] = []
+    for batch, found in in_parallel(_batched(islice(wanted, at_most)), read):
+        for write in batch:
+            present = found.get(write.key)
+            if as_wanted(write, present):
+                already += 1
+            elif not holds(write, present):
+                moved += 1
+                items += [Moved(write.key, write.seen, present)] if len(items) < MOVED_KEPT else []
+        checked += len(batch)
+        if on_progress is not None:
+            on_progress(checked, looked, f"{moved} moved")
+    return Drift(checked, plan.total, moved, already, tuple(sorted(items, key=lambda one: one.key)))
+
+
+def _batched(writes: Iterator[Write]) -> Iterator[tuple[Write, ...]]:
+    while batch := tuple(islice(writes, KEYS_PER_CALL)):
+        yield batch

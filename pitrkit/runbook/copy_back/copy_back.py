@@ -1,0 +1,158 @@
+"""05: plan the copy, pass the gate, write under guards, verify. Undo goes the same way with other changes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pitrkit.config import masked_inputs
+from pitrkit.errors import BadInput, Exit
+from pitrkit.files import SHORTEST
+from pitrkit.incident.state import nothing_in_scope
+from pitrkit.recovery.changes.change_set import ChangeSet
+from pitrkit.recovery.plan import preflight
+from pitrkit.recovery.plan.policy import Policy
+from pitrkit.recovery.token_bucket import Pace
+from pitrkit.runbook.copy_back import freeze as freezing
+from pitrkit.runbook.copy_back import plans
+from pitrkit.runbook.copy_back.acknowledgements import Preflight
+from pitrkit.runbook.copy_back.copy import LOOKS_AGAIN_AFTER, WRITE_UNITS, Copy
+from pitrkit.runbook.copy_back.options import Braking, policy
+from pitrkit.runbook.copy_back.plans import Slot
+from pitrkit.runbook.diff import diff
+from pitrkit.runbook.session.approval import Passage
+from pitrkit.runbook.session.session import Book
+from pitrkit.runbook.session.verdict import open_conflicts
+from pitrkit.times import now
+from pitrkit.ui.controls import Choice
+
+NOTEBOOKS: dict[str, Slot] = {"05_copy_back": "", "10_rollback_without_restore": "", "12_undo": "undo"}
+"""The notebooks that copy, each with where its copy keeps its state."""
+
+
+def choose_modified(difference: diff.Difference, modified: str = "") -> Choice:
+    """Return a widget that asks what to do with modified items, if there are any in scope."""
+    counts = difference.changes.counts
+    unless_told = (
+        "leave them for now: they may be good writes"
+        if difference.changes.open_ended
+        else "put their earlier values back, as they were damaged"
+    )
+    return Choice(
+        f"{counts.modified:,} modified items",
+        [
+            (unless_told, ""),
+            ("keep them as they are now", "keep"),
+            ("put their earlier values back", "revert"),
+        ],
+        value=modified,
+        required=False,
+    )
+
+
+def plan(
+    book: Book,
+    *,
+    modified: str = "",
+    inserted: str = "",
+    attributes: str = "",
+    guard: str = "",
+    expired: str = "",
+    mixed: str = "",
+    accept: str = "",
+    write_units: float = WRITE_UNITS,
+    alarms: str = "",
+    ceiling: float = 0.0,
+    stop_file: str = "",
+    freeze: bool = False,
+    safety_copy: bool = False,
+    approve: str = "",
+) -> Copy:
+    """Plan the revert of the changes in scope. Reads only.
+
+    Where *approve* names a plan that this incident holds, that plan is opened instead of building another one, so
+    that what was approved is what gets written.
+
+    Raises:
+        InputNeeded: There is no comparison yet.
+        BadInput: A policy word is not known, a brake cannot be used, or *approve* names a plan of another policy.
+    """
+    changes = diff.open_scoped(book).changes
+    # What differs from now may be a good write; what differs from right after the damage is not.
+    unless_told = "ask" if changes.open_ended else "revert"
+    wanted = policy(modified or unless_told, inserted, attributes, guard=guard, expired=expired, mixed=mixed)
+    explicit = bool(modified or inserted or attributes or guard or expired or mixed)
+    scope = book.data.get("scope") or masked_inputs.recorded(book.incident, changes.scope)
+    return prepare(
+        book,
+        changes,
+        wanted,
+        slot="",
+        scope=scope,
+        accept=accept,
+        write_units=write_units,
+        braking=Braking(alarms, ceiling, stop_file),
+        freeze=freeze,
+        safety_copy=safety_copy,
+        approve=approve,
+        explicit=explicit,
+    )
+
+
+def prepare(
+    book: Book,
+    changes: ChangeSet,
+    wanted: Policy,
+    *,
+    slot: Slot,
+    scope: dict[str, Any],
+    accept: str,
+    write_units: float,
+    braking: Braking,
+    freeze: bool,
+    safety_copy: bool = False,
+    approve: str,
+    explicit: bool = True,
+) -> Copy:
+    """Return a `Copy` of the plan that reverts *changes*, built anew or found by its approval."""
+    lifted = freezing.left_over(book)
+    table = book.target()
+    scope = {**scope, "changes": changes.folder.name}
+    accepted = preflight.parse_accept(accept)
+    pace = Pace(write_units)
+    braking.brakes(book.aws, table.name)  # a brake that does not work is told before anything is approved
+    found = plans.approved(book, slot, approve) or plans.again(book, slot, wanted, scope)
+    if found is not None and explicit and found.policy != wanted:
+        raise BadInput(
+            f"plan {found.digest[:SHORTEST]} was made with another policy than is asked for now",
+            table=table.name,
+            fix="Leave the policy's parameters blank to write that plan, or leave `approve` blank to make a new one.",
+        )
+    reopened = found is not None
+    if found is None:
+        found = plans.build(book, table, changes, wanted, scope)
+    plans.remember(book, slot, found)
+    ahead = Preflight(accepted, freeze, lifted)
+    known = ahead.look(book, table, found, pace.units)
+    passage = Passage(None if found.empty else found, table.name)
+    copy = Copy(book, table, found, slot, known, ahead, pace.units, braking, passage, safety_copy)
+    if reopened and not found.empty and now() - found.created_at > LOOKS_AGAIN_AFTER:
+        copy.look_again()
+    elif reopened and not found.empty:
+        copy.settled = len(plans.settled(book, found))
+    return copy
+
+
+def ending(data: Mapping[str, Any], slot: Slot = "") -> Exit:
+    """Return how a copy ended, from `incident.json`: DONE, or LEFT if anything needs a person.
+
+    An empty plan is done, too, unless its scope let nothing through although there are differences: then the scope
+    is more likely wrong than the table right.
+    """
+    state = plans.state_of(data, slot)
+    done, verified, made = state.get("apply") or {}, state.get("verify") or {}, state.get("plan") or {}
+    left = open_conflicts(state) or done.get("failed", 0) or made.get("undecided", 0)
+    planned = sum(made.get(name, 0) for name in ("puts", "updates", "deletes"))
+    if not planned:
+        return Exit.LEFT if left or (not slot and nothing_in_scope(data)) else Exit.DONE
+    return Exit.DONE if verified.get("ok") and not left else Exit.LEFT

@@ -1,0 +1,186 @@
+"""A freeze as a part of an incident: intended on disk before it is done, and undone whatever ends the copy.
+
+What a process that was killed has left in force is in `incident.json`: the next run of a notebook that copies undoes
+it first, and so does `pitrkit unfreeze`. A lock says whether the run that holds others off is still alive.
+"""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from threading import Thread
+from typing import Any
+
+from pitrkit.aws.client.client import Aws
+from pitrkit.aws.tables import resource_policy
+from pitrkit.aws.tables.resource_policy import PolicyChanged
+from pitrkit.aws.tables.tables import Table
+from pitrkit.errors import AccessDenied, AwsError, BadInput, PitrkitError
+from pitrkit.incident.incident import Incident
+from pitrkit.recovery.plan import freeze as freezes
+from pitrkit.recovery.plan.freeze import Freeze, Lifted
+from pitrkit.recovery.plan.preflight import Finding
+from pitrkit.runbook.session.session import Book
+from pitrkit.times import iso, now
+from pitrkit.ui.text import about
+
+KEPT = "freeze"
+"""Where `incident.json` holds it."""
+
+LOCK = "freeze.lock"
+
+_IN_FORCE = ("intended", "frozen")
+
+
+def finding(aws: Aws, table: Table, *, incident: str, seconds: float) -> Finding:
+    """Return what holding others off will do, once it is seen that it can be done; nothing is changed.
+
+    Raises:
+        BadInput: It cannot be done with the policy that the table has.
+        AccessDenied: The policy may not be read.
+    """
+    would = _intend(aws, table, incident)
+    but = would.principals[0].partition(":role/")
+    others = "callers of the same role are not held off" if but[1] else "this user's other programs are not held off"
+    elsewhere = f", nor are writers in {', '.join(table.replicas)}" if table.replicas else ""
+    return Finding(
+        "freeze",
+        "warning",
+        f"while this copy writes, for {about(seconds)}, everybody's writes to the table except those of "
+        f"{would.principals[0]} are refused with AccessDenied: the shop stops writing; {others}{elsewhere}",
+        "Tell those who write. It is undone when the copy ends, however it ends; after a crash by the next run, or by "
+        f"pitrkit unfreeze {incident}",
+    )
+
+
+@contextmanager
+def held(book: Book, table: Table) -> Iterator[None]:
+    """Hold other writers off the table for as long as the block lasts.
+
+    Raises:
+        PitrkitError: It could not be done, and nothing was; or it could not be undone, and may be in force.
+    """
+    with _alive(book.incident):
+        _held_off_by_none(book)
+        would = _intend(book.aws, table, book.incident.id)
+        book.keep("freeze_intended", freeze={"state": "intended", **would.to_dict(), "by": book.aws.caller().arn})
+        try:
+            done = _put(book, would)
+            book.keep("freeze_put", into={KEPT: {"state": "frozen", "frozen_at": iso(now()), **done.to_dict()}})
+            yield
+        except _Refused as refused:
+            raise refused.error from None
+        except BaseException as error:
+            _undo(book, error)
+            raise
+        _undo(book, None)
+
+
+def left_over(book: Book) -> Lifted | None:
+    """Undo a freeze that an earlier run of this incident has left, and return how; None where there is none.
+
+    Raises:
+        BadInput: The run that froze the table is still alive.
+        PitrkitError: It could not be undone, and may be in force.
+    """
+    if not is_in_force(book.data):
+        return None
+    with _alive(book.incident):
+        return _lift(book)
+
+
+def is_in_force(data: dict[str, Any]) -> bool:
+    """Return whether an incident, as its `incident.json` has it, may hold others off its table."""
+    return (data.get(KEPT) or {}).get("state") in _IN_FORCE
+
+
+def words(data: dict[str, Any]) -> str:
+    """Return what became of the freeze of an incident, as its `incident.json` has it; blank if there was none."""
+    kept = data.get(KEPT) or {}
+    match kept.get("state"):
+        case "lifted":
+            return Lifted(kept["how"]).words
+        case "intended" | "frozen":
+            return f"Other writers may still be held off: pitrkit unfreeze {data.get('incident', '')}"
+        case "refused":
+            return "Other writers were not held off: the table's policy could not be changed."
+    return ""
+
+
+def _intend(aws: Aws, table: Table, incident: str) -> Freeze:
+    policy = resource_policy.read(aws, table.name, table.arn)
+    return freezes.intend(policy, table, incident=incident, caller=aws.caller().arn)
+
+
+class _Refused(Exception):
+    """The freeze was refused, so there is nothing to undo."""
+
+    def __init__(self, error: AwsError) -> None:
+        super().__init__()
+        self.error = error
+
+
+def _put(book: Book, would: Freeze) -> Freeze:
+    try:
+        return freezes.put(book.aws, would)
+    except (AccessDenied, PolicyChanged) as error:
+        book.keep("freeze_refused", into={KEPT: {"state": "refused", "why": error.what}})
+        raise _Refused(error) from error
+
+
+def _held_off_by_none(book: Book) -> None:
+    if is_in_force(book.data):
+        _lift(book)
+
+
+def _undo(book: Book, error: BaseException | None) -> None:
+    """Undo the freeze, whatever interrupts: what is asked for twice at most ends the copy sooner."""
+    failed: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            _lift(book)
+        except BaseException as problem:  # noqa: BLE001 (raised below)
+            failed.append(problem)
+
+    thread = Thread(target=work, name="unfreeze")
+    thread.start()
+    while thread.is_alive():
+        with suppress(KeyboardInterrupt):
+            thread.join(0.2)
+    if failed:
+        said = failed[0].what if isinstance(failed[0], PitrkitError) else str(failed[0])
+        book.note("freeze_not_lifted", why=said)
+        ended = f"; the copy ended with: {error}" if error is not None else ""
+        raise PitrkitError(
+            f"other writers are still held off, as that could not be undone: {said}{ended}",
+            table=str(book.data.get("table", "")),
+            fix=f"pitrkit unfreeze {book.incident.id}",
+        ) from failed[0]
+
+
+def _lift(book: Book) -> Lifted:
+    freeze = Freeze.from_dict(book.data[KEPT])
+    found = freezes.lift(book.aws, freeze)
+    what = {"state": "lifted", "lifted_at": iso(now()), "how": found.how, "lifted_by": book.aws.caller().arn}
+    book.keep("freeze_lifted", into={KEPT: {**what, "lift_request_id": found.request_id}})
+    told = True
+    with suppress(AwsError):  # it is undone; only when that is told is not known
+        told = freezes.await_lifted(book.aws, freeze)
+    return replace(found, told=told)
+
+
+@contextmanager
+def _alive(incident: Incident) -> Iterator[None]:
+    """Hold the lock that says that a run of this incident is at work on its freeze."""
+    with incident.path(LOCK).open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BadInput(
+                "a run of this incident is writing and holds other writers off",
+                fix="Let it end, or end it: it undoes that itself.",
+            ) from None
+        yield

@@ -1,0 +1,112 @@
+"""12: take an earlier copy back. Undo has no code of its own: it is the revert of the journal's changes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pitrkit.errors import BadInput, InputNeeded
+from pitrkit.files import SHORTEST
+from pitrkit.recovery.apply import journal
+from pitrkit.recovery.changes.change_set import ChangeSet
+from pitrkit.recovery.plan.plan import Plan
+from pitrkit.recovery.plan.policy import Policy
+from pitrkit.runbook.copy_back import copy_back, plans
+from pitrkit.runbook.copy_back.copy import WRITE_UNITS, Copy
+from pitrkit.runbook.copy_back.options import Braking
+from pitrkit.runbook.session.session import Book
+from pitrkit.ui.controls import Choice
+from pitrkit.ui.text import things
+
+
+def copies(book: Book) -> Choice:
+    """Return a widget over the copies that this incident has written, the latest first."""
+    return Choice(
+        "copy to undo",
+        [
+            (
+                f"{one.digest[:SHORTEST]}  ({things(one.total, 'write')}, planned {one.created_at:%Y-%m-%d %H:%M} UTC)",
+                one.digest,
+            )
+            for one in plans.written(book)
+        ],
+    )
+
+
+def chosen(book: Book, copy: str) -> Plan:
+    """Return the plan of the copy that is to be undone.
+
+    Args:
+        book: The incident's book.
+        copy: Digest of the plan that was written, or its first 12 characters; blank for the only one.
+
+    Raises:
+        InputNeeded: *copy* is blank and several copies were made.
+        BadInput: This incident has made no such copy.
+    """
+    written = plans.written(book)
+    if not written:
+        raise BadInput("this incident has written nothing yet", fix="There is nothing to undo.")
+    if not copy and len(written) > 1:
+        known = ", ".join(one.digest[:SHORTEST] for one in written)
+        raise InputNeeded("copy", fix=f"Choose one above, the latest first, or give `copy`: {known}.")
+    short = copy.strip().lower()[:SHORTEST] or written[0].digest[:SHORTEST]
+    for one in written:
+        if one.digest.startswith(short) and len(short) == SHORTEST:
+            return one
+    raise BadInput(
+        f"no copy {short!r} in this incident", fix=f"Known: {', '.join(one.digest[:SHORTEST] for one in written)}."
+    )
+
+
+def changes_of(book: Book, one: Plan) -> ChangeSet:
+    """Return what the copy of a plan really wrote, as a change set: before, and after."""
+    folder = book.incident.path("changes", f"undo-{one.digest[:SHORTEST]}")
+    found = journal.journal_changes(one, journal.journal_path(book.incident.path("journal"), one), folder)
+    if (book.data.get("undo") or {}).get("of") != one.digest:
+        book.keep("undo_chosen", undo={"of": one.digest, "changes": f"changes/{folder.name}"})
+    return found
+
+
+def plan(
+    book: Book,
+    *,
+    copy: str = "",
+    accept: str = "",
+    write_units: float = WRITE_UNITS,
+    alarms: str = "",
+    ceiling: float = 0.0,
+    stop_file: str = "",
+    freeze: bool = False,
+    safety_copy: bool = False,
+    approve: str = "",
+) -> Copy:
+    """Plan the revert of what an earlier copy wrote. Items that somebody has written since are left alone.
+
+    What counts as written since is what counted for the copy: one that kept other attributes is undone the same way.
+    Where *approve* names an undo that this incident has planned, its copy need not be named again.
+
+    Raises:
+        InputNeeded: *copy* is blank and several copies were made.
+        BadInput: This incident has made no such copy, or *approve* is for the undo of another one.
+    """
+    approved = plans.approved(book, "undo", approve)
+    one = chosen(book, copy or (approved.scope["undo_of"] if approved else ""))
+    if approved is not None and approved.scope["undo_of"] != one.digest:
+        raise BadInput(
+            f"the approval is for the undo of {approved.scope['undo_of'][:SHORTEST]}, not of {one.digest[:SHORTEST]}",
+            table=one.table,
+            fix="Leave `copy` blank to undo what was approved, or leave `approve` blank to plan anew.",
+        )
+    return copy_back.prepare(
+        book,
+        changes_of(book, one),
+        replace(Policy.UNDO, guard=one.policy.guard),
+        slot="undo",
+        scope={"undo_of": one.digest},
+        accept=accept,
+        write_units=write_units,
+        braking=Braking(alarms, ceiling, stop_file),
+        freeze=freeze,
+        safety_copy=safety_copy,
+        approve=approve,
+    )

@@ -1,0 +1,259 @@
+"""04: what differs between then and now, and which of it is the damage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import islice
+
+import pandas as pd
+
+from pitrkit.aws.client.client import Aws
+from pitrkit.aws.tables import tables
+from pitrkit.aws.tables.tables import Table
+from pitrkit.config import masked_inputs, masking
+from pitrkit.incident.state import Side, sides
+from pitrkit.recovery.changes import change_set
+from pitrkit.recovery.changes.change_set import ChangeSet
+from pitrkit.recovery.changes.scope import Scope
+from pitrkit.recovery.snapshot import export_snapshot, snapshot
+from pitrkit.recovery.snapshot.scan import Read
+from pitrkit.recovery.snapshot.snapshot import Snapshot
+from pitrkit.recovery.token_bucket import Bucket, Pace
+from pitrkit.runbook.diff import views as diff_views
+from pitrkit.runbook.diff.explorer import Explorer
+from pitrkit.runbook.restore import restore
+from pitrkit.runbook.session import costs
+from pitrkit.runbook.session.session import Book
+from pitrkit.runbook.start.table_overview import check_copy
+from pitrkit.times import iso, now
+from pitrkit.ui.progress import Progress
+from pitrkit.ui.text import things
+from pitrkit.ui.view import Shows, View
+
+
+@dataclass(frozen=True, slots=True)
+class _How:
+    """How tables are read: segments side by side, and the pace, None for as fast as the service answers."""
+
+    segments: int
+    pace: Pace | None
+
+
+@dataclass(frozen=True)
+class Difference(Shows):
+    """The change set from then to now, in the incident's folder."""
+
+    book: Book
+    changes: ChangeSet
+
+    def view(self) -> View:
+        """Return the counts."""
+        return self.counts()
+
+    def counts(self) -> View:
+        """Return how many items are the same, removed, modified and inserted."""
+        return diff_views.counts_card(self.changes)
+
+    def samples(self, n: int = 3) -> View:
+        """Return *n* changes of each kind, then and now side by side."""
+        return diff_views.samples_view(self.changes, n)
+
+    def attributes(self) -> View:
+        """Return which attributes of the modified items changed, and how often."""
+        return diff_views.attributes_view(self.changes.attribute_statistics())
+
+    def explore(self, limit: int = 1000) -> pd.DataFrame:
+        """Return a frame of the first *limit* changes, plain values, for looking at only."""
+        return explore(self.changes, limit)
+
+    def explorer(self) -> Explorer:
+        """Return a widget to look through the changes, and to take what is looked at as the scope."""
+        return Explorer(self.changes, on_use=self._use)
+
+    def _use(self, wanted: Scope, words: str) -> str:
+        scoped = narrow(self, wanted, words).changes.counts.changes
+        return f"{things(scoped, 'change')} of {len(self.changes):,} are in scope. Run on from the next cell."
+
+
+def explore(changes: ChangeSet, limit: int) -> pd.DataFrame:
+    """Return a frame of the first *limit* of *changes*, what is sensitive masked."""
+    shown = [masking.current().change(one, text=True) for one in islice(changes, limit)]
+    return change_set.frame(shown, changes.key_schema.names)
+
+
+def ahead(book: Book, *, read_units: float = 0.0) -> View:
+    """Return what reading the tables takes and costs. Nothing is read.
+
+    Args are those of `diff`.
+    """
+    table, data = book.table(), book.data
+    pace = Pace(read_units, kind="read").units if read_units else 0.0
+    past = [side for side in sides(data) if data.get(side.by) != "exported" and data.get(side.table)]
+    # A copy holds what the table held, and its own size is not known for hours.
+    steps = [costs.scanning(replace(table, name=str(data[side.table]), write_units=0), pace) for side in past]
+    if len(sides(data)) == 1:
+        steps.append(costs.scanning(table, pace))
+    nothing = "Nothing is scanned: what was exported is read from S3."
+    return costs.card("What this takes and costs", steps, size_bytes=table.size_bytes, nothing=nothing)
+
+
+def diff(book: Book, *, segments: int = 4, read_units: float = 0.0) -> Difference:
+    """Snapshot the restored copy and the live table, and compare them item by item.
+
+    In a three-way recovery the two copies are compared, from before and from right after the damage; the live table
+    is not read. A copy's snapshot is kept and used again; the live table is read anew each time.
+
+    Args:
+        book: The incident's book.
+        segments: Parallel scan segments for each table.
+        read_units: Pace of each table's scan in read units a second; 0 for as fast as the service answers.
+
+    Raises:
+        BadInput: The two tables are keyed differently, one is not active, or the pace is below 0.
+    """
+    how = _How(segments, Pace(read_units, kind="read") if read_units else None)
+    original = book.table()
+    number = 1 + len(list(book.incident.path("changes").glob("[0-9][0-9][0-9]")))
+    (then, at), *until = [_past(book, side, original, how) for side in sides(book.data)]
+    later, later_at = until[0] if until else _present(book, original, f"now-{number:03}", how)
+    folder = book.incident.path("changes", f"{number:03}")
+    source = change_set.TWO_COPIES if until else change_set.ONE_COPY
+    found = change_set.diff(then, later, folder, before_at=at, after_at=later_at, source=source, table=original.name)
+    book.done(
+        "diff",
+        "tables_compared",
+        diff=found.counts.to_dict(),
+        changes=f"changes/{number:03}",
+        scoped_changes=None,
+        scope=None,
+        scoped=None,
+        segments=segments,
+        read_units=read_units,
+    )
+    return Difference(book, found)
+
+
+def _past(book: Book, side: Side, original: Table, how: _How) -> tuple[Snapshot, str]:
+    """Return one side of the past, and the second it shows."""
+    if book.data.get(side.by) == "exported":
+        return _exported(book, side, original), str(book.data[side.at])
+    there = book.aws_of(side)
+    copy = tables.describe(there, book.known(side.table, step="03_restore"))
+    check_copy(copy, original)
+    # Named by the table's id: another table that took the copy's name is read anew. One that was never a restore may
+    # be written to by others, so it is read anew each time.
+    name = snapshot_name(side, copy.id)
+    taken = _snapshot(book, copy, name, how, keep=copy.restored is not None, there=there)
+    return taken, str(book.data.get(side.at) or iso(taken.started_at))
+
+
+def snapshot_name(side: Side, table_id: str) -> str:
+    """Return the name of the folder that holds the snapshot of one copy."""
+    return f"{side.snapshot}-{table_id[:13]}"
+
+
+def _exported(book: Book, side: Side, original: Table) -> Snapshot:
+    """Return one side of the past out of its full export."""
+    export = restore.exported(book, side)
+    folder = book.incident.path("snapshots", f"{side.snapshot}-{export.arn.rpartition('/')[2]}")
+    if (folder / "snapshot.json").exists():
+        return Snapshot.open(folder)
+    with Progress(f"Reading the {export}", total=export.item_count or None) as progress:
+        taken = export_snapshot.from_export(
+            book.aws,
+            export,
+            original,
+            folder,
+            on_progress=lambda read: progress(read.items, export.item_count or None, f"{read.bytes / 1e6:,.1f} MB"),
+        )
+    book.note("snapshot_taken", table=original.name, export=export.arn, items=taken.items, bytes=taken.bytes)
+    return taken
+
+
+def _present(book: Book, original: Table, name: str, how: _How) -> tuple[Snapshot, str]:
+    """Return the live table as it is now, and when that was."""
+    taken = _snapshot(book, original, name, how)
+    return taken, iso(taken.started_at)
+
+
+def _snapshot(
+    book: Book, table: Table, name: str, how: _How, *, keep: bool = False, there: Aws | None = None
+) -> Snapshot:
+    folder = book.incident.path("snapshots", name)
+    if keep and (folder / "snapshot.json").exists():
+        return Snapshot.open(folder)
+    with Progress(f"Reading {table.name}", total=table.item_count or None) as progress:
+        taken = snapshot.take(
+            there or book.aws,
+            table,
+            folder,
+            segments=how.segments,
+            pace=Bucket(how.pace) if how.pace else None,
+            on_progress=lambda read: progress(read.items, table.item_count or None, _note(read)),
+        )
+    book.note("snapshot_taken", table=table.name, items=taken.items, bytes=taken.bytes, read_units=taken.read_units)
+    return taken
+
+
+def _note(read: Read) -> str:
+    """Return what else there is to say of a scan under way."""
+    said = f"{read.bytes / 1e6:,.1f} MB, {read.read_units:,.0f} read units"
+    return f"{said}, {read.why}" if read.why else said
+
+
+def open_scoped(book: Book) -> Difference:
+    """Return the changes in scope that the incident holds already.
+
+    Raises:
+        InputNeeded: Nothing was compared yet.
+    """
+    kept = book.data.get("scoped_changes") or book.known("changes", step="04_diff")
+    return Difference(book, ChangeSet.open(book.path(kept)))
+
+
+def scope(
+    difference: Difference, *, kinds: str = "", keys: str = "", where: str = "", explorer: Explorer | None = None
+) -> Difference:
+    """Keep only the changes that are the damage. Parameters win; where all are blank, the explorer's scope counts.
+
+    Args:
+        difference: What `diff` found.
+        kinds: `removed`, `modified`, `inserted`, with commas between; blank for all.
+        keys: JSON list of keys, plain values or DynamoDB JSON; blank for all.
+        where: JMESPath over `kind`, `key`, `before`, `after`, `changed`; blank for no condition.
+        explorer: The widget whose "use as scope" may have been pressed.
+
+    Raises:
+        BadInput: A part of the scope cannot be read.
+    """
+    keys, where = (masked_inputs.read(difference.book.incident, text) for text in (keys, where))
+    wanted = Scope.parse(kinds, keys, where, difference.changes.key_schema)
+    if wanted == Scope() and explorer is not None and explorer.scope is not None:
+        return narrow(difference, explorer.scope, explorer.words)
+    return narrow(difference, wanted)
+
+
+def narrow(difference: Difference, wanted: Scope, words: str = "") -> Difference:
+    """Keep only the changes in *wanted*, and leave that in the incident as the scope of its plan.
+
+    Args:
+        difference: All changes.
+        wanted: The scope.
+        words: The scope in words; its own description where blank.
+
+    Raises:
+        BadInput: The condition cannot be evaluated on one of the changes.
+    """
+    book = difference.book
+    said = masked_inputs.recorded(book.incident, wanted, words)
+    whole, kept = book.data["changes"], book.data.get("scoped_changes") or ""
+    if wanted == Scope():
+        scoped, kept = difference.changes, whole
+    elif book.data.get("scope") == said and kept.startswith(f"{whole}-scope-"):
+        return Difference(book, ChangeSet.open(book.path(kept)))
+    else:
+        number = 1 + len(list(book.incident.path("changes").glob("*-scope-*")))
+        kept = f"{whole}-scope-{number:02}"
+        scoped = difference.changes.scoped(wanted, book.path(kept))
+    book.keep("scope_set", scope=said, scoped_changes=kept, scoped=scoped.counts.to_dict(), scoped_at=iso(now()))
+    return Difference(book, scoped)

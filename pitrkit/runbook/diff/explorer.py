@@ -1,0 +1,302 @@
+"""The control for exploring a change set and taking what is looked at as the scope of the recovery.
+
+The filters make a `Query`, whose scope is the very thing that is applied later and that headless runs are given. So
+what is seen here is what will be in scope. The items stay on disk: the browser gets one page of them.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets as widgets
+import orjson
+
+from pitrkit.aws.items import attributes
+from pitrkit.config import masking
+from pitrkit.errors import BadInput, PitrkitError
+from pitrkit.recovery.changes import change_set
+from pitrkit.recovery.changes.query import Query
+from pitrkit.recovery.changes.search import TRIED, Found, Search, Shift, Sort
+from pitrkit.runbook.diff import csv_export, explorer_views
+from pitrkit.runbook.diff.explorer_filters import Filters, button, row
+from pitrkit.ui.browser_widgets import Facets, Group, Rows
+from pitrkit.ui.cards import error_card, note
+from pitrkit.ui.controls import Control
+from pitrkit.ui.text import folded, key_text, things, visible
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+
+    from pitrkit.recovery.changes.change_set import ChangeSet
+    from pitrkit.recovery.changes.scope import Scope
+    from pitrkit.ui.view import View
+
+
+COPIED = 5_000
+"""Changes that are copied at once; all of them are saved."""
+
+_COLUMNS = 3
+
+_SAMPLE = 500
+
+_FOCUS_SAMPLE = 5_000
+
+_FOCUS_OF = 4
+
+
+class Explorer(Control):
+    """Filters over a change set, with charts, a grid and the opened item of what they let through.
+
+    Args:
+        changes: The change set.
+        on_use: Called with the scope and its words when it is taken; what it returns is said.
+        tried: How many changes a condition in JMESPath is tried on at most.
+
+    Attributes:
+        filters: The fields.
+        facets: The charts.
+        grid: The page of changes.
+        words: The scope in words, once it was taken.
+    """
+
+    def __init__(
+        self, changes: ChangeSet, *, on_use: Callable[[Scope, str], str] | None = None, tried: int = TRIED
+    ) -> None:
+        self._changes, self._on_use, self._tried = changes, on_use, tried
+        self._search = Search(changes)
+        self._keys = changes.key_schema.names
+        self._found: Found | None = None
+        self._groups: list[Group] = []
+        self._shifts: list[Shift] = []
+        self._together: list[tuple[tuple[str, ...], int]] = []
+        self._scope: Scope | None = None
+        self._quiet = False
+        self.words = ""
+        names = self._search.names(_SAMPLE)
+        self._columns = self._first_columns(names)
+        self.filters = Filters(
+            changes,
+            names,
+            values=self._values,
+            on_change=self.does(self._look),
+            on_refuse=lambda why: self._say(why, "warn"),
+        )
+        self.found, self.said, self.item = widgets.HTML(), widgets.HTML(), widgets.HTML()
+        self.use = button("Use as scope", "filter", "Recover only what is shown here")
+        self.only = button("Only ticked", "check-square-o", "Show only the items that are ticked in the grid")
+        self.clear = button("Clear filters", "eraser", "Show every change again")
+        self.copy = button("Copy as CSV", "clipboard", f"Copy what is shown, up to {COPIED:,} changes")
+        self.save = button("Save as CSV", "download", "Save all that is shown beside the change set")
+        self.use.button_style = "primary"
+        self.use.on_click(self.does(self._used))
+        self.only.on_click(self.does(self._only_ticked))
+        self.clear.on_click(self.does(self._cleared))
+        self.copy.on_click(self.does(self._copied))
+        self.save.on_click(self.does(self._saved))
+        self.only.disabled = True
+        self.facets, self.grid = Facets(), Rows()
+        self.facets.on_press(lambda id_: self.does(self._pressed, id_)())
+        self.grid.observe(self.does(self._turned), names=["page", "length"])
+        self.grid.observe(self.does(lambda: self._turned(page=0)), names="sort")
+        self.grid.observe(self.does(self._opened), names="opened")
+        self.grid.observe(self.does(self._ticked), names="picked")
+        self._look()
+        self.view = self._still()
+        buttons = row(self.use, self.only, self.clear, self.copy, self.save)
+        self.box = widgets.VBox([self.filters.box, self.found, buttons, self.said, self.facets, self.grid, self.item])
+
+    @property
+    def scope(self) -> Scope | None:
+        """The scope that "Use as scope" was last pressed for, None until it was."""
+        return self._scope
+
+    def frame(self, limit: int = 1000) -> pd.DataFrame:
+        """Return the first *limit* changes of what is shown as a pandas frame, plain values, for looking at only."""
+        shown = islice(self._search.each(self._shown()), limit)
+        return change_set.frame([masking.current().change(one, text=True) for one in shown], self._keys)
+
+    def save_csv(self, path: Path | None = None) -> Path:
+        """Write all of what is shown as CSV, safe to open in a spreadsheet; return where it is.
+
+        Args:
+            path: Where to; beside the change set where it is not given.
+        """
+        found = self._shown()
+        if path is None:
+            number = 1 + len(list(self._changes.folder.glob("explored-*.csv")))
+            path = self._changes.folder / f"explored-{number:02}.csv"
+        with path.open("w", newline="", encoding="utf-8-sig") as file:
+            csv_export.write(file, self._search.each(found), self._keys, self._names_in(found))
+        return path
+
+    def _shown(self) -> Found:
+        return self._found or self._search.find(Query())
+
+    def _first_columns(self, names: list[str]) -> list[str]:
+        """Return the attributes to show at first: the last one, whose values are charted, goes fewest ways."""
+        whole = self._search.find(Query())
+        differ = [one.attribute for one in self._search.prints.differing(whole.mask)[:_FOCUS_OF]]
+        if not differ:
+            return [name for name in names if name not in self._keys][:2]
+        sample = self._search.first(whole, _FOCUS_SAMPLE)
+        few = max(differ, key=lambda name: sum(one.count for one in self._search.shifts(sample, name, 3)))
+        return [*[name for name in differ if name != few][:1], few]
+
+    def _values(self, name: str) -> list[str]:
+        """Return values of an attribute to choose from, the most frequent ones."""
+        if name in self._keys or masking.current().touches(name):
+            return []
+        shifts = self._search.shifts(self._shown(), name, 20)
+        sides = [explorer_views.shift_value(side) for one in shifts for side in (one.now, one.then)]
+        return list(dict.fromkeys(side for side in sides if side))
+
+    # What is looked at
+
+    def _look(self) -> None:
+        """Find what passes the filters, and show it from its first page on."""
+        self._found, self.grid.busy = None, True
+        try:
+            self._found = self._search.find(self.filters.query, tried=self._tried)
+            self.found.value = explorer_views.found_card(self._found)._repr_html_()
+        except BadInput as error:
+            self.found.value = error_card(error)._repr_html_()
+        for one in (self.use, self.copy, self.save):
+            one.disabled = self._found is None
+        self._say("")
+        self._turn_to(0)
+        self._draw_page()
+        self._draw_charts()
+        self.grid.busy = False
+
+    def _draw_page(self) -> None:
+        grid, found, shown = self.grid, self._found, self._columns[::-1]
+        heads = [("kind", "kind"), *((f"key:{name}", name) for name in self._keys), ("changed", "changed")]
+        heads += [(f"{side}:{name}", f"{name} {side}") for name in shown for side in ("then", "now")]
+        grid.columns = [{"id": id_, "label": folded(visible(label), 40), "sortable": True} for id_, label in heads]
+        if found is None:
+            grid.total, grid.rows = 0, []
+            return
+        if grid.sort[0] not in {"", *(id_ for id_, _ in heads)}:
+            self._quietly(sort=["", False])
+        place, _, attribute = str(grid.sort[0]).partition(":")
+        sort = Sort(place, attribute, bool(grid.sort[1]))  # type: ignore[arg-type]
+        page = self._search.page(found, sort, grid.page * grid.length, grid.length)
+        grid.total = len(found)
+        grid.rows = [
+            {
+                "row": place,
+                "name": key_text(change.key),
+                "cells": [{"tag": change.kind}, *explorer_views.cells(change, self._keys, shown)],
+            }
+            for place, change in page
+        ]
+
+    def _still(self) -> View:
+        found = self._shown()
+        first = [change for _, change in self._search.page(found, Sort(), 0, explorer_views.STILL)]
+        return explorer_views.still_card(self._changes, found, first, self._columns[-1:], self._groups)
+
+    def _draw_charts(self) -> None:
+        if self._found is None:
+            return
+        prints, found, shown = self._search.prints, self._found, self._columns[-1:]
+        self._together = prints.together(found.mask, explorer_views.SHOWN)
+        charted = [name for name in shown if not masking.current().touches(name)]
+        self._shifts = self._search.shifts(found, charted[0], explorer_views.SHOWN) if charted else []
+        self._groups = explorer_views.charts(
+            prints.differing(found.mask), self._together, self._shifts, columns=self._columns, query=found.query
+        )
+        self.facets.show(self._groups)
+
+    def _turned(self, page: int | None = None) -> None:
+        if not self._quiet:
+            last = max(0, -(-self.grid.total // max(1, self.grid.length)) - 1)
+            self._turn_to(min(max(0, self.grid.page if page is None else page), last))
+            self._draw_page()
+
+    def _turn_to(self, page: int) -> None:
+        self._quietly(page=page)
+
+    def _quietly(self, **traits: Any) -> None:
+        self._quiet = True
+        try:
+            for name, value in traits.items():
+                setattr(self.grid, name, value)
+        finally:
+            self._quiet = False
+
+    def _opened(self) -> None:
+        place = self.grid.opened
+        known = 0 <= place < len(self._changes)
+        self.item.value = explorer_views.item_card(self._search.change(place))._repr_html_() if known else ""
+
+    def _pressed(self, id_: str) -> None:
+        """Do what a chart's bar is for: show a column, or filter by what it counts; pressed again, undo that."""
+        what, _, rest = id_.partition(":")
+        if what == "column":
+            others = [one for one in self._columns if one != rest]
+            self._columns = others if rest in self._columns else [*others, rest][-_COLUMNS:]
+            self._draw_page()
+            self._draw_charts()
+        elif what == "print" and int(rest) < len(self._together):
+            names = self._together[int(rest)][0]
+            self.filters.put(fingerprint=() if self.filters.fingerprint == names else names)
+        elif what == "shift" and int(rest) < len(self._shifts):
+            wanted = explorer_views.shift_terms(self._shifts[int(rest)], self._columns[-1])
+            others_ = [one for one in self.filters.terms if one not in wanted]
+            pressed = set(wanted) <= set(self.filters.terms)
+            self.filters.put(terms=others_ if pressed else [*self.filters.terms, *wanted])
+
+    # What is done with it
+
+    def _ticked(self) -> None:
+        self.only.disabled = not self.grid.picked
+
+    def _only_ticked(self) -> None:
+        keys = [self._search.change(place).key for place in sorted(self.grid.picked)]
+        if masking.current().hides_key(self._keys):
+            self.filters.put(ticked=tuple(keys))
+        else:
+            self.filters.keys.value = orjson.dumps([attributes(key) for key in keys]).decode()
+
+    def _cleared(self) -> None:
+        self.grid.picked = []
+        self.filters.clear()
+
+    def _used(self) -> None:
+        if self._found is None:
+            return
+        scope = self._found.query.scope()
+        words = masking.current().words(scope, self._found.query.describe())
+        try:
+            said = self._on_use(scope, words) if self._on_use is not None else "Run the next cell."
+        except PitrkitError as error:
+            self.said.value = error_card(error)._repr_html_()
+            return
+        self._scope, self.words = scope, words
+        self.show(self._still())
+        self._say(f"Scope: {words}. {said}", "good")
+
+    def _names_in(self, found: Found) -> list[str]:
+        return csv_export.names_of(islice(self._search.each(found), 1000), self._keys, change_set.ATTRIBUTES_SHOWN)
+
+    def _copied(self) -> None:
+        found = self._shown()
+        text = io.StringIO()
+        count = csv_export.write(text, islice(self._search.each(found), COPIED), self._keys, self._names_in(found))
+        more = f", the first of {len(found):,}; save it to have all" if len(found) > count else ""
+        self.grid.copy(text.getvalue(), f"{things(count, 'change')} copied as CSV{more}")
+
+    def _saved(self) -> None:
+        try:
+            self._say(f"{things(len(self._shown()), 'change')} saved in {self.save_csv()}", "good")
+        except OSError as error:
+            self._say(f"It cannot be saved: {error.strerror or error}", "bad")
+
+    def _say(self, text: str, tone: Any = "info") -> None:
+        self.said.value = note(text, tone)._repr_html_() if text else ""

@@ -1,0 +1,248 @@
+"""Views of a search in a change set: the scope in words, the still picture of a saved notebook, one item."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from pitrkit.aws.items import attributes
+from pitrkit.config import masking
+from pitrkit.recovery.changes.change import KINDS
+from pitrkit.recovery.changes.query import Query, Side, Term
+from pitrkit.runbook.diff.item_tree import tree
+from pitrkit.ui.blocks import Bar, BarRow, Bars, Block, Cell, Code, Facts, Grid, Note, Segment, Tag
+from pitrkit.ui.browser_widgets import Group, Part, PressBar
+from pitrkit.ui.text import folded, key_text, shortened, things, value_text, visible
+from pitrkit.ui.view import View
+
+if TYPE_CHECKING:
+    from pitrkit.recovery.changes.change import Change
+    from pitrkit.recovery.changes.change_set import ChangeSet
+    from pitrkit.recovery.changes.fingerprints import Differing
+    from pitrkit.recovery.changes.search import Found, Shift
+
+
+SHOWN = 8
+"""Bars of one chart."""
+
+STILL = 10
+"""Changes in the still picture."""
+
+NAMES = 4
+"""Names of changed attributes in a cell."""
+
+
+def found_card(found: Found) -> View:
+    """Return what passes the filters: the scope in words, as parameters, and the counts by kind."""
+    whole = found.query.scope()
+    scope = masking.current().scope(whole)
+    rows = [("scope", masking.current().words(whole, found.query.describe()))]
+    if scope.kinds:
+        rows.append(("kinds", ",".join(scope.kinds)))
+    if scope.keys:
+        rows.append(("keys", things(len(scope.keys), "key")))
+    blocks: list[Block] = [Facts(tuple(rows))]
+    if scope.where:
+        blocks.append(Code(scope.where, "where"))
+    blocks.append(_bar(found))
+    if not found.whole:
+        words = f"Tried on the first {found.tried:,} of {found.total:,} changes; taken as scope, it is applied to all."
+        blocks.append(Note(words, "warn"))
+    if not len(found) and found.total:
+        blocks.append(Note("Nothing passes these filters.", "warn"))
+    tag = Tag(f"{len(found):,} of {things(found.total, 'change')}")
+    data = {"scope": scope.to_dict(), "counts": found.counts.to_dict()}
+    return View("found", "In these filters", (tag,), tuple(blocks), data)
+
+
+def still_card(changes: ChangeSet, found: Found, first: Sequence[Change], columns: Sequence[str], groups: Any) -> View:
+    """Return the still picture of a search, for whoever reads the saved notebook."""
+    text = (
+        f"{changes.counts.removed:,} removed, {changes.counts.modified:,} modified and {changes.counts.inserted:,} "
+        "inserted items to explore. Headless, the parameters `kinds`, `keys` and `where` say which are the damage."
+    )
+    words = masking.current().words(found.query.scope(), found.query.describe())
+    blocks: list[Block] = [Note(text, "muted"), Facts((("scope", words),)), _bar(found)]
+    blocks += [Bars(tuple(_still(one) for one in group.bars), group.title) for group in groups if group.bars]
+    if first:
+        names = changes.key_schema.names
+        heads = ("kind", *(f"={visible(name)}" for name in names), "changed")
+        sides = [f"{visible(name)} {when}" for name in columns for when in ("then", "now")]
+        rows = tuple(_still_row(one, names, columns) for one in first)
+        caption = (
+            f"The first {len(first):,} of {len(found):,}, in key order" if len(found) > len(first) else "All of them"
+        )
+        blocks.append(Grid((*heads, *sides), rows, caption))
+    tag = Tag(things(len(found), "change"))
+    data = {"counts": found.counts.to_dict(), "keys": [masking.current().key(one.key) for one in first]}
+    return View("explored", "Explore the changes", (tag,), tuple(blocks), data)
+
+
+def _still_row(change: Change, keys: Sequence[str], columns: Sequence[str]) -> tuple[Cell, ...]:
+    texts = [str(cell["text"]) for cell in cells(change, keys, columns)]
+    return (Tag(change.kind, change.kind), *(shortened(text, 48) for text in texts))
+
+
+def item_card(change: Change) -> View:
+    """Return one item then and now, all of it."""
+    words = {"removed": "gone now", "inserted": "new since", "modified": "then and now"}[change.kind]
+    blocks: list[Block] = [tree(change)]
+    if change.review:
+        blocks.insert(0, Note(change.review, "warn"))
+    tags = (Tag(change.kind, change.kind), Tag(words))
+    return View(
+        "item",
+        key_text(change.key),
+        tags,
+        tuple(blocks),
+        {"key": masking.current().key(change.key), "kind": change.kind},
+    )
+
+
+def cells(change: Change, keys: Sequence[str], columns: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the cells of one row, after its kind: the key, what changed, and each column then and now; masked."""
+    change = masking.current().change(change)
+    key = attributes(change.key)
+    then, now = attributes(change.before or "{}"), attributes(change.after or "{}")
+    found: list[dict[str, Any]] = [{"text": _cell(key[name]), "number": "N" in key[name]} for name in keys]
+    if change.before is None or change.after is None:
+        found.append({"text": "all of it", "quiet": True})
+    else:
+        differ = sorted(name for name in then.keys() | now.keys() if then.get(name) != now.get(name))
+        more = f" +{len(differ) - NAMES}" if len(differ) > NAMES else ""
+        found.append({"text": ", ".join(folded(visible(name), 30) for name in differ[:NAMES]) + more})
+    for name in columns:
+        differs = change.kind == "modified" and then.get(name) != now.get(name)
+        for side, image in ((then, change.before), (now, change.after)):
+            if name in side:
+                found.append({"text": _cell(side[name]), "differs": differs, "number": "N" in side[name]})
+            else:
+                quiet = "absent" if image is not None else ("not there" if change.kind == "inserted" else "gone")
+                found.append({"text": quiet, "quiet": True, "differs": differs})
+    return found
+
+
+def _cell(typed: Any) -> str:
+    return shortened(value_text(typed), 120)
+
+
+def charts(
+    differing: Sequence[Differing],
+    together: Sequence[tuple[tuple[str, ...], int]],
+    shifts: Sequence[Shift],
+    *,
+    columns: Sequence[str],
+    query: Query,
+) -> list[Group]:
+    """Return the charts of what was found: attributes, prints, and what the last column went from and to."""
+    attribute = columns[-1] if columns else ""
+    return [
+        Group(
+            "Attributes that changed",
+            "In how many modified items; press to show or hide it in the grid.",
+            tuple(_attribute(one, shown=one.attribute in columns) for one in differing[:SHOWN]),
+        ),
+        Group(
+            "Changed together",
+            "A bad deploy changes the same few at once; press to see only those.",
+            tuple(_print(place, names, count, query) for place, (names, count) in enumerate(together)),
+        ),
+        Group(
+            f"{folded(attribute, 40)}: then to now",
+            "In how many items; press to see only those.",
+            tuple(_shift(place, one, attribute, query) for place, one in enumerate(shifts)),
+        ),
+    ]
+
+
+def _attribute(one: Differing, *, shown: bool) -> PressBar:
+    parts = (
+        (one.changed, "changed", "modified"),
+        (one.added, "added", "inserted"),
+        (one.removed, "removed", "removed"),
+    )
+    counted = ", ".join(f"{count:,} {word}" for count, word, _ in parts if count)
+    does = "Hide it in the grid" if shown else "Show it in the grid"
+    return PressBar(
+        f"column:{one.attribute}",
+        one.attribute,
+        one.total,
+        f"{one.attribute}: {counted}. {does}.",
+        tuple(Part(tone, count) for count, _, tone in parts),
+        pressed=shown,
+    )
+
+
+def _print(place: int, names: tuple[str, ...], count: int, query: Query) -> PressBar:
+    label = ", ".join(names)
+    return PressBar(
+        f"print:{place}",
+        label,
+        count,
+        f"Exactly {label} changed in {things(count, 'item')}. Show only those.",
+        (Part("modified", count),),
+        pressed=query.fingerprint == names,
+    )
+
+
+def _shift(place: int, one: Shift, attribute: str, query: Query) -> PressBar:
+    then, now = side_words(one.then), side_words(one.now)
+    tone = "removed" if one.now is None else "inserted" if one.then is None else "modified"
+    label = "long values" if one.long else f"{shortened(then, 28)} → {shortened(now, 28)}"
+    terms = shift_terms(one, attribute)
+    usable = bool(terms)
+    does = "Show only those." if usable else "It cannot be filtered by a press; write a condition in Where."
+    pressed = usable and set(terms) <= set(query.terms)
+    words = f"{attribute} from {then} to {now} in {things(one.count, 'item')}. {does}"
+    return PressBar(
+        f"shift:{place}", label, one.count, words, (Part(tone, one.count),), pressed=pressed,
+        disabled=not usable,
+    )  # fmt: skip
+
+
+def shift_terms(shift: Shift, attribute: str) -> tuple[Term, ...]:
+    """Return the terms that hold the items of a shift; none where terms cannot tell them."""
+    sides: tuple[tuple[Side, str | None], ...] = (("then", shift.then), ("now", shift.now))
+    values = [shift_value(held) for _, held in sides]
+    if shift.long or None in values:
+        return ()
+    return tuple(
+        Term(attribute, "is absent" if held is None else "is", value or "", side)
+        for (side, held), value in zip(sides, values, strict=True)
+    )
+
+
+def side_words(value: str | None) -> str:
+    """Return one side of a shift as text."""
+    return "absent" if value is None else value_text(orjson.loads(value))
+
+
+def shift_value(value: str | None) -> str | None:
+    """Return one side of a shift as a term compares with it: blank where absent, None where no term can."""
+    if value is None:
+        return ""
+    ((kind, inner),) = orjson.loads(value).items()
+    match kind:
+        case "S" | "B":
+            quoted: str = orjson.dumps(inner).decode()
+            return quoted
+        case "N":
+            return str(inner)
+        case "BOOL":
+            return "true" if inner else "false"
+        case "NULL":
+            return "null"
+    return None
+
+
+def _bar(found: Found) -> Bar:
+    return Bar(tuple(Segment(kind, getattr(found.counts, kind), kind) for kind in KINDS))
+
+
+def _still(one: PressBar) -> BarRow:
+    label = {"modified": "changed", "inserted": "added", "removed": "removed"}
+    return BarRow(
+        shortened(one.label, 60), tuple(Segment(label[part.tone], part.count, part.tone) for part in one.parts)
+    )

@@ -1,0 +1,161 @@
+"""Views of what differs: counts, items side by side, and which attributes changed how often."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from pitrkit.aws.items import attributes
+from pitrkit.config import masking
+from pitrkit.recovery.changes.change import KINDS, Kind
+from pitrkit.ui.blocks import Bar, BarRow, Bars, Block, Facts, Note, Row, Sample, Samples, Segment, Tag
+from pitrkit.ui.cards import note
+from pitrkit.ui.text import compare, folded, key_text, show, things, value_text, visible
+from pitrkit.ui.view import View
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from pitrkit.aws.items import Image, Key
+    from pitrkit.recovery.changes.change import Change, Counts
+    from pitrkit.recovery.changes.change_set import ChangeSet
+
+
+ROWS_SHOWN = 12
+"""Attributes of one item that are shown; the rest is named or counted."""
+
+NAMES_SHOWN = 8
+
+BARS_SHOWN = 20
+
+_SIDES: dict[Kind, Literal["", "then", "now"]] = {"removed": "then", "modified": "", "inserted": "now"}
+
+_WORDS = {
+    "same": "unchanged",
+    "removed": "removed (gone now)",
+    "modified": "modified (different now)",
+    "inserted": "inserted (new since)",
+}
+
+
+def counts_bar(counts: Counts) -> Bar:
+    """Return the four counts as parts of a whole."""
+    return Bar(tuple(Segment(words, getattr(counts, kind), kind) for kind, words in _WORDS.items()))
+
+
+def counts_card(changes: ChangeSet) -> View:
+    """Return how many items are the same, removed, modified and inserted."""
+    counts = changes.counts
+    scope = masking.current().words(changes.scope)
+    rows = (
+        ("then", _when(changes.before_at)),
+        ("now", _when(changes.after_at)),
+        ("told by", changes.source),
+        ("scope", scope),
+    )
+    blocks: list[Block] = [Facts(rows), counts_bar(counts)]
+    if not counts.changes:
+        whole = "Nothing differs." if scope == "everything" else "Nothing in this scope differs."
+        blocks.append(Note(whole, "good"))
+    found = things(counts.changes, "difference")
+    tag = Tag(found, "warn" if counts.changes else "good")
+    data = {
+        "table": changes.table,
+        "before_at": changes.before_at,
+        "after_at": changes.after_at,
+        "source": changes.source,
+        "scope": masking.current().scope(changes.scope).to_dict(),
+        "counts": counts.to_dict(),
+    }
+    return View("counts", f"What differs in {changes.table}", (tag,), tuple(blocks), data)
+
+
+def _when(text: str) -> str:
+    return text.replace("T", " ").replace("Z", " UTC") or "-"
+
+
+def samples_view(changes: ChangeSet, n: int = 3) -> View:
+    """Return up to *n* changes of each kind, then and now side by side, changed attributes marked."""
+    found = [change for kind in KINDS for change in changes.samples(kind, n)]
+    if not found:
+        return note("There is no difference to show.", "good")
+    shown = {kind: sum(change.kind == kind for change in found) for kind in KINDS}
+    counts = changes.counts
+    words = ", ".join(f"{shown[kind]:,} of {getattr(counts, kind):,} {kind}" for kind in KINDS if shown[kind])
+    data = {"shown": shown, "of": counts.to_dict(), "keys": [masking.current().key(change.key) for change in found]}
+    return View("samples", "Samples", (Tag(words),), (side_by_side(found),), data)
+
+
+def side_by_side(changes: Iterable[Change], caption: str = "") -> Samples:
+    """Return changes as items side by side."""
+    samples = tuple(
+        replace(sample(Tag(one.kind, one.kind), one.key, one.before, one.after), side=_SIDES[one.kind])
+        for one in changes
+    )
+    return Samples(samples, caption=caption)
+
+
+def sample(kind: Tag, key: Key, then: Image | None, now: Image | None) -> Sample:
+    """Return one item on both sides: where both exist, what differs; else what there is. It is masked here."""
+    then, now = masking.current().pair(then, now)
+    before = attributes(then) if then is not None else {}
+    after = attributes(now) if now is not None else {}
+    keys = attributes(key).keys()
+    names = sorted((before.keys() | after.keys()) - keys)
+    if then is None or now is None:
+        rows = [_row(name, before, after, changed=False) for name in names]
+        unchanged: list[str] = []
+    else:
+        rows = [_row(name, before, after, changed=True) for name in names if before.get(name) != after.get(name)]
+        unchanged = [name for name in names if before.get(name) == after.get(name)]
+    rest = []
+    if len(rows) > ROWS_SHOWN:
+        rest.append(f"{things(len(rows) - ROWS_SHOWN, 'more attribute')} not shown")
+    if unchanged:
+        more = f" and {len(unchanged) - NAMES_SHOWN:,} more" if len(unchanged) > NAMES_SHOWN else ""
+        listed = ", ".join(_name(name) for name in unchanged[:NAMES_SHOWN])
+        rest.append(f"unchanged: {listed}{more}")
+    return Sample(kind, key_text(key), tuple(rows[:ROWS_SHOWN]), "; ".join(rest))
+
+
+def _name(name: str) -> str:
+    return folded(visible(name), 60)
+
+
+def _row(name: str, before: Mapping[str, Any], after: Mapping[str, Any], *, changed: bool) -> Row:
+    then = value_text(before[name]) if name in before else None
+    now = value_text(after[name]) if name in after else None
+    if then is not None and now is not None:
+        left, right = compare(then, now)
+        return Row(_name(name), left, right, changed)
+    return Row(_name(name), show(then) if then is not None else None, show(now) if now is not None else None, changed)
+
+
+def attributes_view(statistics: pd.DataFrame) -> View:
+    """Return in how many modified items each attribute was changed, added or removed.
+
+    Args:
+        statistics: Columns `attribute`, `changed`, `added`, `removed`, busiest first.
+    """
+    columns = ["attribute", "changed", "added", "removed"]
+    found = statistics[columns].itertuples(index=False, name=None)
+    rows = [(str(name), int(changed), int(added), int(removed)) for name, changed, added, removed in found]
+    if not rows:
+        return note("No item was modified, so no attribute changed.")
+    bars = tuple(
+        BarRow(
+            _name(name),
+            (
+                Segment("changed", changed, "modified"),
+                Segment("added since", added, "inserted"),
+                Segment("removed since", removed, "removed"),
+            ),
+        )
+        for name, changed, added, removed in rows[:BARS_SHOWN]
+    )
+    blocks: list[Block] = [Bars(bars, "In how many modified items")]
+    if len(rows) > BARS_SHOWN:
+        blocks.append(Note(f"{things(len(rows) - BARS_SHOWN, 'more attribute')} not shown.", "muted"))
+    data = {"attributes": [dict(zip(columns, row, strict=True)) for row in rows]}
+    return View("attributes", "Attributes that changed", blocks=tuple(blocks), data=data)

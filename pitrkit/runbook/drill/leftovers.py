@@ -1,0 +1,110 @@
+"""Left-overs: what a drill that did not come to its end has left in the account, and how it goes.
+
+Deleted is only what a drill's own record names as made by it. A table that looks like a drill's, but of which no record
+is here, is named to a person instead.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pitrkit import files
+from pitrkit.aws.client.client import Aws
+from pitrkit.aws.tables import tables
+from pitrkit.errors import RecordAltered
+from pitrkit.incident.incident import Incident
+from pitrkit.incident.state import SCRATCH, THEN
+from pitrkit.runbook.finish import clean_up, report
+from pitrkit.runbook.finish.drill_history import left_over
+from pitrkit.runbook.session.session import Book
+from pitrkit.runbook.session.table_claims import UNMADE
+from pitrkit.runbook.start import table_overview
+from pitrkit.times import now
+
+LOCK = "drill.lock"
+
+_HELD: list[int] = []
+"""Locks of this process; the system lets go of them when it ends, however it ends."""
+
+
+def hold(incident: Incident) -> None:
+    """Mark the drill as running for as long as this process lives."""
+    handle = os.open(incident.path(LOCK), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    _HELD.append(handle)
+
+
+def running(incident: Incident) -> bool:
+    """Return whether a process is at work on this drill."""
+    path = incident.path(LOCK)
+    return path.exists() and files.is_locked(path)
+
+
+def drills(data: Mapping[str, Any]) -> Iterator[tuple[Incident, dict[str, Any]]]:
+    """Yield the other drills in this folder of the same account and region, of any table."""
+    for one in Incident.existing():
+        try:
+            other = one.data
+        except RecordAltered:
+            continue  # named where incidents are listed
+        here = all(other.get(name) == data.get(name) for name in ("account", "region"))
+        if here and other.get("drill") and one.id != data.get("incident"):
+            yield one, other
+
+
+def unfinished(data: Mapping[str, Any]) -> list[Incident]:
+    """Return the other drills of the account and region that may have left something, and that nobody is at work on."""
+    return [
+        one
+        for one, other in drills(data)
+        if any(other.get(side.by) in ("incident", UNMADE) for side in (THEN, SCRATCH)) and not running(one)
+    ]
+
+
+def remove(book: Book) -> list[str]:
+    """Delete the tables that the drill of *book* made, and return those that are still there.
+
+    The approval of the drill covers it: it says that the drill deletes what it makes.
+    """
+    removal = clean_up.prepare(book, leave="exports")
+    if removal.intent is not None:
+        removal.gate(removal.intent.digest)
+        removal.delete()
+    for side in (THEN, SCRATCH):
+        data = book.data
+        if data.get(side.by) == "incident" and data.get(side.table) and not tables.find(book.aws, data[side.table]):
+            now_whose: dict[str, Any] = {side.by: "deleted" if data.get(side.table_id) else UNMADE}
+            book.keep("table_not_there", **now_whose)
+    return left_over(book.data)
+
+
+def tidy(book: Book, why: str) -> list[str]:
+    """Bring a drill that stopped to its end: delete what it made, say why it failed, write its report, seal it.
+
+    Returns:
+        The tables that could not be deleted (yet).
+    """
+    left = remove(book)
+    if not book.data["drill"].get("outcome"):
+        outcome = {"passed": False, "why": [why, *(f"{name} was not deleted" for name in left)]}
+        book.keep("drill_ended", into={"drill": {"outcome": outcome, "ended_at": now().isoformat(timespec="seconds")}})
+    report.report(book)
+    report.seal(book)
+    return left
+
+
+def strangers(aws: Aws, table: str) -> list[str]:
+    """Return tables that look like those of a drill of *table* and are in no record in this folder."""
+    looks = re.compile(rf"{re.escape(table[:215])}-drill-\d{{8}}T\d{{6}}Z-[0-9a-f]{{6}}(-scratch)?")
+    found = table_overview.permitted(lambda: [name for name in tables.names(aws) if looks.fullmatch(name)]) or []
+    known: set[str] = set()
+    for one in Incident.existing() if found else ():
+        try:
+            known |= {str(one.data.get(side.table)) for side in (THEN, SCRATCH)}
+        except RecordAltered:
+            continue  # named where incidents are listed
+    return [name for name in found if name not in known]

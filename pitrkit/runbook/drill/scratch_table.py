@@ -1,0 +1,81 @@
+"""The scratch table of a drill, and the only book by which a drill writes items.
+
+Whatever is written goes to `Book.target`. For a drill's incident that refuses, so neither 05 nor 10 nor 12 can be led
+from a drill to the real table. `DrillBook` alone has one: the scratch table, if it is the very one that the drill made.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pitrkit.aws.backups import pitr
+from pitrkit.aws.tables import tables
+from pitrkit.aws.tables.tables import Table
+from pitrkit.errors import BadInput
+from pitrkit.incident.state import SCRATCH, THEN
+from pitrkit.recovery.changes import sample
+from pitrkit.recovery.changes.change_set import ChangeSet
+from pitrkit.recovery.snapshot.snapshot import Snapshot
+from pitrkit.runbook.diff.diff import snapshot_name
+from pitrkit.runbook.restore.restore_wait import poll_seconds
+from pitrkit.runbook.session import table_claims
+from pitrkit.runbook.session.session import Book
+from pitrkit.times import iso, now
+from pitrkit.ui.progress import Progress
+
+
+@dataclass(frozen=True)
+class DrillBook(Book):
+    """A drill's book: it reads the real table, and writes to the scratch table alone."""
+
+    def target(self) -> Table:
+        """Return the scratch table.
+
+        Raises:
+            BadInput: There is none, or the table of its name is not the one that this drill made.
+        """
+        data = self.data
+        name, made = data.get(SCRATCH.table), data.get(SCRATCH.table_id)
+        if not name or not made or data.get(SCRATCH.by) != "incident":
+            raise BadInput("this drill has no scratch table", fix="Run the cells above first.")
+        found = tables.describe(self.aws, name)
+        if found.id != made or found.arn == data["table_arn"] or found.restored is not None:
+            raise BadInput(
+                "this is not the scratch table that the drill made; nothing is written to it",
+                table=name,
+                fix="Look at who made a table of this name, and begin another drill.",
+            )
+        return found
+
+
+def make(book: DrillBook, name: str) -> Table:
+    """Return the empty scratch table, made if it is not there yet, once it can be written to."""
+    table_claims.claim(book, SCRATCH, name)
+    table_claims.settle(book)
+    if not book.data.get(SCRATCH.table_id):
+        created = tables.create_like(book.aws, book.data["table"], name)
+        results: dict[str, Any] = {SCRATCH.table_id: created.id, SCRATCH.started_at: iso(now())}
+        book.keep("scratch_created", **results)
+    with Progress(f"Making {name}", unit="seconds") as progress:
+        pitr.wait(
+            book.aws,
+            name,
+            poll_seconds=poll_seconds(book),
+            on_progress=lambda status, seconds: progress(int(seconds), None, status),
+        )
+    return book.target()
+
+
+def copied(book: DrillBook) -> Path:
+    """Return the folder with the snapshot of the restored copy."""
+    return book.incident.path("snapshots", snapshot_name(THEN, str(book.data[THEN.table_id])))
+
+
+def damage(book: DrillBook, items: int) -> ChangeSet:
+    """Return what the scratch table lacks of the restored copy: *items* of its items, or all where that is 0."""
+    folder = book.incident.path("changes", "scratch")
+    at = str(book.data[THEN.at])
+    table = str(book.data[SCRATCH.table])
+    return sample.missing(Snapshot.open(copied(book)), folder, items=items, table=table, before_at=at)

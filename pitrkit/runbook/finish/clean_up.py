@@ -1,0 +1,303 @@
+"""14: what this incident made in AWS, whether it may delete it, and deleting it.
+
+It may delete what its own events prove it has made, and only as long as that is what it was: a copy with the same
+TableId, an export that it had the service begin, a backup that it asked for. Everything else is named and left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pitrkit.aws.backups import safety_backups
+from pitrkit.aws.change_data import export, export_removal
+from pitrkit.aws.change_data.export_removal import ExportFiles
+from pitrkit.aws.client import client
+from pitrkit.aws.tables import tables
+from pitrkit.aws.tables.tables import Table
+from pitrkit.errors import AwsError, BadInput, TableNotFound
+from pitrkit.incident.incident import EVENTS, STATE, Incident
+from pitrkit.incident.state import SCRATCH, Side, adopted, made
+from pitrkit.runbook.adopt.settings_plan import words
+from pitrkit.runbook.copy_back import safety_backup
+from pitrkit.runbook.session import gate_views, table_claims
+from pitrkit.runbook.session.approval import Passage, pass_gate
+from pitrkit.runbook.session.gate import Intent
+from pitrkit.runbook.session.gate_views import ApproveBox
+from pitrkit.runbook.session.session import Book
+from pitrkit.ui import cards, error_display, progress
+from pitrkit.ui.progress import Progress
+from pitrkit.ui.view import Shows, View
+
+KINDS = ("copies", "exports")
+"""What can be left out of a clean-up by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """Something that this incident has made and may delete.
+
+    Attributes:
+        kind: `copy`, `export` or `backup`.
+        name: What people call it.
+        words: What it is, for the plan; part of its digest.
+        thing: What is deleted: the table, the export's files, or the backup's ARN.
+        side: Of a copy: which one of the incident's it is.
+    """
+
+    kind: str
+    name: str
+    words: str
+    thing: Table | ExportFiles | str = field(repr=False)
+    side: Side | None = None
+
+
+Found = list[Leftover | str]
+"""What may be deleted, and in words what may not, and why."""
+
+
+def find(book: Book, *, leave: frozenset[str], backup: str) -> Found:
+    """Return what this incident may delete, and why it may not delete the rest.
+
+    Args:
+        book: The incident's book.
+        leave: Of `KINDS`, what is not looked at.
+        backup: Name or ARN of a safety copy that is to be deleted as well, blank for none.
+
+    Raises:
+        BadInput: *backup* is none that this incident has made.
+    """
+    found: Found = []
+    if "copies" not in leave:
+        found += [_copy(book, side) for side in made(book.data)]
+    if "exports" not in leave:
+        found += _exports(book)
+    return [*found, *_backups(book, backup)]
+
+
+def _copy(book: Book, side: Side) -> Leftover | str:
+    data = book.data
+    name, by = data.get(side.table) or "", data.get(side.by, "")
+    if by != "incident":
+        why = {
+            "given": f"{name} was given to this incident, so it is not ours to delete.",
+            "adopted": f"{name} existed before this incident, so it is not ours to delete.",
+            "deleted": f"{name} is deleted already.",
+            "returned": f"{name} is the deleted table brought back, not a copy of one.",
+        }
+        return why.get(by, "This incident has restored nothing.")
+    copy = tables.find(book.aws_of(side), name)
+    if copy is None:
+        return f"{name} is gone already."
+    if copy.status == "CREATING":
+        return f"{name} is still being made: it can be deleted once it is ACTIVE."
+    source = str(data.get(side.source) or data["table_arn"])
+    made_here = copy.restored is None if side is SCRATCH else _restored_from(copy, source)
+    if copy.arn == data["table_arn"] or copy.id != data.get(side.table_id) or not made_here:
+        return f"{name} is not known to be the copy that this incident made; 03_restore looks at it again."
+    if adopted(data, name):
+        return f"{name} was given the original's settings by 13_cut_over, so it may be in use: take them back first."
+    return Leftover("copy", name, f"{copy.arn} (id {copy.id})", copy, side)
+
+
+def _restored_from(copy: Table, source: str) -> bool:
+    """Return whether a copy says that it was restored from *source*; AWS Backup's copies need not say so."""
+    if copy.restored is None:
+        return False
+    return ":recovery-point:" in source or source in (copy.restored.source_arn, copy.restored.backup_arn)
+
+
+def _exports(book: Book) -> Iterator[Leftover | str]:
+    events = book.incident.events()
+    begun = {arn: None for event in events if event.event == "exports_begun" for arn in event.data["exports"]}
+    gone = {event.data["export"] for event in events if event.event == "export_deleted"}
+    adopted_ones = {
+        arn for event in events if event.event == "exports_started" for arn in event.data["exports"]
+    } - begun.keys()
+    if adopted_ones:
+        yield f"{len(adopted_ones)} exports existed before this incident, so their files are not ours to delete."
+    for arn in begun:
+        short = arn.rpartition("/")[2]
+        if arn in gone:
+            yield f"The files of export {short} are deleted already."
+        elif other := _other_user(book, arn):
+            yield f"The files of export {short} are read by incident {other} as well: they stay."
+        else:
+            yield _export(book, arn, short)
+
+
+def _export(book: Book, arn: str, short: str) -> Leftover | str:
+    try:
+        described = export.describe(book.aws, arn, table=book.data["table"])
+        if described.status == "IN_PROGRESS":
+            return f"Export {short} is still being written: run this again once it is done."
+        files = export_removal.find(book.aws, described)
+    except AwsError as error:
+        return f"The files of export {short} could not be looked at: {error}"
+    if not files.count:
+        return f"The files of export {short} are gone already."
+    lies = f"s3://{described.bucket}/{described.prefix}".rstrip("/")
+    if files.unknown:
+        return f"The files of export {short} in {lies} are not all known, so none is deleted: {files.unknown}"
+    return Leftover("export", f"export {short}", f"{arn}: its files in {lies}", files)
+
+
+def _other_user(book: Book, arn: str) -> str:
+    """Return another incident of this folder that names the export, blank if there is none."""
+    for one in Incident.existing(book.incident.folder.parent):
+        if one.id == book.incident.id:
+            continue
+        texts = (one.folder / name for name in (STATE, EVENTS))
+        if any(path.is_file() and arn.encode() in path.read_bytes() for path in texts):
+            return one.id
+    return ""
+
+
+def _backups(book: Book, asked: str) -> Iterator[Leftover | str]:
+    made: Mapping[str, Mapping[str, Any]] = book.data.get(safety_backup.STATE) or {}
+    proved = {
+        one["arn"]
+        for event in book.incident.events()
+        if event.event == "safety_copy_made"
+        for one in event.data[safety_backup.STATE].values()
+    }
+    chosen = [one for one in made.values() if asked and asked in (one["arn"], one["name"])]
+    if asked and not (chosen and chosen[0]["arn"] in proved):
+        names = ", ".join(str(one["name"]) for one in made.values()) or "none"
+        raise BadInput(
+            f"{asked} is no safety copy that this incident made",
+            table=book.data.get("table", ""),
+            fix=f"Those it made: {names}.",
+        )
+    for one in made.values():
+        if one not in chosen:
+            yield f"The safety copy {one['name']} stays: it is deleted only if you name it as `backup`."
+        elif safety_backups.exists(book.aws, one["arn"], table=one["table"]):
+            yield Leftover("backup", str(one["name"]), str(one["arn"]), str(one["arn"]))
+        else:
+            yield f"The safety copy {one['name']} is gone already."
+
+
+@dataclass
+class Removal(Shows):
+    """What is on its way out; nothing where there is nothing (left) to delete.
+
+    Attributes:
+        things: What would be deleted.
+        why_not: Why the others would not be.
+        given: The parameters that the approved run needs besides the digest.
+    """
+
+    book: Book
+    things: tuple[Leftover, ...]
+    why_not: tuple[str, ...]
+    intent: Intent | None
+    passage: Passage
+    given: Mapping[str, str]
+
+    def view(self) -> View:
+        """Return what would be deleted."""
+        kept = " ".join(self.why_not)
+        if self.intent is None:
+            return cards.note(kept or "There is nothing to delete.")
+        names = ", ".join(thing.name for thing in self.things)
+        said = f"Deletes {names} for good. The original table is not touched.{' ' if kept else ''}{kept}"
+        return gate_views.intent_card(self.intent, said)
+
+    def approve(self) -> ApproveBox:
+        """Return a widget that approves the deletion when the first thing's name is typed."""
+        return self.passage.widget({"action": "delete"}, command=self._command())
+
+    def _command(self) -> str:
+        """Return the one command that approves this deletion."""
+        return self.book.command("14_clean_up", self.intent.digest, **self.given) if self.intent else ""
+
+    def gate(self, approve: str) -> View:
+        """Open the gate for this deletion, or raise with the one command that opens it."""
+        if self.intent is None:
+            return cards.note("Nothing to approve.")
+        return pass_gate(self.book, self.passage, self.intent.action, approve, self._command())
+
+    def delete(self) -> View:
+        """Delete these things, each only if it is still the very one that was approved; what is gone is fine."""
+        if self.intent is None:
+            progress.tell(f"Nothing was deleted. {' '.join(self.why_not)}".strip())
+            return cards.note("Nothing was deleted.")
+        self.passage.require()
+        with error_display.meaning("The original table is not touched. What was deleted before this is deleted."):
+            said = [self._delete(thing) for thing in self.things]
+        progress.tell(f"{'. '.join(said)}.")
+        return cards.note(f"{'. '.join(said)}.")
+
+    def _delete(self, thing: Leftover) -> str:
+        match thing.thing:
+            case Table() as copy:
+                return self._delete_copy(thing, copy)
+            case ExportFiles() as files:
+                self.book.note("delete_requested", export=files.export.arn, files=files.count)
+                with Progress(f"Deleting {thing.name}", total=files.count, unit="files") as shown:
+                    requests = export_removal.remove(self.book.aws, files, on_progress=shown)
+                self.book.done("clean_up", "cleaned_up")
+                self.book.note("export_deleted", export=files.export.arn, files=files.count, request_ids=requests)
+                return f"{thing.name}: {files.count} files are deleted"
+            case arn:
+                self.book.note("delete_requested", backup=arn)
+                request = safety_backups.delete(self.book.aws, arn, table=str(self.book.data["table"]))
+                self.book.note("backup_deleted", backup=arn, request_id=request)
+                self.book.done("clean_up", "cleaned_up")
+                return f"{thing.name} is {'deleted' if request else 'gone already'}"
+
+    def _delete_copy(self, thing: Leftover, copy: Table) -> str:
+        assert thing.side is not None
+        try:
+            there = self.book.aws_of(thing.side)
+            if tables.describe(there, copy.name).id != copy.id:
+                raise BadInput("this is another table of the same name now", table=copy.name, fix="Look at it first.")
+            self.book.note("delete_requested", table=copy.name, table_id=copy.id)
+            answer: dict[str, Any] = there.call("dynamodb", "delete_table", TableName=copy.name)
+        except TableNotFound:
+            answer = {}
+        request = client.request_id(answer)
+        self.book.done("clean_up", "copy_deleted", **{thing.side.by: "deleted"})
+        self.book.note("delete_answered", table=copy.name, request_id=request)
+        return f"{copy.name} is {'being deleted' if request else 'gone already'}"
+
+
+def prepare(book: Book, *, leave: str = "", backup: str = "", approve: str = "") -> Removal:
+    """Prepare the deletion of what this incident made. What was given, found or made by others is kept.
+
+    Args:
+        book: The incident's book.
+        leave: Of `copies` and `exports` what is to be kept, with commas between.
+        backup: Name or ARN of a safety copy to delete as well; blank keeps all of them.
+        approve: Digest of a deletion that was planned before: what is left of it is still approved by it.
+
+    Raises:
+        BadInput: A word is not known, or *backup* is none that this incident made.
+    """
+    table_claims.settle(book)
+    data = book.data
+    found = find(book, leave=words(leave, KINDS, "leave"), backup=backup.strip())
+    things = tuple(one for one in found if isinstance(one, Leftover))
+    why_not = tuple(one for one in found if isinstance(one, str))
+    given = {"leave": leave, "backup": backup}
+    if not things:
+        return Removal(book, (), why_not, None, Passage(None, ""), given)
+    intent = _intent(data, [thing.words for thing in things], things[0].name)
+    planned = data.get("clean_up") or {}
+    short = approve.strip().lower()
+    if short and str(planned.get("digest", "")).startswith(short):
+        before = _intent(data, planned["things"], planned["name"])
+        # An earlier run was interrupted: what it deleted is missing now, and nothing has been added.
+        if before.digest == planned["digest"] and {thing.words for thing in things} <= set(planned["things"]):
+            intent = before
+    if intent.digest != planned.get("digest"):
+        kept = {"digest": intent.digest, "name": intent.table, "things": [thing.words for thing in things]}
+        book.keep("clean_up_planned", clean_up=kept)
+    name = intent.table
+    return Removal(book, things, why_not, intent, Passage(intent, name), given)
+
+
+def _intent(data: Mapping[str, Any], things: list[str], name: str) -> Intent:
+    return Intent("delete", name, {"account": data["account"], "region": data["region"], "things": things})

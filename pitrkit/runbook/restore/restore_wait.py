@@ -1,0 +1,122 @@
+"""Waiting for a restore, from PITR or of a backup, and an estimate of how long it takes.
+
+The service tells no percentage and promises no time. The one honest estimate is what it took the last time; without one
+nothing is made up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from hashlib import sha256
+
+from pitrkit.aws import arns
+from pitrkit.aws.backups import backups, recovery_points
+from pitrkit.aws.backups.backups import Backup
+from pitrkit.aws.backups.pitr import Restoration
+from pitrkit.aws.backups.restore_options import Options
+from pitrkit.errors import RecordAltered
+from pitrkit.incident.incident import Incident
+from pitrkit.runbook.session.session import Book
+from pitrkit.times import now
+from pitrkit.ui.text import duration
+
+NO_PROMISE = "small tables take minutes, large ones hours; the service promises no time"
+
+POLL_SECONDS = 5.0
+
+SANDBOX_POLL_SECONDS = 0.5
+
+
+def poll_seconds(book: Book) -> float:
+    """Return the pause between two looks at something that takes its time."""
+    return SANDBOX_POLL_SECONDS if book.aws.endpoint_url else POLL_SECONDS
+
+
+def running_for(started_at: object) -> float:
+    """Return the seconds since *started_at*, as the incident has it; 0 where it does not say."""
+    try:
+        since = datetime.fromisoformat(str(started_at)).astimezone(UTC)
+    except ValueError:
+        return 0.0
+    return max(0.0, (now() - since).total_seconds())
+
+
+def expected_seconds(book: Book) -> float | None:
+    """Return how long the last restore of the incident's table took, as far as this folder tells; else None."""
+    table, account = book.data.get("table"), book.data.get("account")
+    for one in Incident.existing():
+        try:
+            data = one.data
+        except RecordAltered:
+            continue
+        took = data.get("restore_seconds")
+        if took and (data.get("table"), data.get("account")) == (table, account):
+            return float(took)
+    return None
+
+
+def words(status: str, seconds: float, expected: float | None) -> str:
+    """Return what is to be said of a restore that runs for *seconds*."""
+    if expected is None:
+        return f"{status}, {NO_PROMISE}"
+    last = f"the last one of this table took {duration(expected)}"
+    return f"{status}, {last}" if seconds <= expected else f"{status}, longer than expected: {last}"
+
+
+def takes(book: Book) -> str:
+    """Return what is known of how long it takes before it begins."""
+    expected = expected_seconds(book)
+    return f"the last restore of this table took {duration(expected)}" if expected else NO_PROMISE
+
+
+def ahead(book: Book) -> str:
+    """Return what is known before it begins."""
+    took = takes(book)
+    goes_on = "It goes on in the service: close this, come back tomorrow, run 03 again; it is found, not repeated."
+    return f"{took[0].upper()}{took[1:]}. {goes_on}"
+
+
+JOB = "restore_job"
+"""Where an incident keeps the job of AWS Backup that makes its table: `id`, `table` and `region`."""
+
+
+def restored(
+    book: Book, backup: Backup, target: str, role: str, options: Options, *, tags: bool = False
+) -> Restoration:
+    """Start the restore of *backup*, or adopt what an earlier run made of it.
+
+    Args:
+        book: The incident's book.
+        backup: What to restore.
+        target: Name of the new table.
+        role: Role that AWS Backup restores under, where it does.
+        options: What the new table is to be like.
+        tags: Whether the table gets the tags of the source, where the backup has them.
+
+    Raises:
+        BadInput: An option cannot be had, or the name is taken.
+    """
+    if not backup.managed:
+        return backups.restore_backup(book.aws, backup, target, options=options)
+    known = book.data.get(JOB) or {}
+    earlier = str(known.get("id", "")) if known.get("table") == target else ""
+    token = sha256(f"{book.incident.id}|{backup.arn}|{target}|{earlier}".encode()).hexdigest()[:32]
+    job = recovery_points.start(
+        book.aws, backup, target, role, options=options, token=token, known_job=earlier, tags=tags
+    )
+    region = arns.backup_arn(backup.arn).region
+    book.keep("restore_job_started", restore_job={"id": job.id, "table": target, "region": region})
+    return Restoration(backup.arn, target, backup.created_at, job.id == earlier, job.created_at, region)
+
+
+def await_job(book: Book, target: str, on_progress: Callable[[str, float], None]) -> None:
+    """Wait for the job of AWS Backup that makes the table *target*, if one does.
+
+    Raises:
+        AwsError: It failed.
+    """
+    known = book.data.get(JOB) or {}
+    if known.get("table") == target:
+        there = book.aws.elsewhere(known["region"])
+        recovery_points.wait(there, known["id"], target, poll_seconds=poll_seconds(book), on_progress=on_progress)

@@ -1,0 +1,210 @@
+"""Views of what a table can be restored from, and of a deleted table on its way back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pitrkit.aws.backups.backups import WORDS, Backup, Found
+from pitrkit.aws.settings.kinds import Setting
+from pitrkit.aws.tables.tables import key_of
+from pitrkit.times import iso
+from pitrkit.ui.blocks import Block, Cell, Facts, Grid, Note, Tag, Tone
+from pitrkit.ui.cards import note
+from pitrkit.ui.text import moment, size, things
+from pitrkit.ui.view import View
+
+if TYPE_CHECKING:
+    from pitrkit.aws.change_data.export import Export
+    from pitrkit.recovery.advice.cost import Estimate
+
+
+def exports_card(exports: Sequence[Export], *, estimate: Estimate | None = None) -> View:
+    """Return exports: of what, where they lie, and how they stand."""
+    rows = tuple((str(one), _status(one), f"s3://{one.bucket}/{one.prefix}".rstrip("/"), one.arn) for one in exports)
+    blocks: list[Block] = [Grid(("export", "status", "lies in", "ARN"), rows)]
+    if estimate is not None:
+        blocks.append(Note(f"Costs about {estimate}", "muted"))
+    blocks.append(Note("Exports use no read capacity. They stay in the bucket until they are deleted there.", "muted"))
+    data = {"exports": [one.to_dict() for one in exports]}
+    return View("exports", "Exports to S3", (Tag(things(len(exports), "export"), "info"),), tuple(blocks), data)
+
+
+def _status(export: Export) -> Tag:
+    tones: dict[str, Tone] = {"COMPLETED": "good", "FAILED": "bad"}
+    return Tag(export.status.replace("_", " ").lower(), tones.get(export.status, "info"))
+
+
+DIFFERS = {
+    "SYSTEM": "one moment: right before the deletion",
+    "USER": "one moment: when it was asked for",
+    "AWS_BACKUP": "one moment; restored like an on-demand backup",
+    "managed": "one moment; restored by AWS Backup, under a role, whole",
+}
+
+_SET_AGAIN = {"ttl": "TTL", "stream": "stream", "pitr": "PITR", "deletion-protection": "deletion protection"}
+
+_UNKNOWN = (
+    "tags", "auto scaling", "resource policy", "deletion protection", "table class", "warm throughput",
+    "global table replicas", "Kinesis destination", "Contributor Insights", "alarms", "the period of PITR",
+    "consumers of the stream, which has another ARN now",
+)  # fmt: skip
+"""What no backup tells of a table."""
+
+_HOW_PITR_DIFFERS = (
+    "Point-in-time recovery shows the table at any second of its window; a backup shows one moment, and whatever was "
+    "written after it is not in it. A backup outlives the window, the table and its point-in-time recovery."
+)
+
+_ONLY_PITR = (
+    "Only tables that had point-in-time recovery leave a backup, for 35 days; on-demand backups and AWS Backup keep "
+    "theirs longer. Check the account and region."
+)
+
+
+def sources_card(
+    found: Found, asked: Mapping[str, str], *, pitr: str = "", indexes: Sequence[str] = (), default: str = "none"
+) -> View:
+    """Return what can be restored, how each differs, and what was asked for by parameters."""
+    rows: list[tuple[Cell, ...]] = []
+    if pitr:
+        rows.append((pitr, "any second of its window", "", "", Tag("default", "info"), ""))
+    rows += [_row(one, chosen=one.arn == asked.get("backup")) for one in found.backups]
+    columns = ("source", "shows", "kept until", ">size", "", "ARN")
+    blocks: list[Block] = [Grid(columns, tuple(rows))] if rows else [Note("There is nothing to restore.", "warn")]
+    options = {name: value for name, value in asked.items() if name != "backup"}
+    if options:
+        blocks.append(Facts(tuple(options.items()), flow=True))
+    blocks.append(Note(f"Indexes of the source: {', '.join(indexes) or 'none'}; restored unless chosen: {default}."))
+    blocks.append(Note(_HOW_PITR_DIFFERS, "muted"))
+    blocks += [Note(words, "warn") for words in found.unseen]
+    data = {"sources": [_dict(one) for one in found.backups], "asked": dict(asked)}
+    return View("sources", "What can be restored", blocks=tuple(blocks), data=data)
+
+
+def _row(one: Backup, *, chosen: bool = False) -> tuple[Cell, ...]:
+    until = moment(one.expires_at) if one.expires_at else "-"
+    mark: Cell = Tag("chosen", "good") if chosen else ""
+    words = f"{WORDS[one.kind]} of {moment(one.created_at)}" + (f", vault {one.vault}" if one.vault else "")
+    return words, DIFFERS["managed" if one.managed else one.kind], until, size(one.size_bytes), mark, one.arn
+
+
+def _dict(one: Backup) -> dict[str, Any]:
+    return {"table": one.table, "arn": one.arn, "kind": one.kind, "created_at": iso(one.created_at)}
+
+
+def backups_list(found: Found, living: Sequence[str] = ()) -> View:
+    """Return the deleted tables that can come back, and what each can come back from; *living* are the others."""
+    # A deletion leaves a backup of a table whose name may have been taken again since.
+    gone = [one for one in found.backups if one.kind == "SYSTEM" or one.table not in set(living)]
+    unseen = tuple(Note(words, "warn") for words in found.unseen)
+    if not gone:
+        shown = note("No deleted table can be brought back here.", "warn", _ONLY_PITR)
+        return View(shown.kind, shown.title, shown.tags, (*shown.blocks, *unseen), shown.data) if unseen else shown
+    rows = tuple((one.table, *_row(one)[:4]) for one in gone)
+    grid = Grid(("table", "source", "shows", "can come back until", ">size"), rows)
+    tables = len({one.table for one in gone})
+    data = {"backups": [_dict(one) for one in gone]}
+    return View("backups", f"Deleted tables ({tables:,})", blocks=(grid, *unseen), data=data)
+
+
+def backup_card(
+    backup: Backup,
+    details: Mapping[str, Any],
+    target: str,
+    settings: Sequence[Setting] = (),
+    asked: Mapping[str, str] | None = None,
+) -> View:
+    """Return what a deleted table's backup holds, the settings it still knows, and those it does not.
+
+    Args:
+        backup: The backup.
+        details: DescribeBackup's answer; empty for a recovery point of AWS Backup, which tells none of this.
+        target: What it would be restored into.
+        settings: What would be set again.
+        asked: What was chosen for the table.
+    """
+    source = details.get("SourceTableDetails") or {}
+    features = details.get("SourceTableFeatureDetails") or {}
+    deleted = "deleted" if backup.kind == "SYSTEM" else "shows the table of"
+    rows: list[tuple[str, Cell]] = [
+        ("source", WORDS[backup.kind] + (f", vault {backup.vault}" if backup.vault else "")),
+        (deleted, moment(backup.created_at)),
+        ("can come back until", moment(backup.expires_at) if backup.expires_at else "-"),
+        ("size", size(backup.size_bytes)),
+    ]
+    if details:
+        rows += _known(source, features)
+    rows += [
+        ("restores into", target),
+        *((name.replace("_", " "), value) for name, value in (asked or {}).items() if name != "backup"),
+        ("set again afterwards", ", ".join(in_words(one) for one in settings) or "nothing"),
+        ("backup", backup.arn),
+    ]
+    blocks: list[Block] = [Facts(tuple(rows))]
+    if not details:
+        words = "AWS Backup tells of a table's settings only by restoring it; it brings the tags back."
+        blocks.append(Note(words, "warn"))
+    blocks.append(Note(f"No backup knows, so nothing brings back: {', '.join(_unknown(backup))}.", "warn"))
+    data = {**_dict(backup), "target": target, "settings": [one.kind for one in settings]}
+    return View("backup", f"Deleted table {backup.table}", blocks=tuple(blocks), data=data)
+
+
+def in_words(setting: Setting) -> str:
+    """Return a setting that is set again, in words."""
+    return f"{_SET_AGAIN[setting.kind]}: {setting.words()}"
+
+
+def _unknown(backup: Backup) -> list[str]:
+    return [name for name in _UNKNOWN if not (backup.managed and name == "tags")]
+
+
+def _known(source: Mapping[str, Any], features: Mapping[str, Any]) -> list[tuple[str, Cell]]:
+    keys = ", ".join(f"{key.get('AttributeName')} ({key.get('KeyType')})" for key in source.get("KeySchema") or ())
+    indexes = [
+        str(index.get("IndexName"))
+        for kind in ("GlobalSecondaryIndexes", "LocalSecondaryIndexes", "VectorIndexes")
+        for index in features.get(kind) or ()
+    ]
+    ttl = features.get("TimeToLiveDescription") or {}
+    stream = features.get("StreamDescription") or {}
+    return [
+        ("items", f"about {source['ItemCount']:,}" if "ItemCount" in source else "unknown"),
+        ("key", keys or "unknown"),
+        ("indexes", ", ".join(indexes) or "none"),
+        ("billing", _billing(source)),
+        ("encryption", key_of(features) or "the key that DynamoDB owns"),
+        ("TTL was on", str(ttl.get("AttributeName") or "no")),
+        ("stream was on", str(stream.get("StreamViewType") or "no")),
+    ]
+
+
+def _billing(source: Mapping[str, Any]) -> str:
+    mode = str(source.get("BillingMode") or "unknown").replace("_", " ").lower()
+    capacity, limits = source.get("ProvisionedThroughput") or {}, source.get("OnDemandThroughput") or {}
+    if capacity.get("ReadCapacityUnits"):
+        mode += f", {capacity['ReadCapacityUnits']}/{capacity.get('WriteCapacityUnits')} units"
+    if limits:
+        mode += f", at most {limits.get('MaxReadRequestUnits', '-')}/{limits.get('MaxWriteRequestUnits', '-')} units"
+    return mode
+
+
+def reapplied_card(table: str, rows: Sequence[tuple[Setting, bool, bool]]) -> View:
+    """Return the settings of a table that came back: each with whether it is set now, and whether it was before."""
+    if not rows:
+        return note("No setting was to be set again.", "muted", "Turn PITR on in 00_start_here.")
+    grid = Grid(
+        ("setting", "now"),
+        tuple((in_words(one), Tag(_state(before, now), "good" if now else "bad")) for one, before, now in rows),
+    )
+    blocks: list[Block] = [grid]
+    if any(one.kind == "stream" for one, _, _ in rows):
+        blocks.append(Note("The stream has another ARN than before: point its consumers to it.", "warn"))
+    data = {"table": table, "settings": {one.kind: now for one, _, now in rows}}
+    return View("reapplied", f"Settings of {table}", blocks=tuple(blocks), data=data)
+
+
+def _state(before: bool, now: bool) -> str:
+    if not now:
+        return "not set"
+    return "was set already" if before else "set again"

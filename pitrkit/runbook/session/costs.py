@@ -1,0 +1,108 @@
+"""What each step costs and how long it takes, told before it is taken: with the formula, from the team's prices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pitrkit.aws.tables.tables import Table
+from pitrkit.config import team_settings
+from pitrkit.recovery.advice import cost
+from pitrkit.recovery.advice.cost import Estimate, Prices, estimate
+from pitrkit.ui import progress
+from pitrkit.ui.blocks import Block, Grid, Note
+from pitrkit.ui.text import about, size
+from pitrkit.ui.view import View
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step that is about to be taken.
+
+    Attributes:
+        name: What is done.
+        takes: How long, in words.
+        costs: What it costs.
+    """
+
+    name: str
+    takes: str
+    costs: Estimate
+
+
+def prices() -> Prices:
+    """Return the price table: the built-in one, with what `[prices]` of `pitrkit.toml` says in its place."""
+    said = team_settings.read().prices
+    return Prices().with_values(said.values, said.as_of)
+
+
+def writing(table: Table, write_units: float) -> Estimate:
+    """Return what a plan's writes cost, those to its indexes and to its replicas included."""
+    return estimate(
+        write_units=write_units, regions=1 + len(table.replicas), provisioned=bool(table.write_units), prices=prices()
+    )
+
+
+def backing_up(table: Table) -> Estimate:
+    """Return what an on-demand backup of the table costs a month."""
+    return estimate(backup_bytes=table.size_bytes, prices=prices())
+
+
+def restoring(table: Table, target: str, takes: str) -> list[Step]:
+    """Return the restore of a table into another one, and keeping that for a day."""
+    its = prices()
+    return [
+        Step(f"restore {target}", takes, estimate(restore_bytes=table.size_bytes, prices=its)),
+        Step(
+            "keep it, each day",
+            "until 14_clean_up deletes it",
+            estimate(kept_bytes=table.size_bytes, kept_days=1, prices=its),
+        ),
+    ]
+
+
+def exporting(table: Table, takes: str) -> Step:
+    """Return the full export of a table."""
+    return Step(f"export {table.name}", takes, estimate(export_bytes=table.size_bytes, prices=prices()))
+
+
+def scanning(table: Table, read_units: float) -> Step:
+    """Return the scan of a table, at *read_units* a second; 0 is as fast as it goes."""
+    units = table.size_bytes / cost.BYTES_PER_READ_UNIT
+    if read_units:
+        takes = f"{about(units / read_units)} at {read_units:,.0f} read units a second"
+    else:
+        takes = f"{about(units / cost.FASTEST_READ_UNITS)} or more, as fast as the service answers"
+    return Step(
+        f"scan {table.name}",
+        takes,
+        estimate(scan_bytes=table.size_bytes, provisioned=bool(table.write_units), prices=prices()),
+    )
+
+
+def card(title: str, steps: Sequence[Step], *, size_bytes: int, nothing: str) -> View:
+    """Return steps that are about to be taken, and say the same on the terminal that waits for this notebook.
+
+    Args:
+        title: What they are of.
+        steps: The steps.
+        size_bytes: What the table holds.
+        nothing: What is said where there are none.
+    """
+    for one in steps:
+        progress.tell(f"{one.name}: {one.takes}; costs {one.costs}")
+    rows = tuple((one.name, one.takes, _usd(one.costs), one.costs.formula) for one in steps)
+    blocks: tuple[Block, ...] = (Note(nothing, "muted"),)
+    if steps:
+        day = steps[0].costs.priced_at.isoformat()
+        said = f"Estimates for {size(size_bytes)}, by the prices of {day}; [prices] in pitrkit.toml replaces them."
+        blocks = (Grid(("step", "takes", ">costs about", "how that comes about"), rows), Note(said, "muted"))
+    data = {"steps": [{"name": one.name, "takes": one.takes, **one.costs.to_dict()} for one in steps]}
+    return View("ahead", title, blocks=blocks, data=data)
+
+
+def _usd(costs: Estimate) -> str:
+    return str(costs).partition(" (")[0]

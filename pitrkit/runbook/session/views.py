@@ -1,0 +1,195 @@
+"""Views of where one is: the caller, the incident and its steps, the record, a word in between, an error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pitrkit.runbook.session.status import Standing, standing
+from pitrkit.runbook.session.verdict import reach
+from pitrkit.ui.account_badge import Place
+from pitrkit.ui.blocks import Block, Cell, Facts, Grid, Link, Links, Note, Step, Steps, Tag, Tone
+from pitrkit.ui.cards import note
+from pitrkit.ui.text import things
+from pitrkit.ui.view import View
+
+if TYPE_CHECKING:
+    from pitrkit.record.audit import Audit
+
+
+_HAPPENED = {"deleted": "items deleted", "mangled": "items mangled", "gone": "table gone", "unsure": "not sure"}
+
+
+def caller_strip(sign: Place, held: str = "") -> View:
+    """Return who is asking and where, in the account's colour, and what the settings hold the kit to."""
+    data = {"account": sign.account, "region": sign.region, "caller": sign.arn, "endpoint": sign.endpoint}
+    blocks: list[Block] = [sign]
+    if sign.kind == "production":
+        blocks.append(Note("Production: what is written here is seen by customers.", "bad"))
+    elif sign.kind == "unnamed":
+        words = f"No name in pitrkit.toml: [accounts.{sign.account}] gives it one, and says whether it is production."
+        blocks.append(Note(words, "muted"))
+    if held:
+        blocks.append(Note(held, "muted"))
+    return View("caller", blocks=tuple(blocks), data=data)
+
+
+def incident_strip(sign: Place, data: Mapping[str, Any], stands: Standing, links: Mapping[str, str]) -> View:
+    """Return an incident's name, table and chosen second, who is at work on it, and which steps are done.
+
+    Args:
+        sign: Where one is.
+        data: What `incident.json` says.
+        stands: Where the incident stands.
+        links: Paths of its notebooks by name.
+    """
+    done = data.get("steps") or {}
+    drawn = tuple(
+        Step(
+            stage.number,
+            stage.name,
+            "done" if stage.step in done else "current" if stage is stands.next else "to come",
+            links.get(stage.notebook, ""),
+        )
+        for stage in stands.stages
+    )
+    rows: list[tuple[str, Cell]] = [
+        ("incident", str(data.get("incident") or "without a name")),
+        ("table", str(data.get("table") or "not selected yet")),
+    ]
+    window = data.get("window") or {}
+    names = {stage.step for stage in stands.stages}
+    if "pick" in names:
+        rows.append(("T, back to", _utc_text(data.get("restore_at")) or "not picked yet"))
+    elif window:
+        rows.append(("damage", f"{_utc_text(window.get('since'))} to {_utc_text(window.get('until'))}"))
+    if data.get("damage_until"):
+        rows.append(("damage until", _utc_text(data["damage_until"])))
+    if data.get("restored_table"):
+        where = f" in {data['restored_region']}" if data.get("restored_region") else ""
+        rows.append(("copy", f"{data['restored_table']}{where}"))
+    if data.get("happened"):
+        rows.insert(2, ("what happened", _HAPPENED.get(str(data["happened"]), str(data["happened"]))))
+    rows.append(("stands", Tag(stands.words, stands.tone)))
+    return View("incident", blocks=(sign, Facts(tuple(rows), flow=True), Steps(drawn)), data=dict(data))
+
+
+def onward(incident: str, stands: Standing, links: Sequence[Link]) -> View:
+    """Return the way to where an incident goes on."""
+    facts = Facts((("incident", incident), ("stands", Tag(stands.words, stands.tone))), flow=True)
+    return View("onward", blocks=(facts, Links(tuple(links), "Go on:")), data={"next": stands.notebook})
+
+
+def _utc_text(text: object) -> str:
+    """Return the kit's own `2026-11-23T02:14:05Z` as people read it."""
+    return str(text or "").replace("T", " ").replace("Z", " UTC")
+
+
+def incidents_list(
+    incidents: Iterable[Mapping[str, Any]],
+    *,
+    links: Mapping[str, str] | None = None,
+    account: str = "",
+    unreadable: Sequence[str] = (),
+) -> View:
+    """Return all incidents with where each stands, those in progress first.
+
+    Args:
+        incidents: What the `incident.json` of each says.
+        links: Path of the notebook to go on in, by incident.
+        account: The account one is in; an incident of another one cannot go on here.
+        unreadable: Incidents whose state cannot be read.
+    """
+    broken = tuple(
+        Note(f"incident.json of {name} cannot be read.", "bad", f"`pitrkit audit {name}` says what changed.")
+        for name in unreadable
+    )
+    found = [(one, standing(one)) for one in incidents]
+    if not found and not broken:
+        return note("There are no incidents here yet: say below what happened, or 01_select_table opens one.")
+    found.sort(key=lambda one: one[1].finished)
+    rows = tuple(_incident_row(one, stands, links or {}, account) for one, stands in found)
+    going = sum(not stands.finished for _, stands in found)
+    grid = Grid(("=go on", "incident", "=table", "stands", "=back to (UTC)", "=steps"), rows)
+    mark = Tag(f"{going:,} in progress", "info" if going else "muted")
+    data = {"incidents": [dict(one) for one, _ in found]}
+    return View("incidents", f"Incidents ({len(found):,})", (mark,), (grid, *broken), data)
+
+
+def _incident_row(one: Mapping[str, Any], stands: Standing, links: Mapping[str, str], account: str) -> tuple[Cell, ...]:
+    name = str(one.get("incident", ""))
+    elsewhere = bool(account and one.get("account") and one["account"] != account)
+    to = stands.notebook
+    way: Cell = Link(to, links[name], strong=not stands.finished) if name in links else to
+    since = one.get("restore_at") or (one.get("window") or {}).get("since")
+    return (
+        Tag(f"account {one['account']}", "warn", "Of another account: change the credentials") if elsewhere else way,
+        name,
+        str(one.get("table") or "-"),
+        Tag(stands.words, stands.tone),
+        _utc_text(since).removesuffix(" UTC") or "-",
+        f"{stands.done} of {len(stands.stages)}",
+    )
+
+
+def report_card(path: Path, data: Mapping[str, Any], links: Sequence[Link] = ()) -> View:
+    """Return where the report lies and how the incident ended.
+
+    Args:
+        path: The report.
+        data: What `incident.json` says.
+        links: Ways on, such as to the report itself.
+    """
+    applied, verified = data.get("apply") or {}, data.get("verify") or {}
+    verdict = reach(data)
+    rows: list[tuple[str, Cell]] = [("file", str(path))]
+    if applied:
+        rows.append(("written", ", ".join(f"{applied.get(name, 0):,} {name}" for name in _OUTCOMES)))
+    if verified:
+        right, wrong = (
+            Tag("as planned", "good"),
+            Tag(things(verified.get("mismatches", 0), "mismatch", "mismatches"), "bad"),
+        )
+        rows.append(("verified", right if verified.get("ok") else wrong))
+    tone: Tone = "info" if verdict.tone == "open" else verdict.tone
+    blocks: list[Block] = [
+        Note(verdict.words, tone),
+        Facts(tuple(rows)),
+        Note("One file, nothing loaded from anywhere: open it, print it, attach it.", "muted"),
+    ]
+    if links:
+        blocks.append(Links(tuple(links)))
+    data = {"path": str(path), "verdict": verdict.title}
+    return View("report", "Report written", (Tag(verdict.title, tone),), tuple(blocks), data)
+
+
+_OUTCOMES = ("applied", "already", "conflicts", "failed")
+
+
+def audit_card(audit: Audit, problems: Sequence[str] = ()) -> View:
+    """Return whether an incident's record is what was sealed, and what is not.
+
+    Args:
+        audit: What the audit found.
+        problems: What of the seal, its signature or the upload did not work.
+    """
+    counted = f"{things(audit.files, 'file')}, {things(audit.events, 'event')}, {things(audit.seals, 'seal')}"
+    rows = [("checked", counted), ("folder", audit.place), ("manifest SHA-256", audit.manifest or "none")]
+    if audit.signed:
+        rows.append(("signed", audit.signature_words))
+    blocks: list[Block] = [Facts(tuple(rows))]
+    if audit.findings:
+        found = tuple((Tag(one.what, "info" if one.note else "bad"), one.name, one.detail) for one in audit.findings)
+        blocks.append(Grid(("finding", "file", "what is the matter"), found))
+    unsigned = [one for one in audit.findings if not one.note] and all(
+        one.note or one.what in ("unsigned", "signature") for one in audit.findings
+    )
+    if not audit.ok and not unsigned:
+        fix = "Keep the folder as it is, and compare it with your copy of the manifest."
+        blocks.append(Note("Something was changed after the record was sealed.", "bad", fix))
+    for problem in problems:
+        what, _, fix = problem.partition("\n-> ")
+        blocks.append(Note(what, "warn", fix))
+    tag = Tag("intact", "good") if audit.ok else Tag("not signed" if unsigned else "not what was sealed", "bad")
+    return View("audit", "The record", (tag,), tuple(blocks), audit.to_dict())

@@ -1,0 +1,179 @@
+"""00: what of a recovery the caller may do, step by step, before an incident needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from pitrkit.aws.client.client import Aws
+from pitrkit.aws.services import iam_simulation
+from pitrkit.aws.services.iam_simulation import Demand, Told
+from pitrkit.config import guardrails
+from pitrkit.errors import AccessDenied, AwsError
+from pitrkit.recovery.advice import permission_catalogue
+from pitrkit.recovery.advice.least_policy import Place, Step, Where
+from pitrkit.ui.blocks import Block, Grid, Note, Tag
+from pitrkit.ui.cards import note
+from pitrkit.ui.progress import Progress
+from pitrkit.ui.text import things
+from pitrkit.ui.view import View
+
+_MADE_UP = "pitrkit"
+"""Stands for the name of a copy, a stream or an export that does not exist yet."""
+
+_ASKING = "iam:SimulatePrincipalPolicy"
+
+_TRIED: frozenset[Where] = frozenset(("table", "anywhere", "alarms", "streams"))
+"""What is there already, so that reading it can be tried."""
+
+Pair = tuple[str, Where]
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What was found about one step.
+
+    Attributes:
+        step: The step.
+        routes: Routes that have it.
+        missing: Actions that the caller may not do, each with what it is done to where that is not the table.
+        unknown: Actions that cannot be known.
+    """
+
+    step: Step
+    routes: tuple[str, ...]
+    missing: tuple[str, ...]
+    unknown: tuple[str, ...]
+
+    @property
+    def verdict(self) -> Tag:
+        """Whether the step can be taken."""
+        if self.missing:
+            return Tag("not permitted", "warn" if self.step.optional else "bad")
+        return Tag("not known", "warn") if self.unknown else Tag("permitted", "good")
+
+
+def check(aws: Aws, table: str = "", *, bucket: str = "") -> View:
+    """Return which steps of which routes the caller may take on *table*. Nothing is changed by it.
+
+    IAM is asked where that is permitted, and reads that change nothing are tried. What is left is said to be unknown.
+
+    Args:
+        aws: Where.
+        table: The table; blank checks nothing.
+        bucket: Bucket for exports; blank leaves what is done in it unknown.
+
+    Raises:
+        BadInput: A name is none, or the settings hold the kit off this table.
+    """
+    name = table.strip()
+    if not name:
+        return note("Nothing is checked: name a table above, or give the parameter table.", "muted")
+    caller = aws.caller()
+    guardrails.check(caller, table=name, endpoint_url=aws.endpoint_url)
+    place = Place(name, bucket=bucket, account=caller.account, region=caller.region)
+    place.check()
+    steps = permission_catalogue.every_step().values()
+    wanted = {step.words: _pairs(step) for step, _ in steps}
+    every = dict.fromkeys(pair for pairs in wanted.values() for pair in pairs)
+    with Progress("Looking at permissions", unit="calls"):
+        told, why_not = _told(aws, place, every)
+    checked = [
+        Checked(step, routes, _which(wanted[step.words], told, "denied"), _which(wanted[step.words], told, "unknown"))
+        for step, routes in steps
+    ]
+    return _view(name, checked, why_not, bucket)
+
+
+def _pairs(step: Step) -> list[Pair]:
+    return list(dict.fromkeys((action, on) for need in step.needs for action in need.actions for on in need.on))
+
+
+def _told(aws: Aws, place: Place, wanted: Iterable[Pair]) -> tuple[dict[Pair, Told], str]:
+    """Return what is known of each pair, and why IAM could not be asked; blank if it could."""
+    arns = {pair: _sample(place, pair[1]) for pair in wanted}
+    why_not, by_policy = "", dict[Demand, Told]()
+    try:
+        by_policy = iam_simulation.simulated(aws, [(action, arn) for (action, _), arn in arns.items() if arn])
+    except AwsError as error:
+        why_not = error.what
+        if isinstance(error, AccessDenied):
+            by_policy = {(action, arn): "denied" for (action, _), arn in arns.items() if action == _ASKING}
+    by_trial = iam_simulation.tried(aws, place.table, [action for action, on in arns if on in _TRIED])
+    told: dict[Pair, Told] = {}
+    for (action, on), arn in arns.items():
+        guess = by_policy.get((action, arn), "unknown")
+        certain = by_trial.get(action, "unknown") if on in _TRIED else "unknown"
+        told[action, on] = guess if certain == "unknown" else certain
+    return told, why_not
+
+
+def _sample(place: Place, where: Where) -> str:
+    """Return the ARN of something like what an action is done to; blank where that is not known."""
+    if where in {"bucket", "objects", "records"} and not place.bucket:
+        return ""
+    arn = place.resource(where)
+    return arn if arn == "*" else arn.replace("*", _MADE_UP)
+
+
+def _which(pairs: Iterable[Pair], told: Mapping[Pair, Told], wanted: Told) -> tuple[str, ...]:
+    found: dict[str, list[Where]] = {}
+    for action, on in pairs:
+        if told[action, on] == wanted:
+            found.setdefault(action, []).append(on)
+    return tuple(
+        action if set(on) <= {"table", "anywhere"} else f"{action} on {' and '.join(on)}"
+        for action, on in found.items()
+    )
+
+
+def _view(table: str, checked: Sequence[Checked], why_not: str, bucket: str) -> View:
+    rows = tuple(
+        (
+            one.step.name,
+            f"{one.step.words}{' (optional)' if one.step.optional else ''}",
+            "every" if set(permission_catalogue.WAYS_BACK) <= set(one.routes) else ", ".join(one.routes),
+            one.verdict,
+            "; ".join(filter(None, (", ".join(one.missing), _unknown_words(one.unknown)))),
+        )
+        for one in checked
+    )
+    required = [one for one in checked if not one.step.optional]
+    missing, unknown = [one for one in required if one.missing], [one for one in required if one.unknown]
+    blocks: list[Block] = [
+        Grid(("=step", "what it is for", "routes", "=verdict", "what is missing, or not known"), rows)
+    ]
+    if missing:
+        text = "This caller cannot take every route. What is missing is best allowed before an incident needs it."
+        blocks.append(Note(text, "bad", f"`pitrkit policy --table {table} --route ROUTE` prints what it takes."))
+    if why_not:
+        text = f"IAM could not be asked, so only reads were tried, and what cannot be tried is not known: {why_not}"
+        blocks.append(Note(text, "warn", "Allow iam:SimulatePrincipalPolicy on the role to know before an incident."))
+    elif unknown and not bucket:
+        blocks.append(
+            Note("What is done in the bucket of exports is not known without its name: give `bucket`.", "info")
+        )
+    if not why_not:
+        text = "Policies of the table, the bucket and keys may deny more than IAM tells; reads were tried for certain."
+        blocks.append(Note(text, "muted"))
+    mark = Tag(things(len(missing), "step") + " not permitted", "bad") if missing else Tag("nothing missing", "good")
+    if not missing and unknown:
+        mark = Tag(things(len(unknown), "step") + " not known", "warn")
+    data = {
+        "table": table,
+        "steps": [
+            {
+                "step": one.step.name,
+                "routes": list(one.routes),
+                "missing": list(one.missing),
+                "unknown": list(one.unknown),
+            }
+            for one in checked
+        ],
+        "asked_iam": not why_not,
+    }
+    return View("access", f"What this caller may do on {table}", (mark,), tuple(blocks), data)
+
+
+def _unknown_words(actions: Sequence[str]) -> str:
+    return f"not known: {', '.join(actions)}" if actions else ""

@@ -1,0 +1,250 @@
+"""00: what happened, to which table, and so which notebook; incidents in progress; which tables are protected."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import ipywidgets as widgets
+from IPython.display import display
+
+from pitrkit.aws.backups import backups
+from pitrkit.aws.change_data import streams
+from pitrkit.aws.client.client import Aws
+from pitrkit.aws.tables import tables as aws_tables
+from pitrkit.errors import InputNeeded, PitrkitError, RecordAltered
+from pitrkit.incident import working_copy
+from pitrkit.incident.incident import Incident
+from pitrkit.runbook.session import views as session_views
+from pitrkit.runbook.session.session import Book, flag
+from pitrkit.runbook.session.status import standing
+from pitrkit.runbook.start import select_table, table_overview, table_views
+from pitrkit.times import now
+from pitrkit.ui.blocks import Block, Cell, Facts, Grid, Link, Links, Note
+from pitrkit.ui.cards import error_card, note
+from pitrkit.ui.controls import Control
+from pitrkit.ui.progress import Progress
+from pitrkit.ui.view import View
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """A kind of damage, as people say it, and what to know about its way back."""
+
+    name: str
+    words: str
+    advice: str
+    notebook: str
+
+
+KINDS = (
+    Happened(
+        "deleted",
+        "Items were deleted",
+        "A copy of the table as of a second before shows what is missing; putting that back overwrites nothing.",
+        "02_pick_timestamp",
+    ),
+    Happened(
+        "mangled",
+        "Items were mangled (wrong values)",
+        "Against the past alone, good writes look like damage. If you know by when it was done, say so in 02 as "
+        "damage_until: then only what changed in between is looked at.",
+        "02_pick_timestamp",
+    ),
+    Happened(
+        "gone",
+        "The table itself is gone",
+        "The service keeps a backup for 35 days if PITR was on: it comes back as of the deletion.",
+        "11_deleted_table",
+    ),
+    Happened(
+        "unsure",
+        "Not sure yet",
+        "The table's life shows when something stood out. Nothing is changed by looking.",
+        "02_pick_timestamp",
+    ),
+)
+
+_BY_NAME = {kind.name: kind for kind in KINDS}
+
+_LEFT = {"description_width": "initial"}
+
+_BOTH = "NEW_AND_OLD_IMAGES"
+
+
+def begin(aws: Aws, happened: str = "", table: str = "") -> Beginning:
+    """Return the decision aid; with *happened* and *table* given, the incident is opened right away.
+
+    Raises:
+        BadInput: *happened* is none of `deleted`, `mangled`, `gone`, `unsure`.
+    """
+    flag(happened, "happened", ("", *_BY_NAME))
+    return Beginning(aws, happened, table)
+
+
+def open_incident(aws: Aws, happened: str, table: str) -> View:
+    """Open the incident of *table*, or join the one that was opened moments ago, and return the way on.
+
+    Raises:
+        InputNeeded: One of them is blank.
+        TableNotFound: There is no such table.
+    """
+    if not happened:
+        raise InputNeeded("happened", fix="Say what happened.")
+    if not table.strip():
+        raise InputNeeded("table", fix="Name the table.")
+    kind, name = _BY_NAME[happened], table.strip()
+    if kind.name == "gone":
+        _check_deleted(aws, name)
+        book = Book.begin("", table=name, aws=aws)
+    else:
+        book = select_table.select(aws, name)
+    if book.data.get("happened") != kind.name:
+        book.keep("damage_described", happened=kind.name)
+    ways = [Link(kind.notebook, book.link(kind.notebook), strong=True)]
+    blocks: list[Block] = [
+        Facts((("incident", book.incident.id), ("table", name), ("what happened", kind.words)), flow=True),
+        Note(kind.advice),
+    ]
+    if kind.name != "gone":
+        if _has_stream(book):
+            quick = Link("10_rollback_without_restore", book.link("10_rollback_without_restore"))
+            ways.append(quick)
+            text = "This table has a stream: what happened in the last 24 hours can be taken back without a restore."
+            blocks.append(Note(text, "info", f"{quick.text} does that, once you know about when it was."))
+        ways.append(Link("01_select_table: what hangs on it", book.link("01_select_table")))
+    blocks.append(Links(tuple(ways), "Go on:"))
+    data = {"incident": book.incident.id, "table": name, "happened": kind.name, "notebook": kind.notebook}
+    return View("begun", "The incident is open", blocks=tuple(blocks), data=data)
+
+
+def _check_deleted(aws: Aws, name: str) -> None:
+    known, unseen = sorted(backups.gone(aws)), " ".join(backups.everything(aws).unseen)
+    if name not in known:
+        there_are = ", ".join(known) or "none"
+        raise InputNeeded(
+            "table",
+            table=name,
+            fix=f"No backup of it. Deleted tables that can come back here: {there_are}. {unseen}".strip(),
+        )
+
+
+def _has_stream(book: Book) -> bool:
+    found = table_overview.permitted(lambda: streams.describe(book.aws, book.table()))
+    return found is not None and found.view == _BOTH
+
+
+class Beginning(Control):
+    """Asks what happened and to which table, and opens the incident.
+
+    Attributes:
+        opened: The card of the opened incident, None until there is one.
+    """
+
+    offline: ClassVar[str] = "The controls need a running kernel; headless, `happened` and `table` say the same."
+
+    def __init__(self, aws: Aws, happened: str = "", table: str = "") -> None:
+        self._aws = aws
+        self._living, self._deleted = aws_tables.names(aws), _deleted(aws)
+        self.view = _card()
+        self.opened: View | None = None
+        self._result: Any = None
+        self.happened = widgets.RadioButtons(
+            description="What happened",
+            options=[(kind.words, kind.name) for kind in KINDS],
+            value=happened or None,
+            tooltip="What is known so far",
+            style=_LEFT,
+            layout={"width": "auto"},
+        )
+        self.table = widgets.Combobox(
+            description="Table",
+            placeholder="type a part of its name",
+            value=table,
+            options=self._living,
+            tooltip="The damaged table; tables of this account are proposed",
+            style=_LEFT,
+            layout={"width": "32em"},
+        )
+        self.button = widgets.Button(
+            description="Open the incident",
+            icon="arrow-right",
+            tooltip="Makes the incident's folder; changes nothing in AWS",
+            layout={"width": "auto"},
+        )
+        self.said = widgets.HTML()
+        self.happened.observe(self._happened_changed, names="value")
+        self.button.on_click(self.does(self._open))
+        self.box = widgets.VBox([self.happened, widgets.HBox([self.table, self.button]), self.said])
+        self._happened_changed({"new": happened})
+        if happened and table:
+            self.opened = open_incident(aws, happened, table)
+
+    def _ipython_display_(self) -> None:
+        super()._ipython_display_()
+        self._result = display(self.opened or note("No incident was opened from here yet.", "muted"), display_id=True)
+
+    def _happened_changed(self, change: Mapping[str, Any]) -> None:
+        gone = change["new"] == "gone"
+        self.table.options = self._deleted if gone else self._living
+        none = gone and not self._deleted
+        self.said.value = note("No deleted table here can come back.", "warn")._repr_html_() if none else ""
+
+    def _open(self) -> None:
+        try:
+            self.opened = open_incident(self._aws, self.happened.value or "", self.table.value)
+        except PitrkitError as error:
+            self.said.value = error_card(error)._repr_html_()
+            return
+        self.said.value = ""
+        if self._result is not None:
+            self._result.update(self.opened)
+
+
+def _deleted(aws: Aws) -> list[str]:
+    return sorted(table_overview.permitted(lambda: backups.gone(aws)) or ())
+
+
+def _card() -> View:
+    rows: tuple[tuple[Cell, ...], ...] = tuple(
+        (kind.words, kind.advice, Link(kind.notebook, working_copy.link(_without_incident(kind)))) for kind in KINDS
+    )
+    rows += (
+        ("A copy back has to be taken back", "Undo goes through the same plan, gate and guards.", _plain("12_undo")),
+        ("It is over", "The restored copy can go.", _plain("14_clean_up")),
+    )
+    grid = Grid(("what happened", "what to know", "=notebook"), rows)
+    return View("beginning", "What happened?", blocks=(grid,), data={"kinds": [kind.name for kind in KINDS]})
+
+
+def _without_incident(kind: Happened) -> str:
+    return kind.notebook if kind.name == "gone" else "01_select_table"
+
+
+def _plain(notebook: str) -> Link:
+    return Link(notebook, working_copy.link(notebook))
+
+
+def incidents(aws: Aws) -> View:
+    """Return the incidents in this folder: where each stands, and the way to go on."""
+    found: list[dict[str, Any]] = []
+    links: dict[str, str] = {}
+    unreadable: list[str] = []
+    for one in Incident.existing():
+        try:
+            data = one.data
+        except RecordAltered:
+            unreadable.append(one.id)
+            continue
+        working_copy.lay_out(one)
+        found.append(data)
+        links[one.id] = working_copy.link(standing(data).notebook, one.id)
+    return session_views.incidents_list(found, links=links, account=aws.caller().account, unreadable=unreadable)
+
+
+def tables(aws: Aws) -> View:
+    """Return every table with its protection, the unprotected ones first."""
+    with Progress("Reading the tables", unit="tables") as progress:
+        found = table_overview.overview(aws, on_some=lambda some: progress(sum(one.known for one in some), len(some)))
+    return table_views.tables_overview(found, at=now())

@@ -1,0 +1,228 @@
+"""Views of tables: their protection and windows, what hangs on them, restores and what is left of deleted ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from pitrkit.aws.services import cloudwatch
+from pitrkit.times import iso
+from pitrkit.ui.blocks import Block, Cell, Facts, Grid, Note, Tag, Tile, Tiles
+from pitrkit.ui.cards import note
+from pitrkit.ui.text import moment, size, things
+from pitrkit.ui.view import View
+
+if TYPE_CHECKING:
+    from pitrkit.aws.backups.pitr import Protection, Restoration
+    from pitrkit.aws.items import KeySchema
+    from pitrkit.aws.tables.tables import Table
+    from pitrkit.runbook.start.table_overview import Overview
+    from pitrkit.times import Window
+
+
+_HOURS_TOLD = 48
+
+_OFF = "Point-in-time recovery is off: there is no past to restore."
+
+_STALE = "Counts are the service's own and up to six hours old: for orientation, never proof."
+
+
+def pitr_tag(protection: Protection | None) -> Tag:
+    """Return in a word whether a table is protected; None is of a caller who may not know."""
+    if protection is None:
+        return Tag("not allowed to see", "muted", "Allow dynamodb:DescribeContinuousBackups to see it")
+    return Tag("on", "good") if protection.enabled else Tag("off", "bad")
+
+
+def window_text(window: Window | None) -> str:
+    """Return a window's two ends, `-` where there is none."""
+    return f"{window.earliest_at:%Y-%m-%d %H:%M:%S} to {window.latest_at:%Y-%m-%d %H:%M:%S}" if window else "-"
+
+
+def window_short(window: Window | None) -> str:
+    """Return a window's two ends to the minute, the day once where it is the same; `-` where there is none."""
+    if window is None:
+        return "-"
+    same = window.earliest_at.date() == window.latest_at.date()
+    return f"{window.earliest_at:%Y-%m-%d %H:%M} to {window.latest_at:{'%H:%M' if same else '%Y-%m-%d %H:%M'}}"
+
+
+def window_dict(window: Window | None) -> dict[str, str] | None:
+    """Return a window as plain JSON."""
+    return {"earliest_at": iso(window.earliest_at), "latest_at": iso(window.latest_at)} if window else None
+
+
+def tables_overview(overviews: Sequence[Overview], *, at: datetime | None = None) -> View:
+    """Return every table with its protection and window; *at* is when that was, where last writes are told."""
+    if not overviews:
+        return note("There are no tables in this account and region.", "warn", "Check the account and AWS_REGION.")
+    ordered = sorted(overviews, key=lambda one: (not one.unprotected, one.name))
+    rows = tuple(
+        (
+            one.name,
+            overview_tag(one),
+            window_short(one.protection.window if one.protection else None),
+            f"{one.table.item_count:,}" if one.table else "",
+            size(one.table.size_bytes) if one.table else "",
+            written_text(one, at),
+            status_text(one),
+        )
+        for one in ordered
+    )
+    off = [one.name for one in overviews if one.unprotected]
+    on = sum(one.protection is not None and one.protection.enabled for one in overviews)
+    hidden = sum(one.known and one.protection is None for one in overviews)
+    reading = sum(not one.known for one in overviews)
+    counts = (
+        Tile(f"{on:,}", "protected", "good"),
+        Tile(f"{len(off):,}", "not protected", "bad" if off else "muted"),
+        *((Tile(f"{hidden:,}", "not allowed to see", "warn"),) if hidden else ()),
+        *((Tile(f"{reading:,}", "still being read", "info"),) if reading else ()),
+    )
+    columns = ("table", "PITR", "=restorable (UTC)", ">items", ">size", "=last written", "=status")
+    blocks: list[Block] = [Tiles(counts), Grid(columns, rows), Note(_STALE, "muted")]
+    if off:
+        text = f"{things(len(off), 'table')} without point-in-time recovery: what is lost there now stays lost."
+        blocks.insert(2, Note(text, "warn", "00_start_here turns it on."))
+    data = {"tables": [{"table": one.name, "status": status_text(one), **_pitr(one.protection)} for one in overviews]}
+    return View("tables", f"Tables ({len(overviews):,})", blocks=tuple(blocks), data=data)
+
+
+def overview_tag(one: Overview) -> Tag:
+    """Return in a word whether a table of the overview is protected; a restored copy need not be."""
+    if not one.known:
+        return Tag("reading", "muted")
+    if one.is_copy and one.protection is not None and not one.protection.enabled:
+        return Tag("copy", "muted", "PITR is off, as it is for every copy that the kit restores")
+    return pitr_tag(one.protection)
+
+
+def status_text(one: Overview) -> str:
+    """Return a table's status in a word."""
+    return one.table.status if one.table else "not allowed to see" if one.known else ""
+
+
+def written_text(one: Overview, at: datetime | None) -> str:
+    """Return when a table was written to, as seen at *at*; blank where that is not known."""
+    if not one.writes_known or at is None:
+        return ""
+    if one.last_write_at is None:
+        return f"not in {cloudwatch.RECENTLY.days} days"
+    hours = int((at - one.last_write_at) / timedelta(hours=1))
+    if hours < 1:
+        return "within the hour"
+    return f"{hours} h ago" if hours < _HOURS_TOLD else f"{hours // 24} d ago"
+
+
+def _pitr(protection: Protection | None) -> dict[str, Any]:
+    if protection is None:
+        return {"pitr": None, "window": None}
+    return {"pitr": protection.enabled, "window": window_dict(protection.window)}
+
+
+def protections(found: Sequence[Protection]) -> View:
+    """Return the protection of some tables, after it was turned on."""
+    rows = tuple((one.table, pitr_tag(one), window_text(one.window)) for one in found)
+    grid = Grid(("table", "PITR", "restorable (UTC)"), rows)
+    data = {"tables": [{"table": one.table, **_pitr(one)} for one in found]}
+    later = Note("A window begins when recovery is turned on; the first seconds become restorable minutes later.")
+    return View("protections", "Protection", blocks=(grid, later), data=data)
+
+
+def table_card(
+    table: Table,
+    protection: Protection | None = None,
+    *,
+    ttl_attribute: str | None = None,
+    tags: Mapping[str, str] | None = None,
+) -> View:
+    """Return a table: its key, size, window and what hangs on it. None is what the caller may not see."""
+    unseen = Tag("not allowed to see", "muted")
+    rows: list[tuple[str, Cell]] = [
+        ("key", _keys(table.key_schema)),
+        ("items", f"about {table.item_count:,}, {size(table.size_bytes)}"),
+        ("PITR", pitr_tag(protection)),
+        ("restorable (UTC)", window_text(protection.window if protection else None)),
+        ("billing", table.billing_mode.replace("_", " ").lower()),
+        ("TTL", unseen if ttl_attribute is None else f"attribute {ttl_attribute}" if ttl_attribute else "off"),
+        ("stream", table.stream_arn or "off"),
+        ("replicas", ", ".join(table.replicas) or "none"),
+        ("deletion protection", Tag("on", "good") if table.deletion_protection else "off"),
+        ("tags", unseen if tags is None else ", ".join(f"{name}={value}" for name, value in tags.items()) or "none"),
+        ("created", moment(table.created_at)),
+        ("ARN", table.arn),
+    ]
+    if table.restored:
+        rows.insert(0, ("restored from", f"{table.restored.source_arn} as of {moment(table.restored.restore_at)}"))
+    blocks: list[Block] = [Facts(tuple(rows))]
+    if table.indexes:
+        indexes = tuple((one.name, one.kind, _keys(one.key_schema), one.projection) for one in table.indexes)
+        blocks.append(Grid(("index", "kind", "key", "projection"), indexes))
+    if protection is not None and not protection.enabled:
+        fix = "00_start_here turns it on for the future; an existing copy can be compared (parameter `restored`)."
+        blocks.append(Note(_OFF, "bad", fix))
+    blocks.append(Note(_STALE, "muted"))
+    status = Tag(table.status, "good" if table.status == "ACTIVE" else "warn")
+    data = {"table": table.name, "arn": table.arn, "key": table.key_schema.to_dict(), **_pitr(protection)}
+    return View("table", table.name, (status,), tuple(blocks), data)
+
+
+def _keys(schema: KeySchema) -> str:
+    roles = {"HASH": "partition", "RANGE": "sort"}
+    types = {"S": "string", "N": "number", "B": "binary"}
+    return ", ".join(
+        f"{one.name} ({types.get(one.type, one.type)}, {roles.get(one.role, one.role)})" for one in schema.attributes
+    )
+
+
+def restoration_card(*restorations: tuple[Restoration, Table | None], ahead: str = "") -> View:
+    """Return restores: from where, to where, as of when; each with the copy itself once it is there.
+
+    *ahead* says what is known of how long it takes.
+    """
+    found = [_restoration(*one) for one in restorations]
+    blocks: list[Block] = [block for facts, _, _ in found for block in facts]
+    tags = tuple(tag for _, these, _ in found for tag in these)
+    missing = "A copy has no tags, TTL, streams, alarms or PITR of its own. It is only read here."
+    title = "Restored copy" if len(found) == 1 else "Restored copies: before the damage, and right after it"
+    data = found[0][2] | ({"until": found[1][2]} if len(found) > 1 else {})
+    coming = (Note(ahead),) if ahead else ()
+    return View("restoration", title, tags, (*blocks, *coming, Note(missing, "muted")), data)
+
+
+def _restoration(
+    restoration: Restoration, table: Table | None
+) -> tuple[tuple[Block, ...], tuple[Tag, ...], dict[str, Any]]:
+    """Return what is to be said of one restore: its facts, its state, and both as plain JSON."""
+    rows: list[tuple[str, Cell]] = [
+        ("source", restoration.source),
+        ("copy", restoration.target + (f" in {restoration.region}" if restoration.region else "")),
+        ("as of", moment(restoration.restore_at)),
+        ("started", moment(restoration.started_at)),
+    ]
+    if table is not None:
+        rows.append(("items", f"about {table.item_count:,}, {size(table.size_bytes)}; refreshed every six hours"))
+        rows.append(("indexes", things(len(table.indexes), "index", "indexes")))
+        rows.append(("billing", _capacity(table)))
+        rows.append(("encryption", table.kms_key or "the key that DynamoDB owns"))
+    ready = table is not None and table.status == "ACTIVE" and not (table.restored and table.restored.in_progress)
+    state = Tag("ready", "good") if ready else Tag(table.status if table else "asked for", "info")
+    how = Tag("adopted", "info", "This copy existed already and matches") if restoration.adopted else Tag("new")
+    data = {
+        "source": restoration.source,
+        "target": restoration.target,
+        "region": restoration.region,
+        "restore_at": iso(restoration.restore_at),
+        "adopted": restoration.adopted,
+        "started_at": iso(restoration.started_at),
+        "status": table.status if table else "",
+    }
+    return (Facts(tuple(rows)),), (state, how), data
+
+
+def _capacity(table: Table) -> str:
+    mode, (read, write) = table.billing_mode.replace("_", " ").lower(), table.units
+    if not (read or write):
+        return mode
+    return f"{mode}, {'' if table.billing_mode == 'PROVISIONED' else 'at most '}{read}/{write} units"

@@ -1,0 +1,133 @@
+"""Views of the timeline: the restorable window, the picture of the table's life, candidates for T, and T itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+
+from pitrkit.aws.backups.pitr import Protection
+from pitrkit.aws.services.cloudtrail import TrailEvent
+from pitrkit.runbook.start.table_views import pitr_tag, window_dict
+from pitrkit.runbook.timeline.chart import draw
+from pitrkit.runbook.timeline.table_history import Life
+from pitrkit.times import iso
+from pitrkit.ui.blocks import Block, Cell, Facts, Grid, Note, Tag
+from pitrkit.ui.text import duration, folded, moment, things
+from pitrkit.ui.view import View
+
+AROUND_T = timedelta(minutes=30)
+
+EVENTS_LISTED = 8
+
+_OFF = "Point-in-time recovery is off: there is no past to restore."
+
+
+def window_view(protection: Protection, life: Life, *, at: str = "") -> View:
+    """Return the restorable window and, as far as it is known, the table's life in it with *at* marked."""
+    window = protection.window
+    blocks: list[Block] = []
+    if window is None:
+        blocks.append(Note(_OFF, "bad", "Give an existing copy by the parameter `restored` of 01_select_table."))
+    else:
+        reach = duration((window.latest_at - window.earliest_at).total_seconds())
+        rows = (
+            ("earliest", moment(window.earliest_at)),
+            ("latest", moment(window.latest_at)),
+            ("reach", f"{reach} (at most {things(protection.period_days, 'day')} back)"),
+        )
+        blocks.append(Facts(rows))
+    chosen_at = datetime.fromisoformat(at).astimezone(UTC) if at else None
+    blocks += life_blocks(life, chosen_at)
+    data = {
+        "table": protection.table,
+        "pitr": protection.enabled,
+        "window": window_dict(window),
+        "minutes": len(life.activity.calls) if life.activity else 0,
+        "events": len(life.events),
+        "candidates": [candidate.to_dict() for candidate in life.candidates],
+        "unknown": [gap.what for gap in life.gaps],
+        "at": at,
+    }
+    tag = pitr_tag(protection)
+    return View("window", f"When: {protection.table}", (Tag(f"PITR {tag.text}", tag.tone),), tuple(blocks), data)
+
+
+def life_blocks(life: Life, chosen_at: datetime | None = None) -> Iterator[Block]:
+    """Yield the picture with *chosen_at* as T, the candidates, the events nearest to either, and what is not known."""
+    if (life.activity and life.activity.calls) or life.events:
+        picture = draw(life, marked_at=chosen_at)
+        yield picture
+        if chosen_at and picture.marker is None:
+            yield Note(f"The chosen {moment(chosen_at)} lies outside the picture.", "muted")
+    if life.candidates:
+        yield candidates_grid(life)
+    elif life.activity and life.activity.calls:
+        yield Note("No minute stands out: look at the picture, or look further back (parameter `hours`).", "muted")
+    around_at = chosen_at or (life.candidates[0].at if life.candidates else life.end_at)
+    if life.events:
+        yield _events_grid(life.events, around_at)
+    for gap in life.gaps:
+        yield Note(gap.what, "muted", gap.fix)
+
+
+def candidates_grid(life: Life) -> Grid:
+    """Return the candidates for T, with what speaks for each."""
+    rows: list[tuple[Cell, ...]] = []
+    for number, one in enumerate(life.candidates, 1):
+        held = life.window is not None and life.window.holds(one.at)
+        mark: Cell = "" if held else Tag("not restorable", "warn", "This second lies outside the restorable window")
+        rows.append((str(number), moment(one.at), mark, " ".join(one.evidence)))
+    return Grid((">", "=T", "", "what speaks for it"), tuple(rows), caption="Candidates for T, the likeliest first")
+
+
+def _events_grid(events: Sequence[TrailEvent], around_at: datetime) -> Grid:
+    rows = tuple(
+        (moment(event.at), event.name, folded(event.what, 44), event.source, folded(event.who, 60))
+        for event in nearest(events, around_at)
+    )
+    listed = "" if len(rows) == len(events) else f": the {len(rows)} of {len(events):,} nearest to {moment(around_at)}"
+    return Grid(
+        ("=at", "=event", "=what", "=service", "who"), rows, caption=f"Deploys and changes of the table{listed}"
+    )
+
+
+def nearest(events: Sequence[TrailEvent], around_at: datetime) -> list[TrailEvent]:
+    """Return the few events that are nearest to *around_at*, in time order."""
+    near = sorted(events, key=lambda event: abs(event.at - around_at))[:EVENTS_LISTED]
+    return sorted(near, key=lambda event: event.at)
+
+
+def picked_time(
+    at: datetime, protection: Protection, life: Life | None = None, *, until: datetime | None = None
+) -> View:
+    """Return the chosen second, in UTC and local time, how far it is from the window's ends, and what is around it.
+
+    *until* is the end of the damage in a three-way recovery.
+    """
+    local = at.astimezone()
+    rows: list[tuple[str, Cell]] = [("UTC", moment(at))]
+    if local.utcoffset() != at.astimezone(UTC).utcoffset():
+        rows.append(("local", f"{local:%Y-%m-%d %H:%M:%S} {local.tzname()} (UTC{local:%z})"))
+    if protection.window:
+        after, left = protection.window.latest_at - at, at - protection.window.earliest_at
+        rows.append(("before latest", duration(after.total_seconds()) if after else "it is the latest second"))
+        rows.append(("leaves the window in", f"about {duration(left.total_seconds() + _slack(protection))}"))
+    meaning = "The table as of this second includes exactly the writes up to it."
+    data = {"at": iso(at)}
+    if until is not None:
+        rows.append(("damage until", f"{moment(until)}, {duration((until - at).total_seconds())} later"))
+        data["damage_until"] = iso(until)
+        meaning += " What happened from it to the damage's end is what will be taken back; what came later stays."
+    blocks: list[Block] = [Facts(tuple(rows))]
+    if life and life.start_at <= at <= life.end_at and (life.events or (life.activity and life.activity.calls)):
+        until_at = min(at + AROUND_T, life.end_at)
+        blocks.append(draw(life, max(life.start_at, until_at - 2 * AROUND_T), until_at, marked_at=at))
+    blocks.append(Note(meaning, "muted"))
+    return View("picked", "Chosen second", (Tag("in the window", "good"),), tuple(blocks), data)
+
+
+def _slack(protection: Protection) -> float:
+    """Seconds before the window's earliest end begins to move: it does when it is as long as its period."""
+    assert protection.window is not None
+    reach = (protection.window.latest_at - protection.window.earliest_at).total_seconds()
+    return max(0.0, protection.period_days * 86400 - reach)

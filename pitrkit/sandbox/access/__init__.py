@@ -1,0 +1,4 @@
+"""IAM and resource policies that are enforced. Open `authority` first.
+
+May import protocol, store.
+"""

@@ -1,0 +1,4 @@
+"""Requests and replies, and the layers around moto: validation, metering, faults. Open `protocol` first.
+
+May import store.
+"""

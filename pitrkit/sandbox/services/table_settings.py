@@ -1,0 +1,138 @@
+"""Settings of tables that moto does not keep: class, limits, encryption, Kinesis destinations, Contributor Insights.
+
+They take effect at once; in the service most of them take moments to minutes.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from pitrkit.sandbox.protocol.protocol import OK, Handler, Native, Reply, Request, ServiceError, invalid
+from pitrkit.sandbox.store.tables import PastTable
+
+CLASSES = ("STANDARD", "STANDARD_INFREQUENT_ACCESS")
+
+MOST_DESTINATIONS = 2
+
+_KINESIS = re.compile(r"arn:[a-z-]+:kinesis:[a-z0-9-]+:\d{12}:stream/[\w.-]{1,128}")
+
+_ALONE = ("BillingMode", "ProvisionedThroughput", "StreamSpecification", "TableClass", "SSESpecification")
+"""What one UpdateTable changes beside nothing else; billing goes with throughput."""
+
+
+def kept(request: Request, inner: Handler) -> Reply:
+    """Layer around CreateTable and UpdateTable that keeps what moto does not."""
+    if request.operation not in ("CreateTable", "UpdateTable"):
+        return inner(request)
+    body = request.body
+    if body.get("TableClass", CLASSES[0]) not in CLASSES:
+        raise invalid(
+            f"1 validation error detected: Value '{body['TableClass']}' at 'tableClass' failed to satisfy constraint: "
+            f"Member must satisfy enum value set: [{', '.join(CLASSES)}]"
+        )
+    if request.operation == "UpdateTable":
+        _refuse_two_changes(body)
+    reply = inner(request)
+    table = request.table(body.get("TableName", ""))
+    if reply.status != OK or table is None:
+        return reply
+    _keep(table, body, creating=request.operation == "CreateTable")
+    described = inner(request.changed("DescribeTable", {"TableName": table.name})).body["Table"]
+    return Reply.json({"TableDescription": described})
+
+
+def _refuse_two_changes(body: dict[str, Any]) -> None:
+    alone = [name for name in _ALONE if name in body]
+    changed = sum(
+        any(key in update for key in ("Create", "Delete")) for update in body.get("GlobalSecondaryIndexUpdates", ())
+    )
+    if len(alone) + changed > 1 and alone != ["BillingMode", "ProvisionedThroughput"]:
+        raise invalid(
+            "One or more parameter values were invalid: Only one of these can be changed in one request: billing mode "
+            f"and throughput, stream, table class, encryption, one index; got {', '.join(alone) or 'several indexes'}"
+        )
+
+
+def _keep(table: PastTable, body: dict[str, Any], *, creating: bool) -> None:
+    table.table_class = body.get("TableClass", table.table_class)
+    if limits := body.get("OnDemandThroughput"):
+        table.on_demand_limits = {**table.on_demand_limits, **limits}
+    if "SSESpecification" in body and not creating:
+        wanted = dict(body["SSESpecification"])
+        table.sse_specification = wanted if wanted.get("Enabled") else None
+    if body.get("BillingMode") == "PAY_PER_REQUEST" and not creating:
+        for one in (table, *table.global_indexes):
+            one.throughput = {"ReadCapacityUnits": 0, "WriteCapacityUnits": 0}
+        table.throughput["NumberOfDecreasesToday"] = 0
+
+
+def operations() -> dict[str, Native]:
+    """Return what is answered here, by the operation's name."""
+    return {
+        "DescribeKinesisStreamingDestination": _destinations,
+        "EnableKinesisStreamingDestination": _enable,
+        "DisableKinesisStreamingDestination": _disable,
+        "DescribeContributorInsights": _insights,
+        "UpdateContributorInsights": _update_insights,
+    }
+
+
+def _destinations(request: Request, _inner: Handler) -> dict[str, Any]:
+    table = _existing(request)
+    found = [{"StreamArn": arn, **told} for arn, told in table.destinations.items()]
+    return {"TableName": table.name, "KinesisDataStreamDestinations": found}
+
+
+def _enable(request: Request, _inner: Handler) -> dict[str, Any]:
+    table, arn = _existing(request), request.body["StreamArn"]
+    if not _KINESIS.fullmatch(arn):
+        raise invalid(f"Invalid Kinesis data stream ARN: {arn}")
+    on = [one for one, told in table.destinations.items() if told["DestinationStatus"] == "ACTIVE"]
+    if arn in on:
+        raise invalid(f"Table is not in a valid state to enable Kinesis Streaming Destination: {arn} is ACTIVE")
+    if len(on) >= MOST_DESTINATIONS:
+        raise ServiceError("LimitExceededException", f"A table may have {MOST_DESTINATIONS} destinations")
+    told = {"DestinationStatus": "ACTIVE", **request.body.get("EnableKinesisStreamingConfiguration", {})}
+    table.destinations[arn] = told
+    return {"TableName": table.name, "StreamArn": arn, "DestinationStatus": "ENABLING"}
+
+
+def _disable(request: Request, _inner: Handler) -> dict[str, Any]:
+    table, arn = _existing(request), request.body["StreamArn"]
+    if table.destinations.get(arn, {}).get("DestinationStatus") != "ACTIVE":
+        raise invalid(f"Table is not in a valid state to disable Kinesis Streaming Destination: {arn} is not ACTIVE")
+    table.destinations[arn]["DestinationStatus"] = "DISABLED"
+    return {"TableName": table.name, "StreamArn": arn, "DestinationStatus": "DISABLING"}
+
+
+def _insights(request: Request, _inner: Handler) -> dict[str, Any]:
+    table, index = _existing(request), _index(request)
+    told = {"TableName": table.name, "ContributorInsightsStatus": "ENABLED" if index in table.insights else "DISABLED"}
+    if index in table.insights:
+        told["ContributorInsightsMode"] = table.insights[index]
+    return told if not index else {**told, "IndexName": index}
+
+
+def _update_insights(request: Request, _inner: Handler) -> dict[str, Any]:
+    table, index = _existing(request), _index(request)
+    if request.body["ContributorInsightsAction"] == "ENABLE":
+        table.insights[index] = request.body.get("ContributorInsightsMode", "ACCESSED_AND_THROTTLED_KEYS")
+        return {"TableName": table.name, "ContributorInsightsStatus": "ENABLING"}
+    table.insights.pop(index, None)
+    return {"TableName": table.name, "ContributorInsightsStatus": "DISABLING"}
+
+
+def _existing(request: Request) -> PastTable:
+    table = request.table(request.body["TableName"])
+    if table is None:
+        raise ServiceError("ResourceNotFoundException", f"Requested resource not found: {request.body['TableName']}")
+    return table
+
+
+def _index(request: Request) -> str:
+    name: str = request.body.get("IndexName", "")
+    table = _existing(request)
+    if name and name not in {index.name for index in table.global_indexes}:
+        raise ServiceError("ResourceNotFoundException", f"Requested resource not found: Index: {name} not found")
+    return name
