@@ -74,7 +74,10 @@ def test_an_unexpected_error_is_a_card_too_and_the_front_still_calls_it_unexpect
 
 @pytest.mark.parametrize(("cell", "title"), [
     ("raise KeyboardInterrupt", "Interrupted"),
-    ("from pitrkit.ui import cards, error_display\nraise error_display.Interrupted(cards.note('3 of 5 written'))", "3 of 5"),
+    (
+        "from pitrkit.ui import cards, error_display\nraise error_display.Interrupted(cards.note('3 of 5 written'))",
+        "3 of 5",
+    ),
 ])  # fmt: skip
 def test_an_interrupt_says_that_it_is_safe_and_ends_as_one(tmp_path, cell, title):
     result, _, (card, error) = failed(tmp_path, cell)
