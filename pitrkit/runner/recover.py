@@ -33,11 +33,6 @@ WITHOUT_RESTORE = ("01_select_table", "10_rollback_without_restore", "06_report"
 
 _GATES = ("05_copy_back", "10_rollback_without_restore")
 
-_OF_A_PLAN = (
-    "modified", "inserted", "attributes", "guard", "expired", "mixed", "accept", "write_units",
-    "alarms", "ceiling", "stop_file", "freeze", "safety_copy", "approve",
-)  # fmt: skip
-
 
 def recover(
     request: Request,
@@ -165,26 +160,19 @@ def _existing(incident: str, root: Path | None) -> Incident | None:
 
 
 def _parameters(step: str, request: Request, incident: Incident | None) -> dict[str, str]:
+    """Return what a step's notebook is given: the options that it takes, with times as they have settled."""
+    given = request.parameters_for(step[:2])
     match step:
         case "01_select_table":
-            return request.parameters("table", "restored", "restored_until", "source_arn")
+            return given | {"table": request.table}
         case "02_pick_timestamp":
             return {name: at for name in TIMES if (at := _at(request, incident, name))}
+        case "03_restore" if request.how != "export":
+            return {name: value for name, value in given.items() if name not in {"bucket", "prefix"}}
         case "10_rollback_without_restore":
             window = {"since": _at(request, incident, "at"), "until": _at(request, incident, "damage_until")}
-            return {
-                **({"source": request.route} if request.route else {}),
-                **{name: at for name, at in window.items() if at},
-                **request.parameters("bucket", "prefix", "kinds", "keys", "where", *_OF_A_PLAN),
-            }
-        case "03_restore":
-            exported = request.parameters("bucket", "prefix") if request.how == "export" else {}
-            return request.parameters("target", "how") | exported | request.asked().to_dict()
-        case "04_diff":
-            return request.parameters("kinds", "keys", "where", "read_units")
-        case "05_copy_back":
-            return request.parameters(*_OF_A_PLAN)
-    return {}
+            return given | {name: at for name, at in {"source": request.route, **window}.items() if at}
+    return given
 
 
 def _at(request: Request, incident: Incident | None, name: str = "at") -> str:

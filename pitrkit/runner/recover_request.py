@@ -7,69 +7,33 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from pitrkit import options
 from pitrkit.aws import arns
 from pitrkit.errors import BadInput
 from pitrkit.files import SHORTEST
 from pitrkit.incident.incident import checked_id
+from pitrkit.options import Option
 from pitrkit.recovery.changes.scope import Scope
 from pitrkit.recovery.plan.preflight import parse_accept
 from pitrkit.recovery.token_bucket import Pace
-from pitrkit.runbook.copy_back import options
+from pitrkit.runbook.copy_back import options as policy_options
 from pitrkit.runbook.restore.source_choice import Asked
-from pitrkit.runbook.session.session import flag
 from pitrkit.times import now, parse_time
 
 TIMES = ("at", "damage_until")
 
 OPTIONS_OF_A_COPY = ("backup_role", "target_region", "indexes", "kms_key", "billing", "throughput")
 
-_SWITCHES = {"freeze", "safety_copy"}
+_OPTIONS = {option.name: option for option in options.of_command("recover")}
 
 _ASKED = {"backup_role": "role", "target_region": "region"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What an operator asks `pitrkit recover` for. Everything is text, as the notebooks' parameters are.
+    """What an operator asks `pitrkit recover` for: its options, as `pitrkit.options` has them.
 
-    Attributes:
-        table: The damaged table.
-        at: Second to go back to: ISO 8601 with Z or an offset, `latest`, or a duration ago.
-        damage_until: A second by which the damage was done: takes the three-way route, or ends what a log is asked for.
-        route: `restore`, or `stream` or `export` for the one without a restore; blank for that of the incident.
-        how: Of copies: `restore` into a table, or `export` to S3.
-        bucket: S3 bucket of exports.
-        prefix: Prefix in that bucket.
-        incident: Name of the incident; a new one is made up when blank.
-        approve: Digest of the plan to write; blank stops at the gate.
-        restored: An existing copy to compare with, instead of a restore.
-        restored_until: An existing copy of the table right after the damage, for the three-way route.
-        target: Name of the table to restore into.
-        source_arn: ARN of another table, whose past is restored.
-        backup: ARN of a backup or recovery point to restore, instead of a second.
-        backup_role: ARN of the role that AWS Backup restores under.
-        target_region: Region to restore in.
-        indexes: Indexes of the copy: `none`, `all`, or names.
-        kms_key: Key of the copy: `aws-owned`, `aws-managed`, or a customer key.
-        billing: Billing mode of the copy: `on-demand` or `provisioned`.
-        throughput: Units of the copy, `READ/WRITE`.
-        kinds: Scope by kind.
-        keys: Scope by key.
-        where: Scope by condition.
-        modified: `keep` or `revert`.
-        inserted: `keep` or `delete`.
-        attributes: Of modified items put back only these.
-        guard: `item` or `attributes`.
-        expired: `keep` or `put`.
-        mixed: `ask` or `revert`: damaged items that others wrote as well.
-        accept: Findings to accept.
-        write_units: Pace.
-        read_units: Pace of the scans.
-        alarms: CloudWatch alarms that pause the copy.
-        ceiling: Write units a second that the table may consume in all.
-        stop_file: File that ends the run while it exists.
-        freeze: `true` holds other writers off while the copy writes.
-        safety_copy: `true` for an on-demand backup of the table before the first write.
+    Everything is text, as on the command line; blank leaves a notebook's default, or what the incident says already.
     """
 
     table: str
@@ -114,6 +78,11 @@ class Request:
         """Return the named parameters that are not blank."""
         return {name: value for name in names if (value := getattr(self, name))}
 
+    def parameters_for(self, notebook: str) -> dict[str, str]:
+        """Return what a notebook, by its number, is to be given of these, under the names that it has for them."""
+        taken = ((option.parameter_of(notebook), name) for name, option in _OPTIONS.items() if option.notebooks)
+        return {parameter: value for parameter, name in taken if parameter and (value := getattr(self, name))}
+
     def words(self, incident: str, **settled: str) -> list[str]:
         """Return the command line that asks for all of this again, as *incident*, with times as they have settled."""
         words = ["pitrkit", "recover", self.table]
@@ -121,8 +90,8 @@ class Request:
             value = settled.get(one.name) or getattr(self, one.name)
             if one.name in {"table", "incident", "approve"} or not value:
                 continue
-            words.append(f"--{one.name.replace('_', '-')}")
-            words += [] if one.name in _SWITCHES else [value]
+            words.append(_OPTIONS[one.name].flag)
+            words += [] if _OPTIONS[one.name].kind == "bool" else [value]
         return [*words, "--incident", incident]
 
     def asked(self) -> Asked:
@@ -145,29 +114,35 @@ class Request:
         """
         if self.incident:
             checked_id(self.incident)
-        flag(self.route, "route", ("", "restore", "stream", "export"))
-        flag(self.how, "how", ("", "restore", "export"))
-        flag(self.freeze, "freeze", ("", "true"))
-        flag(self.safety_copy, "safety_copy", ("", "true"))
+        for name, option in _OPTIONS.items():
+            self._check_value(option, getattr(self, name, ""))
         self._check_times(state)
         self._check_route(state)
         self._check_copy(state)
         Scope.check(self.kinds, self.keys, self.where, steps=self.without_restore(state))
-        options.policy(
+        policy_options.policy(
             self.modified, self.inserted, self.attributes, guard=self.guard, expired=self.expired, mixed=self.mixed
         )
         parse_accept(self.accept)
-        for name in ("write_units", "read_units", "ceiling"):
-            if value := getattr(self, name):
-                try:
-                    Pace(float(value))
-                except ValueError:
-                    raise BadInput(f"{name} is {value!r}", fix="Give a number, e.g. 100.") from None
         if self.approve and not re.fullmatch(rf"[0-9a-f]{{{SHORTEST},64}}", self.approve.strip().lower()):
             raise BadInput(
                 f"{self.approve!r} is no digest of a plan",
                 fix=f"Give the plan's digest, at least {SHORTEST} of its characters; the closed gate prints it.",
             )
+
+    def _check_value(self, option: Option, value: str) -> None:
+        """Let pass a value that the option may have."""
+        if option.kind == "bool" and value not in ("", "true"):
+            raise BadInput(f"{option.name}={value!r} is not known", fix=f"{option.name} is true, or left out.")
+        if option.choices and value and value not in option.choices:
+            raise BadInput(
+                f"{option.name}={value!r} is not known", fix=f"{option.name} is one of {', '.join(option.choices)}."
+            )
+        if option.kind == "float" and value:
+            try:
+                Pace(float(value))
+            except ValueError:
+                raise BadInput(f"{option.name} is {value!r}", fix="Give a number, e.g. 100.") from None
 
     def _check_times(self, state: Mapping[str, Any]) -> None:
         times = [parse_time(at, now=now()) for name in TIMES if _is_time(at := getattr(self, name))]
@@ -229,7 +204,7 @@ class Request:
     def _refuse(self, names: tuple[str, ...], what: str, fix: str) -> None:
         for name in names:
             if getattr(self, name):
-                raise BadInput(f"--{name.replace('_', '-')} {what}", table=self.table, fix=fix)
+                raise BadInput(f"{_OPTIONS[name].flag} {what}", table=self.table, fix=fix)
 
 
 def asked_text(at: str) -> str:

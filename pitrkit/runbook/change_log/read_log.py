@@ -12,6 +12,7 @@ from pitrkit.aws.change_data import streams
 from pitrkit.aws.tables.tables import Table
 from pitrkit.config import masking
 from pitrkit.errors import BadInput, InputNeeded
+from pitrkit.options import choose
 from pitrkit.recovery.changelog import from_exports, from_stream
 from pitrkit.recovery.changelog.change_log import ChangeLog
 from pitrkit.recovery.changelog.from_exports import Window
@@ -19,7 +20,7 @@ from pitrkit.recovery.changelog.locate import Located, locate
 from pitrkit.recovery.changes.scope import Scope
 from pitrkit.runbook.restore import restore
 from pitrkit.runbook.restore.restore_wait import poll_seconds
-from pitrkit.runbook.session.session import Book, flag
+from pitrkit.runbook.session.session import Book
 from pitrkit.runbook.start.table_overview import permitted
 from pitrkit.times import iso, now
 from pitrkit.ui.progress import Progress
@@ -58,7 +59,7 @@ def asked(book: Book, *, source: str, since: str, until: str, width_minutes: flo
         InputNeeded: No beginning is known.
         BadInput: A time is not one, or the end is not after the beginning.
     """
-    flag(source, "source", ("", *SOURCES))
+    choose("source", source)
     table, at, known = book.table(), now(), book.data.get("window") or {}
     if not since and not known:
         raise InputNeeded("since", fix="Give the second before the damage: ISO 8601 with Z, or a duration ago (90m).")

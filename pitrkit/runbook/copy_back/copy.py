@@ -21,6 +21,7 @@ from pitrkit.aws.tables.tables import Table
 from pitrkit.errors import BadInput, GateClosed, PitrkitError, StalePlan
 from pitrkit.files import SHORTEST
 from pitrkit.incident.state import outside_plan
+from pitrkit.options import choose
 from pitrkit.recovery.advice.cost import Estimate
 from pitrkit.recovery.apply import apply as applying
 from pitrkit.recovery.apply import conflicts as settling
@@ -44,7 +45,7 @@ from pitrkit.runbook.copy_back.plan_views import CopyProgress
 from pitrkit.runbook.copy_back.plans import Slot
 from pitrkit.runbook.session import costs, gate_views
 from pitrkit.runbook.session.approval import Passage
-from pitrkit.runbook.session.session import Book, flag
+from pitrkit.runbook.session.session import Book
 from pitrkit.times import now
 from pitrkit.ui import cards, error_display
 from pitrkit.ui.blocks import Link
@@ -344,7 +345,7 @@ class Copy(Shows):
             GateClosed: Ours is to be taken, which is a plan of its own that waits for its approval.
             BadInput: *decide* is not known.
         """
-        flag(decide, "conflicts", ("", "theirs", "ours"))
+        choose("conflicts", decide)
         of = self._last()
         met = plans.conflicts(self.book, of) if of is not None else []
         box = ConflictBox(met, lambda decisions: self.settle(of, met, decisions), digest=of.digest if of else "")

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pitrkit.aws.client.client import Aws
+from pitrkit.options import choose
 from pitrkit.recovery.apply import brakes
 from pitrkit.recovery.apply.brakes import Brake
 from pitrkit.recovery.plan.policy import Policy
-from pitrkit.runbook.session.session import flag
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +63,11 @@ def policy(
     Raises:
         BadInput: A word is not known.
     """
-    flag(modified, "modified", ("", "ask", "keep", "revert"))
-    flag(inserted, "inserted", ("", "keep", "delete"))
-    flag(guard, "guard", ("", "item", "attributes"))
-    flag(expired, "expired", ("", "keep", "put"))
-    flag(mixed, "mixed", ("", "ask", "revert"))
+    choose("modified", modified, "ask")
+    choose("inserted", inserted)
+    choose("guard", guard)
+    choose("expired", expired)
+    choose("mixed", mixed)
     names = tuple(name.strip() for name in attributes.split(",") if name.strip())
     return Policy(
         modified=modified or "ask",  # type: ignore[arg-type]

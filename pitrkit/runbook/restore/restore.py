@@ -17,11 +17,12 @@ from pitrkit.aws.tables import tables
 from pitrkit.aws.tables.tables import Table
 from pitrkit.errors import BadInput
 from pitrkit.incident.state import THEN, UNTIL, Side, sides
+from pitrkit.options import choose
 from pitrkit.runbook.restore import restore_wait, source_views
 from pitrkit.runbook.restore.restore_wait import poll_seconds
 from pitrkit.runbook.restore.source_choice import Asked, SourceChoice
 from pitrkit.runbook.session import costs
-from pitrkit.runbook.session.session import OF_A_COMPARISON, Book, flag
+from pitrkit.runbook.session.session import OF_A_COMPARISON, Book
 from pitrkit.runbook.start import table_views
 from pitrkit.times import iso, now
 from pitrkit.ui import cards
@@ -35,7 +36,7 @@ def ahead(book: Book, *, target: str = "", how: str = "") -> View:
     Args are those of `start`.
     """
     table, data = book.table(), book.data
-    export = flag(how, "how", ("", "restore", "export")) == "export"
+    export = choose("how", how) == "export"
     steps: list[costs.Step] = []
     for side in sides(data):
         at = data.get(side.at)
@@ -75,7 +76,7 @@ def start(
         BadInput: The time left the window, an option cannot be had, or the name is taken by something else.
     """
     given = asked.asked if isinstance(asked, SourceChoice) else (asked or Asked()).check()
-    if flag(how, "how", ("", "restore", "export")) == "export":
+    if choose("how", how) == "export":
         if book.data.get(THEN.by) == "given":
             raise BadInput("a copy was given, so there is nothing to export", fix="Leave `how` blank.")
         if chosen := ", ".join((*given.to_dict(), *(("source_arn",) if book.data.get("source_arn") else ()))):

@@ -346,14 +346,3 @@ def _slug(table: str) -> str:
 def new_id(table: str, at: datetime | None = None) -> str:
     """Return a name for a new incident of *table*, e.g. `Orders-20261123-021405`."""
     return f"{_slug(table)}-{(at or now()).strftime('%Y%m%d-%H%M%S')}"
-
-
-def flag(value: str, name: str, allowed: tuple[str, ...]) -> str:
-    """Return *value* if it is one of *allowed*.
-
-    Raises:
-        BadInput: It is not.
-    """
-    if value not in allowed:
-        raise BadInput(f"{name}={value!r} is not known", fix=f"{name} is one of {', '.join(filter(None, allowed))}.")
-    return value

@@ -16,8 +16,9 @@ from pitrkit.aws.tables import tables as aws_tables
 from pitrkit.errors import InputNeeded, PitrkitError, RecordAltered
 from pitrkit.incident import working_copy
 from pitrkit.incident.incident import Incident
+from pitrkit.options import choose
 from pitrkit.runbook.session import views as session_views
-from pitrkit.runbook.session.session import Book, flag
+from pitrkit.runbook.session.session import Book
 from pitrkit.runbook.session.status import standing
 from pitrkit.runbook.start import select_table, table_overview, table_views
 from pitrkit.times import now
@@ -79,7 +80,7 @@ def begin(aws: Aws, happened: str = "", table: str = "") -> Beginning:
     Raises:
         BadInput: *happened* is none of `deleted`, `mangled`, `gone`, `unsure`.
     """
-    flag(happened, "happened", ("", *_BY_NAME))
+    choose("happened", happened)
     return Beginning(aws, happened, table)
 
 
