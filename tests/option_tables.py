@@ -31,7 +31,9 @@ def table(command: argparse.ArgumentParser) -> str:
 
 def _row(action: argparse.Action) -> str:
     name = f"`{action.option_strings[0] if action.option_strings else action.dest.upper()}`"
-    default = "required" if action.required else "" if action.default in (None, "", [], False) else f"`{action.default}`"
+    default = (
+        "required" if action.required else "" if action.default in (None, "", [], False) else f"`{action.default}`"
+    )
     return f"| {name} | {_value(action)} | {default} | {action.help} |".replace("|  |", "| |").replace("|  |", "| |")
 
 

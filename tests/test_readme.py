@@ -1,4 +1,4 @@
-"""What the README says of the routes is what the kit says of them."""
+"""What the README and the guide say of routes, options, settings and permissions is what the kit says of them."""
 
 import contextlib
 import io
@@ -16,6 +16,7 @@ from pitrkit.runbook.log_views import cost_text
 DRILL = (Path(__file__).parents[1] / "notebooks" / "guide" / "drill.md").read_text()
 PERMISSIONS = (Path(__file__).parents[1] / "notebooks" / "guide" / "permissions.md").read_text()
 README = (Path(__file__).parents[1] / "README.md").read_text()
+SETTINGS = (Path(__file__).parents[1] / "notebooks" / "guide" / "settings.md").read_text()
 GB = 1024**3
 
 
@@ -27,23 +28,8 @@ def test_its_table_of_routes_says_what_each_takes_and_costs(place):
     assert "| " + " | ".join(cells).replace("|  |", "| |") + " |" in README
 
 
-def test_each_option_of_recover_and_policy_that_it_names_exists():
-    (commands,) = [
-        one.choices for one in parser()._actions if getattr(one, "choices", None) and "recover" in one.choices
-    ]
-    known = {
-        option
-        for name in ("recover", "policy")
-        for action in commands[name]._actions
-        for option in action.option_strings
-    }
-    named = {word for line in re.findall(r"`(--[^`]+)`", README) for word in line.split() if word.startswith("--")}
-    of_others = {"--live", "--empty", "--load", "--table", "--keys", "--json"}
-    assert named - of_others <= known
-
-
-def test_its_table_of_settings_names_every_section_and_key():
-    rows = dict(re.findall(r"^\| `\[([a-z]+)[^\]]*\]` \| (.*) \|$", README, re.MULTILINE))
+def test_the_table_of_settings_names_every_section_and_key():
+    rows = dict(re.findall(r"^\| `\[([a-z]+)[^\]]*\]` \| (.*) \|$", SETTINGS, re.MULTILINE))
     keys = {name: set(kind.__struct_fields__) for name, kind in settings.SECTIONS.items()}
     keys |= {"accounts": {"name", "production"}, "prices": {"as_of", *settings.price_names()}}
     assert rows.keys() == keys.keys()
