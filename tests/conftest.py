@@ -14,9 +14,7 @@ OF_TESTS = ("PITRKIT_TESTS_MAY_NOT_SKIP", "PITRKIT_DYNAMODB_LOCAL", "PITRKIT_PRO
 for name in list(os.environ):
     if name.startswith("AWS_") or (name.startswith("PITRKIT_") and name not in OF_TESTS):
         del os.environ[name]
-
 os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
-
 os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
 
 

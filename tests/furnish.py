@@ -9,16 +9,13 @@ KEYED = {
         {"AttributeName": "status", "AttributeType": "S"},
     ],
 }
-
 TRUST = {
     "Version": "2012-10-17",
     "Statement": [
         {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"},
     ],
 }
-
 EMPTY_ZIP = b"PK\x05\x06" + b"\0" * 18
-
 TARGETS = ("dynamodb:table:ReadCapacityUnits", "dynamodb:table:WriteCapacityUnits")
 
 

@@ -11,15 +11,12 @@ from pitrkit.runbook.timeline.table_history import Gap, Life
 from pitrkit.times import Window
 
 NOW = datetime(2026, 11, 23, 5, 20, tzinfo=UTC)
-
 HOSTILE = "</text></svg><script>alert(1)</script>\u202e\x1b[31m\u200b&amp;\"'"
-
 DEPLOYS = (
     ("UpdateFunctionCode", "lambda", "orders-service"), ("PublishVersion", "lambda", "orders-service"),
     ("UpdateFunctionConfiguration", "lambda", "mailer"), ("CreateDeployment", "codedeploy", "shop/production"),
     ("ExecuteChangeSet", "cloudformation", "shop-backend"), ("UpdateService", "ecs", "main/basket"),
 )  # fmt: skip
-
 PEOPLE = ("ci (deployer)", "kim.berger@example.com (admin)", "maria (on-call)", "root", HOSTILE)
 
 

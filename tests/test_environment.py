@@ -7,7 +7,6 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).parents[1]
-
 OTHER_NAMES = {"python-duckdb": "duckdb"}
 
 

@@ -1,25 +1,33 @@
-"""The guide's pages: what they tell to run exists, what they quote is said, and what they give AWS is of its form."""
+"""The guide's pages and the README: what they tell to run exists, what they name and quote is in the code, links lead
+somewhere, and what they give AWS is of its form."""
 
 import ast
 import json
 import re
 import shlex
+import urllib.request
 from pathlib import Path
 
 import botocore.session
 import pytest
 from botocore.validate import ParamValidator
 
-from pitrkit.cli.commands import parser
+from pitrkit.cli import parser
+from pitrkit.cli.commands import COMMANDS
+from pitrkit.cli.lab import lay_out
+from pitrkit.errors import Exit
+from pitrkit.options import OPTIONS
 from pitrkit.runner.notebook_run import find
 from pitrkit.runner.parameters import parameters_of, typed
+from pitrkit.sandbox import Sandbox
+from tests.option_tables import PAGE as HEADLESS
+from tests.option_tables import filled
 
 ROOT = Path(__file__).parents[1]
-
-PAGES = sorted((ROOT / "notebooks" / "guide").glob("*.md"))
-
+README = ROOT / "README.md"
+GUIDE = ROOT / "notebooks" / "guide"
+PAGES = sorted(GUIDE.glob("*.md"))
 ROUTES = ("restore", "threeway", "export", "stream")
-
 DIGEST = "4f0c" * 16
 
 
@@ -35,13 +43,22 @@ def headings(page):
     return re.findall(r"^## (.*)", page.read_text(), re.MULTILINE)
 
 
-@pytest.fixture(params=PAGES, ids=lambda path: path.stem)
+def anchors(page):
+    """Return what a link to a heading of a page may end in, as GitHub makes it of the heading."""
+    titles = re.findall(
+        r"^#+ (.*)", re.sub(r"^```.*?^```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE), re.MULTILINE
+    )
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.fixture(params=[*PAGES, README], ids=lambda path: path.stem)
 def page(request):
     return request.param
 
 
 def test_there_is_one_page_for_each_route_and_each_answers_the_same_questions():
-    assert {path.stem for path in PAGES} == {*ROUTES, "drill", "permissions", "team"}
+    others = {"architecture", "drill", "headless", "permissions", "record", "sandbox", "settings", "team"}
+    assert {path.stem for path in PAGES} == {*ROUTES, *others}
     asked = [headings(ROOT / "notebooks" / "guide" / f"{name}.md") for name in ROUTES]
     assert all(one == asked[0] for one in asked)
     assert len(asked[0]) == 8
@@ -51,7 +68,12 @@ def test_each_command_it_gives_is_one_that_the_command_line_takes(page):
     given = commands(page)
     assert given
     for line in given:
-        program, *words = shlex.split(line.replace("DIGEST", DIGEST))
+        program, *words = shlex.split(line.replace("DIGEST", DIGEST), comments=True)
+        if program == "make":
+            assert re.search(rf"^{words[0]}:", (ROOT / "Makefile").read_text(), re.MULTILINE), line
+            continue
+        if program in {".", "curl"}:  # curl's are sent below
+            continue
         if program == "papermill":
             name, _, *rest = words
             notebook, pairs = find(Path(name).stem), rest
@@ -90,12 +112,120 @@ def test_what_it_says_that_the_kit_says_the_kit_says(page):
                 assert all(part in text for part in parts), quoted
 
 
+def links(page):
+    return [target for target in re.findall(r"\]\(([^)]+)\)", page.read_text()) if not target.startswith("https://")]
+
+
 def test_its_links_lead_somewhere(page):
-    for target in re.findall(r"\]\(([^)]+)\)", page.read_text()):
+    for target in links(page):
         name, _, place = target.partition("#")
-        linked = page.with_name(name) if name else page
+        linked = page.parent / name if name else page
         assert linked.exists(), target
-        assert not place or place in [one.lower().replace(" ", "-") for one in headings(linked)]
+        assert not place or place in anchors(linked), target
+
+
+def test_the_links_of_the_guide_lead_somewhere_where_lab_lays_it_out(tmp_path):
+    guide = lay_out(tmp_path) / "guide"
+    assert sorted(path.name for path in guide.iterdir()) == [path.name for path in PAGES]
+    for page in guide.iterdir():
+        assert [name for name in links(page) if name[0] != "#" and not (guide / name.split("#")[0]).exists()] == []
+
+
+def test_each_option_it_names_is_one_of_a_command(page):
+    known = {option.flag for option in OPTIONS} | {"--help", "--version"}
+    quoted = [code for code in re.findall(r"`([^`\n]+)`", page.read_text()) if not code.startswith("aws ")]
+    named = {word for code in quoted for word in re.findall(r"(?<![\w-])--[\w-]+", code)}
+    assert named - {"--no-browser"} - known == set()  # that one is of jupyter lab
+
+
+def test_its_tables_of_options_are_those_of_the_command_line():
+    text = HEADLESS.read_text()
+    assert set(re.findall(r"<!-- options: (\w+) -->", text)) == COMMANDS.keys()
+    assert text == filled(text), "run: python -m tests.option_tables"
+
+
+def test_its_exit_codes_are_the_contract():
+    rows = dict(re.findall(r"^\| (\d+) \| (\w+)", HEADLESS.read_text(), re.MULTILINE))
+    starts = {"DONE": "done", "LEFT": "differences", "ERROR": "error", "GATE_CLOSED": "gate", "INPUT_NEEDED": "input",
+              "INTERRUPTED": "interrupted"}  # fmt: skip
+    assert rows == {str(int(code)): starts[code.name] for code in Exit}
+
+
+def test_the_risks_it_names_are_those_that_can_be_acknowledged():
+    from pitrkit.recovery.plan import preflight
+
+    (rows,) = re.findall(r"^\| name \| means \|\n.*?\n\n", HEADLESS.read_text(), re.DOTALL | re.MULTILINE)
+    assert set(re.findall(r"^\| `([\w-]+)`", rows, re.MULTILINE)) == preflight.ACCEPTABLE.keys()
+
+
+def literals():
+    """Return all texts of the kit's code that stand in quotes, each for itself."""
+    trees = [ast.parse(path.read_text()) for path in sorted((ROOT / "pitrkit").rglob("*.py"))]
+    nodes = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+    return {node.value for node in nodes if isinstance(node.value, str)}
+
+
+def test_the_environment_variables_it_names_are_those_of_the_kit(page):
+    of_the_kit = {text for text in literals() if re.fullmatch(r"PITRKIT_[A-Z_]+", text)}
+    named = set(re.findall(r"\bPITRKIT_[A-Z_]+", page.read_text()))
+    assert named <= of_the_kit
+    assert page.stem != "settings" or named == of_the_kit
+
+
+def test_the_events_it_names_are_events_of_the_kit():
+    text = HEADLESS.read_text()
+    tables = re.findall(r"^\| event \|.*?\n\n", text, re.DOTALL | re.MULTILINE)
+    named = {name for table in tables for name in re.findall(r"`(\w+)`", table)}
+    (events,) = re.findall(
+        r"^Events that a program.*?\.\s+A line", (GUIDE / "record.md").read_text(), re.DOTALL | re.MULTILINE
+    )
+    named |= set(re.findall(r"`(\w+)`", events))
+    assert len(named) > 20
+    assert named - literals() == set()
+
+
+def test_what_it_sends_to_the_sandbox_is_answered():
+    lines = [line for line in commands(GUIDE / "sandbox.md") if line.startswith("curl ")]
+    bodies = " ".join(lines)
+    with Sandbox() as sandbox:
+        sandbox.truth = dict
+        for line in lines:
+            _, *words = shlex.split(line)
+            method = words[words.index("-X") + 1] if "-X" in words else "GET"
+            body = words[words.index("-d") + 1].encode() if "-d" in words else b""
+            (address,) = [word for word in words if word.startswith("$AWS_ENDPOINT_URL/")]
+            path = address.removeprefix("$AWS_ENDPOINT_URL")
+            sent = urllib.request.Request(sandbox.url + path, data=body or None, method=method)
+            with urllib.request.urlopen(sent) as reply:
+                assert reply.status == 200, line
+    assert {"faults", "callers", "clock", "expire", "exports", "truth"} <= set(re.findall(r"/_sandbox/(\w+)", bodies))
+
+
+def test_the_kinds_of_faults_it_names_are_all_there_are():
+    from pitrkit.sandbox.exports.export_faults import ExportFault
+    from pitrkit.sandbox.protocol.faults import Fault
+
+    page = (GUIDE / "sandbox.md").read_text()
+    (rows,) = re.findall(r"^\| kinds \|.*?\n\n", page, re.DOTALL | re.MULTILINE)
+    kinds = [re.findall(r"`(\w+)`", row.split("|")[1]) for row in rows.strip().splitlines()[2:]]
+    assert kinds == [list(Fault.KINDS), list(ExportFault.KINDS)]
+
+
+def test_the_paths_of_the_architecture_are_there_and_no_room_is_missing():
+    page = (GUIDE / "architecture.md").read_text()
+    rooms = set(re.findall(r"^\| `pitrkit/([\w/]+)/` \|", page, re.MULTILINE))
+    named = {name.removeprefix("pitrkit/") for name in re.findall(r"`([a-z_/]+/[a-z_]+\.py)`", page)} - {
+        "tests/test_layers.py"
+    }
+    assert len(named) > 50
+    assert [name for name in sorted(named) if not (ROOT / "pitrkit" / name).is_file()] == []
+    there = {path.parent for path in (ROOT / "pitrkit").rglob("*.py") if path.name != "__init__.py"}
+    assert rooms == {str(folder.relative_to(ROOT / "pitrkit")) for folder in there} - {"."}
+
+
+def test_the_notebooks_of_the_architecture_are_all_there_are():
+    named = re.findall(r"^\| `(\d\d_\w+)` \|", (GUIDE / "architecture.md").read_text(), re.MULTILINE)
+    assert named == sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
 
 
 def fits(service, operation, given):
@@ -142,5 +272,5 @@ def test_the_settings_it_shows_are_settings(page, tmp_path):
 
 
 def test_the_readme_leads_to_every_page():
-    readme = (ROOT / "README.md").read_text()
+    readme = README.read_text()
     assert not [path.name for path in PAGES if f"(notebooks/guide/{path.name})" not in readme]

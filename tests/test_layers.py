@@ -75,7 +75,6 @@ BELOW = {
     },
 }  # fmt: skip
 BELOW["cli"] = set(BELOW) | {"cli"}
-
 ONLY_IN = {
     "boto3": {"aws", "sandbox"},
     "botocore": {"aws", "sandbox"},

@@ -1,4 +1,4 @@
-"""What the README says of the routes is what the kit says of them."""
+"""What the README and the guide say of routes, options, settings and permissions is what the kit says of them."""
 
 import contextlib
 import io
@@ -7,18 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from pitrkit.cli.commands import parser
+from pitrkit.cli import parser
 from pitrkit.config import team_settings
 from pitrkit.recovery.advice import permission_catalogue
 from pitrkit.recovery.advice.cost import routes
 from pitrkit.runbook.change_log.views import cost_text
 
 DRILL = (Path(__file__).parents[1] / "notebooks" / "guide" / "drill.md").read_text()
-
 PERMISSIONS = (Path(__file__).parents[1] / "notebooks" / "guide" / "permissions.md").read_text()
-
 README = (Path(__file__).parents[1] / "README.md").read_text()
-
+SETTINGS = (Path(__file__).parents[1] / "notebooks" / "guide" / "settings.md").read_text()
 GB = 1024**3
 
 
@@ -30,23 +28,8 @@ def test_its_table_of_routes_says_what_each_takes_and_costs(place):
     assert "| " + " | ".join(cells).replace("|  |", "| |") + " |" in README
 
 
-def test_each_option_of_recover_and_policy_that_it_names_exists():
-    (commands,) = [
-        one.choices for one in parser()._actions if getattr(one, "choices", None) and "recover" in one.choices
-    ]
-    known = {
-        option
-        for name in ("recover", "policy")
-        for action in commands[name]._actions
-        for option in action.option_strings
-    }
-    named = {word for line in re.findall(r"`(--[^`]+)`", README) for word in line.split() if word.startswith("--")}
-    of_others = {"--live", "--empty", "--load", "--table", "--keys", "--json"}
-    assert named - of_others <= known
-
-
-def test_its_table_of_settings_names_every_section_and_key():
-    rows = dict(re.findall(r"^\| `\[([a-z]+)[^\]]*\]` \| (.*) \|$", README, re.MULTILINE))
+def test_the_table_of_settings_names_every_section_and_key():
+    rows = dict(re.findall(r"^\| `\[([a-z]+)[^\]]*\]` \| (.*) \|$", SETTINGS, re.MULTILINE))
     keys = {name: set(kind.__struct_fields__) for name, kind in team_settings.SECTIONS.items()}
     keys |= {"accounts": {"name", "production"}, "prices": {"as_of", *team_settings.price_names()}}
     assert rows.keys() == keys.keys()
@@ -84,9 +67,7 @@ IAM_NAMES = {
     "s3:GetObjectLockConfiguration": "s3:GetBucketObjectLockConfiguration",
     **dict.fromkeys(("s3:CreateMultipartUpload", "s3:UploadPart", "s3:CompleteMultipartUpload"), "s3:PutObject"),
 }
-
 WITHOUT_PERMISSION = {"sts:GetCallerIdentity"}
-
 FOR_THE_SERVICE = {
     "iam:PassRole",  # what AWS Backup's StartRestoreJob asks for on its role
     *("dynamodb:Query", "dynamodb:BatchWriteItem"),  # what it asks for on a copy before it restores

@@ -11,7 +11,6 @@ from pitrkit.errors import BadInput
 from pitrkit.times import Window, iso, parse_time
 
 NOW = datetime(2026, 11, 23, 2, 14, 5, tzinfo=UTC)
-
 WINDOW = Window(NOW - timedelta(days=35), NOW - timedelta(minutes=5))
 
 

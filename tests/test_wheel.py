@@ -13,7 +13,6 @@ from hatchling.build import build_wheel
 from pitrkit.cli import lab
 
 ROOT = Path(__file__).parents[1]
-
 NAMES = sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb"))
 
 

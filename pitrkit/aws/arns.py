@@ -8,11 +8,8 @@ from dataclasses import dataclass
 from pitrkit.errors import BadInput
 
 _ARN = re.compile(r"arn:(?P<partition>aws[a-z-]*):(?P<service>dynamodb|backup):(?P<region>[a-z0-9-]+):(?P<account>\d{12}):(?P<resource>.+)")  # fmt: skip # noqa: E501
-
 _TABLE = re.compile(r"table/([A-Za-z0-9_.-]{3,255})")
-
 _BACKUP = re.compile(r"table/([A-Za-z0-9_.-]{3,255})/backup/[^/]+")
-
 _REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d+")
 
 

@@ -76,9 +76,7 @@ REPLICATION_PREFIX = "aws:rep:"
 """Attributes of global tables' old version that the service owns: never compared, never written."""
 
 _PLAIN_NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d*[1-9])?")
-
 _EXACT = Context(prec=38, Emax=999, Emin=-999, traps=[Inexact, InvalidOperation])
-
 _TYPES = ("S", "N", "B", "BOOL", "NULL", "SS", "NS", "BS", "L", "M")
 
 

@@ -27,7 +27,6 @@ from pitrkit.sandbox.scenario.shop import orders
 from pitrkit.sandbox.scenario.truth import Differences, Truth, check
 
 RESTORE_SECONDS = 3.0
-
 ROUTES = ("restore", "threeway", "stream", "export")
 """Ways to the same table: the copy as of T against now, two copies, the table's stream, incremental exports."""
 

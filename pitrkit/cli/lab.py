@@ -15,9 +15,7 @@ from pitrkit.incident.incident import ROOT_VARIABLE, WORKING_COPY_VARIABLE
 from pitrkit.incident.working_copy import notebooks_folder
 
 WORKING_COPY = "runbook"
-
 FIRST = "00_start_here.ipynb"
-
 GUIDE = "guide"
 """Folder of the guide's pages: one for each route, and those on drills and on teams."""
 

@@ -19,9 +19,7 @@ from pitrkit.incident.incident import Incident
 from pitrkit.recovery.changes.scope import Scope
 
 FOLDER = "given"
-
 _NAME = re.compile(r"@given/([0-9a-f]{16})\Z")
-
 PARAMETERS = ("keys", "key", "where")
 """Parameters of notebooks that say which items are meant."""
 

@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
 
 MARK = "•••"
-
 MASKED = "masked"
 """The type of a value that is masked, in the service's JSON."""
 
@@ -45,14 +44,10 @@ KEY_FILE = "_mask.key"
 """File beside the incidents that holds the key of the hashes."""
 
 _HASH = 8
-
 _TYPES = {"S": "text", "N": "number", "B": "binary", "BOOL": "boolean", "NULL": "null", "M": "map", "L": "list",
           "SS": "set of text", "NS": "set of numbers", "BS": "set of binary"}  # fmt: skip
-
 _LITERAL = re.compile(r"'(?:[^'\\]|\\.)*'|`(?:[^`\\]|\\.)*`", re.DOTALL)
-
 _WORD = re.compile(r'"((?:[^"\\]|\\.)*)"|([A-Za-z_]\w*)')
-
 _WHOLE = re.compile(r"[*@]|\b(?:mentions|to_string|values|to_array|map|merge)\b")
 """What lets a condition look at attributes that it does not name."""
 

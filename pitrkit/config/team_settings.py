@@ -31,16 +31,13 @@ from pitrkit.errors import BadInput
 from pitrkit.recovery.advice.cost import Prices as PriceTable
 
 NAME = "pitrkit.toml"
-
 VARIABLE = "PITRKIT_SETTINGS"
 """Environment variable that names the file; otherwise the nearest `pitrkit.toml` from the current folder upwards."""
 
 Section = TypeVar("Section", bound=msgspec.Struct)
 
 _LONGEST_NAME = 60
-
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
-
 _TYPES = {
     "str": 'a text in quotes, "..."',
     "bool": "true or false",

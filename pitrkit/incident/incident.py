@@ -24,11 +24,8 @@ from pitrkit.times import Clock, now
 Into = Mapping[str, Mapping[str, Any]]
 
 STATE = "incident.json"
-
 EVENTS = "events.jsonl"
-
 LOCK = "incident.lock"
-
 ROOT_VARIABLE = "PITRKIT_INCIDENTS"
 """Environment variable that names the folder of all incidents; `./incidents` where it is not set."""
 

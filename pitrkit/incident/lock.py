@@ -23,7 +23,6 @@ from pitrkit.incident.incident import ROOT_VARIABLE, root_folder
 from pitrkit.times import iso, now
 
 FOLDER = "_locks"
-
 ORPHAN_SECONDS = 8.0
 """How long the kernel of a run that was killed may take to notice that."""
 

@@ -19,13 +19,9 @@ from pitrkit.files import sha256
 from pitrkit.incident.incident import EVENTS
 
 MANIFEST = "manifest.json"
-
 SIGNATURE = "manifest.json.sig"
-
 SEALED = "sealed"
-
 RUNNING_SUFFIX = ".running.ipynb"
-
 RUN_LOCK_SUFFIX = ".running.lock"
 """Of the lock that a run holds as long as it lives; it says how the run began."""
 

@@ -29,7 +29,6 @@ NAMESPACE = "pitrkit"
 """What an SSH signature is made for: one made for git or for mail does not count here."""
 
 SECONDS = 60
-
 _GOOD = re.compile(r'Good "pitrkit" signature .*with (\S+) key (SHA256:\S+)')
 
 Way = Literal["ssh", "kms"]

@@ -31,11 +31,8 @@ KEPT_AT = "record_kept_at"
 """Event that says where the record is uploaded to, and how it is protected there."""
 
 FAILED, WENT_THROUGH = "upload_failed", "uploaded"
-
 FOLDER = "_uploads"
-
 _MODES: dict[str, Mode] = {"governance": "GOVERNANCE", "compliance": "COMPLIANCE"}
-
 _ADDRESS = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(.*))?\Z", re.DOTALL)
 
 

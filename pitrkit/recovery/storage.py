@@ -22,9 +22,7 @@ import pyarrow.parquet as pq
 from pitrkit.errors import BadInput
 
 ROWS_PER_GROUP = 8192
-
 BYTES_PER_GROUP = 8 * 1024 * 1024
-
 _WORK = ".work"
 
 

@@ -35,7 +35,6 @@ from typing import Literal, Protocol, Self
 from pitrkit.errors import BadInput
 
 _NEVER = float("-inf")
-
 _NUMBERS = struct.Struct("<6d")
 
 
@@ -152,17 +151,11 @@ LOOKS_AGAIN = 0.25
 """Seconds after which a waiting thread looks again whether the pace has changed."""
 
 _BY_REASON = {"AccountLimitExceeded": 0.5, "KeyRangeThroughputExceeded": 0.9}
-
 _BY_ANY_OTHER = 2 / 3
-
 _LEAST = 0.02
-
 _REACTS_EVERY = 0.5
-
 _QUIET = 2.0
-
 _RECOVERS = 0.05
-
 _NEARLY = 1e-9
 
 

@@ -24,7 +24,6 @@ from pitrkit.runbook.session.verdict import reach
 from pitrkit.times import now
 
 Happened = Literal["gate_closed", "done", "left", "failed"]
-
 EVENTS: dict[Exit, Happened] = {Exit.DONE: "done", Exit.LEFT: "left", Exit.GATE_CLOSED: "gate_closed"}
 """What is told, by how the run ended; everything else has failed."""
 
@@ -40,9 +39,7 @@ _TITLES = {
     "left": "done, and something is left for a person",
     "failed": "did not come to its end",
 }
-
 _BUSY = 429
-
 _FAULT = 500
 
 

@@ -28,9 +28,7 @@ from pitrkit.runner.run_log import Watch
 from pitrkit.times import iso, now, parse_time
 
 ROUTE = ("01_select_table", "02_pick_timestamp", "03_restore", "04_diff", "05_copy_back", "06_report")
-
 WITHOUT_RESTORE = ("01_select_table", "10_rollback_without_restore", "06_report")
-
 _GATES = ("05_copy_back", "10_rollback_without_restore")
 
 

@@ -21,7 +21,6 @@ from pitrkit.runbook.restore.source_choice import Asked
 from pitrkit.times import now, parse_time
 
 TIMES = ("at", "damage_until")
-
 OPTIONS_OF_A_COPY = ("backup_role", "target_region", "indexes", "kms_key", "billing", "throughput")
 
 _OPTIONS = {option.name: option for option in options.of_command("recover")}

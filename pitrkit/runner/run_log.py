@@ -40,12 +40,10 @@ if TYPE_CHECKING:
 Level = Literal["info", "warning", "error"]
 
 LOOK_SECONDS = 0.2
-
 PROGRESS_SECONDS = 5.0
 """How often running work gets a line."""
 
 _WARNINGS = {"gate_closed", "plan_stale", "apply_interrupted", "write_interrupted"}
-
 _CALM = {GateClosed.__name__, InputNeeded.__name__}
 
 

@@ -22,7 +22,6 @@ from pitrkit.incident.incident import STATE, Incident, root_folder
 from pitrkit.incident.lock import Holder
 
 TAG = "pitrkit:recovery"
-
 _VALUE = re.compile(r"incident=(?P<incident>\S+) host=(?P<host>\S*) pid=(?P<pid>\d+) since=(?P<since>\S+)\Z")
 
 

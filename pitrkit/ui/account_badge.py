@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 
 PlaceKind = Literal["sandbox", "production", "named", "unnamed"]
-
 _PLACES: dict[PlaceKind, str] = {"sandbox": "sandbox", "production": "PRODUCTION", "named": "AWS", "unnamed": "AWS"}
 
 

@@ -20,11 +20,8 @@ if TYPE_CHECKING:
 Tone = Literal["", "good", "warn", "bad", "info", "muted", "removed", "modified", "inserted"]
 
 _MARKS: dict[Tone, str] = {"good": "ok", "warn": "!", "bad": "!!", "info": "i"}
-
 _BAR = 40
-
 _TALL = 12
-
 _RELATIVE = re.compile(r"(?:\.\./)*[\w][\w .~/-]*\.(?:ipynb|html)\Z", re.ASCII)
 """Links lead to notebooks and reports nearby: no scheme, no host, no absolute path."""
 

@@ -7,11 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 _STEPS = (60, 120, 180, 240, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 43200, 86400, 172800, 604800)
-
 _TICKED = (60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 14400, 21600, 43200, 86400, 172800, 604800)
-
 _DAY = 86400
-
 _EDGE = 18.0
 
 

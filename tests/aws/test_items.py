@@ -20,11 +20,8 @@ NUMBERS = st.one_of(
         st.integers(-120, 100),
     ),
 )
-
 TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
-
 BINARY = st.binary(max_size=20)
-
 SCALARS = st.one_of(
     TEXT.map(lambda v: {"S": v}),
     NUMBERS.map(lambda v: {"N": str(v)}),
@@ -35,7 +32,6 @@ SCALARS = st.one_of(
     st.lists(NUMBERS, min_size=1, max_size=4, unique_by=Decimal).map(lambda v: {"NS": [str(n) for n in v]}),
     st.lists(BINARY, min_size=1, max_size=4, unique=True).map(lambda v: {"BS": v}),
 )
-
 VALUES = st.recursive(
     SCALARS,
     lambda inner: st.one_of(
@@ -44,7 +40,6 @@ VALUES = st.recursive(
     ),
     max_leaves=8,
 )
-
 ITEMS = st.dictionaries(TEXT.filter(bool), VALUES, max_size=5)
 
 

@@ -15,7 +15,6 @@ import traceback
 from tests.bench.rows import Row
 
 BENCHES = ("wire", "snapshot", "diff", "apply", "pace")
-
 _HEAD = ("work", "ours", "peer", "ratio", "peak memory", "target")
 
 

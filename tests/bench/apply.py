@@ -29,15 +29,10 @@ from tests.bench.rows import Row, Target, small
 from tests.bench.spent import in_a_process
 
 PUTS = 40_000
-
 UPDATES = 15_000
-
 BY_PEER = 2_000
-
 THREADS = 16
-
 RATE = 10_000
-
 NOTE = (
     "740-byte items; with checking the plan's digest, intents and outcomes fsynced, and their summary; the endpoint "
     "does not return replaced items"

@@ -33,24 +33,16 @@ from tests.bench.rows import Row, Target, small
 from tests.bench.spent import Spent, in_a_process
 
 PAIRS = 500_000
-
 ALL_DIFFER = 200_000
-
 BY_PEER = 200_000
-
 RATE = 500_000
-
 PEERS = "PITRKIT_BENCH_PEERS"
 """Environment variable with the Python that the peers are installed for; absent, this one."""
 
 _SCHEMA = KeySchema((KeyAttribute("pk", "S", "HASH"), KeyAttribute("sk", "N", "RANGE")))
-
 _SEGMENTS = 4
-
 _BATCH = 1000
-
 _DRAFTS = 20_000
-
 _DRAFT = re.compile(r'(.*)"pk":{"S":"[^"]*"},"sk":{"N":"\d+"}(.*"trace":{"S":")\w+(".*)')
 
 

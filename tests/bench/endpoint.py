@@ -21,23 +21,14 @@ from pathlib import Path
 from typing import Any, Self
 
 TABLE = "Orders"
-
 PAGE_BYTES = 1_000_000
-
 _CONDITIONS = re.compile(rb'"Statement"')
-
 _WRITES = (b"PutItem", b"UpdateItem", b"DeleteItem")
-
 _SEGMENT = re.compile(rb'"Segment"\s*:\s*(\d+)')
-
 _SEGMENTS = re.compile(rb'"TotalSegments"\s*:\s*(\d+)')
-
 _PAGE = re.compile(rb'"page-(\d+)"')
-
 _LENGTH = re.compile(rb"\r\ncontent-length:\s*(\d+)", re.IGNORECASE)
-
 _TARGET = re.compile(rb"\r\nx-amz-target:\s*[^.\r]+\.(\w+)", re.IGNORECASE)
-
 _WORDS = ("ash", "birch", "cedar", "elm", "fir", "hazel", "larch", "maple", "oak", "pine", "rowan", "spruce", "yew")
 
 
@@ -204,9 +195,7 @@ def _position(body: bytes) -> tuple[re.Match[bytes] | None, ...]:
 
 
 _WRITTEN = reply(b'{"ConsumedCapacity":{"CapacityUnits":1.0,"TableName":"Orders"}}')
-
 _ALL_WRITTEN = reply(b'{"ConsumedCapacity":[{"CapacityUnits":25.0,"TableName":"Orders"}],"UnprocessedItems":{}}')
-
 _EXECUTED: dict[int, bytes] = {}
 
 

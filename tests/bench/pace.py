@@ -22,11 +22,8 @@ from tests.bench.endpoint import TABLE, Endpoint
 from tests.bench.rows import Row, Target
 
 PACES = (5, 50, 500, 4000)
-
 SECONDS = 4
-
 PROCESSES = 2
-
 WITHIN = 0.05
 
 

@@ -17,9 +17,7 @@ from tests.bench.rows import Row, Target, small
 from tests.bench.spent import in_a_process
 
 ITEMS = 200_000
-
 BY_PEER = 10_000
-
 RATE = 40_000
 
 

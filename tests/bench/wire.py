@@ -17,13 +17,9 @@ from tests.bench.rows import Row, Target, small
 from tests.bench.spent import in_a_process
 
 ITEMS = 200_000
-
 BY_PEER = 6_000
-
 RATIO = 20
-
 IN_A_BATCH = 25
-
 AT_ONCE = 16
 
 

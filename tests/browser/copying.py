@@ -23,9 +23,7 @@ KEYED = {
     "AttributeDefinitions": [{"AttributeName": "customer", "AttributeType": "S"}],
     "BillingMode": "PAY_PER_REQUEST",
 }
-
 ITEMS = 64
-
 HOSTILE = "<img src=x onerror=alert(1)>\u202egnp.exe\u200b"
 
 

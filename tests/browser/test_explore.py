@@ -13,11 +13,8 @@ from pitrkit.recovery.changes.change_set import ONE_COPY, from_changes
 pytestmark = pytest.mark.browser
 
 KEY = KeySchema((KeyAttribute("customer_id", "S", "HASH"), KeyAttribute("order_no", "N", "RANGE")))
-
 EVIL = "<img src=x onerror='window.pwned=1'><script>window.pwned=1</script>\u202e=cmd()"
-
 MANY = 20_000
-
 CELLS = """from pathlib import Path
 from pitrkit.recovery.changes.change_set import ChangeSet
 from pitrkit.runbook.diff.explorer import Explorer

@@ -26,7 +26,6 @@ from pitrkit.ui.text import key_text
 from pitrkit.ui.view import View
 
 PATHS = ("email", "card.number", "friends.email")
-
 IN_FORCE = Masks(PATHS, "night", b"secret")
 
 
@@ -48,7 +47,6 @@ secret = st.one_of(
     st.integers(777000000, 777999999).map(lambda number: {"N": str(number)}),
     st.booleans().map(lambda flag: {"BOOL": flag}),
 )
-
 plain = st.sampled_from([{"S": "visible"}, {"N": "5"}, {"L": [{"S": "seen"}]}])
 
 

@@ -17,15 +17,12 @@ from pitrkit.aws.client.client import Aws
 from pitrkit.sandbox import Sandbox
 
 JARS = "PITRKIT_DYNAMODB_LOCAL"
-
 HOW = (
     f"set {JARS} to the folder with DynamoDBLocal's jars and libraries, which `.ci/dynamodb-local.sh` fetches, "
     "and have java on the PATH"
 )
-
 SERVER = Path(__file__).with_name("Loopback.java")
 """Starts it on loopback only; by its own main class it listens on every address."""
-
 START_SECONDS = 60
 
 

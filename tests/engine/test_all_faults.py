@@ -26,7 +26,6 @@ from pitrkit.recovery.token_bucket import OneProcess, Pace
 from pitrkit.sandbox import Fault, PastWrite
 
 ITEMS = 5_000 if os.environ.get("PITRKIT_PROVE") else 600
-
 RUNS = 60
 """More runs of one plan than an operator has patience for; each ends at expired credentials or a full disk, or done."""
 
@@ -39,9 +38,7 @@ TABLE = {
     ],
     "BillingMode": "PAY_PER_REQUEST",
 }
-
 WRITES = ("PutItem", "UpdateItem", "DeleteItem", "BatchExecuteStatement")
-
 FAULTS = [
     Fault("throttle", share=0.03, reasons=("TableWriteKeyRangeThroughputExceeded",), operations=WRITES, seed=1),
     Fault("throttle", share=0.02, code="ThrottlingException", seed=2),

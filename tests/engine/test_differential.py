@@ -32,7 +32,6 @@ SAME_THING = {
 KEYS = st.builds(
     lambda pk, sk: {"pk": {"S": pk}, "sk": {"N": sk}}, st.sampled_from(["p", "é"]), st.sampled_from(["0", "-1.5", "10"])
 )
-
 BAD_KEYS = st.sampled_from(
     [
         {"pk": {"S": ""}, "sk": {"N": "0"}},
@@ -45,7 +44,6 @@ BAD_KEYS = st.sampled_from(
         {"pk": {"S": "p" * 2049}, "sk": {"N": "0"}},
     ]
 )
-
 SCALARS = st.one_of(
     st.sampled_from(["", "a", "ab", "é", "z"]).map(lambda value: {"S": value}),
     st.sampled_from(["0", "1", "1.0", "-1", "1e1", "10", "0.10", "1E-130", "9" * 38]).map(lambda value: {"N": value}),
@@ -53,13 +51,11 @@ SCALARS = st.one_of(
     st.booleans().map(lambda value: {"BOOL": value}),
     st.just({"NULL": True}),
 )
-
 SETS = st.one_of(
     st.sets(st.sampled_from(["a", "b", "é", ""]), min_size=1, max_size=3).map(lambda value: {"SS": sorted(value)}),
     st.sets(st.sampled_from(["1", "2", "-1.5"]), min_size=1, max_size=3).map(lambda value: {"NS": sorted(value)}),
     st.sets(st.sampled_from([b"a", b"b", b"\xff"]), min_size=1, max_size=3).map(lambda value: {"BS": sorted(value)}),
 )
-
 VALUES = st.recursive(
     SCALARS | SETS,
     lambda inner: st.one_of(
@@ -68,7 +64,6 @@ VALUES = st.recursive(
     ),
     max_leaves=4,
 )
-
 BAD_VALUES = st.sampled_from(
     [
         {"N": "much"},
@@ -92,9 +87,7 @@ BAD_VALUES = st.sampled_from(
         {"M": {"a": {"S": "x", "N": "1"}}},
     ]
 )
-
 NAMES = st.sampled_from(["a", "b", "size", "x.y", "it's"])
-
 ATTRIBUTES = st.dictionaries(NAMES, VALUES, max_size=3)
 
 
@@ -110,7 +103,6 @@ ITEMS = st.builds(
     | rarely(st.none(), st.sampled_from([{"N": "1"}, {"S": ""}])),
     rarely(st.just({}), BAD_VALUES.map(lambda value: {"bad": value})),
 )
-
 CONDITIONS = [
     "attribute_not_exists(pk)",
     "attribute_exists(pk)",
@@ -132,7 +124,6 @@ CONDITIONS = [
     "#a.#b = :v",
     "#a[0] = :v",
 ]
-
 UPDATES = [
     "SET #a = :v",
     "SET #a = :v, #b = :w",
@@ -149,7 +140,6 @@ UPDATES = [
     "SET pk = :v",
     "SET g = :s",
 ]
-
 PLACEHOLDERS = {
     ":v": rarely(VALUES, BAD_VALUES),
     ":w": VALUES,
@@ -182,9 +172,7 @@ def expressions(draw, **texts):
 
 
 OPTIONAL = ["", *CONDITIONS]
-
 ALL_OLD = st.sampled_from(["NONE", "ALL_OLD"])
-
 ON_FAILURE = ALL_OLD.map(lambda value: {"ReturnValuesOnConditionCheckFailure": value})
 
 
@@ -199,29 +187,24 @@ PUT = parameters(
     ALL_OLD.map(lambda value: {"ReturnValues": value}),
     ON_FAILURE,
 )
-
 UPDATE = parameters(
     rarely(KEYS, BAD_KEYS).map(lambda key: {"Key": key}),
     expressions(UpdateExpression=UPDATES, ConditionExpression=OPTIONAL),
     st.sampled_from(["NONE", "ALL_OLD", "ALL_NEW"]).map(lambda value: {"ReturnValues": value}),
     ON_FAILURE,
 )
-
 DELETE = parameters(
     rarely(KEYS, BAD_KEYS).map(lambda key: {"Key": key}),
     expressions(ConditionExpression=OPTIONAL),
     ALL_OLD.map(lambda value: {"ReturnValues": value}),
     ON_FAILURE,
 )
-
 KEYS_OF_BATCH = st.lists(rarely(KEYS, BAD_KEYS, 30), min_size=1, max_size=5)
-
 BATCH_WRITES = st.lists(
     ITEMS.map(lambda item: {"PutRequest": {"Item": item}}) | KEYS.map(lambda key: {"DeleteRequest": {"Key": key}}),
     min_size=1,
     max_size=4,
 )
-
 KEY_TEXT = "WHERE pk = ? AND sk = ?"
 
 
@@ -235,7 +218,6 @@ def insert(item):
 
 
 INSERT = rarely(ITEMS, ITEMS.map(lambda item: item | {"n" * 8190: {"S": ""}}), 40).map(insert)
-
 OTHER_STATEMENTS = st.one_of(
     KEYS.map(lambda key: {"Statement": f'DELETE FROM "TABLE" {KEY_TEXT}', "Parameters": [*key.values()]}),
     st.tuples(KEYS, VALUES).map(
@@ -311,24 +293,20 @@ STATEMENTS = st.one_of(
     st.lists(SELECT, min_size=1, max_size=3),
     st.tuples(INSERT, SELECT).map(list),
 )
-
 PARTIQL = st.one_of(
     (INSERT | OTHER_STATEMENTS | SELECT | WRONG).map(lambda one: ("execute_statement", one)),
     STATEMENTS.map(lambda some: ("batch_execute_statement", {"Statements": some})),
 )
-
 SINGLE = st.one_of(
     PUT.map(lambda drawn: ("put_item", drawn)),
     UPDATE.map(lambda drawn: ("update_item", drawn)),
     DELETE.map(lambda drawn: ("delete_item", drawn)),
     rarely(KEYS, BAD_KEYS).map(lambda key: ("get_item", {"Key": key, "ConsistentRead": True})),
 )
-
 BATCHES = st.one_of(
     BATCH_WRITES.map(lambda some: ("batch_write_item", {"RequestItems": {"TABLE": some}})),
     KEYS_OF_BATCH.map(lambda keys: ("batch_get_item", {"RequestItems": {"TABLE": {"Keys": keys}}})),
 )
-
 FILL = ITEMS.map(lambda item: ("put_item", {"Item": item}))
 
 tables = count()
@@ -528,7 +506,6 @@ def test_conditions_have_their_largest_size(clients, terms):
 
 
 TEXT = {"S": "x"}
-
 NO_VALUES = {
     "an empty key in a map": {"M": {"": TEXT}},
     "an empty key in a map in a list": {"L": [{"M": {"": TEXT}}]},
@@ -540,9 +517,7 @@ NO_VALUES = {
     "two types, in a map": {"M": {"a": {"S": "x", "N": "1"}}},
     "a null that is false": {"NULL": False},
 }
-
 NO_NAMES = {"empty": "", "too long": "n" * 65_536, "too long in bytes": "\u00e9" * 32_768}
-
 LONGEST = "n" * 65_535
 
 

@@ -14,7 +14,6 @@ from pitrkit.recovery.plan.admission import Admission
 from pitrkit.recovery.plan.guard import Write
 
 KEY = {"pk": {"S": "a"}}
-
 numbers = count()
 
 
@@ -74,9 +73,7 @@ OF_EACH_TYPE = {
     "m": {"M": {"k": {"B": b"x"}, "x.y": {"NULL": True}}},
     "select #1 :v": {"S": "x"},
 }
-
 WIDE = {f"attribute {number}": {"N": str(number)} for number in range(400)}
-
 OTHER = {"s": {"S": ""}, "n": {"S": "1.5"}, "nothing": {"BOOL": False}, "l": {"L": []}, "m": {"M": {}}, "t": {"N": "1"}}
 
 

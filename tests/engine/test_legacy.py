@@ -7,7 +7,6 @@ from botocore.exceptions import ClientError
 from pitrkit.aws.items import attributes, canonical
 
 KEY = {"pk": {"S": "a"}}
-
 ITEM = KEY | {
     "s": {"S": "x"},
     "n": {"N": "1.5"},
@@ -20,9 +19,7 @@ ITEM = KEY | {
     "l": {"L": [{"M": {"x": {"N": "1"}}}, {"NULL": True}]},
     "m": {"M": {"k": {"SS": ["z", "y"]}}},
 }
-
 ASKED = {"TableName": "Legacy", "Key": KEY}
-
 TOO_MANY = {f"a{number}": {"N": str(number)} for number in range(400)}
 
 
@@ -76,7 +73,6 @@ HOLD = {
     "the oldest form": {"s": {"Value": {"S": "x"}}, "nope": {"Exists": False}},
     "none": {},
 }
-
 FAIL = {
     "another value": {"s": is_("EQ", {"S": "y"})},
     "another type": {"n": is_("EQ", {"S": "1.5"})},

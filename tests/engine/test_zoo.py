@@ -28,7 +28,6 @@ def nested(value, levels):
 
 
 BINARY = bytes(range(256))
-
 ZOO = {
     "nothing but its key": {},
     "38 digits": {"n": {"N": "-" + "9" * 38}, "m": {"N": "0." + "1234567890" * 3 + "12345678"}},
@@ -57,13 +56,11 @@ ZOO = {
     "400 KB of binary": {"b": {"B": BINARY * 1590}},
     "400 KB of numbers": {"l": {"L": [{"N": str(10**9 + n)} for n in range(30_000)]}},
 }  # fmt: skip
-
 KEYS = {
     "S": list(ZOO),
     "N": [str(n) for n in range(len(ZOO) - 4)] + ["-1E-130", "9.99E+125", "1" * 38, "0.5"],
     "B": [name.encode() + BINARY for name in ZOO],
 }
-
 TABLES = {
     "text and number": (("pk", "S"), ("sk", "N")),
     "text alone": (("pk", "S"),),
@@ -71,7 +68,6 @@ TABLES = {
     "number and binary": (("size", "N"), ("it's", "B")),
     "number alone": (("n", "N"),),
 }
-
 SAMPLE = list(TABLES) if os.environ.get("PITRKIT_PROVE") else ["text alone", "number and binary"]
 
 

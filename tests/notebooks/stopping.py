@@ -15,7 +15,6 @@ from pitrkit.sandbox import PastWrite
 from pitrkit.times import iso
 
 ITEMS = 40
-
 PACE = 20.0
 """Write units a second, so that the writing takes two seconds."""
 

@@ -28,7 +28,6 @@ TABLE = {
     "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "N"}],
     "BillingMode": "PAY_PER_REQUEST",
 }
-
 BUCKET = "kept-exports"
 
 

@@ -8,11 +8,8 @@ from pathlib import Path
 import pytest
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
-
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
-
 FORBIDDEN = (ast.FunctionDef, ast.ClassDef, ast.Try, ast.For, ast.While, ast.With, ast.If, ast.Lambda)
-
 PARAMETER = re.compile(r'(?P<name>[a-z_]+): (?P<kind>str|int|float|bool) = ("[^"#=]*"|\d+(\.\d+)?|True|False)  # [^=]+')
 
 

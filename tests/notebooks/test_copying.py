@@ -23,7 +23,6 @@ KEYED = {
     "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "N"}],
     "BillingMode": "PAY_PER_REQUEST",
 }
-
 ITEMS = 40
 
 

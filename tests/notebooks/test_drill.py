@@ -25,7 +25,6 @@ from pitrkit.sandbox.protocol.faults import Fault
 from pitrkit.sandbox.scenario.shop import orders
 
 pytestmark = pytest.mark.xdist_group("drill")
-
 WRITES = ("PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems", "BatchExecuteStatement")
 
 

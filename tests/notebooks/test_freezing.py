@@ -32,11 +32,8 @@ KEYED = {
     "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "N"}],
     "BillingMode": "PAY_PER_REQUEST",
 }
-
 ITEMS = 40
-
 _numbers = count()
-
 OWN = """{"Version": "2012-10-17",   "Statement": {"Sid": "Audit", "Effect": "Allow", "Principal":
  {"AWS": "123456789012"}, "Action": "dynamodb:Scan", "Resource": "*"}}"""
 

@@ -15,7 +15,6 @@ from pitrkit.sandbox.scenario.shop import orders
 from pitrkit.times import iso
 
 pytestmark = pytest.mark.xdist_group("guide")
-
 GUIDE = Path(__file__).parents[2] / "notebooks" / "guide"
 
 

@@ -35,7 +35,6 @@ TABLE = {
     "BillingMode": "PAY_PER_REQUEST",
     "StreamSpecification": {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
 }
-
 DRY = """\
 dry run of incident dry: nothing was written to AWS
 differs      3 removed, 0 modified, 0 inserted
@@ -47,7 +46,6 @@ costs about  under USD 0.01 (3 write units x 0.625 a million = 1.9e-06, us-east-
 plan         {digest}
 to write it  pitrkit recover Stock --at {at} --incident dry --approve {digest}
 """
-
 DRY_RESTORE = """\
 dry run of incident early: nothing was written to AWS
 would restore  Stock as it was at {moment} UTC, into Stock-pitr-{stamp}
@@ -55,7 +53,6 @@ costs about    {cost}
 then           it would be compared and planned; what a plan would hold cannot be known before
 to begin       pitrkit recover Stock --at {at} --incident early
 """
-
 WRITES = ("PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "BatchExecuteStatement", "TransactWriteItems",
           "RestoreTableToPointInTime", "ExportTableToPointInTime", "CreateTable", "UpdateTable", "DeleteTable",
           "TagResource", "UntagResource", "CreateBackup", "UpdateContinuousBackups")  # fmt: skip

@@ -252,7 +252,6 @@ def test_a_step_ends_with_the_name_of_the_one_permission_it_lacks_and_works_with
 
 
 WHERE = Place("Orders", bucket=EXPORTS_BUCKET, account="123456789012", region="us-east-1")
-
 ALL = {
     (action, on)
     for step, _ in permission_catalogue.every_step().values()
@@ -260,7 +259,6 @@ ALL = {
 }
 
 NOT_NEEDED_TO_ASK = sorted(one for one in ALL if not one[0].startswith("iam:"))
-
 READS = re.compile("(Describe|List|Get|BatchGet|Scan|LookupEvents|Simulate)")
 
 

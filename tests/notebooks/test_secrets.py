@@ -25,11 +25,8 @@ CREDENTIALS = {
     "AWS_SECRET_ACCESS_KEY": "canary/secret+key/of=the+operator0000001",
     "AWS_SESSION_TOKEN": "canary+session/token==of-the-operator-00002",
 }
-
 PROFILE = ("AKIACANARYPROFILE002", "canary/profile+secret/of=the+operator002", "canary+profile/token==00003")
-
 HOOK = "canary-of-the-webhooks-address"
-
 SENSITIVE = ("email", "card.number", "contacts.phone", "owner")
 
 KEYED = {
@@ -40,7 +37,6 @@ KEYED = {
     ],
     "BillingMode": "PAY_PER_REQUEST",
 }
-
 ITEMS = 8
 
 

@@ -25,19 +25,14 @@ from pitrkit.sandbox.protocol.faults import Fault
 from .conftest import place_of
 
 HERE, THERE = "us-east-1", "eu-west-1"
-
 ACCOUNT = "123456789012"
-
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/backup"
-
 INDEX = {
     "IndexName": "by-day",
     "KeySchema": [{"AttributeName": "day", "KeyType": "HASH"}],
     "Projection": {"ProjectionType": "ALL"},
 }
-
 UNITS = {"ReadCapacityUnits": 3, "WriteCapacityUnits": 4}
-
 STREAM = {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
 
 

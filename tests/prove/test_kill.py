@@ -18,7 +18,6 @@ from pitrkit.sandbox import PastWrite
 from tests.prove.killing import applying, killed, planning, taking, whole
 
 KILLS = 200
-
 OF_SNAPSHOTS, OF_PLANS, OF_COPIES = 60, 40, KILLS - 100
 """How many of the kills meet each."""
 

@@ -9,7 +9,6 @@ from tests.bench.diff import by_us, make, opened
 from tests.bench.spent import in_a_process
 
 PAIRS = 5_000_000
-
 GIB = 1024**3
 
 

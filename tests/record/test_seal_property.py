@@ -18,14 +18,12 @@ from pitrkit.record import seal as sealing
 from tests.record.signing import ssh_key
 
 AT = datetime(2026, 11, 23, 2, 14, 5, tzinfo=UTC)
-
 NOTEBOOK = {
     "cells": [{"cell_type": "code", "source": "1", "metadata": {}, "outputs": [], "execution_count": 1}],
     "metadata": {"pitrkit": {"ended": "done", "exit_code": 0}},
     "nbformat": 4,
     "nbformat_minor": 5,
 }
-
 OF_AN_INCIDENT = {
     "journal/abc.jsonl": b'{"n":1}\n{"n":2}\n',
     "notebooks/05_copy_back.ipynb": json.dumps(NOTEBOOK, indent=1).encode(),
@@ -33,7 +31,6 @@ OF_AN_INCIDENT = {
     "report.html": b"<!doctype html>",
     "snapshots/then/segment-00000.parquet": bytes(range(256)),
 }
-
 NAMES = (*OF_AN_INCIDENT, "events.jsonl", "incident.json", "manifest.json", "manifest.json.sig")
 
 
@@ -87,7 +84,6 @@ def names(found: list[str], name: str) -> bool:
 
 
 one_of_them = st.sampled_from(NAMES)
-
 somewhere = st.floats(0, 1, exclude_max=True)
 
 
@@ -141,7 +137,6 @@ def test_events_that_were_chained_to_it_as_they_should_be_are_found_and_named(al
 
 
 part = st.text("abXYZ019._- é", min_size=1, max_size=12).filter(lambda text: text.strip(".") == text)
-
 fresh = st.builds(
     lambda folder, stem, end: folder + stem + end,
     st.sampled_from(["", "notebooks/", "journal/", "plan/abc/", "new/"]),

@@ -28,16 +28,13 @@ from tests.engine.conftest import local_url
 __all__ = ["local_url"]
 
 WRITES = ("put_item", "update_item", "delete_item", "batch_execute_statement")
-
 SAMPLE = {"test_apply", "test_undo"}
 """Files whose tests run on DynamoDB Local as well, wherever it is."""
-
 DATA_PATH = SAMPLE | {
     *("test_admission", "test_attributes", "test_brakes", "test_guard", "test_inserts"),
     *("test_journal", "test_plan", "test_property", "test_race", "test_verify"),
 }
 """The same, when all is proved (PITRKIT_PROVE)."""
-
 _numbers = count()
 
 

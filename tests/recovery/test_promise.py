@@ -16,7 +16,6 @@ from pitrkit.recovery.snapshot import snapshot
 from pitrkit.sandbox import PastWrite
 
 NUMBERS = st.one_of(st.integers(-50, 50).map(str), st.decimals(-9, 9, places=3, allow_nan=False).map(str))
-
 SCALARS = st.one_of(
     st.text(max_size=4).map(lambda value: {"S": value}),
     NUMBERS.map(lambda value: {"N": value}),
@@ -27,7 +26,6 @@ SCALARS = st.one_of(
     st.sets(st.integers(-9, 9).map(str), min_size=1, max_size=3).map(lambda value: {"NS": list(value)}),
     st.sets(st.binary(max_size=3), min_size=1, max_size=3).map(lambda value: {"BS": list(value)}),
 )
-
 VALUES = st.recursive(
     SCALARS,
     lambda inner: st.one_of(
@@ -36,17 +34,13 @@ VALUES = st.recursive(
     ),
     max_leaves=4,
 )
-
 NAMES = st.sampled_from(["a", "b", "size", "#0", ":0", "x.y[1]"])
-
 KEYS = st.tuples(st.sampled_from(["p", "q", "é"]), st.sampled_from(["0", "-1.5"]))
-
 ITEMS = st.builds(
     lambda key, attrs: canonical(attrs | {"pk": {"S": key[0]}, "sk": {"N": key[1]}}),
     KEYS,
     st.dictionaries(NAMES, VALUES, max_size=4),
 )
-
 WRITES = st.lists(st.tuples(ITEMS, st.booleans()), max_size=8)
 """Writes in the order of time: the image put, or, when the flag is set, the deletion of its key."""
 

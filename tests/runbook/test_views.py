@@ -63,21 +63,13 @@ from pitrkit.ui.view import View
 from tests import synthetic
 
 T0 = datetime(2026, 11, 23, 2, 14, 5, tzinfo=UTC)
-
 KEY = KeySchema((KeyAttribute("customer_id", "S", "HASH"), KeyAttribute("order_no", "N", "RANGE")))
-
 WINDOW = Window(T0 - timedelta(hours=20), T0 + timedelta(hours=3))
-
 PROTECTED = Protection("Orders", enabled=True, window=WINDOW, period_days=35)
-
 UNPROTECTED = Protection("Logs", enabled=False, window=None, period_days=35)
-
 CALLER = Caller("123456789012", "arn:aws:sts::123456789012:assumed-role/oncall/kim", "eu-west-1")
-
 DIGEST = "3f9a1c77be02d4415a6e8c90b7f2d1e8a4c5b6978012345f6789abcdeffedcba"
-
 PRODUCTION = Account("123456789012", "the shop", production=True)
-
 SANDBOX = account_badge.sign(CALLER, "http://127.0.0.1:4571", Settings())
 
 AT_AWS = account_badge.sign(CALLER, "", Settings())
@@ -266,7 +258,6 @@ DRIFT = Drift(
     1,
     (Moved(key("c-0002", 8), item("c-0002", 8, status={"S": "A"}), item("c-0002", 8, status={"S": "B"})),),
 )
-
 TALLY = Tally(412, 3, 2, 1, 600, 500.0, 333.0, "slowed down to 67% of 500 write units a second: the service throttles")
 
 
@@ -297,7 +288,6 @@ BACKUP = Backup(
     expires_at=T0 + timedelta(days=35),
     size_bytes=88_000_000,
 )
-
 DETAILS = {
     "SourceTableDetails": {"ItemCount": 90210, "KeySchema": [{"AttributeName": "cart_id", "KeyType": "HASH"}]},
     "SourceTableFeatureDetails": {
@@ -514,9 +504,7 @@ FRAGMENTS = [
         "\ud800",
     ),
 ]
-
 texts = st.lists(st.one_of(st.sampled_from(FRAGMENTS), st.text(max_size=4)), max_size=6).map("".join)
-
 stored = texts.map(lambda text: text.encode("utf-8", "ignore").decode())
 
 

@@ -31,17 +31,11 @@ from pitrkit.ui.cards import note
 from pitrkit.ui.controls import Choice
 
 EARLIEST = datetime(2026, 10, 24, 12, 0, 0, tzinfo=UTC)
-
 LATEST = datetime(2026, 11, 23, 5, 14, 5, tzinfo=UTC)
-
 WINDOW = Window(EARLIEST, LATEST)
-
 ZURICH = ZoneInfo("Europe/Zurich")
-
 KEY = KeySchema((KeyAttribute("pk", "S", "HASH"), KeyAttribute("no", "N", "RANGE")))
-
 ODD = "<script>alert(1)</script>\u202e"
-
 DIGEST = "3f9a1c77be02d4415a6e8c90b7f2d1e8a4c5b6978012345f6789abcdeffedcba"
 
 

@@ -27,7 +27,6 @@ from pitrkit.errors import AccessDenied, AwsError, BadInput
 from pitrkit.times import utc
 
 Kind = Literal["SYSTEM", "USER", "AWS_BACKUP"]
-
 WORDS: dict[str, str] = {
     "SYSTEM": "left by the table's deletion",
     "USER": "on-demand backup",

@@ -17,7 +17,6 @@ from pitrkit.aws.tables.tables import MANAGED, OWNED, check_key, key_of, usable_
 from pitrkit.errors import BadInput
 
 BILLING = {"on-demand": "PAY_PER_REQUEST", "provisioned": "PROVISIONED"}
-
 _THROUGHPUT = re.compile(r"([1-9]\d{0,11})/([1-9]\d{0,11})")
 
 
@@ -127,7 +126,6 @@ _INDEXES = {
     "LocalSecondaryIndexOverride": "LocalSecondaryIndexes",
     "VectorIndexOverride": "VectorIndexes",
 }
-
 _FIELDS = {
     "GlobalSecondaryIndexOverride": ("IndexName", "KeySchema", "Projection", "OnDemandThroughput"),
     "LocalSecondaryIndexOverride": ("IndexName", "KeySchema", "Projection"),

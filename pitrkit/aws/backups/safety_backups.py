@@ -20,7 +20,6 @@ from pitrkit.errors import AccessDenied, AwsError
 from pitrkit.times import iso, utc
 
 _LONGEST_NAME = 255
-
 GONE = "BackupNotFoundException"
 
 

@@ -30,13 +30,9 @@ from pitrkit.errors import AccessDenied, AwsError, BadInput
 from pitrkit.times import iso
 
 _CHUNK = 1 << 20
-
 _TRIES = 4
-
 _CHECKSUMS = (".checksum", ".md5")
-
 _FORBIDDEN = {"AccessDenied", "403"}
-
 _MISSING = {"NoSuchKey", "404"}
 
 

@@ -19,7 +19,6 @@ from pitrkit.aws.tables.scan_pages import Row, row
 from pitrkit.errors import BadInput
 
 _T = TypeVar("_T")
-
 _REPLICATION = REPLICATION_PREFIX.encode()
 
 

@@ -25,7 +25,6 @@ from pitrkit.errors import AccessDenied, AwsError, BadInput, InputNeeded
 from pitrkit.times import iso
 
 SHORTEST = timedelta(minutes=15)
-
 LONGEST = timedelta(hours=24)
 """Bounds of an incremental export's window, both included."""
 
@@ -33,15 +32,12 @@ MOST_LOOKED_AT = 100
 """How many earlier exports of a table are looked at: each takes a request, and an adopted one is a recent one."""
 
 LEAST_SECONDS = 300.0
-
 BYTES_PER_SECOND = 100 * 1024**2
 """How long an export takes where no earlier one tells. The service promises nothing: small ones were seen to take five
 minutes; the rate is a guess of ours."""
 
 _START = "ExportTableToPointInTime"
-
 _MAY_WRITE = "s3:PutObject, s3:AbortMultipartUpload and s3:PutObjectAcl"
-
 _SIDE_BY_SIDE = 8
 
 

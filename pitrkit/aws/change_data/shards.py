@@ -27,13 +27,9 @@ EMPTY_PAGES = 12
 EXPORTS_INSTEAD = "Use incremental exports instead: they need no stream, only point-in-time recovery (route: export)."
 
 _MARGIN = timedelta(seconds=5)  # records are dated approximately: so much more is read at both ends, and left out again
-
 _ATTEMPTS = 10
-
 _LONGEST_PAUSE = 10.0
-
 _EVENTS = Literal["INSERT", "MODIFY", "REMOVE"]
-
 _TTL = "dynamodb.amazonaws.com"
 
 

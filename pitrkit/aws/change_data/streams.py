@@ -41,7 +41,6 @@ READERS = 8
 VIEW = "NEW_AND_OLD_IMAGES"
 
 _PAGES_HELD = 16
-
 _TURN = 0.1
 
 Progress = Callable[[int, int, str], object]

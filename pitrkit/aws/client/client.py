@@ -38,7 +38,6 @@ from pitrkit.aws.client.error_mapping import CREDENTIAL_ERRORS, SIGN_IN, no_answ
 from pitrkit.errors import AwsError, BadInput, NoCredentials, NoRegion, WouldWrite
 
 _ONLY_LOOKS = ("describe_", "list_", "get_", "batch_get_", "head_", "lookup_", "scan", "query", "simulate_")
-
 _CHANGES_NOTHING = {("kms", "sign"), ("kms", "verify"), ("sts", "assume_role")}
 
 

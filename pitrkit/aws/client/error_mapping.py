@@ -19,7 +19,6 @@ from pitrkit.aws.items import Image, canonical
 from pitrkit.errors import AccessDenied, AwsError, NoCredentials, TableNotFound
 
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
-
 _BAD_CREDENTIALS = {
     "UnrecognizedClientException",
     "InvalidClientTokenId",
@@ -28,9 +27,7 @@ _BAD_CREDENTIALS = {
     "MissingAuthenticationTokenException",
     "AuthFailure",
 }
-
 _DENIED = {"AccessDeniedException", "AccessDenied", "UnauthorizedOperation", "AuthorizationError"}
-
 _THROTTLED = {
     "ProvisionedThroughputExceededException",
     "ThrottlingException",
@@ -38,7 +35,6 @@ _THROTTLED = {
     "Throttling",
     "LimitExceededException",
 }
-
 CREDENTIAL_ERRORS = (
     NoCredentialsError,
     PartialCredentialsError,
@@ -47,19 +43,15 @@ CREDENTIAL_ERRORS = (
     SSOTokenLoadError,
     UnauthorizedSSOTokenError,
 )
-
 SIGN_IN = "Sign in again (for example `aws sso login`, or export fresh AWS_* variables) and run this step again."
 
 _LOOK_UP = "Look the code up in the service's API reference; the request id above is what AWS support asks for."
-
 _KEY_TROUBLE = re.compile(r"KMS key \w+.*error|kms\.model\.")
-
 _KEY_FIX = (
     "The KMS key has to be there, in the Region of the table, and enabled; its policy or the caller's has to allow "
     "kms:DescribeKey, kms:CreateGrant, kms:Encrypt, kms:Decrypt, kms:ReEncrypt* and kms:GenerateDataKey* "
     "through DynamoDB."
 )
-
 _FIXES = {
     "TableAlreadyExistsException": "Run this step again: a matching copy is adopted; or choose another target name.",
     "TableInUseException": "Wait until the table is ACTIVE, then run this step again.",

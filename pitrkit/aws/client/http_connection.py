@@ -15,11 +15,8 @@ from select import POLLIN, poll
 from typing import Any
 
 _CHUNK = 1 << 18
-
 _LONGEST_HEAD = 1 << 16
-
 _BODY_IN_ONE = 1 << 16
-
 _INFORMATIONAL = 200
 
 

@@ -32,20 +32,14 @@ from pitrkit.aws.client.sigv4 import Address, Signer
 from pitrkit.errors import NoCredentials, PitrkitError
 
 ATTEMPTS = 12
-
 _LONGEST_PAUSE = 20.0
-
 _FIRST_PAUSES = ((Throttled, 0.2), (Ambiguous, 0.05))
 """Seconds that the pause after a first failed attempt is drawn from; doubled for each further one."""
 
 _SERVICE = "dynamodb"
-
 _OK = 200
-
 _NO_ANSWER = (OSError, HTTPError, BrokenReply, ValueError, zlib.error)
-
 _ANY_MESSAGE = 200
-
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 

@@ -46,17 +46,12 @@ TABLE_CHANGES = (
 """Names of events that change a table itself."""
 
 SWEPT_PAGES = 3
-
 MOST_CALLS = 40
-
 SECONDS_BETWEEN = 0.5
 
 _DYNAMODB = "dynamodb.amazonaws.com"
-
 _VERSION = re.compile(r"\d{8}(v\d+)?$")
-
 _LONGEST = 120
-
 _CODES = ("UpdateFunctionCode", "CreateDeployment", "ExecuteChangeSet", "UpdateStack", "UpdateService")
 
 

@@ -37,11 +37,8 @@ RECENTLY = timedelta(days=7)
 """How far back a table's last write is looked for: 168 hours of 500 tables fit one page of GetMetricData."""
 
 _HOURLY = 3600
-
 _MOST_QUERIES = 500
-
 _MARGIN = timedelta(minutes=10)
-
 _CALLS, _REFUSED = "c", "r"
 
 

@@ -22,14 +22,11 @@ from pitrkit.aws.tables.tables import Table
 from pitrkit.errors import AccessDenied, AwsError, TableNotFound
 
 Told = Literal["allowed", "denied", "unknown"]
-
 Demand = tuple[str, str]
 """An IAM action, and the ARN that it is done to."""
 
 _SESSION = re.compile(r"arn:([a-z-]+):sts::(\d{12}):assumed-role/([^/]+)/.+")
-
 _IDENTITY = re.compile(r"arn:[a-z-]+:iam::\d{12}:(user|role)/.+")
-
 _VALUES: dict[str, Callable[[], str | bytes]] = {
     "S": lambda: str(uuid.uuid4()),
     "N": lambda: str(uuid.uuid4().int >> 32),

@@ -19,7 +19,6 @@ from pitrkit.aws.client.client import Aws
 from pitrkit.errors import AwsError
 
 MIB = 1024 * 1024
-
 SINGLE = 1024 * MIB
 """Largest file that is sent in one piece; S3 takes five times as much."""
 
@@ -27,7 +26,6 @@ PART = 128 * MIB
 """Size of a part; S3 takes 10,000 of them."""
 
 _NOT_THERE = {"404", "NoSuchKey", "NotFound", "403", "AccessDenied"}
-
 _CHUNK = MIB
 
 Mode = Literal["GOVERNANCE", "COMPLIANCE"]

@@ -47,7 +47,6 @@ class Call:
 
 
 Tied = ResourcePolicy | ContributorInsights | ScalingTarget | ScalingPolicy | KinesisDestination
-
 TIED = (ResourcePolicy, ContributorInsights, ScalingTarget, ScalingPolicy, KinesisDestination)
 
 

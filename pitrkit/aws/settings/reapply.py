@@ -45,7 +45,6 @@ STAYS = frozenset({"pitr", "global-index", "encryption", "capacity", "table-clas
 """Kinds that are not taken back: recovery is never turned off, and the others are as well kept."""
 
 POLL_SECONDS = 2.0
-
 TOO_NEW_SECONDS = 600.0
 """How long a table may be too new for recovery to be turned on."""
 

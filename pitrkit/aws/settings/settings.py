@@ -229,7 +229,6 @@ def limits(told_units: dict[str, Any]) -> Units:
 
 
 ON = frozenset({"ENABLED", "ENABLING", "ACTIVE", "UPDATING"})
-
 _OF_ALARMS = (
     *("AlarmDescription", "ActionsEnabled", "OKActions", "AlarmActions", "InsufficientDataActions", "MetricName"),
     *("Namespace", "Statistic", "ExtendedStatistic", "Dimensions", "Period", "Unit", "EvaluationPeriods"),
@@ -237,17 +236,14 @@ _OF_ALARMS = (
     "EvaluateLowSampleCountPercentile",
 )
 """What PutMetricAlarm takes of what DescribeAlarms tells."""
-
 _OF_EVENT_SOURCES = (
     *("BatchSize", "MaximumBatchingWindowInSeconds", "ParallelizationFactor", "MaximumRecordAgeInSeconds"),
     *("BisectBatchOnFunctionError", "MaximumRetryAttempts", "TumblingWindowInSeconds", "FunctionResponseTypes"),
     *("FilterCriteria", "DestinationConfig"),
 )
 """What CreateEventSourceMapping takes of what ListEventSourceMappings tells, for a stream of DynamoDB."""
-
 MADE_BY_SCALING = "TargetTracking-table/"
 """How the names of the alarms begin that Application Auto Scaling makes for its policies, and removes with them."""
-
 NOT_OURS = ("aws:", "pitrkit")
 """How the keys of tags, and the Sids of statements, begin that no table is given: those that AWS sets, and the kit's
 own marks and freezes."""

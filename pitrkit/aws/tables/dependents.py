@@ -12,9 +12,7 @@ from pitrkit.aws.client.client import Aws
 from pitrkit.aws.tables.tables import Table
 
 _MOST_TARGETS = 50
-
 _IDLE = {"Disabled", "Disabling", "Deleting"}
-
 _SENDS = {"ACTIVE", "ENABLING", "UPDATING"}
 
 

@@ -22,9 +22,7 @@ LARGEST_BYTES = 20 * 1024
 """Size of the longest policy; the service counts white space as well."""
 
 TOLD_AFTER_SECONDS = 60.0
-
 _LOOKS_EVERY = 0.5
-
 _NOT_FOUND = "PolicyNotFoundException"
 
 

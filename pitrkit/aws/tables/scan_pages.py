@@ -36,7 +36,6 @@ class _Items(msgspec.Struct):
 
 
 _about = msgspec.json.Decoder(_About)
-
 _items = msgspec.json.Decoder(_Items)
 
 

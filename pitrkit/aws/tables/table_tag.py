@@ -14,7 +14,6 @@ from pitrkit.aws.tables.tables import Table
 from pitrkit.errors import AccessDenied
 
 LONGEST = 256
-
 _REFUSED = re.compile(r"[^\w +\-=.:/]", re.ASCII)
 
 

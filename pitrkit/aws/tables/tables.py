@@ -14,7 +14,6 @@ from pitrkit.errors import AccessDenied, AwsError, BadInput, TableNotFound
 from pitrkit.times import utc
 
 OWNED, MANAGED = "aws-owned", "aws-managed"
-
 _KEY = re.compile(
     r"arn:aws[a-z-]*:kms:(?P<region>[a-z0-9-]+):\d{12}:(key/.+|alias/.+)|alias/[A-Za-z0-9/_-]+|(mrk-)?[0-9a-f-]{32,36}"
 )

@@ -24,17 +24,11 @@ BAR = 8.0
 """Spreads from the median at which a period is a surprise."""
 
 _FALL_BAR, _FALL_TO, _FALL_LASTS, _FALL_FROM = 4.0, 0.3, 5, 10.0
-
 _EXCESS = 5.0
-
 _TWICE, _LASTING, _LASTS = 2.0, 1.2, 3
-
 _PAUSE = 5
-
 _BACK = 2
-
 _MAD = 1.4826
-
 _REGULAR = 2
 
 

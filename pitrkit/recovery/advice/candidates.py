@@ -28,25 +28,16 @@ BLAMED_TTL = timedelta(hours=48)
 """As above for turning TTL on: the service deletes within a few days of expiry."""
 
 _TOGETHER = timedelta(minutes=2)
-
 _CHAIN = timedelta(minutes=2)
-
 _UNSETTLED = timedelta(minutes=3)
-
 _SECOND = timedelta(seconds=1)
-
 _ALONE = 2
-
 _ENOUGH = 3
 
 _EXPIRED, _UNITS = "TTL deletions", "write units"
-
 _WEIGHTS = {"DeleteItem": 3.0, _EXPIRED: 2.5, "BatchWriteItem": 2.5, "TransactWriteItems": 2.5, _UNITS: 1.0}
-
 _WEIGHTS |= {"ExecuteStatement": 1.0, "BatchExecuteStatement": 1.0}  # some of these only read
-
 _WEIGHT, _FALL, _BEFORE, _BY_DEPLOY, _RIGHT_AFTER = 2.0, 0.3, 0.5, 1.3, 1.6
-
 _ALONE_SCORE, _TTL_SCORE = 0.3, 0.6
 
 Kind = Literal["deletes", "writes", "deploy"]

@@ -16,9 +16,7 @@ from datetime import date, timedelta
 from typing import Any
 
 _MILLION = 1_000_000
-
 _GB = 1024**3
-
 _SMALLEST_SHOWN = 0.01
 
 LEAST_LOG_BYTES = 10 * 1024**2

@@ -28,7 +28,6 @@ _READS_OF_SETTINGS = dynamodb(
     "DescribeKinesisStreamingDestination",
     "DescribeContributorInsights",
 )
-
 AROUND = (
     Step(
         "ahead",
@@ -59,14 +58,12 @@ AROUND = (
         optional=True,
     ),
 )
-
 SWEEP = Step(
     "sweep",
     "deleting the files of exports in `14_clean_up`",
     (Need(("s3:ListBucket",), ("bucket",)), Need(("s3:DeleteObject",), ("objects",))),
     optional=True,
 )
-
 SETTINGS = Step(
     "settings",
     "setting TTL, stream and PITR again",
@@ -84,7 +81,6 @@ SETTINGS = Step(
     ),
     optional=True,
 )
-
 BACKUP = Step(
     "restore",
     "a copy out of an on-demand or system backup, `--backup`",
@@ -94,7 +90,6 @@ BACKUP = Step(
         Need((*ON_A_NEW_TABLE, *dynamodb("DescribeTable")), ("copies",)),
     ),
 )
-
 VAULT = Step(
     "vault",
     "a copy out of AWS Backup",
@@ -112,7 +107,6 @@ VAULT = Step(
     ),
     optional=True,
 )
-
 ADOPT = Step(
     "adopt",
     "giving the copy the original's settings in `13_cut_over`, and taking them back",
@@ -150,14 +144,12 @@ ADOPT = Step(
         Need(("cloudwatch:DescribeAlarms",), ("alarms",)),
     ),
 )
-
 CONSUMERS = Step(
     "consumers",
     "`accept=event-source`: functions follow the copy's stream",
     (Need(("lambda:CreateEventSourceMapping", "lambda:DeleteEventSourceMapping"), ("anywhere",)),),
     optional=True,
 )
-
 DRILL = Step(
     "drill",
     "a rehearsal on tables of its own",
@@ -173,13 +165,11 @@ DRILL = Step(
         ),
     ),
 )
-
 SIGN = Step(
     "sign",
     "`[record] sign` by a KMS key, and checking it",
     (Need(("kms:GetPublicKey", "kms:Sign", "kms:Verify"), ("keys",)),),
 )
-
 UPLOAD = Step(
     "upload",
     "`[record] upload`, with retention and a KMS key if these are set",
@@ -189,11 +179,9 @@ UPLOAD = Step(
         Need(("kms:GenerateDataKey", "kms:Decrypt"), ("keys",)),
     ),
 )
-
 NOTIFY = Step("notify", "`[notify] topic`", (Need(("sns:Publish",), ("topics",)),))
 
 _TABLE = Need(dynamodb("DescribeTable"), ("table",))
-
 _PROTECTED = Need(dynamodb("DescribeTable", "DescribeContinuousBackups"), ("table",))
 
 _RESTORE = Step(
@@ -205,25 +193,21 @@ _RESTORE = Step(
         Need((*ON_A_NEW_TABLE, *dynamodb("DescribeTable")), ("copies",)),
     ),
 )
-
 _DIFF = Step(
     "diff",
     "what differs between the copy and the table",
     (Need(dynamodb("DescribeTable", "Scan"), ("table", "copies")),),
 )
-
 _DIFF_OF_COPIES = Step(
     "diff",
     "what differs between the two copies",
     (_TABLE, Need(dynamodb("DescribeTable", "Scan"), ("copies",))),
 )
-
 _STREAM = Step(
     "read",
     "what the table's stream tells",
     (_PROTECTED, Need(dynamodb("DescribeStream", "GetShardIterator", "GetRecords"), ("streams",))),
 )
-
 _FULL_EXPORT = Step(
     "export",
     "full exports of the table to S3, and reading them",
@@ -234,13 +218,11 @@ _FULL_EXPORT = Step(
         Need(("s3:PutObject", "s3:AbortMultipartUpload", "s3:PutObjectAcl", "s3:GetObject"), ("objects",)),
     ),
 )
-
 _EXPORT = Step(
     "export",
     "incremental exports of the table to S3, and reading them",
     (*_FULL_EXPORT.needs, Need(dynamodb("ListExports"), ("anywhere",))),
 )
-
 _CONSUMERS = (
     Need(dynamodb("DescribeKinesisStreamingDestination"), ("table",)),
     Need(("lambda:ListEventSourceMappings",), ("anywhere",)),
@@ -256,7 +238,6 @@ _COPY = Step(
         Need(dynamodb("BatchGetItem", "PutItem", "UpdateItem"), ("table",)),
     ),
 )
-
 _UNDO = Step(
     "undo",
     "taking a copy back",
@@ -266,9 +247,7 @@ _UNDO = Step(
         Need(dynamodb("BatchGetItem", "GetItem", "PutItem", "UpdateItem", "DeleteItem"), ("table",)),
     ),
 )
-
 _CLEANUP = Step("cleanup", "deleting the copies", (Need(dynamodb("DescribeTable", "DeleteTable"), ("copies",)),))
-
 _DELETE = Step(
     "delete",
     "deleting what the damage inserted (`--inserted delete`)",
@@ -279,7 +258,6 @@ _DELETE = Step(
     ),
     optional=True,
 )
-
 _OF_EVERY_ROUTE = (
     Step(
         "fast",
@@ -324,35 +302,30 @@ _OF_EVERY_ROUTE = (
         optional=True,
     ),
 )
-
 _EARLIER = Step(
     "earlier",
     "streams that were switched off since",
     (Need(dynamodb("ListStreams"), ("anywhere",)),),
     optional=True,
 )
-
 _EXPORTED = Step(
     "earlier",
     "exports that are there already are used again",
     (Need(dynamodb("ListExports"), ("anywhere",)),),
     optional=True,
 )
-
 _LIST = Step(
     "list",
     "a file that is missing in the bucket is told from a forbidden one",
     (Need(("s3:ListBucket",), ("bucket",)),),
     optional=True,
 )
-
 _NOW = Step(
     "now",
     "comparing with the table as it is now, without `--damage-until`",
     (Need(dynamodb("Scan"), ("table",)),),
     optional=True,
 )
-
 _DELETED = Step(
     "return",
     "a deleted table from its backup, under its old name",

@@ -24,11 +24,8 @@ from pitrkit.errors import BadInput, PitrkitError
 from pitrkit.recovery.token_bucket import Bucket
 
 _MINUTE = timedelta(minutes=1)
-
 _SETTLED_AFTER = timedelta(minutes=2)
-
 _STALE_AFTER = timedelta(minutes=4)
-
 _LOOKS_BACK = timedelta(minutes=10)
 
 

@@ -19,11 +19,8 @@ import orjson
 from pitrkit.errors import BadInput, PitrkitError, RecordAltered
 
 _HEAD = b'{"sum":"'
-
 _MIDDLE = b'","line":'
-
 _SUM = 16
-
 _BODY = len(_HEAD) + _SUM + len(_MIDDLE)
 
 

@@ -28,9 +28,7 @@ LONGEST_STATEMENT = 8192
 """Characters. Source: the API reference, BatchStatementRequest."""
 
 _DOUBTFUL = re.compile(r"""['"\\\x00-\x1f\x7f]""")
-
 _MARK = re.compile(rb'\{"S":"@([01])(\d+)@"\}')
-
 _ANSWER = b'"ReturnConsumedCapacity":"TOTAL","ReturnValuesOnConditionCheckFailure":"ALL_OLD"'
 
 
@@ -63,11 +61,8 @@ class _Got(msgspec.Struct):
 
 
 _read_batch = msgspec.json.Decoder(_Batch).decode
-
 _read_single = msgspec.json.Decoder(_Single).decode
-
 _read_got = msgspec.json.Decoder(_Got).decode
-
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 

@@ -24,15 +24,10 @@ from pitrkit.recovery.plan.plan import Plan, Progress
 from pitrkit.recovery.token_bucket import Bucket
 
 _LANES = 2
-
 _ROUND_SECONDS = 0.1
-
 _LARGEST_CHUNK = 2_000
-
 _HEAVIEST_CHUNK = 8 * 1024 * 1024
-
 _REPORTS_EVERY = 0.5
-
 _LOOKS_UP_EVERY = 0.2
 
 

@@ -38,13 +38,10 @@ from pitrkit.recovery.plan.guard import as_wanted, carries
 from pitrkit.recovery.token_bucket import Bucket
 
 ATTEMPTS = 14
-
 _FIRST_PAUSE = 0.1
-
 _LONGEST_PAUSE = 20.0
 
 _OPERATIONS = {"put": "PutItem", "update": "UpdateItem", "delete": "DeleteItem"}
-
 _BATCH = "BatchExecuteStatement"
 
 _PASSING = {"TransactionConflictException", "ReplicatedWriteConflictException", "TransactionInProgressException"}
@@ -55,11 +52,8 @@ OF_ONE_ITEM = {"ValidationException", "ItemCollectionSizeLimitExceededException"
 
 # Codes of a batch's statements; they are not those of exceptions. Source: API reference, BatchStatementError.
 _EXISTS = {"DuplicateItem", "ConditionalCheckFailed"}
-
 _TOO_FAST = {"ThrottlingError", "ProvisionedThroughputExceeded", "RequestLimitExceeded"}
-
 _IN_DOUBT = {"InternalServerError"}
-
 _NO_SUCH_OPERATION = {"UnknownOperationException", "UnknownOperation", "NotImplemented", "501"}
 
 _Outcome = tuple[Attempt, Entry | PitrkitError | None]

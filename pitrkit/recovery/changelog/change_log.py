@@ -30,21 +30,15 @@ from pitrkit.recovery.changes.scope import Scope
 from pitrkit.recovery.storage import batches, read_json, write_json, writing
 
 STREAM = "stream"
-
 EXPORTS = "incremental exports"
-
 ONE_STEP_A_WINDOW = (
     "Exports tell an item once a window: a good write to it in the window of the damage cannot be told from the damage."
 )
 
 _META = "log.json"
-
 _ROWS = "steps.parquet"
-
 _TEXT = pa.string()
-
 _TIME = pa.timestamp("us", tz="UTC")
-
 _SCHEMA = pa.schema(
     [
         ("key", _TEXT),
@@ -58,11 +52,8 @@ _SCHEMA = pa.schema(
         ("undated", pa.bool_()),
     ]
 )
-
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
 _MICROSECOND = timedelta(microseconds=1)
-
 _AGAIN = "Read the log again into this folder; an unfinished one is replaced."
 
 

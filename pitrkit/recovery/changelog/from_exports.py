@@ -63,15 +63,10 @@ from pitrkit.recovery.changes.change import Step
 from pitrkit.times import iso
 
 SECOND = timedelta(seconds=1)
-
 POLL_SECONDS = 10.0
-
 Window = tuple[datetime, datetime]
-
 _FETCHERS = 6
-
 _STRETCH_BYTES = 32 * 1024**2
-
 _MOST_STRETCHES = 128
 
 

@@ -29,7 +29,6 @@ from pitrkit.recovery.changes.change import KINDS, Step
 from pitrkit.recovery.changes.scope import Scope
 
 _GAPS = (1, 2, 5, 10, 30, 60, 120, 300, 900, inf)
-
 _STANDS_OUT = 15.0  # by how much a log-likelihood ratio must exceed that of everything; by chance it seldom does
 
 
@@ -88,7 +87,6 @@ KEYS = 20
 _LARGE = 10  # a burst of a tenth of the largest one is worth a line
 
 _SECOND = timedelta(seconds=1)
-
 _MICROSECOND = timedelta(microseconds=1)
 
 

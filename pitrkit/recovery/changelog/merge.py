@@ -19,19 +19,12 @@ from pitrkit.recovery.changes.change import Change, Step, kind_of
 from pitrkit.recovery.changes.scope import Scope
 
 SAME_ATTRIBUTE = "others have written attributes that the damage had changed"
-
 MADE_AGAIN = "others have made an item under this key after the damage had removed it"
-
 MADE_BY_DAMAGE = "others have written to an item that the damage had made"
-
 SAME_STEP = "the source tells it as one change together with later writes by others"
-
 UNDATED = "the source does not tell whether it was removed by the damage or after it"
-
 GAP = "the log lacks a write to it"
-
 EXPIRED = "it expired by what the damage had written"
-
 PERHAPS_EXPIRED = "it was removed: by others, or because it expired by what the damage had written"
 
 _LONGEST_EXPIRED = 5 * 366 * 86_400

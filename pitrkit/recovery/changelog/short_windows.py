@@ -20,14 +20,12 @@ from pitrkit.aws.items import Key
 from pitrkit.recovery.changes.change import Step
 
 Role = Literal["early", "before", "until"]
-
 ROLES: tuple[Role, ...] = ("early", "before", "until")
 
 SLACK = timedelta(minutes=1)
 """By how much the service says the ends of an export's window may be off."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
 _MICRO = timedelta(microseconds=1)
 
 

@@ -41,13 +41,9 @@ TWO_COPIES = "two copies"
 """A source: the table before the damage against the table right after it."""
 
 _META = "changes.json"
-
 _ROWS = "changes.parquet"
-
 _TEXT = pa.string()
-
 _SCHEMA = pa.schema([("key", _TEXT), ("kind", _TEXT), ("before", _TEXT), ("after", _TEXT), ("review", _TEXT)])
-
 _AGAIN = "Make the change set again into this folder; an unfinished one is replaced."
 
 

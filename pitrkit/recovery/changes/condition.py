@@ -27,14 +27,11 @@ from jmespath import exceptions, functions, lexer, parser, visitor
 from pitrkit.errors import BadInput, PitrkitError
 
 _HOW = "Text goes in single quotes and numbers in backticks: before.status == 'cancelled' && after.total > `10.5`."
-
 _GUARD = (
     "Ask only where it can be answered: `after.tags && contains(after.tags, 'x')`, "
     "`type(before.total) == 'number' && before.total > ...`."
 )
-
 _WIDE = Context(prec=400)  # holds any sum of DynamoDB numbers exactly: 126 digits before the point, 130 after it
-
 _SAME_VALUE = {"subexpression", "pipe", "index_expression", "projection", "value_projection", "filter_projection"}
 """Nodes whose first child alone looks at what they look at; the others look at the first one's result."""
 
@@ -148,13 +145,9 @@ class _Interpreter(visitor.TreeInterpreter):  # type: ignore[misc]
 
 
 _QUOTED = re.compile(r"`[^`]*`|'[^']*'|\"[^\"]*\"")
-
 _WHOLE = "@"
-
 _SIGNS = {"lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
-
 _ORDERED = (("number", "number"), ("string", "string"))
-
 _FUNCTIONS = _Functions()
 
 

@@ -24,7 +24,6 @@ MOST = 20_000
 """Different prints that are kept. Where there are more, the changes with one of the others count as *varied*."""
 
 NONE, VARIED = -1, -2
-
 Mode = Literal["changed", "added", "removed"]
 
 

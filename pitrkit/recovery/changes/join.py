@@ -28,19 +28,12 @@ from pitrkit.recovery.changes.pairing import Rows, unpaired
 from pitrkit.recovery.storage import ROWS_PER_GROUP, ParquetFile, batches
 
 MEMORY_LIMIT = "512MB"
-
 _STRETCH_BYTES = 32 * 1024 * 1024
-
 _MAX_STRETCHES = 256  # open files
-
 _PLACE = [pa.field(name, pa.int64()) for name in ("before_row", "after_row", "place", "stretch")]
-
 _IMAGES = ("before", "after")
-
 _SPOOL = pa.schema([("place", pa.int64()), ("image", pa.string())])
-
 _LEFT = pa.schema([("key", pa.string()), ("size", pa.int32()), ("digest", pa.binary(32)), ("row", pa.int64())])
-
 _DIFFERING = """
     SELECT
         coalesce(b.key, a.key) AS key,
@@ -53,7 +46,6 @@ _DIFFERING = """
     WHERE b.digest IS DISTINCT FROM a.digest
     ORDER BY ALL
 """
-
 _UNSORTED = """
     SELECT
         {columns},
@@ -63,9 +55,7 @@ _UNSORTED = """
     FROM unsorted
     ORDER BY {order}
 """
-
 _PLACES = "SELECT {side}_row AS row, place, stretch FROM places WHERE {side}_row IS NOT NULL ORDER BY row"
-
 TWICE = "Take both snapshots again; if it stays so, the source of this change set is broken."
 
 

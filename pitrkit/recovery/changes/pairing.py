@@ -25,16 +25,12 @@ _Records = NDArray[np.uint64]
 """A row each: the digest's four words and the row's number."""
 
 _WORDS = 4
-
 _HELD = 1 << 22
 """Rows of both sides that are held at a time: 40 bytes each, and as much again while they are sorted."""
 
 _NUMBER_BITS = 24
-
 _NUMBER = np.uint64((1 << _NUMBER_BITS) - 1)
-
 _READ = 1 << 16
-
 _COMPARED = 1 << 18
 
 

@@ -17,13 +17,9 @@ from pitrkit.recovery.changes.change import KINDS, Kind
 from pitrkit.recovery.changes.scope import Scope
 
 Side = Literal["then", "now", "key"]
-
 How = Literal["changed", "is", "is not", "contains", "exists", "is absent"]
-
 HOWS: tuple[How, ...] = ("changed", "is", "is not", "contains", "exists", "is absent")
-
 VALUED: tuple[How, ...] = ("is", "is not", "contains")
-
 COLUMNS: dict[Side, str] = {"then": "before", "now": "after", "key": "key"}
 
 _WORDS_KEEP = 60

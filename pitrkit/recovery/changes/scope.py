@@ -23,11 +23,8 @@ if TYPE_CHECKING:
 
 
 NAMES = ("kind", "key", "before", "after", "changed")
-
 STEP_NAMES = (*NAMES, "by", "at")
-
 _KEYS_FIX = "Write keys as a JSON list, for example [{{{}}}]."
-
 _OF_STEPS = frozenset(STEP_NAMES).difference(NAMES)
 
 

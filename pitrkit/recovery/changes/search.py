@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 
 
 LONGEST_TEXT = 500
-
 _TAGS = ("bool", "null", "ss", "ns", "bs", "s", "n", "b", "m", "l", "true", "false")
 """What the service's JSON of an item holds besides names and values."""
 
@@ -92,7 +91,6 @@ TRIED = 50_000
 """Changes that a condition in JMESPath is tried on: a second or two. Applying a scope tries it on all of them."""
 
 _MASKS = 24
-
 _LONGEST = 400
 """Characters of an attribute's JSON by which its values are counted."""
 

@@ -17,9 +17,7 @@ KEYS_PER_CALL = 100
 """Keys in one BatchGetItem call. Source: the API reference."""
 
 READERS = 4
-
 _ATTEMPTS_WITHOUT_PROGRESS = 12
-
 _LONGEST_PAUSE = 10.0
 
 Batch = TypeVar("Batch")

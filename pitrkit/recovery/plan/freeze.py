@@ -41,12 +41,10 @@ OWN = "PitrkitFreeze"
 """How the Sid of every such statement begins."""
 
 ATTEMPTS = 5
-
 SETTLES_SECONDS = 10.0
 """How long a policy that was put may stay untold before it is believed not to be there."""
 
 _LOOKS_EVERY = 0.5
-
 _REPLICATION = "role/aws-service-role/replication.dynamodb.amazonaws.com/AWSServiceRoleForDynamoDBReplication"
 
 How = Literal["restored", "deleted", "taken out", "gone"]

@@ -28,7 +28,6 @@ from pitrkit.aws.tables.tables import Index
 from pitrkit.recovery.token_bucket import units_for
 
 Action = Literal["put", "update", "delete"]
-
 Guard = Literal["item", "attributes"]
 
 MAX_OPERATORS = 300

@@ -43,15 +43,10 @@ from pitrkit.recovery.plan.policy import (
 from pitrkit.recovery.storage import ParquetFile, batches, read_json, write_json, writing
 
 _PLAN = pa.schema([("number", pa.int64()), ("key", pa.string()), ("seen", pa.string()), ("goal", pa.string())])
-
 _LEFT = pa.schema([("key", pa.string()), ("kind", pa.string()), ("reason", pa.string())])
-
 _GROUPS_SHUFFLED_TOGETHER = 8
-
 _ROWS_PER_BATCH = 5_000
-
 _SIDES = {"removed": (True, False), "modified": (True, True), "inserted": (False, True)}
-
 _AGAIN = "Build the plan again: nothing was written by building it."
 
 

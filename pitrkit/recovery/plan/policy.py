@@ -11,19 +11,12 @@ from pitrkit.recovery.changes.change import Change
 from pitrkit.recovery.plan.guard import Guard
 
 LEFT_KEPT_BY_POLICY = "kept by policy"
-
 LEFT_UNDECIDED = "undecided"
-
 LEFT_CHANGED_SINCE = "changed since"
-
 LEFT_ALREADY_SO = "already so"
-
 LEFT_EXISTS_AGAIN = "exists again"
-
 LEFT_EXPIRED = "expired"
-
 LEFT_INDEX_REFUSES = "an index refuses it"
-
 LEFT_ALSO_WRITTEN = "also written by others"
 
 FOR_A_PERSON = (LEFT_UNDECIDED, LEFT_CHANGED_SINCE, LEFT_EXISTS_AGAIN, LEFT_INDEX_REFUSES, LEFT_ALSO_WRITTEN)
@@ -83,9 +76,7 @@ _CHOICES = {
     "expired": ("keep", "put"),
     "mixed": ("ask", "revert"),
 }
-
 _NAMES = {"guard": "the guard", "mixed": "items that others wrote, too"}
-
 Policy.UNDO = Policy(removed="put", modified="revert", inserted="delete", expired="put")
 
 

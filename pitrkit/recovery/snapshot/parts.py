@@ -26,13 +26,9 @@ from pitrkit.aws.tables.scan_pages import Row, rows
 from pitrkit.recovery.storage import BYTES_PER_GROUP, ROWS_PER_GROUP, ParquetFile
 
 SCHEMA = pa.schema([("key", pa.string()), ("item", pa.string()), ("size", pa.int32()), ("digest", pa.binary(32))])
-
 PARTS = "segment-*.parquet"
-
 _NOTE = "pitrkit"
-
 _ROWS = ROWS_PER_GROUP * 3 // 4
-
 _BYTES = BYTES_PER_GROUP * 3 // 4
 """A row group is written with the page that reaches these: most pages do not overshoot the storage's own limits."""
 

@@ -31,19 +31,15 @@ from pitrkit.recovery.snapshot.parts import Part
 from pitrkit.recovery.token_bucket import Bucket
 
 MAX_THREADS = 32
-
 _HELD = 64 * 1024 * 1024
 """About how many bytes of pages may be held by all threads together."""
 
 _LEAST_PART = 4 * 1024 * 1024
-
 _WORTH_PROCESSES = 48 * 1024 * 1024
 """Bytes of pages after which further ones go to other processes: about the second that starting those takes."""
 
 _LIKELY_ITEM = 1024
-
 _LARGEST_PAGE = 1024 * 1024
-
 _UNIT = {False: 8192, True: 4096}
 """Bytes that a read unit reads, eventually and strongly consistently."""
 

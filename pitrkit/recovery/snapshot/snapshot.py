@@ -36,7 +36,6 @@ from pitrkit.recovery.storage import read_json, write_json, writing
 from pitrkit.recovery.token_bucket import Bucket
 
 MAX_SEGMENTS = 1_000_000
-
 RESUMABLE = timedelta(hours=6)
 """How long after its beginning a stopped scan is gone on with: a snapshot should not be of too long a time."""
 
@@ -44,13 +43,9 @@ MOST_PROCESSES = 12
 """As many as one process can read for."""
 
 _OPEN = datetime.max.replace(tzinfo=UTC)
-
 _META = "snapshot.json"
-
 _BEGUN = "scan.json"
-
 _BATCH_BYTES = 1024 * 1024
-
 _AGAIN = "Take the snapshot again into this folder; an unfinished one is gone on with, or replaced."
 
 

@@ -34,7 +34,6 @@ from pitrkit.ui.progress import Progress
 from pitrkit.ui.view import Shows, View
 
 NOTEBOOK = "13_cut_over"
-
 FOLDER = "settings"
 
 MEANING = (

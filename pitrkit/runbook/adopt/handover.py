@@ -22,17 +22,14 @@ from pitrkit.ui.blocks import Block, Code, Grid, Note
 from pitrkit.ui.view import Shows, View
 
 FOLDER = "settings"
-
 NOT_SEEN = (
     "AWS Backup selections, DAX clusters, EventBridge Pipes, zero-ETL and OpenSearch pipelines, dashboards, scheduled "
     "scaling actions and VPC endpoint policies may name the original: the kit does not look into these"
 )
-
 _CLOUDFORMATION = (
     "set DeletionPolicy: Retain on the original, take it out of the template and update the stack; then import the "
     "copy by the change set below. Auto scaling and alarms are imported or made beside it."
 )
-
 _TERRAFORM = (
     "`terraform state rm` the original's resource, put adopt.tf into the code; "
     "`terraform plan -generate-config-out=FILE` writes what is imported besides the table. The plan must show no "

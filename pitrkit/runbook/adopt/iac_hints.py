@@ -17,7 +17,6 @@ from pitrkit.aws.settings import kinds as services
 from pitrkit.aws.settings.settings import Settings
 
 _SHORT_ESCAPE = 0xFFFF
-
 _PROJECTION = {"ProjectionType": "projection_type", "NonKeyAttributes": "non_key_attributes"}
 
 

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 
 _WIDE = 90
-
 _STATES: dict[str, tuple[str, Tone]] = {
     "same": ("same", "good"),
     "missing": ("not on the copy", "warn"),
@@ -26,19 +25,16 @@ _STATES: dict[str, tuple[str, Tone]] = {
     "extra": ("only on the copy", "info"),
     "unread": ("not readable", "bad"),
 }
-
 _OUTCOMES: dict[str, tuple[str, Tone]] = {
     "done": ("done", "good"),
     "already": ("was so already", "muted"),
     "changed": ("left: changed since", "warn"),
     "failed": ("refused", "bad"),
 }
-
 _GOES = (
     "Deleting the original takes its point-in-time recovery history with it. All that is left then is one system "
     "backup of its last second, for 35 days. No earlier second of it can be restored any more."
 )
-
 _WHEN = (
     "Adopting the copy is the better way when most of the table is damage, when nothing good was written since (the "
     "writers were stopped, or the table is gone), or when clients can be moved faster than the damage can be copied "

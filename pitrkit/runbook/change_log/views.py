@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 
 REVIEWS_SHOWN = 10
-
 STEPS_SHOWN = 12
 """Steps of one item that are shown; the rest is counted."""
 

@@ -61,7 +61,6 @@ LOOKS_AGAIN_AFTER = timedelta(minutes=2)
 """How old a plan, or the last look at what it is about, may be before the gate looks at what moved since."""
 
 WRITTEN_SO_FAR = "What was written before this stands, each write of it is in the journal, and 12_undo takes it back."
-
 NOT_VERIFIED = "The copy is written, and stands. Only reading it again did not work; it can be run again."
 
 

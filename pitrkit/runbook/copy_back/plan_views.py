@@ -61,7 +61,6 @@ _REASONS = {
     LEFT_ALSO_WRITTEN: ("others wrote them, too", "look at their history; or give `mixed`: revert"),
     LEFT_INDEX_REFUSES: ("their earlier values do not fit the key of an index", "put them back by hand, mended"),
 }
-
 _TONES: dict[str, Tone] = {"blocking": "bad", "accepted": "warn", "warning": "warn", "information": "muted"}
 
 

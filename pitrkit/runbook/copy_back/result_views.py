@@ -22,13 +22,10 @@ if TYPE_CHECKING:
 
 
 CONFLICTS_SHOWN = 20
-
 KEYS_SHOWN = 20
 
 NAMES_SHOWN = 4
-
 NAME_LENGTH = 40
-
 WORDS = {"": "-", "ours": "take ours", "theirs": "keep theirs"}
 """What a decision is called."""
 

@@ -41,11 +41,8 @@ COPIED = 5_000
 """Changes that are copied at once; all of them are saved."""
 
 _COLUMNS = 3
-
 _SAMPLE = 500
-
 _FOCUS_SAMPLE = 5_000
-
 _FOCUS_OF = 4
 
 

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 
 SIDES: tuple[tuple[str, Side], ...] = (("now", "now"), ("then", "then"))
-
 _NAMES = 300
 
 

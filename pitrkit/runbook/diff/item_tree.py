@@ -26,9 +26,7 @@ CONTEXT = 8
 """Unchanged members of a changed map or list that are shown; more are counted."""
 
 _BASE64 = 24
-
 _SETS = ("SS", "NS", "BS")
-
 _TYPES = {
     "S": "text", "N": "number", "B": "binary", "BOOL": "boolean", "NULL": "null", "M": "map", "L": "list",
     "SS": "set of text", "NS": "set of numbers", "BS": "set of binary",

@@ -26,11 +26,8 @@ ROWS_SHOWN = 12
 """Attributes of one item that are shown; the rest is named or counted."""
 
 NAMES_SHOWN = 8
-
 BARS_SHOWN = 20
-
 _SIDES: dict[Kind, Literal["", "then", "now"]] = {"removed": "then", "modified": "", "inserted": "now"}
-
 _WORDS = {
     "same": "unchanged",
     "removed": "removed (gone now)",

@@ -26,7 +26,6 @@ from pitrkit.runbook.start import table_overview
 from pitrkit.times import now
 
 LOCK = "drill.lock"
-
 _HELD: list[int] = []
 """Locks of this process; the system lets go of them when it ends, however it ends."""
 

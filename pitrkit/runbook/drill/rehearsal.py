@@ -40,7 +40,6 @@ from pitrkit.ui.blocks import Links
 from pitrkit.ui.view import View
 
 _POLICY = Policy(removed="put", modified="keep", inserted="keep", expired="put")
-
 _ACCEPT = "no-pitr"
 """The scratch table has no point-in-time recovery, and needs none."""
 

@@ -166,17 +166,12 @@ def left_over(data: Mapping[str, Any]) -> list[str]:
 
 
 WIDTH = 960.0
-
 LEFT, RIGHT = 96.0, 10.0
 
 _TOP, _PLOT, _GAP, _STRIP, _FOOT = 16.0, 96.0, 14.0, 26.0, 36.0
-
 _WIDEST = 46.0
-
 _BAR = 40
-
 _TONES = dict(zip(RECOVERY, ("c1", "c2", "c3", "c4", "c6"), strict=True))
-
 _NAMES = {"restore": "restore", "diff": "compare", "plan": "plan", "copy": "copy", "verify": "verify"}
 
 

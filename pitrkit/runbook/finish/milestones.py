@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 
 WIDTH, EDGE = 980.0, 52.0
-
 LINE_Y = 40.0
 
 Tone = Literal["past", "step", "decision", "write", "good", "bad"]

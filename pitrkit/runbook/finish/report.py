@@ -58,17 +58,11 @@ from pitrkit.ui.view import View, worded
 T = TypeVar("T")
 
 NAME = "report.html"
-
 SAMPLES = {"removed": 3, "modified": 5, "inserted": 3}
-
 CONFLICTS = 50
-
 KEYS = 20
-
 ATTRIBUTES = 20
-
 DETAIL = 180
-
 _OWN = "06_report"
 
 _LEFT_BECAUSE = {

@@ -24,7 +24,6 @@ from pitrkit.ui.text import duration
 NO_PROMISE = "small tables take minutes, large ones hours; the service promises no time"
 
 POLL_SECONDS = 5.0
-
 SANDBOX_POLL_SECONDS = 0.5
 
 

@@ -41,21 +41,17 @@ DIFFERS = {
     "AWS_BACKUP": "one moment; restored like an on-demand backup",
     "managed": "one moment; restored by AWS Backup, under a role, whole",
 }
-
 _SET_AGAIN = {"ttl": "TTL", "stream": "stream", "pitr": "PITR", "deletion-protection": "deletion protection"}
-
 _UNKNOWN = (
     "tags", "auto scaling", "resource policy", "deletion protection", "table class", "warm throughput",
     "global table replicas", "Kinesis destination", "Contributor Insights", "alarms", "the period of PITR",
     "consumers of the stream, which has another ARN now",
 )  # fmt: skip
 """What no backup tells of a table."""
-
 _HOW_PITR_DIFFERS = (
     "Point-in-time recovery shows the table at any second of its window; a backup shows one moment, and whatever was "
     "written after it is not in it. A backup outlives the window, the table and its point-in-time recovery."
 )
-
 _ONLY_PITR = (
     "Only tables that had point-in-time recovery leave a backup, for 35 days; on-demand backups and AWS Backup keep "
     "theirs longer. Check the account and region."

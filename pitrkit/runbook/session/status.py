@@ -42,9 +42,7 @@ CLASSIC = (
     Stage("copy", "05_copy_back", "copy back"),
     Stage("report", "06_report", "report"),
 )
-
 WITH_A_GIVEN_COPY = tuple(stage for stage in CLASSIC if stage.step != "pick")
-
 WITHOUT_RESTORE = (
     CLASSIC[0],
     Stage("log", "10_rollback_without_restore", "what happened"),
@@ -52,7 +50,6 @@ WITHOUT_RESTORE = (
     Stage("copy", "10_rollback_without_restore", "copy back"),
     CLASSIC[-1],
 )
-
 DELETED = (Stage("restore", "11_deleted_table", "bring the table back"), CLASSIC[-1])
 
 DRILL = (

@@ -66,11 +66,8 @@ KINDS = (
         "02_pick_timestamp",
     ),
 )
-
 _BY_NAME = {kind.name: kind for kind in KINDS}
-
 _LEFT = {"description_width": "initial"}
-
 _BOTH = "NEW_AND_OLD_IMAGES"
 
 

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 _NEVER, _UNKNOWN = -1, -2
 
 COLUMNS = ("Table", "PITR", "Restorable (UTC)", "Items", "Size", "Last written", "Status")
-
 _NUMBERS = (3, 4)
 
 

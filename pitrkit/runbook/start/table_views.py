@@ -22,9 +22,7 @@ if TYPE_CHECKING:
 
 
 _HOURS_TOLD = 48
-
 _OFF = "Point-in-time recovery is off: there is no past to restore."
-
 _STALE = "Counts are the service's own and up to six hours old: for orientation, never proof."
 
 

@@ -20,30 +20,20 @@ from pitrkit.ui.chart import Axis, Box, Tick
 from pitrkit.ui.text import moment, things
 
 WIDTH = 960.0
-
 LEFT, RIGHT = 66.0, 10.0
-
 BARS = 300
-
 SHORTEST = timedelta(minutes=10)
 
 _FLAGS, _LANES = 24.0, 40.0
-
 _PLOT, _STRIP, _GAP = 128.0, 20.0, 8.0
-
 _FOOT = 20.0
-
 _READ = 18.0
-
 _BETWEEN = 0.12
-
 _FLAG = 17.0
-
 _ORDER = ("PutItem", "UpdateItem", "BatchWriteItem", "TransactWriteItems", "DeleteItem")
 """In the order in which bars are stacked: what deletes is at the top, where it is seen."""
 
 _TONES = {"PutItem": "c1", "UpdateItem": "c2", "BatchWriteItem": "c3", "TransactWriteItems": "c4", "DeleteItem": "c5"}
-
 _STRIPS = (
     ("write_units", "units", "write units", "c6"),
     ("expired", "TTL", "TTL deletions", "c5"),

@@ -15,20 +15,15 @@ from pitrkit.ui.chart import Axis
 from pitrkit.ui.text import folded, moment
 
 HEIGHT = 22.0
-
 CELL = 20.0
 """Width that a mark takes."""
 
 NAMES = {"deploy": "deploys", "table": "table"}
 
 _RADIUS = 6.5
-
 _LETTER = 6.6
-
 _LEAST, _LONGEST = 9, 40
-
 _TOLD = 8
-
 _MANY = 10
 
 

@@ -25,9 +25,7 @@ from pitrkit.ui.text import visible
 from pitrkit.ui.view import Shows, View
 
 HOURS = 12.0
-
 MOST_HOURS = 35 * 24.0
-
 BEFORE_T = timedelta(hours=1)
 """How far before a given T the picture begins at the latest."""
 

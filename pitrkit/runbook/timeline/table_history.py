@@ -26,9 +26,7 @@ from pitrkit.times import Window
 from pitrkit.ui.text import duration
 
 NAME = "timeline.json"
-
 _BEFORE_LIFE = timedelta(minutes=10)
-
 _MINUTE = timedelta(minutes=1)
 
 

@@ -29,7 +29,6 @@ CLOSE = timedelta(minutes=45)
 """How much is shown on either side of the likeliest candidate to begin with."""
 
 LOOKS = ("Zoom in", "Zoom out", "Earlier", "Later", "Everything")
-
 _MINUTE = timedelta(minutes=1)
 
 

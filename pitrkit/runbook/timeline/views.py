@@ -16,7 +16,6 @@ from pitrkit.ui.text import duration, folded, moment, things
 from pitrkit.ui.view import View
 
 AROUND_T = timedelta(minutes=30)
-
 EVENTS_LISTED = 8
 
 _OFF = "Point-in-time recovery is off: there is no past to restore."

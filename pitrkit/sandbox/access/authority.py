@@ -26,7 +26,6 @@ SESSION = "pitrkit"
 """Name of the sessions of registered roles."""
 
 _CODES = {"cloudwatch": "AccessDenied"}
-
 _FREE = frozenset(("sts:GetCallerIdentity",))
 """What needs no permission, and cannot be denied."""
 

@@ -28,21 +28,17 @@ OF_A_TRANSACTION = {
     "Get": "GetItem",
 }
 """The IAM action of each part of a transaction."""
-
 _OF_A_STATEMENT = {
     "INSERT": "PartiQLInsert",
     "UPDATE": "PartiQLUpdate",
     "DELETE": "PartiQLDelete",
     "SELECT": "PartiQLSelect",
 }
-
 _ANYWHERE = frozenset(
     ("ListTables", "ListBackups", "ListExports", "ListImports", "ListStreams", "ListGlobalTables", "DescribeLimits",
      "DescribeEndpoints")
 )  # fmt: skip
-
 _WHOLE_ARNS = ("BackupArn", "ExportArn", "StreamArn", "ResourceArn", "TableArn", "SourceTableArn")
-
 _TABLE_NAMES = ("TableName", "SourceTableName")
 
 

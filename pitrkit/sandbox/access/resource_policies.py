@@ -24,7 +24,6 @@ from pitrkit.sandbox.store.partiql import table_of
 from pitrkit.sandbox.store.tables import PastTable
 
 LARGEST_BYTES = 20 * 1024
-
 NO_POLICY = "NO_POLICY"
 
 

@@ -21,15 +21,10 @@ EXPORTS_BUCKET = "pitrkit-sandbox-exports"
 """The bucket that a sandbox with a story in it has ready."""
 
 FORBIDDEN = 403
-
 BAD_REQUEST = 400
-
 _SIGNED = re.compile(r"Credential=([^/,&]+)/[^/]+/[^/]+/s3/|AWSAccessKeyId=([^&]+)")
-
 _OBJECT_ACTIONS = {"GET": "GetObject", "HEAD": "GetObject", "DELETE": "DeleteObject"}
-
 _BUCKET_ACTIONS = {"GET": "ListBucket", "HEAD": "ListBucket", "PUT": "CreateBucket", "DELETE": "DeleteBucket"}
-
 _ERROR = '<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{}</Code><Message>{}</Message></Error>'
 
 

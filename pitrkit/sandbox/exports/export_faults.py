@@ -12,9 +12,7 @@ from typing import ClassVar
 from pitrkit.sandbox.protocol.faults import Rule
 
 DAMAGES = ("file_missing", "file_changed", "file_torn", "file_foreign", "manifest_changed")
-
 _CODES = {"export_refused": "AccessDeniedException", "export_fails": "S3AccessDenied"}
-
 _MESSAGE = "User is not authorized to perform: s3:PutObject on the bucket"
 
 

@@ -28,11 +28,8 @@ FILES = 4
 """Data files with items in them, at most; one more is always empty."""
 
 _SUFFIXES = (".checksum", ".md5")
-
 _NAME_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
-
 _FOREIGN = b'{"Item":{"foreign_id":{"S":"of another table"}}}\n'
-
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

@@ -15,24 +15,17 @@ from typing import Any, Self
 from pitrkit.sandbox.protocol.protocol import ServiceError, invalid, moment, timestamp
 
 SHORTEST_WINDOW = timedelta(minutes=15)
-
 LONGEST_WINDOW = timedelta(hours=24)
-
 FULL, INCREMENTAL = "FULL_EXPORT", "INCREMENTAL_EXPORT"
-
 _CHOICES = {
     "ExportFormat": ("DYNAMODB_JSON", "ION"),
     "ExportType": (FULL, INCREMENTAL),
     "S3SseAlgorithm": ("AES256", "KMS"),
     "ExportViewType": ("NEW_AND_OLD_IMAGES", "NEW_IMAGE"),
 }
-
 _BUCKET = re.compile(r"[a-z0-9A-Z]+[.\-\w]*[a-z0-9A-Z]+")
-
 _TABLE_ARN = re.compile(r"arn:aws[a-z-]*:dynamodb:[^:]+:\d{12}:table/[^/]+")
-
 _ECHOED = ("S3BucketOwner", "S3Prefix", "S3SseKmsKeyId", "FilterSpecification")
-
 _LONGEST_PREFIX = 1024
 
 

@@ -29,13 +29,9 @@ from pitrkit.sandbox.store.tables import PastTable
 from pitrkit.sandbox.store.values import stored_size
 
 CONCURRENT_EXPORTS = 300
-
 LISTED_DAYS = 90
-
 PAGE = 25
-
 TOKEN_HOURS = 8
-
 LEAST_BILLED_BYTES = 10 * 1024 * 1024
 """Of an incremental export."""
 

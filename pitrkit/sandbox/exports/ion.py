@@ -14,7 +14,6 @@ from typing import Any
 from pitrkit.sandbox.store.values import EXACT, Image, Value
 
 _SYMBOL = re.compile(r"(?!\$[0-9])[A-Za-z_$][A-Za-z0-9_$]*")
-
 _KEYWORDS = ("null", "true", "false", "nan")
 
 

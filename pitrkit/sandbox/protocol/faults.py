@@ -139,32 +139,21 @@ class InForce:
 
 
 INTERNAL = 500
-
 UNAVAILABLE = 503
-
 NOTHING_SENT = -1
-
 _THROTTLES = ("ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException")
-
 _REASON = re.compile(
     r"(Table|Index)(Read|Write)"
     r"(ProvisionedThroughput|AccountLimit|KeyRangeThroughput|MaxOnDemandThroughput)Exceeded"
 )
-
 _SERVICES = (
     "dynamodb", "dynamodbstreams", "cloudwatch", "cloudtrail", "backup", "application-autoscaling", "lambda"
 )  # fmt: skip
-
 _ACTIONS = {"dynamodbstreams": "dynamodb"}
-
 _BATCHES = ("BatchWriteItem", "BatchGetItem", "BatchExecuteStatement")
-
 _READS = ("GetItem", "BatchGetItem", "Query", "Scan", "TransactGetItems")
-
 _CHARACTER = re.compile(rb"[0-8a-ln-yA-Y]")
-
 _SERVICE = "com.amazonaws.dynamodb.v20120810"
-
 _FRONT = "com.amazon.coral.service"
 
 R = TypeVar("R", bound=Rule)

@@ -15,17 +15,11 @@ from pitrkit.sandbox.protocol.protocol import Handler, Reply, Request, invalid
 from pitrkit.sandbox.store.values import Value
 
 MAX_OPERATORS = 300
-
 MAX_EXPRESSION_BYTES = 4096
-
 _WRITES = ("PutItem", "UpdateItem", "DeleteItem")
-
 _EXPRESSIONS = ("UpdateExpression", "ConditionExpression")
-
 _LEGACY = ("Expected", "AttributeUpdates", "ConditionalOperator")
-
 _OPERATOR = re.compile(r"<>|<=|>=|[=<>(]|\b(?:AND|OR|NOT|BETWEEN|IN)\b", re.IGNORECASE)
-
 _CONDITIONS = {
     "EQ": "{0} = {1}",
     "NE": "{0} <> {1}",
@@ -40,7 +34,6 @@ _CONDITIONS = {
     "NOT_CONTAINS": "NOT contains({0}, {1})",
     "BEGINS_WITH": "begins_with({0}, {1})",
 }
-
 _UPDATES = {"PUT": ("SET", "{0} = {1}"), "ADD": ("ADD", "{0} {1}"), "DELETE": ("DELETE", "{0} {1}")}
 
 

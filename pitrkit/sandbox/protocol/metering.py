@@ -19,18 +19,12 @@ from pitrkit.sandbox.store.metric_data import Meter
 from pitrkit.sandbox.store.tables import PastTable
 
 THROTTLES = ("ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException")
-
 READS = frozenset({"GetItem", "BatchGetItem", "Query", "Scan", "TransactGetItems"})
-
 WRITES = frozenset({"PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"})
-
 STATEMENTS = frozenset({"ExecuteStatement", "BatchExecuteStatement", "ExecuteTransaction"})
-
 PAST_MILLISECONDS = 4.0
 """How long each call of a seeded past is said to have taken."""
-
 BATCH = 25
-
 _FAILED = "ConditionalCheckFailed"
 
 

@@ -21,9 +21,7 @@ from pitrkit.sandbox.store.partiql import table_of
 from pitrkit.sandbox.store.tables import PastTable
 
 OK = 200
-
 BAD_REQUEST = 400
-
 _SERVICES = {
     "DynamoDB": "dynamodb",
     "DynamoDBStreams": "dynamodbstreams",
@@ -32,14 +30,10 @@ _SERVICES = {
     "AWSBackup": "backup",
     "AnyScaleFrontendService": "application-autoscaling",
 }
-
 _MAPPINGS = "/2015-03-31/event-source-mappings"
-
 _LAMBDA = {"GET": "ListEventSourceMappings", "POST": "CreateEventSourceMapping"}
-
 _LAMBDA_ONE = {"GET": "GetEventSourceMapping", "PUT": "UpdateEventSourceMapping", "DELETE": "DeleteEventSourceMapping"}
 """Lambda is spoken to by paths; only its event source mappings are told apart here."""
-
 _CREDENTIAL = re.compile(r"Credential=([^/,]+)/[^/]+/([^/]+)/")
 
 
@@ -204,9 +198,7 @@ class Request:
 
 
 Handler = Callable[[Request], Reply]
-
 Layer = Callable[[Request, Handler], Reply]
-
 Native = Callable[[Request, Handler], dict[str, Any]]
 """An operation that is answered here; it may ask the handler below for parts of its answer."""
 

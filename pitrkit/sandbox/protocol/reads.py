@@ -17,9 +17,7 @@ from pitrkit.sandbox.store.queries import page_of
 from pitrkit.sandbox.store.tables import PastTable
 
 BATCH_READS = 100
-
 BATCH_READ_BYTES = 16 * 1024 * 1024
-
 _PLAIN_READS = {
     "GetItem": {"TableName", "Key", "ConsistentRead", "ReturnConsumedCapacity"},
     "Scan": {

@@ -9,7 +9,6 @@ from pitrkit.sandbox.protocol.protocol import Handler, Reply, Request, ServiceEr
 from pitrkit.sandbox.store.values import BadType, BadValue, check_name, normalised, normalised_image
 
 _IMAGES = ("Key", "Item", "ExclusiveStartKey")
-
 _OLD = ("Expected", "AttributeUpdates")
 
 
@@ -66,7 +65,6 @@ def _check_placeholders(part: Mapping[str, Any], parameter: str, check: Any) -> 
 
 
 _SETTINGS = ("DeleteTable", "UpdateTable", "UpdateTimeToLive")
-
 _DATA = (
     "PutItem",
     "UpdateItem",

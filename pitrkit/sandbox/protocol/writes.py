@@ -21,12 +21,9 @@ from pitrkit.sandbox.store.tables import PastTable
 from pitrkit.sandbox.store.values import Image, Value, normalised_image
 
 BATCH_WRITES = 25
-
 TOKEN_LIFETIME = timedelta(minutes=10)
 """How long the service remembers a transaction by its client's token."""
-
 _OURS = ("ReturnConsumedCapacity", "ReturnValuesOnConditionCheckFailure")
-
 _FAILED = "ConditionalCheckFailedException"
 
 Target = tuple[PastTable, Position]

@@ -10,14 +10,10 @@ from pitrkit.sandbox.scenario.scenario import HOURS_OF_PAST, Incident
 from pitrkit.sandbox.store.trail_events import TrailEvent
 
 ROLE = "ShopDeployer"
-
 FUNCTION = "order-housekeeping"
 """The function whose new code damages the table."""
-
 BAD_DEPLOY_BEFORE_DAMAGE = timedelta(seconds=6)
-
 GOOD_DEPLOY_BEFORE_DAMAGE = timedelta(hours=3, minutes=12)
-
 _SLOWEST = timedelta(seconds=3)
 
 

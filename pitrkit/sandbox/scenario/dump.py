@@ -15,11 +15,8 @@ import orjson
 from pitrkit.sandbox.store.values import MAX_ITEM_BYTES, BadValue, Image, normalised_image, stored_size
 
 _DEPTH = 32
-
 _GZIP = b"\x1f\x8b"
-
 _MANIFESTS = ("", "*/", "AWSDynamoDB/*/", "*/AWSDynamoDB/*/")
-
 _HOW = (
     'give one item a line, as {"Item": {"id": {"S": "a"}, ...}} or without the "Item"; '
     "`aws dynamodb scan --table-name T --output json | jq -c '.Items[]'` and full exports write that"

@@ -18,7 +18,6 @@ from pitrkit.sandbox.scenario.truth import Truth, identity
 from pitrkit.sandbox.store.values import Image, Value
 
 _NEXT = {"placed": "paid", "paid": "packed", "packed": "shipped", "shipped": "delivered"}
-
 _NEW_SHARE = 0.4
 
 

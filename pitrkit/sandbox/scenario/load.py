@@ -29,25 +29,16 @@ from pitrkit.sandbox.scenario.truth import identity
 from pitrkit.sandbox.store.values import Image, Value
 
 LOADING = timedelta(hours=3)
-
 ITEMS_A_BATCH = 25  # of BatchWriteItem, with which such tables are filled
-
 MANGLED_ATTRIBUTES = 2
-
 TOUCHED_BEFORE_SHARE = 0.2
-
 TOUCHED_SINCE_SHARE = 0.1
-
 MANGLED_TOUCHED_SHARE = 1 / 3
-
 NEW_SHARE = 1 / 12
-
 RETIRED_SHARE = 8 / 3000
 
 _TABLE_NAME = re.compile(r"[a-zA-Z0-9_.-]{3,255}")
-
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-
 _BLANKS: dict[str, Value] = {
     "S": {"S": ""},
     "N": {"N": "0"},

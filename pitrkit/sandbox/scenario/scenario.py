@@ -18,16 +18,12 @@ if TYPE_CHECKING:
 
 
 HOURS_OF_PAST = timedelta(hours=6)
-
 DAMAGE_BEFORE_NOW = timedelta(minutes=43)
-
 DAMAGE_INTO_THE_SECOND = timedelta(milliseconds=412)
-
 DAMAGE_LASTS = timedelta(seconds=90)
 
 # Of a table's items; the same incident for the shop and for loaded tables, so that they rehearse alike.
 DELETED_SHARE = 0.08
-
 MANGLED_SHARE = 0.06
 
 

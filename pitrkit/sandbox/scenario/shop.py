@@ -22,7 +22,6 @@ from pitrkit.sandbox.scenario.scenario import (
 from pitrkit.sandbox.store.values import Image, Value, number
 
 TABLE = "Orders"
-
 MANGLED = ("currency", "lines", "shipping", "total")
 """Attributes the bad deploy mangles; the shop itself writes them once, when an order is placed."""
 
@@ -33,19 +32,12 @@ WHERE = (
 """Selects the damage: the shop purges cancelled orders only, and never blanks a currency."""
 
 FEWEST_ORDERS = 100
-
 NEW_SINCE_SHARE = 1 / 12
-
 MANGLED_UPDATED_SHARE = 1 / 3
-
 CANCELLED_SHARE = 0.04
-
 PURGED_SHARE = 8 / 3000
-
 FORGOTTEN_SHARE = 45 / 3000
-
 FORGOTTEN_AMID_SHARE = 6 / 3000
-
 FORGOTTEN_AFTER = timedelta(minutes=25)
 """Cancelled orders of guests are kept for so long; TTL deletes them some time later."""
 
@@ -59,9 +51,7 @@ _GOODS = (
     ("BAG-05", 'Canvas bag, 15"', 4999),
     ("CLK-09", "Wall clock <silent>", 5710),
 )
-
 _PEOPLE = ("Zoë Müller", "Brian O'Connor", "Ana & Rui Sousa", "Priya Nair", "山田 花子", "Jan de Vries", "Ifeoma Obi")
-
 _PLACES = (
     ("Berlin", "DE", "10115", "52.532", "13.3849"),
     ("Lisboa", "PT", "1100-148", "38.7139", "-9.1334"),
@@ -69,11 +59,8 @@ _PLACES = (
     ("Bengaluru", "IN", "560001", "12.9763", "77.6033"),
     ("大阪", "JP", "530-0001", "34.7025", "135.4959"),
 )
-
 _CURRENCIES = ("EUR", "EUR", "GBP", "USD")
-
 _TAGS = ("gift", "express", "fragile", "first-order", "b2b")
-
 _NOTES = ("", "", "Ring twice", "Leave it with <neighbour>", 'He said "back door"')
 
 CREATE_TABLE: dict[str, Any] = {

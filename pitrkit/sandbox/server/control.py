@@ -19,7 +19,6 @@ from pitrkit.sandbox.protocol.protocol import BAD_REQUEST, OK, Reply
 from pitrkit.sandbox.store.clock import Clock
 
 PREFIX = "/_sandbox/"
-
 _NOT_FOUND = 404
 
 

@@ -17,7 +17,6 @@ from werkzeug.serving import ThreadedWSGIServer
 _log = logging.getLogger(__name__)
 
 LOOPBACK = "127.0.0.1"
-
 SENT = "pitrkit.sent"
 """Where an application says in the environment how much of its reply is sent, see `Reply.sent`."""
 

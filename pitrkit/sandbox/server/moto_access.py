@@ -23,13 +23,9 @@ from pitrkit.sandbox.exports.buckets import FORBIDDEN, S3Request
 from pitrkit.sandbox.protocol.protocol import OK, Reply, ServiceError
 
 _SIGNED = re.compile(r"Credential=([^/,]+)/[^/]+/[^/]+/([^/]+)/")
-
 _NOT_FOUND = 404
-
 _XML = (("Content-Type", "text/xml"), ("x-amzn-RequestId", "00000000-0000-0000-0000-000000000000"))
-
 _IAM = "https://iam.amazonaws.com/doc/2010-05-08/"
-
 _DECISIONS = {"allow": "allowed", "deny": "explicitDeny", "": "implicitDeny"}
 
 

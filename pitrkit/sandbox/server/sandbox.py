@@ -70,7 +70,6 @@ from pitrkit.sandbox.store.stream_shards import BUSY_RECORDS
 from pitrkit.sandbox.store.trail_events import Trail
 
 DEFAULT_REGION = "us-east-1"
-
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "sandbox", "AWS_SECRET_ACCESS_KEY": "sandbox"}
 
 StartResponse = Callable[..., Any]

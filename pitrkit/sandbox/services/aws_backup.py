@@ -26,7 +26,6 @@ from pitrkit.sandbox.store.clock import Clock
 from pitrkit.sandbox.store.tables import PastTable
 
 _SIGNED = re.compile(r"Credential=[^/,]+/[^/]+/[^/]+/backup/")
-
 _PATHS = (
     ("GET", re.compile(r"/resources/?"), "ListProtectedResources"),
     ("GET", re.compile(r"/resources/(?P<ResourceArn>arn:.+)/recovery-points/?"), "ListRecoveryPointsByResource"),

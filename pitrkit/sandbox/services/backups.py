@@ -26,11 +26,8 @@ from pitrkit.sandbox.store.tables import PastTable
 from pitrkit.sandbox.store.values import Image
 
 DELETED_SUFFIX = "$DeletedTableBackup"
-
 SYSTEM_BACKUP_DAYS = 35
-
 PAGE = 100
-
 _BACKUP_NAME = re.compile(r"[A-Za-z0-9_.-]{3,255}")
 
 

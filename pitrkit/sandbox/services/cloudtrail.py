@@ -20,12 +20,9 @@ from pitrkit.sandbox.store.clock import Clock
 from pitrkit.sandbox.store.trail_events import TrailEvent, record, second, summary
 
 PAGE = 50
-
 KEPT = timedelta(days=90)
-
 CALLER = "moto"
 """The user that moto's STS takes every caller for."""
-
 DATA_EVENTS = frozenset(
     {
         "BatchExecuteStatement",
@@ -45,11 +42,8 @@ DATA_EVENTS = frozenset(
         "UpdateItem",
     }
 )
-
 _READS = re.compile("(Describe|List|Get)")
-
 _TABLES = ("TableName", "TableArn", "SourceTableName", "SourceTableArn", "TargetTableName", "ResourceArn")
-
 _ATTRIBUTES = frozenset(
     ("AccessKeyId", "EventId", "EventName", "EventSource", "ReadOnly", "ResourceName", "ResourceType", "Username")
 )

@@ -19,15 +19,10 @@ from pitrkit.sandbox.protocol.protocol import OK, Handler, Reply, Request, Servi
 from pitrkit.sandbox.store.metric_data import MINUTE, Datum, Meter, Series
 
 NAMESPACE = "AWS/DynamoDB"
-
 MOST_POINTS = 100_800
-
 MOST_STATISTICS_POINTS = 1440
-
 MOST_QUERIES = 500
-
 PAGE_METRICS = 500
-
 _STATISTICS = ("SampleCount", "Sum", "Average", "Minimum", "Maximum")
 
 

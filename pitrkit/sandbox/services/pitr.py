@@ -18,7 +18,6 @@ from pitrkit.sandbox.store.clock import Clock
 from pitrkit.sandbox.store.tables import PastTable
 
 LONGEST_PERIOD_DAYS = 35
-
 _ARN_PARTS = 6
 
 

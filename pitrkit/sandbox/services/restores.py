@@ -22,7 +22,6 @@ from pitrkit.sandbox.store.tables import PastTable
 from pitrkit.sandbox.store.values import Image
 
 _KMS = "com.amazonaws.services.kms.model"
-
 _NEEDED = ("kms:CreateGrant", "kms:DescribeKey", "kms:Decrypt")
 
 
@@ -82,9 +81,7 @@ def _denies(key: Key) -> bool:
 
 
 CONCURRENT_RESTORES = 50
-
 ON_DEMAND = "PAY_PER_REQUEST"
-
 _TABLE_NAME = re.compile(r"[A-Za-z0-9_.-]{3,255}")
 
 

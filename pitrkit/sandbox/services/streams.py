@@ -21,15 +21,10 @@ from pitrkit.sandbox.store.clock import Clock
 from pitrkit.sandbox.store.stream_shards import Shard, Stream
 
 PAGE_RECORDS = 1000
-
 PAGE_BYTES = 1024 * 1024
-
 PAGE_SHARDS = 100
-
 PAGE_STREAMS = 100
-
 ITERATOR_LIVES = timedelta(minutes=15)
-
 EVERY_EMPTY = 3
 
 

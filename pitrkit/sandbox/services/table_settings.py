@@ -12,11 +12,8 @@ from pitrkit.sandbox.protocol.protocol import OK, Handler, Native, Reply, Reques
 from pitrkit.sandbox.store.tables import PastTable
 
 CLASSES = ("STANDARD", "STANDARD_INFREQUENT_ACCESS")
-
 MOST_DESTINATIONS = 2
-
 _KINESIS = re.compile(r"arn:[a-z-]+:kinesis:[a-z0-9-]+:\d{12}:stream/[\w.-]{1,128}")
-
 _ALONE = ("BillingMode", "ProvisionedThroughput", "StreamSpecification", "TableClass", "SSESpecification")
 """What one UpdateTable changes beside nothing else; billing goes with throughput."""
 

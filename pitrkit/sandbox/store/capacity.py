@@ -15,7 +15,6 @@ from pitrkit.sandbox.store.tables import PastTable
 from pitrkit.sandbox.store.values import Image, stored_size
 
 WRITE_BYTES = 1024
-
 READ_BYTES = 4096
 
 

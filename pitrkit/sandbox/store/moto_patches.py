@@ -24,7 +24,6 @@ from moto.dynamodb.models.dynamo_type import DynamoType, LimitedSizeDict
 from pitrkit.sandbox.store.values import EXACT, Value, normalised, sortable, value_of
 
 _ORDERED = ("S", "N", "B")
-
 _DEEPEST = 10_000
 """Calls within calls: enough for an update of 1,500 attributes."""
 

@@ -24,20 +24,14 @@ from pitrkit.sandbox.store.interfaces import StoredTable
 from pitrkit.sandbox.store.values import BadValue, Image, Value, normalised, normalised_image, value_of
 
 MAX_STATEMENT = 8192
-
 _TABLE = re.compile(
     r"""^\s*(?:SELECT\b.*?\bFROM|INSERT\s+INTO|UPDATE|DELETE\s+FROM)\s+"?([\w.-]+?)"?(?=[\s.]|$)""",
     re.IGNORECASE | re.DOTALL,
 )
-
 _INSERT = re.compile(r"^\s*INSERT\s+INTO\s+\S+\s+VALUE\s*(.*)$", re.IGNORECASE | re.DOTALL)
-
 _DELETE = re.compile(r"^\s*DELETE\s+FROM\s+\S+\s+WHERE\s+(.*)$", re.IGNORECASE | re.DOTALL)
-
 _SELECT = re.compile(r"^\s*SELECT\s+\*\s+FROM\s+[^\s.]+\s+WHERE\s+(.*)$", re.IGNORECASE | re.DOTALL)
-
 _WRONG_NUMBER = "Number of parameters in request and statement don't match."
-
 _MALFORMED = "Statement wasn't well formed, can't be processed"
 
 

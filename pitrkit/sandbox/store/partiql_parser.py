@@ -17,9 +17,7 @@ _TOKEN = re.compile(
     )\s*""",
     re.VERBOSE,
 )
-
 _CONSTANTS: dict[str, Value] = {"true": {"BOOL": True}, "false": {"BOOL": False}, "null": {"NULL": True}}
-
 _SETS = {"S": "SS", "N": "NS", "B": "BS"}
 
 

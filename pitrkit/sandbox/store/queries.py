@@ -21,7 +21,6 @@ from pitrkit.sandbox.store.values import Image, Value, normalised, sortable
 PAGE_BYTES = 1024 * 1024
 
 Found = tuple[Position, Row]
-
 Page = tuple[list[Item], int, dict[str, DynamoType] | None]
 """Items, how many were evaluated, and the key to go on from."""
 

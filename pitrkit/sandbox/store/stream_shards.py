@@ -24,16 +24,11 @@ from pitrkit.sandbox.store.values import Image, stored_size
 
 KEPT = timedelta(hours=24)
 """How long the service keeps a record, and a stream that was switched off."""
-
 SHARD_LIVES = timedelta(hours=4)
-
 MOST_OPEN = 8
-
 BUSY_RECORDS = 2500
-
 ROOTS = (0, HASH_RANGE * 3 // 4, HASH_RANGE)
 """Where the ranges of a stream's first shards begin and end; unlike ones, so that they live for unlike times."""
-
 FIRST_SEQUENCE = 10**21 - 500_000
 """Numbers soon have a digit more than the first ones: as text they are in no order."""
 

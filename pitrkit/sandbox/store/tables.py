@@ -36,9 +36,7 @@ from pitrkit.sandbox.store.values import (
 )
 
 MAX_PARTITION_KEY_BYTES = 2048
-
 MAX_SORT_KEY_BYTES = 1024
-
 TTL_REACHES_BACK = timedelta(days=5 * 365)
 """What expired longer ago than this is not deleted: such a number is rather no time."""
 

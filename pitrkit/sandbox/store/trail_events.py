@@ -10,11 +10,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 _NAME = re.compile(r"[^:/]+")
-
 _ID = "AIDA4SANDBOX7EXAMPLE"
-
 _ROLE_ID = "AROA4SANDBOX7EXAMPLE"
-
 _KEY = "ASIA4SANDBOX7EXAMPLE"
 
 

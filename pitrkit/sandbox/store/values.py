@@ -28,28 +28,17 @@ Image = dict[str, Value]
 Sortable = str | Decimal | bytes
 
 MAX_DIGITS = 38
-
 MAX_NAME_BYTES = 65_535
-
 MAX_ITEM_BYTES = 400 * 1024
-
 MAX_NESTING = 31
 """Lists and maps within each other, in one attribute: with the item itself these are the service's 32 levels."""
-
 _PLAIN = re.compile(r"0|-?[1-9][0-9]{0,37}")
-
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,4})?")
-
 _ORDER: dict[str, Any] = {"SS": str, "NS": Decimal, "BS": base64.b64decode}
-
 _CONTENTS: dict[str, type] = {"S": str, "N": str, "L": list, "M": dict}
-
 _ONE_TYPE = "must contain exactly one of the supported datatypes"
-
 _NO_TYPE = f"Supplied AttributeValue is empty, {_ONE_TYPE}"
-
 _LARGEST_EXPONENT = 125
-
 _SMALLEST_EXPONENT = -130
 
 EXACT = Context(prec=MAX_DIGITS, Emax=999_999, Emin=-999_999, traps=[Inexact])

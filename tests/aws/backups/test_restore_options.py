@@ -16,9 +16,7 @@ from pitrkit.errors import BadInput
 from pitrkit.sandbox import Sandbox
 
 THERE = "eu-west-1"
-
 UNITS = {"ReadCapacityUnits": 3, "WriteCapacityUnits": 4}
-
 INDEXES = [
     {
         "IndexName": name,
@@ -27,13 +25,11 @@ INDEXES = [
     }
     for name in ("by-day", "by-night")
 ]
-
 LOCAL = {
     "IndexName": "local",
     "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}, {"AttributeName": "day", "KeyType": "RANGE"}],
     "Projection": {"ProjectionType": "ALL"},
 }
-
 numbers = itertools.count()
 
 
@@ -90,7 +86,6 @@ def made(sandbox):
 
 
 REGIONS = st.sampled_from(["", "us-east-1", THERE])
-
 CHOICES = st.builds(
     Options,
     region=REGIONS,

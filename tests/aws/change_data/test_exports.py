@@ -17,11 +17,8 @@ from pitrkit.sandbox.protocol.faults import Fault
 from pitrkit.sandbox.store.history import PastWrite
 
 AT = (datetime.now(UTC) - timedelta(hours=2)).replace(microsecond=0)
-
 FROM = AT - timedelta(minutes=15)
-
 BUCKET = "exports"
-
 DESIGN = {
     "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "data", "KeyType": "RANGE"}],
     "AttributeDefinitions": [
@@ -30,7 +27,6 @@ DESIGN = {
     ],
     "BillingMode": "PAY_PER_REQUEST",
 }
-
 _numbers = count()
 
 

@@ -17,11 +17,8 @@ from pitrkit.errors import AwsError, BadInput
 from pitrkit.sandbox import Sandbox
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
-
 KEY = KeySchema((KeyAttribute("pk", "S", "HASH"),))
-
 HOUR = timedelta(hours=1)
-
 STREAM = Stream("arn:s", "Orders", "NEW_AND_OLD_IMAGES", enabled=True, created_at=NOON - 30 * HOUR)
 
 

@@ -16,7 +16,6 @@ from pitrkit.errors import AccessDenied, AwsError, NoCredentials, TableNotFound
 from tests.aws.loopback import Stub, http
 
 BODY = b'{"TableName":"Orders"}'
-
 BIG = b'{"Items":[' + b",".join([b'{"pk":{"S":"%d"}}' % number for number in range(100_000)]) + b"]}"
 
 

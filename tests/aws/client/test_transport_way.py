@@ -23,7 +23,6 @@ from pitrkit.aws.client.transport import Wire
 from tests.aws.loopback import Proxy, Stub, http
 
 BODY = b'{"TableName":"Orders"}'
-
 words = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=40)
 
 

@@ -11,9 +11,7 @@ from pitrkit.errors import AccessDenied
 from tests.aws.loopback import Stub, http
 
 NOW = datetime(2026, 11, 23, 5, 0, tzinfo=UTC)
-
 SECRETS = ("ASIAIOSFODNN7EXAMPLE", "hunter2", "FwoGZXIvYXdzEXAMPLETOKEN")
-
 ROLE = {
     "type": "AssumedRole", "accessKeyId": SECRETS[0], "arn": "arn:aws:sts::123456789012:assumed-role/deployer/ci-4711",
     "principalId": "AROA:ci-4711", "sessionContext": {"sessionIssuer": {"userName": "deployer"}, "token": SECRETS[2]},
@@ -123,15 +121,10 @@ def test_when_others_use_up_the_rate_what_came_is_shown_and_the_rest_named(read,
 
 
 FUNCTION = "arn:aws:lambda:eu-west-1:1:function:orders:PROD"
-
 STACK = "arn:aws:cloudformation:eu-west-1:1:stack/shop/1-2"
-
 SERVICE = "arn:aws:ecs:eu-west-1:1:service/main/basket"
-
 TABLE = "arn:aws:dynamodb:eu-west-1:1:table/Orders"
-
 TTL_ON = {"enabled": True, "attributeName": "until"}
-
 PITR_OFF = {"pointInTimeRecoveryEnabled": False}
 
 

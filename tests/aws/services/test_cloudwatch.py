@@ -13,7 +13,6 @@ from pitrkit.aws.services import cloudwatch
 from pitrkit.errors import AccessDenied
 
 NOW = datetime.now(UTC).replace(second=0, microsecond=0)
-
 MINUTE = timedelta(minutes=1)
 
 

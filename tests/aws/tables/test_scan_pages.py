@@ -14,17 +14,13 @@ from pitrkit.aws.tables.scan_pages import Page, Scan, rows, slices
 from pitrkit.errors import BadInput
 
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
-
 base64 = st.binary(max_size=9).map(lambda raw: b64encode(raw).decode())
-
 digits = st.integers(-(10**37), 10**37)
-
 numbers = st.one_of(
     st.sampled_from(["0", "-0", "0.0", "1.0", "1e3", "1E-130", "-9.90", "100", "007", "0.5", "-0.5", "1" + "0" * 50]),
     digits.map(str),
     st.builds(lambda value, places: str(Decimal(value).scaleb(-places)), digits, st.integers(0, 60)),
 )
-
 scalars = st.one_of(
     st.builds(lambda value: {"S": value}, text),
     st.builds(lambda value: {"N": value}, numbers),
@@ -35,7 +31,6 @@ scalars = st.one_of(
     st.builds(lambda value: {"NS": value}, st.lists(numbers, min_size=1, max_size=4, unique=True)),
     st.builds(lambda value: {"BS": value}, st.lists(base64, min_size=1, max_size=4, unique=True)),
 )
-
 values = st.recursive(
     scalars,
     lambda inner: st.one_of(
@@ -44,7 +39,6 @@ values = st.recursive(
     ),
     max_leaves=8,
 )
-
 items = st.builds(lambda rest, key: {**rest, "pk": {"S": key}}, st.dictionaries(text, values, max_size=5), text)
 
 

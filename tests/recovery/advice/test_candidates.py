@@ -13,9 +13,7 @@ from pitrkit.recovery.advice.anomalies import rises
 from pitrkit.recovery.advice.candidates import MOST, propose
 
 START = datetime(2026, 11, 23, 0, 0, tzinfo=UTC)
-
 RATES = {"PutItem": 12.0, "UpdateItem": 30.0, "DeleteItem": 0.2}
-
 CODE = "UpdateFunctionCode"
 
 

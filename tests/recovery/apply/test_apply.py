@@ -14,9 +14,7 @@ from pitrkit.recovery.apply.apply import summary
 from pitrkit.recovery.apply.journal import Journal, conflicts
 
 LOST = Ambiguous("no answer", code="ReadTimeoutError", operation="PutItem")
-
 BUSY = Throttled("too fast", code="ThrottlingException", operation="PutItem")
-
 DENIED = AccessDenied("the caller may not do dynamodb:PutItem", code="AccessDeniedException", operation="PutItem")
 
 

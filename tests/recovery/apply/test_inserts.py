@@ -12,19 +12,12 @@ from pitrkit.recovery.apply.journal import Journal, conflicts
 from pitrkit.sandbox import Fault
 
 BATCH = "batch_execute_statement"
-
 CALL = "BatchExecuteStatement"
-
 LOST = Ambiguous("no answer", code="ReadTimeoutError", operation=CALL)
-
 BUSY = Throttled("too fast", code="ThrottlingException", operation=CALL)
-
 DENIED = AccessDenied("the caller may not do this", code="AccessDeniedException", operation=CALL)
-
 UNKNOWN = AwsError("what is that?", code="UnknownOperationException", operation=CALL)
-
 INVALID = AwsError("not one of these", code="ValidationException", operation=CALL)
-
 ITEMS = 60
 
 

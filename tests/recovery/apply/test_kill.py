@@ -25,7 +25,6 @@ apply(aws, tables.describe(aws, plan.table), plan, Path(sys.argv[2]), pace=Pace(
 """
 
 KILLS = 15
-
 SEED = 20261123
 
 

@@ -11,7 +11,6 @@ from pitrkit.aws.items import attributes
 from pitrkit.recovery.apply.journal import conflicts
 
 RACERS = 3
-
 ITEMS = 120
 
 

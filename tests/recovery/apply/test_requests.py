@@ -13,19 +13,15 @@ from pitrkit.recovery.apply import requests
 from pitrkit.recovery.plan.guard import Write, request
 
 SCHEMA = KeySchema((KeyAttribute("pk", "S", "HASH"), KeyAttribute("sk", "N", "RANGE")))
-
 KEY = {"pk": {"S": "a"}, "sk": {"N": "1"}}
-
 NAMES = st.text(min_size=1, max_size=5).filter(lambda name: name not in KEY) | st.sampled_from(
     ['{"S":"@00@"}', '"@11@"', ":0", "#0", "size", "x.y", "a'b", 'a"b', "a\\b", "🦜", " "]
 )
-
 VALUES = st.one_of(
     st.text(max_size=5).map(lambda value: {"S": value}),
     st.sampled_from([{"S": "@00@"}, {"S": '{"S":"@10@"}'}, {"NULL": True}, {"N": "1"}, {"L": [{"S": "@00@"}]}]),
     st.binary(max_size=4).map(lambda value: {"B": value}),
 )
-
 ITEMS = st.dictionaries(NAMES, VALUES, max_size=8).map(lambda attrs: canonical(attrs | KEY))
 
 

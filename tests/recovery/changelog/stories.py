@@ -20,15 +20,10 @@ DAMAGE = (
     " || (after && after.s == '' && before.s != '')"
     " || (kind == 'removed' && before.g == 'doomed')"
 )
-
 L = timedelta(minutes=15)
-
 MINUTE = timedelta(minutes=1)
-
 MICRO = timedelta(microseconds=1)
-
 TTL_ATTRIBUTE = "e"
-
 NAMES = ("x", "y", "s", "m", "g", "e")
 
 
@@ -66,16 +61,13 @@ class Frame:
 
 
 PHASES = st.sampled_from(["early", "in", "in", "in", "after", "after"])
-
 WHEN = st.one_of(
     st.tuples(PHASES, st.integers(0, 999)),
     st.tuples(
         st.integers(0, 5), st.sampled_from([-90 * 10**6, -30 * 10**6, -1, 1, 30 * 10**6, 61 * 10**6])
     ),  # around an edge, in microseconds
 )
-
 NUMBERS = st.integers(0, 2)  # few, so that values come back
-
 ACTIONS = st.one_of(
     st.tuples(st.just("set"), st.sampled_from(["x", "y"]), NUMBERS),
     st.tuples(st.just("set"), st.just("s"), st.sampled_from(["new", "ok"])),
@@ -88,11 +80,8 @@ ACTIONS = st.one_of(
     st.tuples(st.just("blank"), st.sampled_from(["x", ""])),
     st.tuples(st.just("purge")),
 )
-
 STARTS = st.one_of(st.none(), *[st.tuples(NUMBERS, st.sampled_from(["doomed", "safe"]))] * 3)
-
 ITEMS = st.tuples(STARTS, st.lists(st.tuples(WHEN, ACTIONS), min_size=2, max_size=6))
-
 SECONDS = st.one_of(
     st.integers(1, 899), st.sampled_from([899, 900]), st.integers(901, 1_800), st.integers(1_801, 4 * 3_600)
 )

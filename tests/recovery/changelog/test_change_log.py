@@ -19,9 +19,7 @@ from pitrkit.recovery.plan.plan import Plan
 from pitrkit.recovery.plan.policy import Policy
 
 KEY = KeySchema((KeyAttribute("pk", "S", "HASH"), KeyAttribute("sk", "N", "RANGE")))
-
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
-
 REVERT = Policy(modified="revert", inserted="delete")
 
 

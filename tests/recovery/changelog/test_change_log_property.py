@@ -18,17 +18,11 @@ from pitrkit.recovery.changes.scope import Scope
 from pitrkit.recovery.plan.policy import Policy, decide
 
 KEY = KeySchema((KeyAttribute("pk", "S", "HASH"),))
-
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
-
 REVERT = Policy(modified="revert", inserted="delete")
-
 ITEMS = ("a", "b", "c")
-
 NAMES = ("x", "y", "z")
-
 VALUES = st.integers(0, 2)  # few, so that values come back
-
 WRITES = st.tuples(
     st.sampled_from(ITEMS),
     st.sampled_from(["good", "damage"]),

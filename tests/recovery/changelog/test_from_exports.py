@@ -21,17 +21,11 @@ from pitrkit.sandbox.exports.export_files import ExportSettings
 from pitrkit.sandbox.store.history import PastWrite
 
 L = timedelta(minutes=15)
-
 MINUTE = timedelta(minutes=1)
-
 MICRO = timedelta(microseconds=1)
-
 UNTIL = (datetime.now(UTC) - timedelta(hours=2)).replace(microsecond=0)
-
 CREATED = UNTIL - timedelta(days=5)
-
 BUCKET = "exports"
-
 _numbers = count()
 
 

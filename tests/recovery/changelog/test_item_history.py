@@ -9,11 +9,8 @@ from pitrkit.recovery.changelog.item_history import by_copy, by_present, by_step
 from pitrkit.recovery.changes.change import Step
 
 T0 = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
-
 KEY = '{"pk":{"S":"a"}}'
-
 IMAGES = st.sampled_from([None, *(f'{{"pk":{{"S":"a"}},"n":{{"N":"{n}"}}}}' for n in range(4))])
-
 MINUTE = 60
 
 

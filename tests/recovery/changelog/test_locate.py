@@ -17,13 +17,9 @@ from pitrkit.recovery.changes.change import Step
 from pitrkit.recovery.changes.scope import Scope
 
 KEY = KeySchema((KeyAttribute("pk", "S", "HASH"),))
-
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
-
 DAY = timedelta(hours=24)
-
 REMOVED = Scope(("removed",))
-
 MANGLED = Scope(where="after.v == 'bad'")
 
 BURSTS = st.tuples(st.integers(60, 400), st.integers(1, 900), st.integers(0, 80_000))  # how many, how long, from when

@@ -73,15 +73,10 @@ SCHEMA = {
     "BillingMode": "PAY_PER_REQUEST",
     "StreamSpecification": {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
 }
-
 BUCKET = "exports"
-
 WHERE = Scope(where=DAMAGE)
-
 CHANGED_SINCE = {LEFT_CHANGED_SINCE, LEFT_EXISTS_AGAIN}
-
 LATE = {"S": "late"}
-
 UNSHRUNK = (Phase.explicit, Phase.reuse, Phase.generate)
 """An example takes a second or two, and its items do not depend on each other: a failure names its item's history."""
 
@@ -95,9 +90,7 @@ OPTIONS = st.fixed_dictionaries(
 )
 
 PLAIN = {"guard": "item", "narrow": True, "copies": "restore", "late": set()}
-
 T1, T2 = 0, 1  # edges
-
 SECONDS = 10**6
 
 

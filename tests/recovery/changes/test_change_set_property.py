@@ -15,9 +15,7 @@ from pitrkit.recovery.snapshot.snapshot import from_items
 NUMBERS = st.sampled_from(
     ["0", "-0", "0.0", "1", "1.0", "1E0", "10E-1", "-2.50", "-2.5", "1e20", "100000000000000000000"]
 )
-
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=4)
-
 SCALARS = st.one_of(
     TEXT.map(lambda text: {"S": text}),
     NUMBERS.map(lambda text: {"N": text}),
@@ -28,7 +26,6 @@ SCALARS = st.one_of(
     st.permutations(["1.0", "2", "-3e1"]).map(lambda members: {"NS": members}),
     st.permutations([b"", b"\x00", b"a"]).map(lambda members: {"BS": members}),
 )
-
 VALUES = st.recursive(
     SCALARS,
     lambda inner: st.one_of(
@@ -37,7 +34,6 @@ VALUES = st.recursive(
     ),
     max_leaves=4,
 )
-
 KEYS = {
     "S": st.sampled_from(["a", "b", "é", "\x00", '"']).map(lambda text: {"S": text}),
     "N": NUMBERS.map(lambda text: {"N": text}),

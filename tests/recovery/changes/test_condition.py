@@ -9,9 +9,7 @@ from pitrkit.recovery.changes.change import Change
 from pitrkit.recovery.changes.scope import Scope
 
 KEY = {"pk": {"S": "a"}, "sk": {"N": "7"}}
-
 LONG = "12345678901234567890123456789.012345678"
-
 BEFORE = {
     **KEY,
     "total": {"N": "10.1"},
@@ -27,13 +25,9 @@ BEFORE = {
     "note": {"NULL": True},
     "empty": {"S": ""},
 }
-
 AFTER = {**BEFORE, "total": {"N": "0"}, "status": {"S": "cancelled"}}
-
 MODIFIED = Change(canonical(KEY), "modified", canonical(BEFORE), canonical(AFTER))
-
 REMOVED = Change(canonical(KEY), "removed", canonical(BEFORE), None)
-
 INSERTED = Change(canonical(KEY), "inserted", None, canonical(AFTER))
 
 

@@ -8,7 +8,6 @@ from pitrkit.recovery.changes.change import Change
 from pitrkit.recovery.changes.scope import Scope
 
 SCHEMA = KeySchema((KeyAttribute("pk", "S", "HASH"), KeyAttribute("sk", "N", "RANGE")))
-
 BINARY = KeySchema((KeyAttribute("id", "B", "HASH"),))
 
 

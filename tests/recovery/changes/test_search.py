@@ -22,15 +22,12 @@ names = st.one_of(
     st.sampled_from(["a", "status", "/", "~1", "a/b", "$.a", "q\"`'\\", "0", "é", "S", "\x00", "*", "\u202e"]),
     st.text(st.characters(codec="utf-8"), min_size=1, max_size=3),
 ).filter(lambda name: name != "pk")
-
 words = st.one_of(
     st.sampled_from(["", "a", "A", "12", "12.50", "-0", "true", "null", '"', "\\", '"a"', "{", ":", "s", "bool", "N",
                      "é", "É", "\n", "\x00", "`", "'", "\u212a", "\u017f", "\u0131", "1e2", "100", "a\\"]),
     st.text(st.characters(codec="utf-8"), max_size=4),
 )  # fmt: skip
-
 numbers = st.sampled_from(["0", "12", "12.5", "-3", "100", "0.0000001", "1234567890123456789012345678901234567"])
-
 scalars = st.one_of(
     words.map(lambda text: {"S": text}),
     numbers.map(lambda text: {"N": text}),
@@ -39,7 +36,6 @@ scalars = st.one_of(
     st.binary(max_size=4).map(lambda value: {"B": value}),
     st.sets(words, min_size=1, max_size=2).map(lambda value: {"SS": sorted(value)}),
 )
-
 values = st.recursive(
     scalars,
     lambda inner: st.one_of(
@@ -48,7 +44,6 @@ values = st.recursive(
     ),
     max_leaves=4,
 )
-
 items = st.dictionaries(names, values, max_size=3)
 
 

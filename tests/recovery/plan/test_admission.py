@@ -14,9 +14,7 @@ from pitrkit.recovery.plan.guard import Write
 from pitrkit.recovery.plan.policy import Left, Policy
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-
 KEY = '{"pk":{"S":"a"}}'
-
 INDEXES = (
     Index(
         "by-owner", "global", KeySchema((KeyAttribute("owner", "S", "HASH"), KeyAttribute("at", "N", "RANGE"))), "ALL"
@@ -62,7 +60,6 @@ ADMITTED = {
     "text of the greatest length": {"owner": {"S": "é" * 1024}},
     "bytes of the greatest length": {"mark": {"B": b"x" * 1024}},
 }
-
 REFUSED = {
     "a number for text": {"owner": {"N": "1"}},
     "text for a number": {"at": {"S": "1"}},

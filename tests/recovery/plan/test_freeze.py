@@ -137,7 +137,6 @@ CALLERS = {
     f"arn:aws:sts::{ACCOUNT}:federated-user/ann": f"arn:aws:sts::{ACCOUNT}:federated-user/ann",
     f"arn:aws:iam::{ACCOUNT}:root": f"arn:aws:iam::{ACCOUNT}:root",
 }
-
 OTHERS = (
     f"arn:aws:iam::{ACCOUNT}:role/Shop",
     f"arn:aws:iam::{ACCOUNT}:role/ops/Shop-Recovery",

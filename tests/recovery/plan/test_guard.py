@@ -10,7 +10,6 @@ from pitrkit.recovery.apply import requests
 from pitrkit.recovery.plan.guard import Write, as_wanted, carries, request, write_units
 
 SCHEMA = KeySchema((KeyAttribute("pk", "S", "HASH"),))
-
 KEY = '{"pk":{"S":"a"}}'
 
 

@@ -15,7 +15,6 @@ from pitrkit.recovery.plan.plan import Plan, build
 from pitrkit.recovery.plan.policy import Left, Policy, decide
 
 A, B, C = ('{"pk":{"S":"k"},"v":{"N":"%d"},"w":{"N":"%d"}}' % (n, n) for n in (1, 2, 3))  # noqa: UP031
-
 REVERT = Policy(modified="revert", inserted="delete")
 
 

@@ -22,7 +22,6 @@ from pitrkit.recovery.plan.preflight import (
 )
 
 ALL = ",".join(ACCEPTABLE)
-
 STREAM = {"StreamSpecification": {"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"}}
 
 

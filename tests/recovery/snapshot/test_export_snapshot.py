@@ -20,11 +20,8 @@ from pitrkit.sandbox import ExportFault
 from pitrkit.sandbox.store.history import PastWrite
 
 AT = (datetime.now(UTC) - timedelta(hours=2)).replace(microsecond=0)
-
 BUCKET = "exports"
-
 SEVERAL = 40
-
 _numbers = count()
 
 
@@ -113,7 +110,6 @@ def test_it_is_byte_for_byte_what_a_scan_of_a_restored_copy_gives(sandbox, aws, 
 
 
 numbers = st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**20), max_value=10**20, places=3).map(str)
-
 values = st.recursive(
     st.one_of(
         st.text(max_size=8).map(lambda value: {"S": value}),
@@ -129,7 +125,6 @@ values = st.recursive(
     ),
     max_leaves=6,
 )
-
 bodies = st.lists(st.dictionaries(st.sampled_from(["a", "ü", "aws:rep:x", "z"]), values), max_size=6)
 
 

@@ -39,9 +39,7 @@ TABLE = Table(
     created_at=datetime(2026, 1, 1, tzinfo=UTC),
     restored=None,
 )
-
 PAGES = 6
-
 STOPPED = AwsError("no", code="AccessDeniedException", operation="Scan")
 
 

@@ -14,7 +14,6 @@ from pitrkit.errors import AwsError, BadInput
 from pitrkit.recovery.snapshot.snapshot import Snapshot, from_items, take
 
 SCHEMA = KeySchema((KeyAttribute("pk", "S", "HASH"), KeyAttribute("sk", "N", "RANGE")))
-
 TABLE = Table(
     name="Orders",
     arn="arn:aws:dynamodb:eu-west-1:123456789012:table/Orders",

@@ -14,9 +14,7 @@ from pitrkit.runbook.adopt import iac_hints
 TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), min_size=1, max_size=12) | st.sampled_from(
     ['${file("/etc/passwd")}', "%{ if true }", '"', "\\", "$${x}", "a\nb"]
 )
-
 NAMES = st.from_regex(r"[A-Za-z0-9_.-]{3,20}", fullmatch=True)
-
 STRING = re.compile(r'"(?:[^"\\\n]|\\.)*"')
 
 

@@ -16,7 +16,6 @@ from pitrkit.recovery.changes.scope import Scope
 from pitrkit.runbook.diff.explorer import Explorer
 
 KEY = KeySchema((KeyAttribute("pk", "S", "HASH"), KeyAttribute("no", "N", "RANGE")))
-
 EVIL = "<img src=x onerror=alert(1)>\u202e\x1b=cmd()"
 
 
@@ -36,7 +35,6 @@ FEW = [
     change("modified", "dan", 4, now="SHIPPED", by={"S": "job"}),
     change("inserted", "zoë`'\"\\", 5),
 ]
-
 FEW_KEYS = [json.loads(one.key)["pk"]["S"] for one in FEW]
 
 

@@ -103,7 +103,6 @@ values = st.recursive(
     ),
     max_leaves=5,
 )
-
 items = st.dictionaries(st.sampled_from(["a", "b", EVIL]), values, max_size=3)
 
 

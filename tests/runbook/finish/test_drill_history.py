@@ -17,7 +17,6 @@ from pitrkit.runbook.finish import drill_history
 from pitrkit.runbook.finish.drill_history import RECOVERY, Drill, Limits, compared, failures
 
 T0 = datetime(2026, 11, 23, 2, 14, 5, tzinfo=UTC)
-
 SECONDS = st.floats(0, 1e6, allow_nan=False)
 
 

@@ -26,15 +26,10 @@ from pitrkit.runbook.session import verdict
 from pitrkit.runner.recover import summary
 
 AT = datetime(2026, 11, 23, 2, 14, 5, tzinfo=UTC)
-
 SCHEMA = KeySchema((KeyAttribute("customer", "S", "HASH"), KeyAttribute("order", "N", "RANGE")))
-
 ARN = "arn:aws:dynamodb:eu-west-1:123456789012:table/Orders"
-
 CALLER = "arn:aws:sts::123456789012:assumed-role/OnCall/maria"
-
 TABLE = Table("Orders", ARN, "id-1", "ACTIVE", SCHEMA, 6, 600, "PAY_PER_REQUEST", (), "", False, (), AT, None)
-
 HOSTILE = (
     "</td><script>alert(1)</script>",
     "<img src=x onerror=alert(1)>",
@@ -410,7 +405,6 @@ def test_the_timeline_is_in_order_and_says_what_lies_between():
 
 
 PLAN = {"digest": "0" * 64, "puts": 2, "updates": 1, "deletes": 0, "undecided": 0}
-
 DONE = {"applied": 3, "already": 0, "conflicts": 0, "failed": 0, "unsent": 0}
 
 

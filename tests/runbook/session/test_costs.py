@@ -11,11 +11,8 @@ from pitrkit.runbook.session import costs
 from pitrkit.ui import progress
 
 GB = 1024**3
-
 AT = datetime(2026, 11, 23, tzinfo=UTC)
-
 KEY = KeySchema((KeyAttribute("pk", "S", "HASH"),))
-
 TABLE = Table("Orders", "arn:Orders", "id", "ACTIVE", KEY, 1, 100 * GB, "PAY_PER_REQUEST", (), "", False, (), AT, None)
 
 

@@ -11,9 +11,7 @@ from pitrkit.errors import BadInput, Exit, GateClosed, StalePlan
 from pitrkit.runbook.session.gate import Approval, Approvals, Gate, Intent
 
 NOW = datetime(2026, 11, 23, 2, 14, 5, tzinfo=UTC)
-
 DIGEST = "0123456789abcdef" * 4
-
 COMMAND = "pitrkit run 05_copy_back -p approve " + DIGEST
 
 

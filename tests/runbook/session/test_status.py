@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from pitrkit.runbook.session.status import CLASSIC, DELETED, WITHOUT_RESTORE, standing
 
 DONE = "2026-11-23T05:01:00Z"
-
 PLAN = {"digest": "a", "puts": 3}
 
 

@@ -21,18 +21,14 @@ from pitrkit.ui.view import View
 from tests import synthetic
 
 T0 = datetime(2026, 11, 23, 2, 14, 5, tzinfo=UTC)
-
 BUSY = synthetic.life()
-
 PROTECTED = Protection("Orders", True, BUSY.window, 35)
 
 spans = st.tuples(st.integers(0, 2000), st.integers(1, 2000))
-
 points = st.lists(
     st.tuples(st.integers(0, 1999), st.sampled_from(["PutItem", "DeleteItem", "Odd<"]), st.integers(1, 10**9)),
     max_size=30,
 )
-
 moments = st.lists(st.tuples(st.floats(-100, 2100), st.sampled_from(["deploy", "table"])), max_size=60)
 
 

@@ -12,7 +12,6 @@ from pitrkit.times import Window, iso
 from tests import synthetic
 
 LIFE = synthetic.life(600, 40)
-
 FIRST = LIFE.candidates[0].at
 
 

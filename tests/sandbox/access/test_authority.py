@@ -18,9 +18,7 @@ from pitrkit.sandbox.access.authority import Registered, verdict
 from pitrkit.sandbox.access.required_actions import FOR_AN_EXPORT, ON_THE_TARGET, Demand
 
 HOME = "arn:aws:dynamodb:us-east-1:123456789012:table/"
-
 ROLE = "arn:aws:iam::123456789012:role/clerk"
-
 SESSION = "arn:aws:sts::123456789012:assumed-role/clerk/pitrkit"
 
 
@@ -99,7 +97,6 @@ def words(action, resource=""):
 
 
 KEY, ITEM = {"pk": {"S": "z"}}, {"pk": {"S": "z"}}
-
 DYNAMODB = [
     ("describe_table", {"TableName": "Shop"}, "DescribeTable", "Shop"),
     ("describe_table", {"TableName": HOME + "Shop"}, "DescribeTable", "Shop"),
@@ -260,7 +257,6 @@ def test_a_stream_is_read_with_the_rights_on_the_stream_alone(sandbox):
 
 
 ACTIONS = ("dynamodb:Scan", "dynamodb:PutItem", "s3:GetObject")
-
 RESOURCES = (HOME + "Shop", HOME + "Other", "*")
 
 

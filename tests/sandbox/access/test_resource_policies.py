@@ -14,11 +14,8 @@ from pitrkit.sandbox import Sandbox
 from pitrkit.sandbox.access.policy_evaluation import Call, faults, verdict
 
 ACCOUNT = "123456789012"
-
 TABLE = "Shop"
-
 ARN = f"arn:aws:dynamodb:us-east-1:{ACCOUNT}:table/{TABLE}"
-
 ITEM = {"pk": {"S": "a"}}
 
 
@@ -75,7 +72,6 @@ WRITES = {
         Statements=[{"Statement": f"DELETE FROM \"{TABLE}\" WHERE pk = 'b'"}]
     ),
 }
-
 IN_TRANSACTION = {
     "PutItem": {"Put": {"TableName": TABLE, "Item": ITEM}},
     "DeleteItem": {"Delete": {"TableName": TABLE, "Key": ITEM}},
@@ -175,7 +171,6 @@ def test_a_policy_counts_and_is_told_some_time_after_it_was_put(shop, client, mo
 # The evaluator alone
 
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/ops/recovery"
-
 CALL = Call(ROLE, "dynamodb:PutItem", ARN, session=f"arn:aws:sts::{ACCOUNT}:assumed-role/recovery/night")
 
 

@@ -13,7 +13,6 @@ from botocore.exceptions import ClientError
 from pitrkit.sandbox import EXPORTS_BUCKET
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
-
 _names = count()
 
 

@@ -13,11 +13,8 @@ from pitrkit.sandbox import PastWrite, Sandbox
 from tests.sandbox.exports.exporting import NOON, Read
 
 PARTITIONS, SORTS = ("a", "b", "c"), (1, 2)
-
 SPAN_SECONDS = 90 * 60
-
 KEYS = st.tuples(st.sampled_from(PARTITIONS), st.sampled_from(SORTS))
-
 IMAGES = st.one_of(
     st.none(),
     st.dictionaries(
@@ -35,9 +32,7 @@ MOMENTS = st.one_of(
     st.integers(0, 6).map(lambda quarter: quarter * SPAN_SECONDS * 1_000_000 // 6),
     st.integers(0, SPAN_SECONDS * 1_000_000),
 )
-
 WRITES = st.lists(st.tuples(MOMENTS, KEYS, IMAGES), max_size=25).map(lambda writes: sorted(writes, key=lambda w: w[0]))
-
 WINDOWS = st.tuples(st.integers(0, 6), st.integers(1, 6)).map(
     lambda window: (min(window[0], 5), min(6, min(window[0], 5) + window[1]))
 )

@@ -15,7 +15,6 @@ from botocore.exceptions import ClientError
 from pitrkit.sandbox import Fault, Sandbox
 
 TARGET = "DynamoDB_20120810"
-
 SIGNED = "Credential={}/20261120/us-east-1/dynamodb/aws4_request, SignedHeaders=host, Signature=0"
 
 

@@ -11,9 +11,7 @@ from botocore.exceptions import ClientError
 from pitrkit.sandbox import Sandbox
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
-
 BINARY = {"B": b"\x00\xff\xfe"}
-
 NESTED = {"M": {"l": {"L": [BINARY, {"BS": [b"\x01", b"\xff"]}, {"N": "1"}]}}}
 
 

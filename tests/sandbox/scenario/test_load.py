@@ -13,7 +13,6 @@ from pitrkit.sandbox.scenario.dump import LoadError
 from pitrkit.sandbox.scenario.load import load
 
 NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
-
 SECRET = "s3cr3t-content"
 
 

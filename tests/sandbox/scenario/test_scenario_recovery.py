@@ -106,7 +106,6 @@ def test_recovering_the_shops_damage_in_scope_gives_exactly_the_expected_table(s
 
 
 NAMES = st.sampled_from(["info", "title", "touched_at", "retired", "a-b", "it's", 'sa"y', "`tick`", "naïve", "0"])
-
 LEAVES = st.one_of(
     st.text(string.printable, max_size=8).map(lambda text: {"S": text}),
     st.integers(-(10**9), 10**9).map(lambda number: {"N": str(number)}),
@@ -116,7 +115,6 @@ LEAVES = st.one_of(
     st.sets(st.sampled_from("abc"), min_size=1).map(lambda members: {"SS": sorted(members)}),
     st.sets(st.sampled_from("123"), min_size=1).map(lambda members: {"NS": sorted(members)}),
 )
-
 VALUES = st.recursive(
     LEAVES,
     lambda inner: st.one_of(
@@ -125,7 +123,6 @@ VALUES = st.recursive(
     ),
     max_leaves=4,
 )
-
 TABLES = st.dictionaries(st.integers(0, 999), st.dictionaries(NAMES, VALUES, max_size=4), min_size=1, max_size=60)
 
 

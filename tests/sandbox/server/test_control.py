@@ -15,7 +15,6 @@ from botocore.exceptions import ClientError
 from pitrkit.sandbox import Clock, PastWrite, Sandbox
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
-
 TABLE = {
     "TableName": "Shop",
     "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}],

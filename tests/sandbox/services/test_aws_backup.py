@@ -7,9 +7,7 @@ from pitrkit.sandbox import Sandbox
 from pitrkit.sandbox.protocol.faults import Fault
 
 THERE = "eu-west-1"
-
 ROLE = "arn:aws:iam::123456789012:role/backup"
-
 INDEX = {
     "IndexName": "by-who",
     "KeySchema": [{"AttributeName": "who", "KeyType": "HASH"}],

@@ -10,9 +10,7 @@ from botocore.exceptions import ClientError
 from pitrkit.sandbox import Sandbox
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
-
 ITEM = {"pk": {"S": "a"}, "who": {"S": "ann"}}
-
 INDEX = {
     "IndexName": "by-who",
     "KeySchema": [{"AttributeName": "who", "KeyType": "HASH"}],

@@ -13,7 +13,6 @@ from pitrkit.sandbox import Fault, PastWrite, Sandbox
 from pitrkit.sandbox.scenario.shop import orders
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
-
 LATENCY = "SuccessfulRequestLatency"
 
 

@@ -11,7 +11,6 @@ from botocore.exceptions import ClientError
 from pitrkit.sandbox import Sandbox
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
-
 ORDERS = {
     "TableName": "Orders",
     "KeySchema": [

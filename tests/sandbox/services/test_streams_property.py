@@ -12,13 +12,9 @@ from pitrkit.sandbox import Sandbox
 from tests.sandbox.exports.reading import iterator, lineage, read, shards_of, stream_of
 
 START = datetime(2026, 11, 20, 12, tzinfo=UTC)
-
 KEPT = timedelta(hours=24)
-
 KEYS = st.sampled_from("abcdefgh")
-
 IMAGES = st.one_of(st.none(), st.integers(0, 3))
-
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("write"), st.dictionaries(KEYS, IMAGES, min_size=1, max_size=4)),
@@ -26,7 +22,6 @@ STEPS = st.lists(
     ),
     max_size=20,
 )
-
 tables = count()
 
 

@@ -9,7 +9,6 @@ from pitrkit.sandbox import Fault, Sandbox
 from tests.sandbox.exports.reading import follow, iterator, read, shards_of, stream_of
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
-
 BIG = "x" * 300_000
 
 

@@ -11,7 +11,6 @@ from botocore.exceptions import ClientError
 from pitrkit.sandbox import Sandbox
 
 KEY = {"pk": {"S": "a"}}
-
 STORED = {
     "number": {"N": "1.50"},
     "big": {"N": "12345678901234567890123456789012345678"},
@@ -26,7 +25,6 @@ STORED = {
     "list": {"L": [{"N": "1.0"}, {"M": {"deep": {"NS": ["2.0", "1"]}}}, {"B": b"x"}, {"BOOL": True}]},
     "map": {"M": {"a": {"L": [{"M": {"n": {"N": "100"}}}]}, "b": {"NULL": True}}},
 }
-
 EQUAL = {
     "number": {"N": "1.5"},
     "big": {"N": "1.2345678901234567890123456789012345678E37"},
@@ -41,7 +39,6 @@ EQUAL = {
     "list": {"L": [{"N": "1"}, {"M": {"deep": {"NS": ["1", "2"]}}}, {"B": b"x"}, {"BOOL": True}]},
     "map": {"M": {"b": {"NULL": True}, "a": {"L": [{"M": {"n": {"N": "1e2"}}}]}}},
 }
-
 UNEQUAL = {
     "number": [{"N": "1.51"}, {"S": "1.5"}],
     "big": [{"N": "12345678901234567890123456789012345679"}],

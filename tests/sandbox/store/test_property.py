@@ -12,9 +12,7 @@ from hypothesis import strategies as st
 from pitrkit.sandbox import Sandbox
 
 START = datetime(2026, 11, 20, 12, tzinfo=UTC)
-
 KEYS = st.sampled_from([("S", "N", f"p{p}", str(s)) for p in range(2) for s in (1, 2, 10)])
-
 VALUES = st.recursive(
     st.one_of(
         st.text(max_size=5).map(lambda text: {"S": text}),
@@ -30,13 +28,11 @@ VALUES = st.recursive(
     ),
     max_leaves=4,
 )
-
 ACTIONS = st.one_of(
     st.tuples(st.just("put"), KEYS, st.dictionaries(st.sampled_from("abc"), VALUES, max_size=3)),
     st.tuples(st.just("set"), KEYS, st.sampled_from("abc"), VALUES),
     st.tuples(st.just("delete"), KEYS),
 )
-
 STEPS = st.lists(
     st.one_of(
         ACTIONS.map(lambda action: ("one", [action])),
