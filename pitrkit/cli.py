@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -74,6 +75,20 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+@contextmanager
+def _sandbox_extra() -> Iterator[None]:
+    """Say how to get the sandbox's packages where one of them is not installed; around imports of the sandbox."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if str(error.name).startswith("pitrkit"):
+            raise
+        raise BadInput(
+            f"the sandbox needs packages that are not installed here, such as {error.name}",
+            fix="Install them: pip install 'pitrkit[sandbox]'. Recoveries on AWS do without them.",
+        ) from error
+
+
 def _demo(command: argparse.ArgumentParser) -> None:
     command.add_argument("--folder", type=Path, default=Path("incidents"), help="folder of the demo's incident")
     command.add_argument("--seed", type=int, default=7, help="of the scenario")
@@ -82,7 +97,8 @@ def _demo(command: argparse.ArgumentParser) -> None:
     )
 
     def run(arguments: argparse.Namespace) -> int:
-        from pitrkit import demo  # noqa: PLC0415 -- moto and papermill take seconds to import
+        with _sandbox_extra():
+            from pitrkit import demo  # noqa: PLC0415 -- moto and papermill take seconds to import
 
         if arguments.route not in demo.ROUTES:
             raise BadInput(f"there is no route {arguments.route!r}", fix=f"Choose {', '.join(demo.ROUTES)}.")
@@ -102,7 +118,9 @@ def _lab(command: argparse.ArgumentParser) -> None:
         if not arguments.sandbox:
             return lab.run(folder, environment={}, options=arguments.options, fresh=arguments.fresh)
         from pitrkit.runbook.boundary import WITHOUT_SETTINGS  # noqa: PLC0415
-        from pitrkit.sandbox import main as sandbox  # noqa: PLC0415
+
+        with _sandbox_extra():
+            from pitrkit.sandbox import main as sandbox  # noqa: PLC0415
 
         with sandbox.serving(
             restore_seconds=LAB_RESTORE_SECONDS, latest_lag_seconds=LATEST_LAG_SECONDS, live=True
@@ -133,8 +151,9 @@ def _sandbox(command: argparse.ArgumentParser) -> None:
     command.add_argument("--keys", default="", help="its key, partition key first, such as year:N,title:S")
 
     def run(arguments: argparse.Namespace) -> int:
-        from pitrkit.sandbox import main as sandbox  # noqa: PLC0415
-        from pitrkit.sandbox.dump import LoadError  # noqa: PLC0415
+        with _sandbox_extra():
+            from pitrkit.sandbox import main as sandbox  # noqa: PLC0415
+            from pitrkit.sandbox.dump import LoadError  # noqa: PLC0415
 
         chosen = {name: value for name, value in vars(arguments).items() if name != "command"}
         try:
