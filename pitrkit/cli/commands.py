@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,11 +67,26 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+@contextmanager
+def _sandbox_extra() -> Iterator[None]:
+    """Say how to get the sandbox's packages where one of them is not installed; around imports of the sandbox."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if str(error.name).startswith("pitrkit"):
+            raise
+        raise BadInput(
+            f"the sandbox needs packages that are not installed here, such as {error.name}",
+            fix="Install them: pip install 'pitrkit[sandbox]'. Recoveries on AWS do without them.",
+        ) from error
+
+
 _SERVICE = ("log", "log_file", "dry_run", "take_over")
 
 
 def _demo(arguments: argparse.Namespace) -> int:
-    from pitrkit.cli import demo  # noqa: PLC0415 -- moto and papermill take seconds to import
+    with _sandbox_extra():
+        from pitrkit.cli import demo  # noqa: PLC0415 -- moto and papermill take seconds to import
 
     if arguments.route not in demo.ROUTES:
         raise BadInput(f"there is no route {arguments.route!r}", fix=f"Choose {', '.join(demo.ROUTES)}.")
@@ -84,7 +100,9 @@ def _lab(arguments: argparse.Namespace) -> int:
     if not arguments.sandbox:
         return lab.run(folder, environment={}, options=arguments.options, fresh=arguments.fresh)
     from pitrkit.config.guardrails import WITHOUT_SETTINGS  # noqa: PLC0415
-    from pitrkit.sandbox.scenario import process as sandbox  # noqa: PLC0415
+
+    with _sandbox_extra():
+        from pitrkit.sandbox.scenario import process as sandbox  # noqa: PLC0415
 
     with sandbox.serving(
         restore_seconds=LAB_RESTORE_SECONDS, latest_lag_seconds=LATEST_LAG_SECONDS, live=True
@@ -95,8 +113,9 @@ def _lab(arguments: argparse.Namespace) -> int:
 
 
 def _sandbox(arguments: argparse.Namespace) -> int:
-    from pitrkit.sandbox.scenario import process as sandbox  # noqa: PLC0415
-    from pitrkit.sandbox.scenario.dump import LoadError  # noqa: PLC0415
+    with _sandbox_extra():
+        from pitrkit.sandbox.scenario import process as sandbox  # noqa: PLC0415
+        from pitrkit.sandbox.scenario.dump import LoadError  # noqa: PLC0415
 
     chosen = {name: value for name, value in vars(arguments).items() if name != "command"}
     try:
