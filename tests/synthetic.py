@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pitrkit.aws.services.cloudtrail import TrailEvent
 from pitrkit.aws.services.cloudwatch import Activity, Minute
 from pitrkit.recovery.advice.candidates import propose
-from pitrkit.runbook.timeline.table_history import Gap, Life
+from pitrkit.runbook.timeline.table_history import HistoryGap, TableHistory
 from pitrkit.times import Window
 
 NOW = datetime(2026, 11, 23, 5, 20, tzinfo=UTC)
@@ -56,8 +56,8 @@ def life(minutes=1440, events=200, *, end_at=NOW, seed=3, damage=True, gaps=(), 
     known = Activity(start_at, end_at, timedelta(minutes=1), tuple(calls), tuple(units), tuple(gone), tuple(refused))
     done.sort(key=lambda event: (event.at, event.id))
     window = Window(end_at - timedelta(days=9), end_at - timedelta(minutes=5))
-    gaps = tuple(Gap(what, "Allow it.") for what in gaps)
-    return Life("Orders", start_at, end_at, window, known, tuple(done), tuple(propose(known, done)), gaps)
+    gaps = tuple(HistoryGap(what, "Allow it.") for what in gaps)
+    return TableHistory("Orders", start_at, end_at, window, known, tuple(done), tuple(propose(known, done)), gaps)
 
 
 def _deploy(rng):

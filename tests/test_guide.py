@@ -133,7 +133,7 @@ def test_the_links_of_the_guide_lead_somewhere_where_lab_lays_it_out(tmp_path):
 
 def test_each_option_it_names_is_one_of_a_command(page):
     known = {option.flag for option in OPTIONS} | {"--help", "--version"}
-    quoted = [code for code in re.findall(r"`([^`\n]+)`", page.read_text()) if not code.startswith("aws ")]
+    quoted = [code for code in re.findall(r"`([^`\n]+)`", page.read_text()) if not code.startswith(("aws ", "pip "))]
     named = {word for code in quoted for word in re.findall(r"(?<![\w-])--[\w-]+", code)}
     assert named - {"--no-browser"} - known == set()  # that one is of jupyter lab
 
@@ -203,12 +203,12 @@ def test_what_it_sends_to_the_sandbox_is_answered():
 
 def test_the_kinds_of_faults_it_names_are_all_there_are():
     from pitrkit.sandbox.exports.export_faults import ExportFault
-    from pitrkit.sandbox.protocol.faults import Fault
+    from pitrkit.sandbox.protocol.faults import FaultRule
 
     page = (GUIDE / "sandbox.md").read_text()
     (rows,) = re.findall(r"^\| kinds \|.*?\n\n", page, re.DOTALL | re.MULTILINE)
     kinds = [re.findall(r"`(\w+)`", row.split("|")[1]) for row in rows.strip().splitlines()[2:]]
-    assert kinds == [list(Fault.KINDS), list(ExportFault.KINDS)]
+    assert kinds == [list(FaultRule.KINDS), list(ExportFault.KINDS)]
 
 
 def test_the_paths_of_the_architecture_are_there_and_no_room_is_missing():

@@ -10,7 +10,7 @@ from pitrkit.cli.commands import COMMANDS, parser
 from pitrkit.errors import BadInput
 from pitrkit.options import OPTIONS
 from pitrkit.runner.parameters import parameters_of
-from pitrkit.runner.recover_request import Request
+from pitrkit.runner.recover_request import RecoverRequest
 from pitrkit.runner.service import Service
 from tests.option_tables import NOTEBOOKS, cell, with_cell
 
@@ -49,7 +49,9 @@ def test_a_command_takes_the_tables_options_and_no_others(command):
 
 
 def test_recover_asks_for_what_the_table_says():
-    assert {field.name for field in fields(Request)} | RUNS == {option.name for option in options.of_command("recover")}
+    assert {field.name for field in fields(RecoverRequest)} | RUNS == {
+        option.name for option in options.of_command("recover")
+    }
     assert {field.name for field in fields(Service)} == RUNS
 
 
@@ -83,20 +85,20 @@ def test_recover_refuses_it_as_well_before_anything_is_done(name):
     if name in RUNS:
         return
     with pytest.raises(BadInput, match="is not known"):
-        Request(table="Orders", **{name: "nonsense"}).check({})
+        RecoverRequest(table="Orders", **{name: "nonsense"}).check({})
 
 
 @pytest.mark.parametrize("name", ["write_units", "read_units", "ceiling"])
 def test_recover_wants_numbers_where_the_table_says_so(name):
     with pytest.raises(BadInput, match=f"{name} is 'many'"):
-        Request(table="Orders", **{name: "many"}).check({})
+        RecoverRequest(table="Orders", **{name: "many"}).check({})
 
 
 def test_a_step_of_a_route_is_given_what_its_notebook_takes():
     everything = {
         option.name: f"v-{option.name}" for option in options.of_command("recover") if option.name not in RUNS
     }
-    request = Request(**everything)
+    request = RecoverRequest(**everything)
     for path in PATHS:
         given = request.parameters_for(path.stem[:2])
         assert given.keys() <= parameters_of(path).keys()

@@ -41,14 +41,14 @@ def table_arn(text: str) -> Arn:
     Raises:
         BadInput: It is none.
     """
-    found = _ARN.fullmatch(text.strip())
-    named = _TABLE.fullmatch(found["resource"]) if found and found["service"] == "dynamodb" else None
-    if found is None or named is None:
+    match = _ARN.fullmatch(text.strip())
+    named = _TABLE.fullmatch(match["resource"]) if match and match["service"] == "dynamodb" else None
+    if match is None or named is None:
         raise BadInput(
             f"{text!r} is no ARN of a table",
             fix="Write it whole: arn:aws:dynamodb:REGION:ACCOUNT:table/NAME, as the console and DescribeTable show it.",
         )
-    return Arn(text.strip(), found["partition"], found["region"], found["account"], named[1])
+    return Arn(text.strip(), match["partition"], match["region"], match["account"], named[1])
 
 
 def backup_arn(text: str) -> Arn:
@@ -57,11 +57,11 @@ def backup_arn(text: str) -> Arn:
     Raises:
         BadInput: It is neither.
     """
-    found = _ARN.fullmatch(text.strip())
-    if found and found["service"] == "dynamodb" and (named := _BACKUP.fullmatch(found["resource"])):
-        return Arn(text.strip(), found["partition"], found["region"], found["account"], named[1])
-    if found and found["service"] == "backup" and found["resource"].startswith("recovery-point:"):
-        return Arn(text.strip(), found["partition"], found["region"], found["account"], "", managed=True)
+    match = _ARN.fullmatch(text.strip())
+    if match and match["service"] == "dynamodb" and (named := _BACKUP.fullmatch(match["resource"])):
+        return Arn(text.strip(), match["partition"], match["region"], match["account"], named[1])
+    if match and match["service"] == "backup" and match["resource"].startswith("recovery-point:"):
+        return Arn(text.strip(), match["partition"], match["region"], match["account"], "", managed=True)
     raise BadInput(
         f"{text!r} is no ARN of a backup",
         fix="Write it whole, as 03_restore and 11_deleted_table list it: arn:aws:dynamodb:REGION:ACCOUNT:table/NAME/"

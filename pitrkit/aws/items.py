@@ -152,7 +152,7 @@ def without_replication(attrs: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in attrs.items() if not name.startswith(REPLICATION_PREFIX)}
 
 
-def settle(attrs: dict[str, Any]) -> int:
+def canonicalise_in_place(attrs: dict[str, Any]) -> int:
     """Bring attributes, as the service's JSON, to canonical values in place, and return their stored size.
 
     `image_of` of the result is `canonical` of what was given, and the size is the image's `stored_size`; but nothing is
@@ -174,9 +174,9 @@ def settle(attrs: dict[str, Any]) -> int:
                 typed["N"] = value = number(value)
                 size += _number_size(value)
         elif (value := typed.get("M")) is not None:
-            size += 3 + len(value) + settle(value)
+            size += 3 + len(value) + canonicalise_in_place(value)
         elif (value := typed.get("L")) is not None:
-            size += 3 + len(value) + sum(settle({"": inner}) for inner in value)
+            size += 3 + len(value) + sum(canonicalise_in_place({"": inner}) for inner in value)
         else:
             typed.update(_value(typed))
             size += _size(typed)

@@ -159,10 +159,10 @@ def _incident_of(notebook: Path, parameters: dict[str, str]) -> str:
 
 def _recover(arguments: argparse.Namespace) -> int:
     from pitrkit.runner import service  # noqa: PLC0415
-    from pitrkit.runner.recover_request import Request  # noqa: PLC0415
+    from pitrkit.runner.recover_request import RecoverRequest  # noqa: PLC0415
 
     chosen = {name: value for name, value in vars(arguments).items() if name not in {"command", *_SERVICE}}
-    return service.recovery(Request(**chosen), _served(arguments), echo=sys.stdout)
+    return service.recovery(RecoverRequest(**chosen), _served(arguments), echo=sys.stdout)
 
 
 def _drill(arguments: argparse.Namespace) -> int:
@@ -177,11 +177,11 @@ def _drill(arguments: argparse.Namespace) -> int:
 
 def _unfreeze(arguments: argparse.Namespace) -> int:
     from pitrkit.runbook.copy_back import freeze  # noqa: PLC0415
-    from pitrkit.runbook.session.session import Book  # noqa: PLC0415
+    from pitrkit.runbook.session.session import Session  # noqa: PLC0415
 
-    book = Book.open(arguments.incident)
-    lifted = freeze.left_over(book)
-    print(lifted.words if lifted else freeze.words(book.data) or "This incident has held nobody off its table.")
+    session = Session.open(arguments.incident)
+    lifted = freeze.left_over(session)
+    print(lifted.words if lifted else freeze.to_text(session.data) or "This incident has held nobody off its table.")
     return Exit.DONE
 
 
@@ -192,7 +192,7 @@ def _audit(arguments: argparse.Namespace) -> int:
 
     given = Path(arguments.incident)
     if arguments.incident.startswith("s3://"):
-        found = audit.audit(upload.at(arguments.incident))
+        found = audit.audit(upload.record_at(arguments.incident))
     else:
         folder = given if given.is_dir() else root_folder() / arguments.incident
         if not folder.is_dir():
@@ -209,7 +209,7 @@ def _audit(arguments: argparse.Namespace) -> int:
 def _policy(arguments: argparse.Namespace) -> int:
     from pitrkit.recovery.advice import least_policy, permission_catalogue  # noqa: PLC0415
 
-    place = least_policy.Place(
+    place = least_policy.PolicyTarget(
         arguments.table,
         copies=arguments.target,
         bucket=arguments.bucket,

@@ -18,9 +18,9 @@ from typing import Any, TextIO
 from pitrkit.config import guardrails
 from pitrkit.errors import Exit
 from pitrkit.incident.incident import Incident
-from pitrkit.runner.notebook_run import shown
+from pitrkit.runner.notebook_run import display_path
 from pitrkit.runner.recover import recover
-from pitrkit.runner.recover_request import Request
+from pitrkit.runner.recover_request import RecoverRequest
 from pitrkit.sandbox import EXPORTS_BUCKET, Sandbox
 from pitrkit.sandbox.scenario.live_shop import LiveShop
 from pitrkit.sandbox.scenario.shop import orders
@@ -68,7 +68,7 @@ def run(root: Path, *, seed: int, route: str = "restore", echo: TextIO) -> Exit:
 
 def _both_halves(truth: Truth, route: str, root: Path, echo: TextIO) -> tuple[Exit, Incident | None]:
     ended_at = truth.damage_ended_at.replace(microsecond=0) + timedelta(seconds=1)
-    asked = Request(
+    recovery_request = RecoverRequest(
         table=truth.table,
         at=truth.good_at.isoformat(),
         damage_until="" if route == "restore" else ended_at.isoformat(),
@@ -79,14 +79,18 @@ def _both_halves(truth: Truth, route: str, root: Path, echo: TextIO) -> tuple[Ex
         attributes=",".join(truth.attributes),
         guard="" if route == "restore" else "attributes",
     )
-    ended, incident = recover(asked, root=root, echo=echo, lasting=False)
+    ended, incident = recover(recovery_request, root=root, echo=echo, lasting=False)
     if ended is not Exit.GATE_CLOSED or incident is None:
         return ended, incident
     digest = incident.data["plan"]["digest"]
     print(f"{RULE}\nThe gate holds until somebody approves exactly this plan. The demo approves {digest[:12]}.\n{RULE}",
           file=echo, flush=True)  # fmt: skip
-    approved = Request(
-        table=truth.table, at=truth.good_at.isoformat(), route=asked.route, incident=incident.id, approve=digest
+    approved = RecoverRequest(
+        table=truth.table,
+        at=truth.good_at.isoformat(),
+        route=recovery_request.route,
+        incident=incident.id,
+        approve=digest,
     )
     return recover(approved, root=root, echo=echo, lasting=False)
 
@@ -130,9 +134,9 @@ def _summary(truth: Truth, incident: Incident, differences: Differences, seconds
     print("              (counted at the end: the shop went on selling; the report counts when it compared)", file=out)
     print(f"conflicts     {done['conflicts']}, failed {done['failed']}", file=out)
     print(f"took          {seconds:.0f} seconds", file=out)
-    print(f"report        {shown(incident.folder / 'report.html')}", file=out)
+    print(f"report        {display_path(incident.folder / 'report.html')}", file=out)
     program = Path(sys.executable).with_name("pitrkit")
-    print(f"audit         {shown(program)} audit {shown(incident.folder)}", file=out)
+    print(f"audit         {display_path(program)} audit {display_path(incident.folder)}", file=out)
     print(
         "undo          not here: the demo's sandbox ends with it; `make lab` or `pitrkit sandbox` lets you try",
         file=out,

@@ -40,9 +40,9 @@ def check(caller: Caller, *, table: str = "", endpoint_url: str = "", known: Set
     elsewhere = f" For a sandbox, set {team_settings.VARIABLE}={os.devnull}." if endpoint_url else ""
     guard = known.guard
     if guard.accounts and caller.account not in guard.accounts:
-        held = ", ".join(_named(account, known) for account in guard.accounts)
+        allowed_accounts = ", ".join(_named(account, known) for account in guard.accounts)
         raise BadInput(
-            f"this is account {_named(caller.account, known)}{place}, and the kit may run in {held} only: "
+            f"this is account {_named(caller.account, known)}{place}, and the kit may run in {allowed_accounts} only: "
             f"[guard] accounts in {known.path}",
             table=table,
             fix=f"Use that account's credentials, or add this one to the list.{elsewhere}",
@@ -79,14 +79,14 @@ def holds(table: str, known: Settings | None = None) -> bool:
     return not patterns or any(fnmatchcase(table, pattern) for pattern in patterns)
 
 
-def words(known: Settings | None = None) -> str:
+def to_text(known: Settings | None = None) -> str:
     """Return what the settings hold the kit to, in a sentence."""
     known = known if known is not None else team_settings.read()
-    held = [(name, getattr(known.guard, name)) for name in ("accounts", "regions", "tables")]
-    said = "; ".join(f"{name} {', '.join(values)}" for name, values in held if values)
-    if not said:
+    guard_limits = [(name, getattr(known.guard, name)) for name in ("accounts", "regions", "tables")]
+    limits_text = "; ".join(f"{name} {', '.join(values)}" for name, values in guard_limits if values)
+    if not limits_text:
         return "Nothing holds the kit to an account, a Region or tables: [guard] in pitrkit.toml would."
-    return f"The kit runs for {said} only: [guard] in {known.path}."
+    return f"The kit runs for {limits_text} only: [guard] in {known.path}."
 
 
 def _named(account: str, known: Settings) -> str:

@@ -33,11 +33,11 @@ def recorded(incident: Incident, scope: Scope, words: str = "") -> dict[str, Any
         words: It in words; its own description where blank.
     """
     shown = masking.current().scope(scope)
-    said = {**shown.to_dict(), "words": masking.current().words(scope, words)}
-    return said if shown == scope else {**said, FOLDER: keep(incident, json.dumps(scope.to_dict()))}
+    scope_document = {**shown.to_dict(), "words": masking.current().words(scope, words)}
+    return scope_document if shown == scope else {**scope_document, FOLDER: save(incident, json.dumps(scope.to_dict()))}
 
 
-def meant(incident: Incident, said: Mapping[str, Any]) -> Scope:
+def recorded_scope(incident: Incident, said: Mapping[str, Any]) -> Scope:
     """Return the scope that `recorded` was given.
 
     Raises:
@@ -48,17 +48,17 @@ def meant(incident: Incident, said: Mapping[str, Any]) -> Scope:
 
 def hidden(incident: Incident, parameters: Mapping[str, str]) -> dict[str, str]:
     """Return parameters as they may be recorded and handed on: those that name what is sensitive by their place."""
-    return {name: keep(incident, text) if _tells(name, text) else text for name, text in parameters.items()}
+    return {name: save(incident, text) if _tells(name, text) else text for name, text in parameters.items()}
 
 
 def _tells(name: str, text: str) -> bool:
-    known = masking.current()
-    if not known or name not in PARAMETERS or not text.strip() or _NAME.match(text):
+    current_masks = masking.current()
+    if not current_masks or name not in PARAMETERS or not text.strip() or _NAME.match(text):
         return False
     if name == "where":
-        return known.where(text) != text
+        return current_masks.where(text) != text
     try:
-        return any(map(known.touches, _names(json.loads(text))))
+        return any(map(current_masks.touches, _names(json.loads(text))))
     except ValueError:
         return True  # it cannot be told, and will be refused where it is used
 
@@ -71,7 +71,7 @@ def _names(value: Any) -> Iterator[str]:
         yield from value
 
 
-def keep(incident: Incident, text: str) -> str:
+def save(incident: Incident, text: str) -> str:
     """Keep *text* with the incident's data and return the name that stands for it."""
     name = masking.current().digest(text)[:16]
     folder = incident.path(FOLDER)

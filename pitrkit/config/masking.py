@@ -191,10 +191,10 @@ def use(incident: str = "", root: str | Path | None = None) -> Masks:
         BadInput: The settings cannot be read.
     """
     paths = team_settings.read().record.sensitive
-    return put(Masks(tuple(paths), incident, _secret(root_folder(root)) if paths else b""))
+    return set_masks(Masks(tuple(paths), incident, _secret(root_folder(root)) if paths else b""))
 
 
-def put(masks: Masks | None) -> Masks:
+def set_masks(masks: Masks | None) -> Masks:
     """Put these masks in force, or, with None, those of the settings once they are asked for."""
     global _in_force  # noqa: PLW0603 (see the module's own words)
     _in_force = masks

@@ -28,7 +28,7 @@ import msgspec
 
 from pitrkit import times
 from pitrkit.errors import BadInput
-from pitrkit.recovery.advice.cost import Prices as PriceTable
+from pitrkit.recovery.advice.cost import PriceTable
 
 NAME = "pitrkit.toml"
 VARIABLE = "PITRKIT_SETTINGS"
@@ -85,7 +85,7 @@ class Guard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         _each("tables", self.tables, r"[A-Za-z0-9_.\-*?\[\]!]{1,255}", 'write a name or a pattern, such as "Orders*"')
 
 
-class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class RecordSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The record of an incident: `[record]`.
 
     Attributes:
@@ -141,7 +141,7 @@ class Notify(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         _text("topic", self.topic, r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[\w.-]+", "write the ARN of an SNS topic")
 
 
-class Drill(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class DrillSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a drill must reach: `[drill]`. It fails when it is over a limit.
 
     Attributes:
@@ -167,7 +167,7 @@ class Drill(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return _duration(self.recovery_point)
 
 
-class Prices(msgspec.Struct, frozen=True):
+class PriceSettings(msgspec.Struct, frozen=True):
     """Prices in place of the built-in price table's: `[prices]`, each named as that table names it, in US dollars.
 
     Attributes:
@@ -194,10 +194,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     accounts: Mapping[str, Account] = {}
     guard: Guard = msgspec.field(default_factory=Guard)
-    record: Record = msgspec.field(default_factory=Record)
+    record: RecordSettings = msgspec.field(default_factory=RecordSettings)
     notify: Notify = msgspec.field(default_factory=Notify)
-    drill: Drill = msgspec.field(default_factory=Drill)
-    prices: Prices = msgspec.field(default_factory=Prices)
+    drill: DrillSettings = msgspec.field(default_factory=DrillSettings)
+    prices: PriceSettings = msgspec.field(default_factory=PriceSettings)
     path: Path | None = None
 
     def beside(self, text: str) -> Path:
@@ -205,7 +205,12 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return (self.path.parent if self.path else Path.cwd()) / Path(text).expanduser()
 
 
-SECTIONS: Mapping[str, type[msgspec.Struct]] = {"guard": Guard, "record": Record, "notify": Notify, "drill": Drill}
+SECTIONS: Mapping[str, type[msgspec.Struct]] = {
+    "guard": Guard,
+    "record": RecordSettings,
+    "notify": Notify,
+    "drill": DrillSettings,
+}
 """The sections whose keys are plain attributes; `accounts` and `prices` are tables of names."""
 
 
@@ -239,9 +244,9 @@ def read(path: Path | None = None) -> Settings:
         prices=_prices(path, said.get("prices", {})),
         path=path.absolute(),
         guard=_section(path, "guard", said.get("guard", {}), Guard),
-        record=_section(path, "record", said.get("record", {}), Record),
+        record=_section(path, "record", said.get("record", {}), RecordSettings),
         notify=_section(path, "notify", said.get("notify", {}), Notify),
-        drill=_section(path, "drill", said.get("drill", {}), Drill),
+        drill=_section(path, "drill", said.get("drill", {}), DrillSettings),
     )
 
 
@@ -262,7 +267,7 @@ def _account(path: Path, name: str, value: Any) -> Account:
     )
 
 
-def _prices(path: Path, value: Any) -> Prices:
+def _prices(path: Path, value: Any) -> PriceSettings:
     said = _table(path, "prices", value)
     names = price_names()
     _known(path, "prices", said, ("as_of", *names))
@@ -271,7 +276,7 @@ def _prices(path: Path, value: Any) -> Prices:
         if isinstance(price, bool) or not isinstance(price, int | float) or not 0 <= price < float("inf"):
             raise _bad(path, f"[prices] {name} is {price!r}", "Write a price in US dollars, such as 0.625.")
     given = {"as_of": said.get("as_of"), "values": values}
-    return _section(path, "prices", given, Prices)
+    return _section(path, "prices", given, PriceSettings)
 
 
 def _section(path: Path, where: str, value: Any, kind: type[Section]) -> Section:

@@ -37,7 +37,7 @@ _OWN_HASH = re.compile(rb',"hash":"([0-9a-f]{64})"\}\Z')
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class LogEvent:
     """Something that happened.
 
     Attributes:
@@ -56,7 +56,7 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class LogFault:
     """A line of the log that is not what was written.
 
     Attributes:
@@ -71,7 +71,7 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class LogReading:
     """A log as it was read: the events that can be trusted to be lines of it, and what is wrong.
 
     Attributes:
@@ -79,14 +79,14 @@ class Reading:
         faults: Everything that is wrong, in file order.
     """
 
-    events: tuple[Event, ...]
-    faults: tuple[Fault, ...]
+    events: tuple[LogEvent, ...]
+    faults: tuple[LogFault, ...]
 
 
-def append(path: Path, event: str, data: dict[str, Any], at: datetime, *, state: str = "") -> Event:
+def append(path: Path, event: str, data: dict[str, Any], at: datetime, *, state: str = "") -> LogEvent:
     """Append an event; it is on disk when this returns. The caller holds the folder's lock.
 
-    *state* is as in `Event`.
+    *state* is as in `LogEvent`.
 
     Raises:
         PitrkitError: The line could not be written, e.g. the disk is full.
@@ -113,15 +113,15 @@ def append(path: Path, event: str, data: dict[str, Any], at: datetime, *, state:
     return written[0]
 
 
-def read(path: Path) -> tuple[Event, ...]:
+def read(path: Path) -> tuple[LogEvent, ...]:
     """Return the events of the log at *path*, none if there is no file."""
     return check(path.read_bytes() if path.exists() else b"").events
 
 
-def check(raw: bytes) -> Reading:
+def check(raw: bytes) -> LogReading:
     """Read the log's bytes and name every line that breaks the chain."""
-    events: list[Event] = []
-    faults: list[Fault] = []
+    events: list[LogEvent] = []
+    faults: list[LogFault] = []
     lines = raw.split(b"\n")
     if not lines[-1]:
         lines.pop()
@@ -132,18 +132,18 @@ def check(raw: bytes) -> Reading:
             torn = number == len(lines) and not raw.endswith(b"\n")
             crash = torn or (number < len(lines) and _names(lines[number], line))
             problem = "is a write that was interrupted" if crash else "was altered: it is not what was written"
-            faults.append(Fault(number, problem, crash=crash))
+            faults.append(LogFault(number, problem, crash=crash))
             before, sound = number, crash
         else:
             event, event_prev = parsed
             if event.n != before + 1:
-                faults.append(Fault(number, f"is event {event.n}: {_order(event.n, before)}"))
+                faults.append(LogFault(number, f"is event {event.n}: {_order(event.n, before)}"))
             elif event_prev != prev and sound:
-                faults.append(Fault(number - 1, "was altered: the line after it does not follow from it"))
+                faults.append(LogFault(number - 1, "was altered: the line after it does not follow from it"))
             events.append(event)
             before, sound = event.n, True
         prev = sha256(line)
-    return Reading(tuple(events), tuple(faults))
+    return LogReading(tuple(events), tuple(faults))
 
 
 def _append_bytes(path: Path, raw: bytes) -> None:
@@ -171,7 +171,7 @@ def _line(raw: bytes, event: str, data: dict[str, Any], at: datetime, state: str
     return head + f',"hash":"{sha256(head)}"}}\n'.encode()
 
 
-def _parse(line: bytes) -> tuple[Event, str] | None:
+def _parse(line: bytes) -> tuple[LogEvent, str] | None:
     """Return the event of a raw line and its `prev`, or None when it is not a line as it was written."""
     own = _OWN_HASH.search(line)
     if own is None or sha256(line[: own.start()]) != own[1].decode():
@@ -179,7 +179,7 @@ def _parse(line: bytes) -> tuple[Event, str] | None:
     try:
         fields = json.loads(line)
         at, state = datetime.fromisoformat(fields["at"]), str(fields.get("state", ""))
-        return Event(fields["n"], at, fields["event"], fields["data"], state), fields["prev"]
+        return LogEvent(fields["n"], at, fields["event"], fields["data"], state), fields["prev"]
     except (ValueError, KeyError, TypeError):
         return None
 

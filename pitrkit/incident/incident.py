@@ -18,7 +18,7 @@ from typing import Any
 from pitrkit import files
 from pitrkit.errors import BadInput, RecordAltered
 from pitrkit.incident import event_log
-from pitrkit.incident.event_log import Event
+from pitrkit.incident.event_log import LogEvent
 from pitrkit.times import Clock, now
 
 Into = Mapping[str, Mapping[str, Any]]
@@ -137,12 +137,12 @@ class Incident:
         state = self.data
         blank: dict[str, Any] = {}
         for name, wanted in (("account", account), ("region", region), ("table", table)):
-            said = state.get(name) or ""
-            if wanted and not said:
+            expected_hash = state.get(name) or ""
+            if wanted and not expected_hash:
                 blank[name] = wanted
-            elif wanted and said != wanted:
+            elif wanted and expected_hash != wanted:
                 raise BadInput(
-                    f"incident {self.id!r} is about {name} {said}, not {wanted}",
+                    f"incident {self.id!r} is about {name} {expected_hash}, not {wanted}",
                     table=table,
                     fix="Use another incident id, or the credentials, region and table that this one is about.",
                 )
@@ -173,7 +173,7 @@ class Incident:
             event_log.append(self.folder / EVENTS, event, {**fields, **(into or {})}, self.clock(), state=left)
             files.replace(self.folder / STATE, raw)
 
-    def event(self, event: str, /, **data: Any) -> Event:
+    def event(self, event: str, /, **data: Any) -> LogEvent:
         """Record that something happened; it is on disk when this returns.
 
         Raises:
@@ -182,7 +182,7 @@ class Incident:
         with files.locked(self.folder / LOCK):
             return event_log.append(self.folder / EVENTS, event, data, self.clock())
 
-    def events(self) -> tuple[Event, ...]:
+    def events(self) -> tuple[LogEvent, ...]:
         """Return everything recorded so far, in order."""
         return event_log.read(self.folder / EVENTS)
 

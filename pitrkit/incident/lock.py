@@ -69,7 +69,7 @@ class Holder:
 
 
 @contextmanager
-def held(incident: str, root: str | Path | None = None) -> Iterator[int]:
+def lock(incident: str, root: str | Path | None = None) -> Iterator[int]:
     """Hold the lock of an incident; yield the file descriptor that a kernel is to inherit.
 
     Raises:

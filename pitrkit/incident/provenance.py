@@ -35,22 +35,22 @@ def login() -> str:
 @cache
 def versions() -> dict[str, str]:
     """Return the version of the kit, of Python and of each package that reads, compares or writes; and the system."""
-    found = {"pitrkit": __version__, "python": platform.python_version()}
+    package_versions = {"pitrkit": __version__, "python": platform.python_version()}
     for name in PACKAGES:
         try:
-            found[name] = version(name)
+            package_versions[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found | {"system": platform.platform()}
+    return package_versions | {"system": platform.platform()}
 
 
-def of(aws: Aws) -> dict[str, Any]:
+def current(aws: Aws) -> dict[str, Any]:
     """Return who works here now, and with what."""
     return {"by": aws.caller().arn, "user": login(), "host": socket.gethostname(), "versions": versions()}
 
 
 def news(incident: Incident, aws: Aws) -> dict[str, Any]:
     """Return who works here now and with what, empty if the incident says so already."""
-    now = of(aws)
-    said = next((event.data for event in reversed(incident.events()) if event.event == WORKED_IN), {})
-    return {} if said == now else now
+    now = current(aws)
+    recorded_data = next((event.data for event in reversed(incident.events()) if event.event == WORKED_IN), {})
+    return {} if recorded_data == now else now

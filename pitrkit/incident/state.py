@@ -1,6 +1,7 @@
 """Typed reads of `incident.json`: copies of the past, what the scope leaves out, whether a copy was adopted.
 
-Each side of the past is a copy of the table. `incident.json` names what is known of it by the fields of its `Side`.
+Each side of the past is a copy of the table. `incident.json` names what is known of it by the fields of its
+`CopyFields`.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def nothing_in_scope(data: Mapping[str, Any]) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class CopyFields:
     """Names of the fields in which an incident keeps what it knows of one copy of its table's past.
 
     Attributes:
@@ -78,7 +79,7 @@ class Side:
     source: str
 
 
-THEN = Side(
+BEFORE_DAMAGE = CopyFields(
     "restore_at",
     "restored_table",
     "restored_table_id",
@@ -91,7 +92,7 @@ THEN = Side(
 )
 """The table as of T: before the damage."""
 
-UNTIL = Side(
+AFTER_DAMAGE = CopyFields(
     "damage_until",
     "until_table",
     "until_table_id",
@@ -104,15 +105,17 @@ UNTIL = Side(
 )
 """The table right after the damage, in a three-way recovery."""
 
-SCRATCH = Side("", "scratch_table", "scratch_table_id", "scratch_by", "", "scratch_started_at", "scratch", "", "")
+SCRATCH = CopyFields("", "scratch_table", "scratch_table_id", "scratch_by", "", "scratch_started_at", "scratch", "", "")
 """A drill's scratch table: no side of a comparison, but a table that the incident made."""
 
 
-def made(data: Mapping[str, Any]) -> tuple[Side, ...]:
+def made(data: Mapping[str, Any]) -> tuple[CopyFields, ...]:
     """Return the tables that an incident may have made, by the fields that know of them."""
     return (*sides(data), *((SCRATCH,) if data.get(SCRATCH.table) else ()))
 
 
-def sides(data: Mapping[str, Any]) -> tuple[Side, ...]:
+def sides(data: Mapping[str, Any]) -> tuple[CopyFields, ...]:
     """Return the sides of the past that an incident, as its `incident.json` has it, looks at."""
-    return (THEN, UNTIL) if data.get(UNTIL.at) or data.get(UNTIL.table) else (THEN,)
+    return (
+        (BEFORE_DAMAGE, AFTER_DAMAGE) if data.get(AFTER_DAMAGE.at) or data.get(AFTER_DAMAGE.table) else (BEFORE_DAMAGE,)
+    )

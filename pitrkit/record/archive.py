@@ -14,7 +14,7 @@ from pitrkit.record.upload import FAILED, WENT_THROUGH, Upload
 from pitrkit.ui.text import clean
 
 
-def keep(incident: Incident, echo: TextIO | None = None, *, seal: bool = False) -> list[str]:
+def save_record(incident: Incident, echo: TextIO | None = None, *, seal: bool = False) -> list[str]:
     """Seal the incident's record if it ever was, or *seal* says so; upload it if that is set; return what went wrong.
 
     Nothing of it stops a recovery. What went wrong is said on *echo* and is in the record.
@@ -22,15 +22,15 @@ def keep(incident: Incident, echo: TextIO | None = None, *, seal: bool = False) 
     Raises:
         BadInput: The folder cannot be sealed: it holds something that is not a plain file.
     """
-    said = team_settings.read()
+    kit_settings = team_settings.read()
     upload, problems = None, []
-    if said.record.upload and not os.environ.get(DRY_RUN_VARIABLE):
+    if kit_settings.record.upload and not os.environ.get(DRY_RUN_VARIABLE):
         try:
-            upload = Upload(incident, said, Aws.connect())
+            upload = Upload(incident, kit_settings, Aws.connect())
             if upload.note_place() and upload.warning:
                 problems.append(f"the record is not locked: {upload.warning}")
         except PitrkitError as error:
-            problems.append(_failed(incident, said.record.upload, error))
+            problems.append(_failed(incident, kit_settings.record.upload, error))
     if seal or sealing.is_sealed(incident):
         sealed = sealing.seal(incident)
         if sealed.unsigned:

@@ -12,12 +12,12 @@ from pitrkit import files
 from pitrkit.config import team_settings
 from pitrkit.errors import BadInput
 from pitrkit.incident import event_log
-from pitrkit.incident.event_log import Event
+from pitrkit.incident.event_log import LogEvent
 from pitrkit.incident.incident import EVENTS
 from pitrkit.record import manifest, signature
 from pitrkit.record.audit_summary import Summary
 from pitrkit.record.manifest import MANIFEST, RUN_LOCK_SUFFIX, RUNNING_SUFFIX, SEALED, SIGNATURE, Folder, Holding
-from pitrkit.record.signature import Checked
+from pitrkit.record.signature import SignatureCheck
 
 What = Literal[
     "altered",
@@ -40,7 +40,7 @@ NOTES = ("interrupted", "resealed", "killed", "unvouched", "rights", "not upload
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class AuditFinding:
     """Something that an audit found.
 
     Attributes:
@@ -82,12 +82,12 @@ class Audit:
 
     incident: str
     place: str
-    findings: tuple[Finding, ...]
+    findings: tuple[AuditFinding, ...]
     files: int
     events: int
     seals: int
     manifest: str
-    signed: Checked | None = None
+    signed: SignatureCheck | None = None
     summary: Summary = field(default_factory=Summary)
 
     @property
@@ -157,26 +157,26 @@ def audit(place: Path | Holding) -> Audit:
     log, raw = holding.read(EVENTS), holding.read(MANIFEST)
     if not log and not raw:
         raise BadInput(f"{holding} is not an incident's folder", fix=f"Name one that holds {EVENTS}.")
-    said = team_settings.read()
+    kit_settings = team_settings.read()
     reading = event_log.check(log)
     seals = [event for event in reading.events if event.event == SEALED]
-    held = manifest.parse(raw)
+    sealed_manifest = manifest.parse(raw)
     findings = list(_judge_lines(log, reading, seals))
-    findings += _judge_manifest(raw, held, log, seals)
+    findings += _judge_manifest(raw, sealed_manifest, log, seals)
     names = list(holding.names())
-    if held is not None:
-        findings += _judge_files(held, names, holding, reading.events)
-        findings += _judge_log(held, log, reading.events, seals)
+    if sealed_manifest is not None:
+        findings += _judge_files(sealed_manifest, names, holding, reading.events)
+        findings += _judge_log(sealed_manifest, log, reading.events, seals)
     else:
         findings += [_killed(name) for name in names if name in _begun(reading.events)]
     findings += [finding for event in seals for finding in _judge_reseal(event)]
-    signed, about = _judge_signature(holding.read(SIGNATURE), raw, seals, said)
+    signed, about = _judge_signature(holding.read(SIGNATURE), raw, seals, kit_settings)
     findings += about
     if isinstance(holding, Folder) and (open_to_others := holding.open_to_others()):
         more = f" and {len(open_to_others) - 1} more" if len(open_to_others) > 1 else ""
-        findings.append(Finding("rights", open_to_others[0], f"may be read by others than its owner{more}"))
+        findings.append(AuditFinding("rights", open_to_others[0], f"may be read by others than its owner{more}"))
     if reading.events and (failed := _upload_that_failed(reading.events)) is not None:
-        findings.append(Finding("not uploaded", str(failed.data.get("to", "")), str(failed.data.get("why", ""))))
+        findings.append(AuditFinding("not uploaded", str(failed.data.get("to", "")), str(failed.data.get("why", ""))))
     findings.sort(key=lambda finding: finding.note)
     return Audit(
         incident=holding.name,
@@ -191,119 +191,127 @@ def audit(place: Path | Holding) -> Audit:
     )
 
 
-def _judge_lines(log: bytes, reading: event_log.Reading, seals: list[Event]) -> Iterator[Finding]:
+def _judge_lines(log: bytes, reading: event_log.LogReading, seals: list[LogEvent]) -> Iterator[AuditFinding]:
     last = len(log.split(b"\n"))
     for fault in reading.faults:
         torn = fault.crash and fault.line == last and not log.endswith(b"\n")
         if torn and seals:
             # Whatever comes after a seal, even half a line, is not what was sealed.
             detail = f"{fault.problem}, after the seal of {_utc(seals[-1])}; 06_report seals it again"
-            yield Finding("unsealed", f"{EVENTS} line {fault.line}", detail)
+            yield AuditFinding("unsealed", f"{EVENTS} line {fault.line}", detail)
         else:
-            yield Finding("interrupted" if fault.crash else "altered", f"{EVENTS} line {fault.line}", fault.problem)
+            yield AuditFinding(
+                "interrupted" if fault.crash else "altered", f"{EVENTS} line {fault.line}", fault.problem
+            )
     if log and not log.endswith(b"\n") and not any(fault.line == last for fault in reading.faults):
-        yield Finding("altered" if seals else "interrupted", f"{EVENTS} line {last}", "has lost its line's end")
+        yield AuditFinding("altered" if seals else "interrupted", f"{EVENTS} line {last}", "has lost its line's end")
 
 
-def _judge_manifest(raw: bytes, held: dict[str, Any] | None, log: bytes, seals: list[Event]) -> Iterator[Finding]:
+def _judge_manifest(
+    raw: bytes, held: dict[str, Any] | None, log: bytes, seals: list[LogEvent]
+) -> Iterator[AuditFinding]:
     digest = files.sha256(raw)
     if not raw:
         detail = (
             f"is missing: it was sealed at {_utc(seals[-1])}" if seals else "is absent: this incident is not sealed"
         )
-        yield Finding("manifest", MANIFEST, detail + "; 06_report seals it")
+        yield AuditFinding("manifest", MANIFEST, detail + "; 06_report seals it")
     elif seals and digest == seals[-1].data.get("manifest"):
         if held is None:
-            yield Finding("manifest", MANIFEST, "is not readable as a manifest")
+            yield AuditFinding("manifest", MANIFEST, "is not readable as a manifest")
     elif held is not None and _follows(held, log, seals):
         line = held["events"]["count"] + 1
         detail = f"is missing: the line that records the seal of {held['sealed_at']}; a crash does that as well"
-        yield Finding("manifest", f"{EVENTS} line {line}", f"{detail}. 06_report seals it again")
+        yield AuditFinding("manifest", f"{EVENTS} line {line}", f"{detail}. 06_report seals it again")
     elif not seals:
-        yield Finding("manifest", MANIFEST, f"is not confirmed: {EVENTS} records no seal")
+        yield AuditFinding("manifest", MANIFEST, f"is not confirmed: {EVENTS} records no seal")
     else:
         earlier = [event for event in seals if event.data.get("manifest") == digest]
         what = f"is that of an earlier seal, of {_utc(earlier[-1])}" if earlier else "was altered"
-        yield Finding("manifest", MANIFEST, f"{what}: it is not the one sealed at {_utc(seals[-1])}")
+        yield AuditFinding("manifest", MANIFEST, f"{what}: it is not the one sealed at {_utc(seals[-1])}")
 
 
-def _follows(held: dict[str, Any], log: bytes, seals: list[Event]) -> bool:
+def _follows(held: dict[str, Any], log: bytes, seals: list[LogEvent]) -> bool:
     """Return whether a manifest is of the log exactly as it is, so that only the line of its own seal is not there."""
     whole = held["events"]["size"] == len(log) and held["events"]["sha256"] == files.sha256(log)
     return bool(whole and held["previous"] == (seals[-1].data.get("manifest") if seals else ""))
 
 
 def _judge_files(
-    held: dict[str, Any], names: list[str], holding: Holding, happened: tuple[Event, ...]
-) -> Iterator[Finding]:
+    held: dict[str, Any], names: list[str], holding: Holding, happened: tuple[LogEvent, ...]
+) -> Iterator[AuditFinding]:
     sealed: dict[str, Any] = held["files"]
     when, present, begun = f"at the seal of {held['sealed_at']}", set(names), _begun(happened)
     for name, was in sealed.items():
         if name not in present:
-            yield Finding("missing", name, f"is missing: it was there {when}")
+            yield AuditFinding("missing", name, f"is missing: it was there {when}")
         elif (found := holding.fingerprint(name)) is None:
-            yield Finding("altered", name, "was replaced by something that is not a plain file")
+            yield AuditFinding("altered", name, "was replaced by something that is not a plain file")
         elif found != was:
             sizes = f"{was.get('size')} bytes then, {found['size']} now"
-            yield Finding("altered", name, f"was altered: it is not what it was {when} ({sizes})")
+            yield AuditFinding("altered", name, f"was altered: it is not what it was {when} ({sizes})")
     for name in sorted(present - sealed.keys()):
         if name in begun:
             yield _killed(name)
         elif name not in held.get("withdrawn", ()) or isinstance(holding, Folder):
-            yield Finding("added", name, f"was added: it was not there {when}")
+            yield AuditFinding("added", name, f"was added: it was not there {when}")
 
 
-def _begun(happened: tuple[Event, ...]) -> set[str]:
+def _begun(happened: tuple[LogEvent, ...]) -> set[str]:
     """Return the files of runs that began and of which nothing tells an end: the notebook, and its lock."""
     names = {str(event.data.get("running")) for event in happened if event.event == "notebook_started"}
     names -= {str(event.data.get("running")) for event in happened if event.event == "notebook_ended"}
     return names | {name.removesuffix(RUNNING_SUFFIX) + RUN_LOCK_SUFFIX for name in names}
 
 
-def _killed(name: str) -> Finding:
-    return Finding("killed", name, "its run was killed; the next step of the incident records it as such")
+def _killed(name: str) -> AuditFinding:
+    return AuditFinding("killed", name, "its run was killed; the next step of the incident records it as such")
 
 
-def _judge_log(held: dict[str, Any], log: bytes, read: tuple[Event, ...], seals: list[Event]) -> Iterator[Finding]:
+def _judge_log(
+    held: dict[str, Any], log: bytes, read: tuple[LogEvent, ...], seals: list[LogEvent]
+) -> Iterator[AuditFinding]:
     sealed = held["events"]
     if files.sha256(log[: sealed["size"]]) != sealed["sha256"]:
-        yield Finding(
+        yield AuditFinding(
             "altered", EVENTS, f"was altered: it does not begin as it was at the seal ({sealed['count']} lines)"
         )
     later = [event for event in read if seals and event.n > seals[-1].n]
     if later:
         named = ", ".join(dict.fromkeys(event.event for event in later))
         detail = f"went on after the seal of {_utc(seals[-1])} ({len(later)} events: {named}); 06_report seals it again"
-        yield Finding("unsealed", EVENTS, detail)
+        yield AuditFinding("unsealed", EVENTS, detail)
 
 
-def _judge_reseal(event: Event) -> Iterator[Finding]:
+def _judge_reseal(event: LogEvent) -> Iterator[AuditFinding]:
     for key, words in (("changed", "changed before"), ("gone", "removed before")):
         for name in event.data.get(key, ()):
-            yield Finding("resealed", str(name), f"was {words} the seal of {_utc(event)}, after an earlier seal")
+            yield AuditFinding("resealed", str(name), f"was {words} the seal of {_utc(event)}, after an earlier seal")
 
 
 def _judge_signature(
-    raw: bytes, content: bytes, seals: list[Event], said: team_settings.Settings
-) -> tuple[Checked | None, list[Finding]]:
+    raw: bytes, content: bytes, seals: list[LogEvent], said: team_settings.Settings
+) -> tuple[SignatureCheck | None, list[AuditFinding]]:
     of_seal: dict[str, Any] = (seals[-1].data.get("signature") or {}) if seals else {}
     if "sha256" not in of_seal:
-        found = [Finding("added", SIGNATURE, "was added: the seal records no signature")] if raw else []
+        found = [AuditFinding("added", SIGNATURE, "was added: the seal records no signature")] if raw else []
         if of_seal.get("failed"):
-            found.append(Finding("unsigned", MANIFEST, f"is not signed: {of_seal['failed']}"))
+            found.append(AuditFinding("unsigned", MANIFEST, f"is not signed: {of_seal['failed']}"))
         elif said.record.sign and seals:
-            found.append(Finding("unsigned", MANIFEST, "is not signed, although [record] sign asks for it"))
+            found.append(AuditFinding("unsigned", MANIFEST, "is not signed, although [record] sign asks for it"))
         return None, found
     if not raw:
-        return None, [Finding("missing", SIGNATURE, f"is missing: the seal of {_utc(seals[-1])} was signed")]
+        return None, [AuditFinding("missing", SIGNATURE, f"is missing: the seal of {_utc(seals[-1])} was signed")]
     if files.sha256(raw) != of_seal["sha256"]:
-        return None, [Finding("altered", SIGNATURE, f"was altered: it is not that of the seal of {_utc(seals[-1])}")]
+        return None, [
+            AuditFinding("altered", SIGNATURE, f"was altered: it is not that of the seal of {_utc(seals[-1])}")
+        ]
     checked = signature.check(raw, content, sealed_at=_sealed_at(content), said=said)
     if checked.problem:
-        return checked, [Finding("signature", SIGNATURE, checked.problem)]
+        return checked, [AuditFinding("signature", SIGNATURE, checked.problem)]
     if checked.way == "ssh" and not checked.signer:
         detail = f"is by the key {checked.key}, and no [record] allowed_signers says whose that is"
-        return checked, [Finding("unvouched", SIGNATURE, detail)]
+        return checked, [AuditFinding("unvouched", SIGNATURE, detail)]
     return checked, []
 
 
@@ -314,11 +322,11 @@ def _sealed_at(content: bytes) -> datetime | None:
         return None
 
 
-def _upload_that_failed(happened: tuple[Event, ...]) -> Event | None:
+def _upload_that_failed(happened: tuple[LogEvent, ...]) -> LogEvent | None:
     """Return the upload that failed last, if none went through since as far as the record knows."""
     last = next((event for event in reversed(happened) if event.event in ("upload_failed", "uploaded")), None)
     return last if last is not None and last.event == "upload_failed" else None
 
 
-def _utc(event: Event) -> str:
+def _utc(event: LogEvent) -> str:
     return event.at.strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pitrkit.files import SHORTEST
-from pitrkit.incident.event_log import CALL, Event
+from pitrkit.incident.event_log import CALL, LogEvent
 from pitrkit.incident.incident import STATE
 from pitrkit.incident.provenance import WORKED_IN
 from pitrkit.record.manifest import SEALED, Holding
@@ -50,7 +50,7 @@ class Summary:
     seals: Sequence[dict[str, str]] = ()
 
     @classmethod
-    def of(cls, holding: Holding, happened: Sequence[Event]) -> Summary:
+    def of(cls, holding: Holding, happened: Sequence[LogEvent]) -> Summary:
         """Return what the record in *holding* says, as far as it can be read."""
         state = _state(holding.read(STATE))
         worked = [event for event in happened if event.event == WORKED_IN]
@@ -115,7 +115,7 @@ def _state(raw: bytes) -> dict[str, Any]:
     return state if isinstance(state, dict) else {}
 
 
-def _runs(happened: Sequence[Event]) -> list[dict[str, Any]]:
+def _runs(happened: Sequence[LogEvent]) -> list[dict[str, Any]]:
     runs: list[dict[str, Any]] = []
     for event in happened:
         if event.event == "notebook_started":
@@ -133,7 +133,7 @@ def _runs(happened: Sequence[Event]) -> list[dict[str, Any]]:
     return [{name: value for name, value in run.items() if name != "running"} for run in runs]
 
 
-def _approvals(happened: Sequence[Event]) -> list[dict[str, str]]:
+def _approvals(happened: Sequence[LogEvent]) -> list[dict[str, str]]:
     names = ("digest", "approved_at", "how", "by", "user", "action")
     found = []
     for event in happened:
@@ -145,7 +145,7 @@ def _approvals(happened: Sequence[Event]) -> list[dict[str, str]]:
     return found
 
 
-def _copies(happened: Sequence[Event]) -> list[dict[str, Any]]:
+def _copies(happened: Sequence[LogEvent]) -> list[dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     digest = ""
     for event in happened:
@@ -160,7 +160,7 @@ def _copies(happened: Sequence[Event]) -> list[dict[str, Any]]:
     return list(found.values())
 
 
-def _seals(happened: Sequence[Event]) -> list[dict[str, str]]:
+def _seals(happened: Sequence[LogEvent]) -> list[dict[str, str]]:
     found = []
     for event in happened:
         if event.event == SEALED:
@@ -170,5 +170,5 @@ def _seals(happened: Sequence[Event]) -> list[dict[str, str]]:
     return found
 
 
-def _at(event: Event) -> str:
+def _at(event: LogEvent) -> str:
     return event.at.strftime("%Y-%m-%dT%H:%M:%SZ")

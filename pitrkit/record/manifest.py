@@ -70,11 +70,11 @@ class Folder:
 
     def names(self) -> Iterator[str]:
         """Yield the name of everything in it, sorted; a running notebook and its lock are not in it yet."""
-        found = []
+        file_names = []
         for at, folders, names in os.walk(self.path):
             links = [name for name in folders if (Path(at) / name).is_symlink()]
-            found += [Path(at) / name for name in (*names, *links)]
-        for path in sorted(found):
+            file_names += [Path(at) / name for name in (*names, *links)]
+        for path in sorted(file_names):
             name = path.relative_to(self.path).as_posix()
             if name not in APART and not _is_lock(name, path) and not _is_running(path):
                 yield name
@@ -107,7 +107,7 @@ class Folder:
         ]
 
 
-def held(lock: Path) -> bool:
+def is_locked(lock: Path) -> bool:
     """Return whether somebody holds the lock file *lock*."""
     try:
         handle = os.open(lock, os.O_RDONLY | os.O_CLOEXEC)
@@ -141,7 +141,7 @@ def parse(raw: bytes) -> dict[str, Any] | None:
     return manifest if sound else None
 
 
-def since(before_raw: bytes, files: dict[str, Any], folder: Path) -> tuple[list[str], list[str]]:
+def changed_since(before_raw: bytes, files: dict[str, Any], folder: Path) -> tuple[list[str], list[str]]:
     """Return which files of the manifest before have changed and which are gone; a log that only grew has not."""
     before = parse(before_raw)
     if before is None:
@@ -166,5 +166,5 @@ def _is_lock(name: str, path: Path) -> bool:
 
 def _is_running(path: Path) -> bool:
     if path.name.endswith(RUNNING_SUFFIX):
-        return held(lock_of(path))
-    return path.name.endswith(RUN_LOCK_SUFFIX) and held(path)
+        return is_locked(lock_of(path))
+    return path.name.endswith(RUN_LOCK_SUFFIX) and is_locked(path)

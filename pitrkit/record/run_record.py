@@ -45,7 +45,7 @@ class End:
 
 
 @dataclass(frozen=True)
-class Beginning:
+class RunStart:
     """How a run began.
 
     Attributes:
@@ -65,7 +65,7 @@ class Beginning:
     kit: str = __version__
 
     @classmethod
-    def of(cls, source: Path, parameters: Mapping[str, str], incident: str) -> Beginning:
+    def of(cls, source: Path, parameters: Mapping[str, str], incident: str) -> RunStart:
         """Return the beginning of a run of the notebook at *source*, now."""
         return cls(source.stem, hashlib.sha256(source.read_bytes()).hexdigest(), dict(parameters), incident)
 
@@ -94,7 +94,7 @@ class Running:
         BadInput: The folder cannot be written.
     """
 
-    def __init__(self, folder: Path, stem: str, beginning: Beginning) -> None:
+    def __init__(self, folder: Path, stem: str, beginning: RunStart) -> None:
         self.beginning = beginning
         try:
             self.path, self._lock = _reserve(folder, stem)
@@ -144,7 +144,7 @@ def ended(incident: Incident, running: Running, end: End, final: Path, *, told: 
     )
 
 
-def settle(incident: Incident) -> list[Path]:
+def resolve_killed(incident: Incident) -> list[Path]:
     """Give every killed run of the incident its true end, in its notebook and in the record; return the notebooks."""
     return [final for running in _running(incident.folder / "notebooks") if (final := _settle(running, incident))]
 
@@ -200,13 +200,13 @@ def _settle(running: Path, incident: Incident | None, root: Path | None = None) 
 
 def _began(lock: Path) -> dict[str, Any]:
     try:
-        found = json.loads(lock.read_bytes())
+        document = json.loads(lock.read_bytes())
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return document if isinstance(document, dict) else {}
 
 
-def _of_lock(beginning: Beginning) -> dict[str, Any]:
+def _of_lock(beginning: RunStart) -> dict[str, Any]:
     return {"incident": beginning.incident, "started_at": beginning.started_at}
 
 

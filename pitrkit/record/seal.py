@@ -54,8 +54,8 @@ def seal(incident: Incident) -> Seal:
         BadInput: The folder holds something that is not a plain file, or the settings cannot be read.
         PitrkitError: The seal could not be written.
     """
-    said = team_settings.read()
-    run_record.settle(incident)
+    kit_settings = team_settings.read()
+    run_record.resolve_killed(incident)
     folder = incident.folder
     with durable_files.locked(folder / LOCK):
         sealed_at = incident.clock()
@@ -72,8 +72,8 @@ def seal(incident: Incident) -> Seal:
         if withdrawn := sorted(upload.uploaded(incident).keys() - files.keys() - set(APART)):
             held["withdrawn"] = withdrawn  # in the bucket they stay
         raw = (json.dumps(held, indent=1) + "\n").encode()
-        signed = _sign(said, raw)
-        changed, gone = manifest.since(before_raw, files, folder)
+        signed = _sign(kit_settings, raw)
+        changed, gone = manifest.changed_since(before_raw, files, folder)
         # What the incident's own events did to its state is in the chain already.
         left = next((event.state for event in reversed(event_log.check(log).events) if event.state), "")
         changed = [name for name in changed if name != STATE or files[name]["sha256"] != left]

@@ -50,7 +50,7 @@ class Signed:
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class SignatureCheck:
     """A signature that was checked.
 
     Attributes:
@@ -100,13 +100,13 @@ def sign(said: Settings, content: bytes) -> Signed:
         )
     with _file(made_raw) as file:
         good = _ssh_keygen("-Y", "check-novalidate", "-n", NAMESPACE, "-s", file, content=content)
-    found = _GOOD.search(good.decode(errors="replace")) if isinstance(good, bytes) else None
-    if found is None:
+    match = _GOOD.search(good.decode(errors="replace")) if isinstance(good, bytes) else None
+    if match is None:
         raise BadInput(f"what the key {path} signed does not verify: {good!r}", fix="Use another key; seal again.")
-    return Signed("ssh", found[2], made_raw)
+    return Signed("ssh", match[2], made_raw)
 
 
-def check(raw: bytes, content: bytes, *, sealed_at: datetime | None, said: Settings) -> Checked:
+def check(raw: bytes, content: bytes, *, sealed_at: datetime | None, said: Settings) -> SignatureCheck:
     """Check the signature file *raw* on *content*.
 
     Args:
@@ -122,24 +122,24 @@ def check(raw: bytes, content: bytes, *, sealed_at: datetime | None, said: Setti
             return _check_ssh(raw, content, sealed_at, said.beside(allowed) if allowed else None)
         made = KmsSignature.read(raw)
         if made is None:
-            return Checked("", problem="is no signature")
+            return SignatureCheck("", problem="is no signature")
         aws = _aws(made.key)
         if wanted.startswith("kms:") and kms_signing.arn_of(aws, wanted.removeprefix("kms:")) != made.key:
-            return Checked("kms", made.key, problem=f"is by another key than the settings name: {made.key}")
+            return SignatureCheck("kms", made.key, problem=f"is by another key than the settings name: {made.key}")
         valid = kms_signing.verify(aws, made, content)
     except PitrkitError as error:
-        return Checked("", problem=f"could not be checked: {error}")
-    return Checked("kms", made.key, problem="" if valid else "does not fit manifest.json")
+        return SignatureCheck("", problem=f"could not be checked: {error}")
+    return SignatureCheck("kms", made.key, problem="" if valid else "does not fit manifest.json")
 
 
-def _check_ssh(raw: bytes, content: bytes, sealed_at: datetime | None, allowed: Path | None) -> Checked:
+def _check_ssh(raw: bytes, content: bytes, sealed_at: datetime | None, allowed: Path | None) -> SignatureCheck:
     with _file(raw) as file:
         good = _ssh_keygen("-Y", "check-novalidate", "-n", NAMESPACE, "-s", file, content=content)
-        found = _GOOD.search(good.decode(errors="replace")) if isinstance(good, bytes) else None
-        if found is None:
-            return Checked("ssh", problem=f"does not fit manifest.json: {good if isinstance(good, str) else ''}")
+        match = _GOOD.search(good.decode(errors="replace")) if isinstance(good, bytes) else None
+        if match is None:
+            return SignatureCheck("ssh", problem=f"does not fit manifest.json: {good if isinstance(good, str) else ''}")
         if allowed is None:
-            return Checked("ssh", found[2])
+            return SignatureCheck("ssh", match[2])
         if not allowed.is_file():
             raise BadInput(
                 f"the file of allowed signers, {allowed}, is missing",
@@ -153,8 +153,8 @@ def _check_ssh(raw: bytes, content: bytes, sealed_at: datetime | None, allowed: 
                 content=content,
             )
             if isinstance(said, bytes):
-                return Checked("ssh", found[2], name)
-    return Checked("ssh", found[2], problem=f"is by a key that {allowed} does not allow: {found[2]}")
+                return SignatureCheck("ssh", match[2], name)
+    return SignatureCheck("ssh", match[2], problem=f"is by a key that {allowed} does not allow: {match[2]}")
 
 
 def _ssh_keygen(*words: str, content: bytes = b"") -> bytes | str:

@@ -20,7 +20,7 @@ from typing import Any
 
 from pitrkit import files
 from pitrkit.aws.client.client import Aws
-from pitrkit.aws.services.s3_objects import Mode, Objects, Protection
+from pitrkit.aws.services.s3_objects import Mode, ObjectProtection, Objects
 from pitrkit.config.team_settings import Settings
 from pitrkit.errors import AccessDenied, AwsError, BadInput, PitrkitError
 from pitrkit.incident.incident import EVENTS, LOCK, Incident
@@ -91,16 +91,16 @@ class Sent:
     failed: tuple[tuple[str, str], ...] = ()
 
 
-def at(address: str) -> InBucket:
+def record_at(address: str) -> InBucket:
     """Return the record at an address, `s3://bucket/prefix/ID`.
 
     Raises:
         BadInput: It is no such address.
     """
-    found = _ADDRESS.match(address)
-    if found is None or not (found[2] or "").strip("/"):
+    match = _ADDRESS.match(address)
+    if match is None or not (match[2] or "").strip("/"):
         raise BadInput(f"{address!r} is no record's address", fix="Write s3://bucket/prefix/ID.")
-    return InBucket(Objects(Aws.connect(), found[1], found[2].strip("/") + "/"))
+    return InBucket(Objects(Aws.connect(), match[1], match[2].strip("/") + "/"))
 
 
 class Upload:
@@ -116,13 +116,13 @@ class Upload:
     """
 
     def __init__(self, incident: Incident, said: Settings, aws: Aws) -> None:
-        found = _ADDRESS.match(said.record.upload)
-        if found is None:
+        match = _ADDRESS.match(said.record.upload)
+        if match is None:
             raise BadInput(f"[record] upload is {said.record.upload!r}", fix="Write upload = 's3://bucket/prefix'.")
         self._incident = incident
-        prefix = f"{found[2].strip('/')}/" if (found[2] or "").strip("/") else ""
-        self.objects = Objects(aws, found[1], f"{prefix}{incident.id}/")
-        wanted = Protection(
+        prefix = f"{match[2].strip('/')}/" if (match[2] or "").strip("/") else ""
+        self.objects = Objects(aws, match[1], f"{prefix}{incident.id}/")
+        wanted = ObjectProtection(
             said.record.upload_kms_key, _MODES.get(said.record.object_lock_mode), said.record.object_lock_days
         )
         self.warning = _why_not_locked(self.objects) if wanted.mode else ""
@@ -184,8 +184,8 @@ class Upload:
 def uploaded(incident: Incident, to: str = "") -> dict[str, Any]:
     """Return what was uploaded of an incident, by name, as far as is noted; if *to* is given, to that address."""
     try:
-        said = json.loads((incident.folder.parent / FOLDER / f"{incident.id}.json").read_bytes())
-        return dict(said["files"]) if to in ("", said["to"]) else {}
+        document = json.loads((incident.folder.parent / FOLDER / f"{incident.id}.json").read_bytes())
+        return dict(document["files"]) if to in ("", document["to"]) else {}
     except (OSError, ValueError, KeyError, TypeError):
         return {}
 

@@ -39,7 +39,7 @@ _NUMBERS = struct.Struct("<6d")
 
 
 @dataclass(slots=True)
-class State:
+class PaceState:
     """Where a timeline stands.
 
     Attributes:
@@ -64,10 +64,10 @@ class State:
         self.slowed_at = self.throttled_at = _NEVER
 
 
-class Timeline(Protocol):
-    """Holds a `State` for those who share it."""
+class PaceTimeline(Protocol):
+    """Holds a `PaceState` for those who share it."""
 
-    def locked(self) -> AbstractContextManager[State]:
+    def locked(self) -> AbstractContextManager[PaceState]:
         """Return a block in which the state is the caller's alone, to read and to change."""
 
 
@@ -76,10 +76,10 @@ class OneProcess:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._state = State()
+        self._state = PaceState()
 
     @contextmanager
-    def locked(self) -> Iterator[State]:
+    def locked(self) -> Iterator[PaceState]:
         """Return a block in which the state is the caller's alone."""
         with self._lock:
             yield self._state
@@ -113,13 +113,13 @@ class ManyProcesses:
         return cls((folder or Path(tempfile.gettempdir())) / f"pitrkit-{os.getuid()}-{name}.pace")
 
     @contextmanager
-    def locked(self) -> Iterator[State]:
+    def locked(self) -> Iterator[PaceState]:
         """Return a block in which the state is the caller's alone."""
         with self._lock:  # The file's lock does not keep threads of one process apart.
             fcntl.flock(self._file, fcntl.LOCK_EX)
             try:
                 held = os.pread(self._file, _NUMBERS.size, 0)
-                state = State(*_NUMBERS.unpack(held)) if len(held) == _NUMBERS.size else State()
+                state = PaceState(*_NUMBERS.unpack(held)) if len(held) == _NUMBERS.size else PaceState()
                 yield state
                 os.pwrite(self._file, _NUMBERS.pack(*astuple(state)), 0)
             finally:
@@ -131,7 +131,7 @@ class ManyProcesses:
 
 
 @contextmanager
-def shared(given: Timeline | None, what: str) -> Iterator[Timeline]:
+def shared_timeline(given: PaceTimeline | None, what: str) -> Iterator[PaceTimeline]:
     """Return the timeline that was *given*, else the one that this user's processes share for *what*."""
     if given is not None:
         yield given
@@ -210,7 +210,7 @@ class Bucket:
         self,
         pace: Pace,
         *,
-        timeline: Timeline | None = None,
+        timeline: PaceTimeline | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
@@ -304,7 +304,7 @@ class Bucket:
     def _held(self) -> float:
         return min((share for share, _ in self._limits.values()), default=1.0)
 
-    def _advance(self, state: State) -> None:
+    def _advance(self, state: PaceState) -> None:
         """Bring *state* to the present."""
         now = self._clock()
         passed = now - state.at

@@ -21,38 +21,38 @@ from pitrkit.runbook.change_log import read_log
 from pitrkit.runbook.copy_back.copy import WRITE_UNITS
 from pitrkit.runbook.copy_back.plan_views import scope_words
 from pitrkit.runbook.session import costs
-from pitrkit.runbook.session.session import Book
-from pitrkit.runner.recover_request import Request
-from pitrkit.ui.text import duration, moment, things
+from pitrkit.runbook.session.session import Session
+from pitrkit.runner.recover_request import RecoverRequest
+from pitrkit.ui.text import count_text, duration, moment
 
 _Rows = Sequence[tuple[str, str]]
 
 
-def ahead(step: str, request: Request, book: Book, command: str) -> str:
+def missing_copies(step: str, request: RecoverRequest, session: Session, command: str) -> str:
     """Return what *step* would have to make first, in words; blank if it can go on without writing.
 
     Args:
         step: The notebook that would be next.
         request: What is asked for.
-        book: The incident's book.
+        session: The incident's session.
         command: The command that begins in earnest.
     """
     rows: list[tuple[str, str]] = []
     estimate = cost.estimate()
     if step == "03_restore":
-        rows, estimate = _copies(request, book)
-    elif step == "10_rollback_without_restore" and not book.data.get("log"):
-        rows, estimate = _exports(request, book)
+        rows, estimate = _copies(request, session)
+    elif step == "10_rollback_without_restore" and not session.data.get("log"):
+        rows, estimate = _exports(request, session)
     if not rows:
         return ""
     rows.append(("costs about", str(estimate)))
     rows.append(("then", "it would be compared and planned; what a plan would hold cannot be known before"))
-    return _laid(book.incident.id, [*rows, ("to begin", command)])
+    return _laid(session.incident.id, [*rows, ("to begin", command)])
 
 
-def _copies(request: Request, book: Book) -> tuple[list[tuple[str, str]], Estimate]:
+def _copies(request: RecoverRequest, session: Session) -> tuple[list[tuple[str, str]], Estimate]:
     """Return the copies that would have to be made."""
-    data, table = book.data, book.table()
+    data, table = session.data, session.table()
     rows = []
     for side in sides(data):
         if data.get(side.by) in {"given", "exported"}:
@@ -64,8 +64,8 @@ def _copies(request: Request, book: Book) -> tuple[list[tuple[str, str]], Estima
             continue
         name = (request.target if side is sides(data)[0] else "") or data.get(side.table) or ""
         name = str(name or pitr.copy_name(table.name, at))
-        there = tables.find(book.aws, name)
-        if there is None or there.restored is None:
+        existing_table = tables.find(session.aws, name)
+        if existing_table is None or existing_table.restored is None:
             rows.append(("would restore", f"{table.name} as it was at {moment(at)}, into {name}"))
     exported = table.size_bytes * len(rows) if request.how == "export" else 0
     restored = 0 if exported else table.size_bytes * len(rows)
@@ -74,20 +74,20 @@ def _copies(request: Request, book: Book) -> tuple[list[tuple[str, str]], Estima
     )
 
 
-def _exports(request: Request, book: Book) -> tuple[list[tuple[str, str]], Estimate]:
+def _exports(request: RecoverRequest, session: Session) -> tuple[list[tuple[str, str]], Estimate]:
     """Return the exports that would have to be made to know what happened."""
     given = {"source": request.route if request.route != "restore" else ""}
-    wanted = read_log.asked(book, **given, since=request.at, until=request.damage_until, width_minutes=0.0)
-    if wanted.source != "export":
+    log_request = read_log.asked(session, **given, since=request.at, until=request.damage_until, width_minutes=0.0)
+    if log_request.source != "export":
         return [], cost.estimate()
-    windows = read_log.windows(book, wanted)
+    windows = read_log.windows(session, log_request)
     first, last = min(begin for begin, _ in windows), max(end for _, end in windows)
     where = f"to s3://{request.bucket}" if request.bucket else "to the bucket of its earlier exports"
-    changes = f"{things(len(windows), 'export')} of what changed from {moment(first)} to {moment(last)}, {where}"
+    changes = f"{count_text(len(windows), 'export')} of what changed from {moment(first)} to {moment(last)}, {where}"
     return [("would make", changes)], cost.estimate(export_logs=[0.0] * len(windows), prices=costs.prices())
 
 
-def planned(incident: str, data: Mapping[str, Any], request: Request, command: str, *, accept: str = "") -> str:
+def planned(incident: str, data: Mapping[str, Any], request: RecoverRequest, command: str, *, accept: str = "") -> str:
     """Return what the plan of an incident would write, in words.
 
     Args:
@@ -100,12 +100,12 @@ def planned(incident: str, data: Mapping[str, Any], request: Request, command: s
     plan, differs = data["plan"], data["diff"]
     kinds = ", ".join(f"{differs[kind]:,} {kind}" for kind in ("removed", "modified", "inserted"))
     same = f"; {differs['same']:,} unchanged" if differs.get("same") else ""
-    left = ", ".join(f"{count:,} {reason}" for reason, count in plan["left"].items()) or "nothing"
+    skipped_text = ", ".join(f"{count:,} {reason}" for reason, count in plan["left"].items()) or "nothing"
     rows = [
         ("differs", f"{kinds}{same}"),
         ("scope", scope_words(data.get("scope") or {})),
         ("would write", f"put {plan['puts']:,} back, update {plan['updates']:,}, delete {plan['deletes']:,}"),
-        ("would leave", left),
+        ("would leave", skipped_text),
     ]
     if not sum(plan[name] for name in ("puts", "updates", "deletes")):
         return _laid(incident, [*rows, ("to do", "nothing")])

@@ -28,7 +28,7 @@ from pitrkit.record.run_record import Ended
 from pitrkit.runner import stop_signals
 from pitrkit.runner.parameters import literal_path, parameters_of, typed
 from pitrkit.runner.progress_tail import ProgressTail
-from pitrkit.runner.run_log import Watch
+from pitrkit.runner.run_log import RunWatch
 from pitrkit.times import now
 from pitrkit.ui.progress import VARIABLE as PROGRESS_VARIABLE
 from pitrkit.ui.text import clean, duration
@@ -66,17 +66,17 @@ def find(notebook: str | Path) -> Path:
     Raises:
         BadInput: There is none of that name, or it could be more than one.
     """
-    given = Path(notebook)
-    if given.suffix == ".ipynb" and given.is_file():
-        return given.absolute()
+    notebook_path = Path(notebook)
+    if notebook_path.suffix == ".ipynb" and notebook_path.is_file():
+        return notebook_path.absolute()
     folder = notebooks_folder()
-    stem = given.name.removesuffix(".ipynb")
-    known = sorted(path for path in folder.glob("*.ipynb"))
-    meant = [path for path in known if path.stem == stem] or [
-        path for path in known if stem and path.stem.startswith(f"{stem}_")
+    stem = notebook_path.name.removesuffix(".ipynb")
+    notebook_paths = sorted(path for path in folder.glob("*.ipynb"))
+    meant = [path for path in notebook_paths if path.stem == stem] or [
+        path for path in notebook_paths if stem and path.stem.startswith(f"{stem}_")
     ]
-    if len(meant) != 1 or given.name != str(notebook):
-        names = ", ".join(path.stem for path in (meant if len(meant) > 1 else known))
+    if len(meant) != 1 or notebook_path.name != str(notebook):
+        names = ", ".join(path.stem for path in (meant if len(meant) > 1 else notebook_paths))
         raise BadInput(
             f"{'more than one notebook is' if len(meant) > 1 else 'no notebook is'} called {str(notebook)!r}",
             fix=f"Name one of: {names}; or give the path of a notebook of yours.",
@@ -91,7 +91,7 @@ def run(
     incident: str = "",
     root: str | Path | None = None,
     echo: TextIO = sys.stdout,
-    watch: Watch | None = None,
+    watch: RunWatch | None = None,
 ) -> RunResult:
     """Run a notebook with the given parameters and say on *echo* how it goes.
 
@@ -120,7 +120,7 @@ def run(
         raise BadInput(
             f"two incidents are named: {incident} and {parameters['incident']}", fix="Leave out one of them."
         )
-    watch = watch or Watch()
+    watch = watch or RunWatch()
     watch.begins(source.stem)
     place = root_folder(root)
     step = _Step(source, place, checked_id(incident) if incident else "", parameters)
@@ -140,7 +140,7 @@ def run(
     words = outcome.ended if outcome.ended in {"done", "interrupted"} else "stopped"
     if outcome.error:
         print(f"\n{clean(outcome.error)}\n", file=echo)
-    print(f"{source.stem}: {words} after {took}; executed notebook: {shown(path)}", file=echo, flush=True)
+    print(f"{source.stem}: {words} after {took}; executed notebook: {display_path(path)}", file=echo, flush=True)
     return RunResult(outcome.exit_code, path, outcome.error)
 
 
@@ -163,7 +163,7 @@ class _Step:
         self._place = place
         opened = self._opened()
         masking.use(opened.id if opened else "", place)
-        self._beginning = run_record.Beginning.of(
+        self._beginning = run_record.RunStart.of(
             source, masked_inputs.hidden(opened, parameters) if opened else parameters, incident
         )
 
@@ -176,7 +176,7 @@ class _Step:
         opened = self._opened()
         run_record.settle_strays(self._place)
         if opened:
-            run_record.settle(opened)
+            run_record.resolve_killed(opened)
             self._running = run_record.Running(opened.path("notebooks"), self._source.stem, self._beginning)
             run_record.began(opened, self._running)
         else:
@@ -198,7 +198,7 @@ class _Step:
         final = self._running.end(end)
         if opened:
             run_record.ended(opened, self._running, end, final, told=self._told)
-            archive.keep(opened, echo)
+            archive.save_record(opened, echo)
         return final
 
     def _opened(self) -> Incident | None:
@@ -209,7 +209,7 @@ class _Step:
 
 
 def _execute(
-    source: Path, running: Path, values: dict[str, Any], place: Path, *, echo: TextIO, watch: Watch
+    source: Path, running: Path, values: dict[str, Any], place: Path, *, echo: TextIO, watch: RunWatch
 ) -> _Outcome:
     import papermill  # noqa: PLC0415 (as above)
 
@@ -270,10 +270,10 @@ def _judge(error: Any, stop: Interrupts) -> _Outcome:
     name, message = str(error.ename), str(error.evalue)
     if stop.asked or name in {"KeyboardInterrupt", "Interrupted"}:
         return _interrupted()
-    known = getattr(errors, name, None)
-    if isinstance(known, type) and issubclass(known, PitrkitError):
+    error_class = getattr(errors, name, None)
+    if isinstance(error_class, type) and issubclass(error_class, PitrkitError):
         at: dict[Exit, Ended] = {Exit.GATE_CLOSED: "gate closed", Exit.INPUT_NEEDED: "input needed"}
-        return _Outcome(at.get(known.exit_code, "failed"), known.exit_code, message, name)
+        return _Outcome(at.get(error_class.exit_code, "failed"), error_class.exit_code, message, name)
     if len(error.traceback) == 1 and error.traceback[0].startswith(f"{name}: "):
         # One line instead of a traceback: an error of ours that lives in another module.
         return _Outcome("failed", Exit.ERROR, message, name)
@@ -291,7 +291,7 @@ def _last_words(log: Path) -> str:
     return "\n".join(log.read_text(errors="replace").splitlines()[-5:])
 
 
-def shown(path: Path) -> Path:
+def display_path(path: Path) -> Path:
     """Return *path* as a person in this folder would write it."""
-    here = Path.cwd()
-    return path.relative_to(here) if path.is_relative_to(here) else path
+    current_folder = Path.cwd()
+    return path.relative_to(current_folder) if path.is_relative_to(current_folder) else path

@@ -20,7 +20,7 @@ from pitrkit.aws.services import sns
 from pitrkit.config.team_settings import Notify
 from pitrkit.errors import Exit, PitrkitError
 from pitrkit.incident import account_log
-from pitrkit.runbook.session.verdict import reach
+from pitrkit.runbook.session.verdict import verdict_of
 from pitrkit.times import now
 
 Happened = Literal["gate_closed", "done", "left", "failed"]
@@ -56,7 +56,7 @@ def notice(exit_code: Exit, incident: str, table: str, data: Mapping[str, Any], 
     event = EVENTS.get(exit_code, "failed")
     title = f"{table}, incident {incident}: {_TITLES[event]}"
     plan, done = data.get("plan") or {}, data.get("apply") or {}
-    words = reach(data).words if data else ""
+    words = verdict_of(data).words if data else ""
     if event == "failed":
         words = f"Exit code {int(exit_code)}{f' ({error})' if error else ''}. {words}".strip()
     counted = {name: plan[name] for name in ("puts", "updates", "deletes") if name in plan}

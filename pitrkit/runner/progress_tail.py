@@ -7,7 +7,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Self, TextIO
 
-from pitrkit.ui.progress import State, read_line
+from pitrkit.ui.progress import ProgressState, read_line
 from pitrkit.ui.text import clean
 
 if TYPE_CHECKING:
@@ -30,7 +30,9 @@ class ProgressTail:
     a line now and then, and one at its end. *on_state* is told as well.
     """
 
-    def __init__(self, path: Path, echo: TextIO, on_state: Callable[[State], object] = lambda _state: None) -> None:
+    def __init__(
+        self, path: Path, echo: TextIO, on_state: Callable[[ProgressState], object] = lambda _state: None
+    ) -> None:
         self._on_state = on_state
         self._path = path
         self._echo = echo
@@ -68,7 +70,7 @@ class ProgressTail:
                     return
                 self._over.wait(LOOK_SECONDS)
 
-    def _show(self, state: State) -> None:
+    def _show(self, state: ProgressState) -> None:
         self._on_state(state)
         text = clean(str(state)).replace("\n", " ")
         if self._rewrites:

@@ -15,16 +15,16 @@ from pitrkit.aws.arns import is_arn, table_arn
 from pitrkit.config import guardrails, masked_inputs, masking
 from pitrkit.errors import BadInput, Exit
 from pitrkit.incident.incident import Incident, root_folder
-from pitrkit.incident.state import THEN, UNTIL, Side, nothing_in_scope
+from pitrkit.incident.state import AFTER_DAMAGE, BEFORE_DAMAGE, CopyFields, nothing_in_scope
 from pitrkit.recovery.plan.policy import LEFT_UNDECIDED
 from pitrkit.runbook.copy_back import copy_back, freeze
 from pitrkit.runbook.copy_back.options import whole_path
-from pitrkit.runbook.session.session import ACCEPT_PLACE, COMMAND_VARIABLE, Book, connect, new_id
-from pitrkit.runbook.session.verdict import reach
+from pitrkit.runbook.session.session import ACCEPT_PLACE, COMMAND_VARIABLE, Session, connect, new_id
+from pitrkit.runbook.session.verdict import verdict_of
 from pitrkit.runner import dry_run, notebook_run
-from pitrkit.runner.notebook_run import shown
-from pitrkit.runner.recover_request import TIMES, Request, asked_text
-from pitrkit.runner.run_log import Watch
+from pitrkit.runner.notebook_run import display_path
+from pitrkit.runner.recover_request import TIMES, RecoverRequest, asked_text
+from pitrkit.runner.run_log import RunWatch
 from pitrkit.times import iso, now, parse_time
 
 ROUTE = ("01_select_table", "02_pick_timestamp", "03_restore", "04_diff", "05_copy_back", "06_report")
@@ -33,12 +33,12 @@ _GATES = ("05_copy_back", "10_rollback_without_restore")
 
 
 def recover(
-    request: Request,
+    request: RecoverRequest,
     *,
     root: Path | None = None,
     echo: TextIO,
     lasting: bool = True,
-    watch: Watch | None = None,
+    watch: RunWatch | None = None,
     out: TextIO | None = None,
 ) -> tuple[Exit, Incident | None]:
     """Run the route and return how it ended, with the incident if it came to be.
@@ -57,7 +57,7 @@ def recover(
     Raises:
         BadInput: A parameter cannot be used; nothing ran.
     """
-    watch, out = watch or Watch(), out or echo
+    watch, out = watch or RunWatch(), out or echo
     incident = request.incident or new_id(request.table)
     resumed = _existing(incident, root)
     state = resumed.data if resumed else {}
@@ -74,7 +74,7 @@ def recover(
     steps = route[next(place for place, step in enumerate(route) if step in _GATES) :] if at_gate else route
     for step in steps:
         found = _existing(incident, root)
-        if watch.dry and found is not None and (said := _ahead(step, request, found, root)):
+        if watch.dry and found is not None and (said := _dry_run_stop(step, request, found, root)):
             print(said, file=out, flush=True)
             return Exit.DONE, found
         given = _parameters(step, request, found)
@@ -99,14 +99,14 @@ def recover(
     return copy_back.ending(ended.data), ended
 
 
-def _ahead(step: str, request: Request, found: Incident, root: Path | None) -> str:
+def _dry_run_stop(step: str, request: RecoverRequest, found: Incident, root: Path | None) -> str:
     """Return what a dry run stops before, in words; blank if it can go on."""
     if step not in {"03_restore", "10_rollback_without_restore"}:
         return ""
     settled = {name: _settled(found.data, name) or _fixed(at) for name in TIMES if (at := getattr(request, name))}
     begin = shlex.join(request.words(found.id, **settled))
     aws = connect()
-    return dry_run.ahead(step, request, Book(aws, Incident.open(found.id, root=root)), begin)
+    return dry_run.missing_copies(step, request, Session(aws, Incident.open(found.id, root=root)), begin)
 
 
 def _fixed(at: str) -> str:
@@ -114,7 +114,7 @@ def _fixed(at: str) -> str:
     return at if asked_text(at) == "latest" else iso(parse_time(at, now=now()))
 
 
-def _would(request: Request, incident: str, root: Path | None, out: TextIO) -> Incident | None:
+def _would(request: RecoverRequest, incident: str, root: Path | None, out: TextIO) -> Incident | None:
     found = _existing(incident, root)
     assert found is not None
     digest = found.data["plan"]["digest"]
@@ -132,7 +132,7 @@ def _accepting(command: str, accept: str) -> str:
 def summary(incident: Incident, *, lasting: bool = True) -> str:
     """Return how a recovery stands and what can be done next, for a terminal."""
     data = incident.data
-    verdict = reach(data)
+    verdict = verdict_of(data)
     lines = [f"{data['table']}: {verdict.title.lower()}. {verdict.words}"]
     if nothing_in_scope(data):
         count = sum(data["diff"][kind] for kind in ("removed", "modified", "inserted"))
@@ -142,8 +142,8 @@ def summary(incident: Incident, *, lasting: bool = True) -> str:
             "-> Modified items wait for you to decide: --modified revert or --modified keep, best with --where."
         )
     if freeze.is_in_force(data):
-        lines.append(f"-> {freeze.words(data)}")
-    lines.append(f"   report    {shown(incident.folder / 'report.html')}")
+        lines.append(f"-> {freeze.to_text(data)}")
+    lines.append(f"   report    {display_path(incident.folder / 'report.html')}")
     if lasting and data.get("copies"):
         lines.append(f"   undo      pitrkit run 12_undo -p incident {incident.id}")
     if lasting and data.get("restored_table"):
@@ -157,7 +157,7 @@ def _existing(incident: str, root: Path | None) -> Incident | None:
     return Incident.open(incident, root=root)
 
 
-def _parameters(step: str, request: Request, incident: Incident | None) -> dict[str, str]:
+def _parameters(step: str, request: RecoverRequest, incident: Incident | None) -> dict[str, str]:
     """Return what a step's notebook is given: the options that it takes, with times as they have settled."""
     given = request.parameters_for(step[:2])
     match step:
@@ -173,7 +173,7 @@ def _parameters(step: str, request: Request, incident: Incident | None) -> dict[
     return given
 
 
-def _at(request: Request, incident: Incident | None, name: str = "at") -> str:
+def _at(request: RecoverRequest, incident: Incident | None, name: str = "at") -> str:
     """Return the time asked for; a relative one names, in an incident that goes on, what it named at first."""
     data = incident.data if incident else {}
     settled, asked = _settled(data, name), str(getattr(request, name))
@@ -189,7 +189,7 @@ def _settled(data: Mapping[str, Any], name: str) -> str:
     return str(window.get("until") or data.get("damage_until") or "")
 
 
-def _refuse_another(request: Request, incident: Incident) -> None:
+def _refuse_another(request: RecoverRequest, incident: Incident) -> None:
     """Let pass what asks for nothing else than the incident's plan is about.
 
     Raises:
@@ -199,11 +199,11 @@ def _refuse_another(request: Request, incident: Incident) -> None:
     scope = state.get("scope") or {}
     table = state.get("restored_table")
     settled = {"target": table, "source_arn": state.get("source_arn")}
-    settled["restored"] = _as_given(state, THEN, request.restored)
-    settled["restored_until"] = _as_given(state, UNTIL, request.restored_until)
+    settled["restored"] = _as_given(state, BEFORE_DAMAGE, request.restored)
+    settled["restored_until"] = _as_given(state, AFTER_DAMAGE, request.restored_until)
     other = [name for name, value in settled.items() if (asked := getattr(request, name)) and asked != value]
     if request.where and masking.use(incident.id).where(request.where) != request.where:
-        other += ["where"] if masked_inputs.meant(incident, scope).where != request.where else []
+        other += ["where"] if masked_inputs.recorded_scope(incident, scope).where != request.where else []
     elif request.where and request.where != scope.get("where", ""):
         other.append("where")
     other += [name for name in ("kinds", "keys") if getattr(request, name) and not scope.get(name)]
@@ -223,7 +223,7 @@ def _refuse_another(request: Request, incident: Incident) -> None:
         )
 
 
-def _as_given(state: Mapping[str, Any], side: Side, asked: str) -> object:
+def _as_given(state: Mapping[str, Any], side: CopyFields, asked: str) -> object:
     """Return the copy of a side as it was asked for, by name or by ARN; its name if it is not the one asked for."""
     if not is_arn(asked):
         return state.get(side.table)
@@ -232,7 +232,7 @@ def _as_given(state: Mapping[str, Any], side: Side, asked: str) -> object:
     return asked if (arn.region, arn.table) == (region, state.get(side.table)) else state.get(side.table)
 
 
-def approve_command(request: Request, incident: str, found: Incident | None) -> str:
+def approve_command(request: RecoverRequest, incident: str, found: Incident | None) -> str:
     """Return the one command that goes on behind the gate, with places for the plan's digest and what to accept."""
     at = _settled(found.data, "at") if found else request.at
     words = ["pitrkit", "recover", request.table]

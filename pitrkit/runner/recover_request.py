@@ -17,7 +17,7 @@ from pitrkit.recovery.changes.scope import Scope
 from pitrkit.recovery.plan.preflight import parse_accept
 from pitrkit.recovery.token_bucket import Pace
 from pitrkit.runbook.copy_back import options as policy_options
-from pitrkit.runbook.restore.source_choice import Asked
+from pitrkit.runbook.restore.source_choice import RestoreRequest
 from pitrkit.times import now, parse_time
 
 TIMES = ("at", "damage_until")
@@ -29,7 +29,7 @@ _ASKED = {"backup_role": "role", "target_region": "region"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
+class RecoverRequest:
     """What an operator asks `pitrkit recover` for: its options, as `pitrkit.options` has them.
 
     Everything is text, as on the command line; blank leaves a notebook's default, or what the incident says already.
@@ -93,10 +93,10 @@ class Request:
             words += [] if _OPTIONS[one.name].kind == "bool" else [value]
         return [*words, "--incident", incident]
 
-    def asked(self) -> Asked:
+    def asked(self) -> RestoreRequest:
         """Return what is asked of the restored copy."""
         given = self.parameters("backup", *OPTIONS_OF_A_COPY)
-        return Asked(**{_ASKED.get(name, name): value for name, value in given.items()})
+        return RestoreRequest(**{_ASKED.get(name, name): value for name, value in given.items()})
 
     def without_restore(self, state: Mapping[str, Any]) -> bool:
         """Return whether this takes the route without a restore, in an incident that says *state* so far."""

@@ -7,7 +7,7 @@ Events are those of the incident's `events.jsonl` as they are recorded, with the
 run itself: `run_started`, `progress`, `said` (text that something else wrote to this stream), `marker`, `notified`,
 `not_notified`, `error`, `run_ended`. Names are stable. Levels are `info`, `warning` and `error`.
 
-It goes along with the whole run (`Watch`), kernels included.
+It goes along with the whole run (`RunWatch`), kernels included.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from pitrkit.ui.text import clean
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pitrkit.ui.progress import State
+    from pitrkit.ui.progress import ProgressState
 
 
 Level = Literal["info", "warning", "error"]
@@ -94,7 +94,7 @@ class RunLog:
         text = clean(str(error)) if isinstance(error, PitrkitError) else "interrupted; run the same command again"
         self.line("error", "error", error=type(error).__name__, message=text)
 
-    def state(self, state: State) -> None:
+    def state(self, state: ProgressState) -> None:
         """Write how far a piece of work is, now and then and at its end."""
         if state.ended or time.monotonic() - self._said_at >= PROGRESS_SECONDS:
             self._said_at = time.monotonic()
@@ -143,7 +143,7 @@ class RunLog:
                     self._write(_level(event), event.event, event.data, event.at)
 
 
-def _level(event: event_log.Event) -> Level:
+def _level(event: event_log.LogEvent) -> Level:
     failed = event.data.get("ended") == "failed"
     if failed and event.data.get("error") not in _CALM:
         return "error"
@@ -200,7 +200,7 @@ def opened(kind: str = "", file: str = "") -> Iterator[RunLog]:
 
 
 @dataclass
-class Watch:
+class RunWatch:
     """What a run is accompanied by. By default it is nothing.
 
     Attributes:

@@ -28,20 +28,20 @@ from pitrkit.incident.incident import DRY_RUN_VARIABLE, STATE, Incident, checked
 from pitrkit.runbook.adopt import cut_over
 from pitrkit.runbook.copy_back import copy_back
 from pitrkit.runbook.drill import leftovers
-from pitrkit.runbook.drill.scratch_table import DrillBook
+from pitrkit.runbook.drill.scratch_table import DrillSession
 from pitrkit.runbook.finish.drill_history import left_over
 from pitrkit.runbook.session.session import connect, new_id
-from pitrkit.runbook.session.verdict import reach
+from pitrkit.runbook.session.verdict import verdict_of
 from pitrkit.runner import notebook_run, notifications, run_log, stop_signals, table_marker
 from pitrkit.runner import recover as recovering
-from pitrkit.runner.notebook_run import RunResult, shown
-from pitrkit.runner.recover_request import Request
-from pitrkit.runner.run_log import RunLog, Watch
+from pitrkit.runner.notebook_run import RunResult, display_path
+from pitrkit.runner.recover_request import RecoverRequest
+from pitrkit.runner.run_log import RunLog, RunWatch
 
 NOTEBOOK = "15_drill"
 
 
-def after(result: RunResult, incident: str, *, root: Path | None = None, echo: TextIO) -> None:
+def finish_drill(result: RunResult, incident: str, *, root: Path | None = None, echo: TextIO) -> None:
     """Bring a drill to its end whose notebook has ended, whichever way, and say how it stands."""
     if not (root_folder(root) / incident / STATE).is_file():
         return  # it stopped before its gate, so there is nothing of it
@@ -50,16 +50,16 @@ def after(result: RunResult, incident: str, *, root: Path | None = None, echo: T
         return
     if not opened.data["drill"].get("outcome") or left_over(opened.data):
         _tidy(opened, result, echo)
-    verdict = reach(opened.data)
+    verdict = verdict_of(opened.data)
     print(f"{opened.data['table']}: {verdict.title.lower()}. {verdict.words}", file=echo)
-    print(f"   report    {shown(opened.folder / 'report.html')}", file=echo, flush=True)
+    print(f"   report    {display_path(opened.folder / 'report.html')}", file=echo, flush=True)
 
 
 def _tidy(opened: Incident, result: RunResult, echo: TextIO) -> None:
     interrupted = result.exit_code is Exit.INTERRUPTED
     why = "it was interrupted" if interrupted else (result.error.splitlines() or ["it stopped"])[0]
     try:
-        left = leftovers.tidy(DrillBook(connect(), opened), why)
+        left = leftovers.finish_stopped(DrillSession(connect(), opened), why)
     except PitrkitError as error:
         print(f"pitrkit: the drill could not clean up: {error}", file=echo)
         left = left_over(opened.data)
@@ -96,7 +96,7 @@ class Service:
     take_over: str = ""
 
 
-def recovery(request: Request, service: Service, *, echo: TextIO) -> Exit:
+def recovery(request: RecoverRequest, service: Service, *, echo: TextIO) -> Exit:
     """Run a whole route, see `recover.recover`.
 
     Raises:
@@ -106,7 +106,7 @@ def recovery(request: Request, service: Service, *, echo: TextIO) -> Exit:
         raise BadInput("--approve writes and --dry-run does not", fix="Leave out one of them.")
     request = replace(request, incident=checked_id(request.incident or new_id(request.table)))
 
-    def work(watch: Watch) -> Exit:
+    def work(watch: RunWatch) -> Exit:
         code, _ = recovering.recover(request, echo=_chatter(service, echo), watch=watch, out=echo)
         return code
 
@@ -123,10 +123,10 @@ def notebook(source: Path, parameters: dict[str, str], incident: str, service: S
         raise BadInput("approve writes and --dry-run does not", fix="Leave out one of them.")
     ending = _ENDINGS.get(source.stem)
 
-    def work(watch: Watch) -> Exit:
+    def work(watch: RunWatch) -> Exit:
         result = notebook_run.run(source, parameters, incident=incident, echo=_chatter(service, echo), watch=watch)
         if source.stem == NOTEBOOK:
-            after(result, incident, echo=_chatter(service, echo))
+            finish_drill(result, incident, echo=_chatter(service, echo))
         if watch.dry and result.error and result.exit_code is Exit.DONE:
             print(result.error, file=echo, flush=True)
         if result.exit_code is Exit.DONE and ending is not None and not watch.dry:
@@ -155,13 +155,13 @@ class _Run:
     def __init__(self, service: Service, incident: str, table: str, command: str, echo: TextIO) -> None:
         self._service, self._incident, self._table = service, incident, table
         self._command, self._echo = command, echo
-        self._marker: table_marker.Marker | None = None
+        self._marker: table_marker.TableMarker | None = None
         self._pending: list[tuple[str, dict[str, Any]]] = []
 
-    def do(self, work: Callable[[Watch], Exit]) -> Exit:
+    def do(self, work: Callable[[RunWatch], Exit]) -> Exit:
         service, failure = self._service, None
         code: Exit = Exit.ERROR
-        with run_log.opened(service.log, service.log_file) as log, stop_signals.heeded():
+        with run_log.opened(service.log, service.log_file) as log, stop_signals.as_interrupt():
             with ExitStack() as stack:
                 if self._incident:
                     stack.enter_context(log.following(Incident(self._incident, root_folder() / self._incident)))
@@ -178,14 +178,14 @@ class _Run:
             raise failure
         return code
 
-    def _locked(self, log: RunLog, work: Callable[[Watch], Exit]) -> Exit:
-        told = team_settings.read().notify  # refused before anything is done, if it cannot be read
+    def _locked(self, log: RunLog, work: Callable[[RunWatch], Exit]) -> Exit:
+        kit_settings = team_settings.read().notify  # refused before anything is done, if it cannot be read
         masking.use(self._incident)
         with ExitStack() as stack:
             fds: tuple[int, ...] = ()
             if self._incident:
-                fds = (stack.enter_context(lock.held(self._incident)),)
-            watch = Watch(log, fds, dry=self._service.dry_run, before=self._before)
+                fds = (stack.enter_context(lock.lock(self._incident)),)
+            watch = RunWatch(log, fds, dry=self._service.dry_run, before=self._before)
             if watch.dry:
                 with _variable(DRY_RUN_VARIABLE, "1"):
                     return work(watch)
@@ -199,11 +199,11 @@ class _Run:
             finally:
                 self._unmark(log)
                 if self._incident:
-                    self._tell(log, code, error, told)
+                    self._tell(log, code, error, kit_settings)
         return code
 
     def _mark(self, log: RunLog) -> None:
-        self._marker = table_marker.of(self._table, self._incident) if self._table else None
+        self._marker = table_marker.read_marker(self._table, self._incident) if self._table else None
         if self._marker is None:
             return
         self._marker.place(self._service.take_over)
@@ -236,13 +236,13 @@ class _Run:
         if not (to.webhook or to.topic):
             return
         table = self._table or str(_data(self._incident).get("table") or "")
-        said = notifications.notice(code, self._incident, table, _data(self._incident), error=error)
-        told, failed = notifications.send(said, to)
+        notice_text = notifications.notice(code, self._incident, table, _data(self._incident), error=error)
+        told, failed = notifications.send(notice_text, to)
         for one in told:
-            log.line("info", "notified", to=one, what=said["event"])
+            log.line("info", "notified", to=one, what=notice_text["event"])
         for one in failed:
             print(f"nobody was notified by {one}", file=self._echo, flush=True)
-            log.line("warning", "not_notified", to=one, what=said["event"])
+            log.line("warning", "not_notified", to=one, what=notice_text["event"])
 
 
 def _code(error: BaseException) -> Exit:

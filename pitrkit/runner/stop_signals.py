@@ -12,7 +12,7 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
-def heeded() -> Iterator[None]:
+def as_interrupt() -> Iterator[None]:
     """Let each of them do what Ctrl-C does. A notebook that runs meanwhile sees to them itself."""
 
     def stop(number: int, frame: object) -> None:

@@ -26,7 +26,7 @@ _VALUE = re.compile(r"incident=(?P<incident>\S+) host=(?P<host>\S*) pid=(?P<pid>
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class MarkerContent:
     """What a marker says.
 
     Attributes:
@@ -38,15 +38,15 @@ class Mark:
     holder: Holder
 
     @classmethod
-    def of(cls, incident: str) -> Mark:
+    def of(cls, incident: str) -> MarkerContent:
         """Return this process's mark for an incident."""
         return cls(incident, Holder.me())
 
     @classmethod
-    def read(cls, value: str) -> Mark | None:
+    def read(cls, value: str) -> MarkerContent | None:
         """Return what a tag's value says; None where it is none of ours."""
-        found = _VALUE.match(value)
-        return cls(found["incident"], Holder(int(found["pid"]), found["host"], found["since"])) if found else None
+        match = _VALUE.match(value)
+        return cls(match["incident"], Holder(int(match["pid"]), match["host"], match["since"])) if match else None
 
     @property
     def here(self) -> bool:
@@ -58,7 +58,7 @@ class Mark:
         return f"incident={self.incident} host={one.host} pid={one.pid} since={one.since}"
 
 
-class Marker:
+class TableMarker:
     """The marker of a run on its table. `remove` it when the run has ended, however it ended.
 
     Args:
@@ -74,10 +74,10 @@ class Marker:
 
     def __init__(self, aws: Aws, table: Table, incident: str, root: str | Path | None = None) -> None:
         self._aws, self._table, self._root = aws, table, root
-        self._mine = Mark.of(incident)
+        self._mine = MarkerContent.of(incident)
         self._placed = False
         self.words = ""
-        self.taken_over: Mark | None = None
+        self.taken_over: MarkerContent | None = None
 
     def place(self, take_over: str = "") -> None:
         """Mark the table, unless another recovery has.
@@ -88,13 +88,13 @@ class Marker:
         Raises:
             BadInput: Another recovery is at work on the table.
         """
-        value = table_tag.read(self._aws, self._table, TAG)
-        there = Mark.read(value or "")
-        if there is not None and not self._own(there):
-            self._judge(there, take_over)
-            self.taken_over = there
-            self.words = f"took over {self._table.name} from incident {there.incident} ({there.holder})"
-        self._placed = table_tag.put(self._aws, self._table, TAG, str(self._mine))
+        value = table_tag.read_tag(self._aws, self._table, TAG)
+        present_mark = MarkerContent.read(value or "")
+        if present_mark is not None and not self._own(present_mark):
+            self._judge(present_mark, take_over)
+            self.taken_over = present_mark
+            self.words = f"took over {self._table.name} from incident {present_mark.incident} ({present_mark.holder})"
+        self._placed = table_tag.set_tag(self._aws, self._table, TAG, str(self._mine))
         if not self._placed or value is None:
             self.words = f"{self._table.name} cannot be marked as being recovered (tags are denied): nothing keeps a "
             self.words += "second recovery on another machine off it"
@@ -105,11 +105,13 @@ class Marker:
         Raises:
             BadInput: Another recovery has put its own in its place.
         """
-        there = Mark.read(table_tag.read(self._aws, self._table, TAG) or "") if self._placed else None
-        if there is not None and str(there) != str(self._mine):
+        present_mark = (
+            MarkerContent.read(table_tag.read_tag(self._aws, self._table, TAG) or "") if self._placed else None
+        )
+        if present_mark is not None and str(present_mark) != str(self._mine):
             self._placed = False  # it is not ours to remove
             raise BadInput(
-                f"incident {there.incident} has taken over the recovery of this table: {there.holder}",
+                f"incident {present_mark.incident} has taken over the recovery of this table: {present_mark.holder}",
                 table=self._table.name,
                 fix="Agree with whoever runs it on who goes on. What was written is in the journal.",
             )
@@ -118,15 +120,15 @@ class Marker:
         """Take the mark away, if it is this run's."""
         if not self._placed:
             return
-        there = Mark.read(table_tag.read(self._aws, self._table, TAG) or "")
-        if there is None or str(there) == str(self._mine):
+        present_mark = MarkerContent.read(table_tag.read_tag(self._aws, self._table, TAG) or "")
+        if present_mark is None or str(present_mark) == str(self._mine):
             self._placed = not table_tag.remove(self._aws, self._table, TAG)
 
-    def _own(self, there: Mark) -> bool:
+    def _own(self, there: MarkerContent) -> bool:
         """Return whether it is of an earlier run of this incident here, whose lock is this run's now."""
         return there.incident == self._mine.incident and there.here
 
-    def _judge(self, there: Mark, take_over: str) -> None:
+    def _judge(self, there: MarkerContent, take_over: str) -> None:
         at_work = lock.is_held(there.incident, self._root)
         stale = self._why_stale(there) if not at_work else ""
         if take_over == there.incident and not at_work:
@@ -142,7 +144,7 @@ class Marker:
             fix = f"Wait until that run has ended. If it has, and left its mark behind, {again}."
         raise BadInput(what, table=self._table.name, fix=fix)
 
-    def _why_stale(self, there: Mark) -> str:
+    def _why_stale(self, there: MarkerContent) -> str:
         if there.holder.gone or (there.here and lock.is_held(there.incident, self._root) is False):
             return "that run is dead"
         folder = root_folder(self._root) / there.incident
@@ -151,10 +153,10 @@ class Marker:
         return ""
 
 
-def of(table: str, incident: str, root: str | Path | None = None) -> Marker | None:
+def read_marker(table: str, incident: str, root: str | Path | None = None) -> TableMarker | None:
     """Return the marker for a table; None where it cannot be looked at, which the first notebook will explain."""
     try:
         aws = account_log.connect()
-        return Marker(aws, tables.describe(aws, table), incident, root)
+        return TableMarker(aws, tables.describe(aws, table), incident, root)
     except PitrkitError:
         return None

@@ -3,10 +3,19 @@
 from pitrkit.sandbox.exports.buckets import EXPORTS_BUCKET
 from pitrkit.sandbox.exports.export_faults import ExportFault
 from pitrkit.sandbox.exports.export_files import ExportSettings
-from pitrkit.sandbox.protocol.faults import Fault
+from pitrkit.sandbox.protocol.faults import FaultRule
 from pitrkit.sandbox.server.sandbox import Sandbox
 from pitrkit.sandbox.store.clock import Clock
 from pitrkit.sandbox.store.history import PastWrite
-from pitrkit.sandbox.store.trail_events import TrailEvent
+from pitrkit.sandbox.store.trail_events import ManagementEvent
 
-__all__ = ["EXPORTS_BUCKET", "Clock", "ExportFault", "ExportSettings", "Fault", "PastWrite", "Sandbox", "TrailEvent"]
+__all__ = [
+    "EXPORTS_BUCKET",
+    "Clock",
+    "ExportFault",
+    "ExportSettings",
+    "FaultRule",
+    "ManagementEvent",
+    "PastWrite",
+    "Sandbox",
+]

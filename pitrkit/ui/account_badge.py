@@ -23,7 +23,7 @@ _PLACES: dict[PlaceKind, str] = {"sandbox": "sandbox", "production": "PRODUCTION
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class AccountBadge:
     """Who is at work in which account.
 
     Attributes:
@@ -66,7 +66,7 @@ _FIRST_HUE, _HUES = 45, 275
 """Hues from yellow to violet: what is near red is kept for production."""
 
 
-def sign(caller: Caller, endpoint_url: str = "", known: Settings | None = None) -> Place:
+def sign(caller: Caller, endpoint_url: str = "", known: Settings | None = None) -> AccountBadge:
     """Return the sign of where *caller* works.
 
     Args:
@@ -84,7 +84,7 @@ def sign(caller: Caller, endpoint_url: str = "", known: Settings | None = None) 
         kind = "sandbox"
     elif account is not None:
         kind = "production" if account.production else "named"
-    return Place(
+    return AccountBadge(
         kind=kind,
         name=account.name if account else "",
         account=caller.account or "unknown",

@@ -245,7 +245,7 @@ class Heading:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class StepBlock:
     """A step of the runbook; *href* leads to its notebook."""
 
     number: str
@@ -264,7 +264,7 @@ class Steps:
     """Where an incident stands."""
 
     block: ClassVar[str] = "steps"
-    steps: tuple[Step, ...]
+    steps: tuple[StepBlock, ...]
 
     def lines(self) -> list[str]:
         """Return the steps in one line."""
@@ -286,7 +286,7 @@ class Links:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class SampleRow:
     """An attribute of a sample on both sides; None where the item, or the attribute, was absent."""
 
     name: str
@@ -309,7 +309,7 @@ class Sample:
 
     kind: Tag
     key: str
-    rows: tuple[Row, ...]
+    rows: tuple[SampleRow, ...]
     rest: str = ""
     side: Literal["", "then", "now"] = ""
 
@@ -327,20 +327,20 @@ class Samples:
     def lines(self) -> list[str]:
         """Return each item's key, then each attribute on both sides, changed ones with a star."""
         heads = max(len(self.then), len(self.now))
-        found = [self.caption] if self.caption else []
+        text_lines = [self.caption] if self.caption else []
         for sample in self.samples:
-            found.append(f"{sample.kind.text}  {sample.key}")
+            text_lines.append(f"{sample.kind.text}  {sample.key}")
             width = max((len(visible(row.name)) for row in sample.rows), default=0)
             for row in sample.rows:
                 mark, name = "*" if row.changed else " ", visible(row.name)
                 if sample.side != "now":
-                    found.append(f"  {mark} {name:<{width}}  {self.then:<{heads}}  {_side(row.then)}")
+                    text_lines.append(f"  {mark} {name:<{width}}  {self.then:<{heads}}  {_side(row.then)}")
                     name = ""
                 if sample.side != "then":
-                    found.append(f"  {mark} {name:<{width}}  {self.now:<{heads}}  {_side(row.now)}")
+                    text_lines.append(f"  {mark} {name:<{width}}  {self.now:<{heads}}  {_side(row.now)}")
             if sample.rest:
-                found.append(f"    {sample.rest}")
-        return found
+                text_lines.append(f"    {sample.rest}")
+        return text_lines
 
 
 def _side(shown: Shown | None) -> str:
@@ -389,9 +389,9 @@ class Bars:
     def lines(self) -> list[str]:
         """Return each total with its parts and a bar of `#`."""
         width = max((len(visible(row.label)) for row in self.rows), default=0)
-        found = [self.caption] if self.caption else []
+        text_lines = [self.caption] if self.caption else []
         for row in self.rows:
             parts = ", ".join(f"{part.count:,} {part.label}" for part in row.parts if part.count)
             length = max(1, _BAR * row.total // self.largest) if row.total else 0
-            found.append(f"{visible(row.label):<{width}}  {'#' * length} {row.total:,} ({parts or 'none'})")
-        return found
+            text_lines.append(f"{visible(row.label):<{width}}  {'#' * length} {row.total:,} ({parts or 'none'})")
+        return text_lines

@@ -23,7 +23,7 @@ LENGTH = 10
 """Rows on a page to begin with: the opened item, below them, stays in sight."""
 
 
-class Rows(anywidget.AnyWidget):  # type: ignore[misc]
+class ChangeGrid(anywidget.AnyWidget):  # type: ignore[misc]
     """A page of changes as a grid: sorted by its headings, opened by Enter or a click, ticked by Space.
 
     Attributes:
@@ -56,7 +56,7 @@ class Rows(anywidget.AnyWidget):  # type: ignore[misc]
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class BarSegment:
     """A stretch of a bar."""
 
     tone: str
@@ -81,7 +81,7 @@ class PressBar:
     label: str
     count: int
     words: str
-    parts: tuple[Part, ...]
+    parts: tuple[BarSegment, ...]
     pressed: bool = False
     disabled: bool = False
 

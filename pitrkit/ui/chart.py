@@ -47,9 +47,9 @@ class Axis:
     def step(self, most: int, period: timedelta) -> timedelta:
         """Return a round length of time, no shorter than *period*, of which at most *most* fit on the axis."""
         unit = int(period.total_seconds())
-        wanted = self.seconds / most
-        found = next((step for step in _STEPS if step >= wanted and step % unit == 0), 0)
-        return timedelta(seconds=found or -(-int(wanted) // unit) * unit)
+        minimum_seconds = self.seconds / most
+        found = next((step for step in _STEPS if step >= minimum_seconds and step % unit == 0), 0)
+        return timedelta(seconds=found or -(-int(minimum_seconds) // unit) * unit)
 
     def ticks(self, most: int = 9) -> Iterator[Tick]:
         """Yield round moments, at most *most*; a midnight is written as its day."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 WIDE = {"description_width": "9em"}
 
 
-class Control:
+class CardControl:
     """A card and a widget below it.
 
     Attributes:
@@ -76,7 +76,7 @@ class Control:
             self._card_output.update(view)
 
 
-class Choice(Control):
+class Choice(CardControl):
     """One of several.
 
     Args:

@@ -41,7 +41,7 @@ def install() -> bool:
 
 
 @contextmanager
-def meaning(words: str) -> Iterator[None]:
+def failure_meaning(words: str) -> Iterator[None]:
     """Let a failure inside say *words* on its card about what it means for the data."""
     try:
         yield
@@ -72,9 +72,9 @@ def one_line(error: BaseException) -> str:
     """Return what the cell's error itself says, below the card."""
     if isinstance(error, PitrkitError):
         return error._render_traceback_()[0]
-    said = str(error).splitlines()
+    error_lines = str(error).splitlines()
     head = "" if isinstance(error, KeyboardInterrupt) else "unexpected "
-    return f"{head}{type(error).__name__}{f': {said[0]}' if said else ''}"
+    return f"{head}{type(error).__name__}{f': {error_lines[0]}' if error_lines else ''}"
 
 
 def _withheld(error: BaseException) -> Exception:

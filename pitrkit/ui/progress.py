@@ -34,7 +34,7 @@ Show = Callable[[str, str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class ProgressState:
     """How far the work is.
 
     Attributes:
@@ -104,7 +104,7 @@ class State:
         return f'<div style="font-variant-numeric:tabular-nums">{escape(str(self))}{bar}</div>'
 
 
-class Progress:
+class ProgressBar:
     """Shows how far a piece of work is; call it with (done, total, note), from any thread.
 
     Args:
@@ -133,7 +133,7 @@ class Progress:
         self._started = clock() - elapsed
         self._shown: float | None = None
         self._first: tuple[float, float] | None = None
-        self.state = State(label, total=total, unit=unit)
+        self.state = ProgressState(label, total=total, unit=unit)
 
     def __enter__(self) -> Self:
         self._publish()
@@ -179,13 +179,13 @@ class Progress:
             self._file = ""
 
 
-def tell(text: str) -> None:
+def terminal_line(text: str) -> None:
     """Say a line on the terminal that waits for this notebook, where there is one."""
     if file := os.environ.get(VARIABLE):
-        _append(file, State(text, ended="told"))
+        _append(file, ProgressState(text, ended="told"))
 
 
-def _append(path: str, state: State) -> bool:
+def _append(path: str, state: ProgressState) -> bool:
     try:
         with Path(path).open("a", encoding="ascii") as file:
             file.write(json.dumps(asdict(state)) + "\n")
@@ -195,10 +195,10 @@ def _append(path: str, state: State) -> bool:
     return True
 
 
-def read_line(line: str) -> State | None:
+def read_line(line: str) -> ProgressState | None:
     """Return the state in a line of the `PITRKIT_PROGRESS` file, None if it is torn."""
     try:
-        return State(**json.loads(line))
+        return ProgressState(**json.loads(line))
     except (ValueError, TypeError):
         return None
 

@@ -196,7 +196,7 @@ def duration(seconds: float) -> str:
     return f"{whole // _DAY} d {whole % _DAY // _HOUR} h"
 
 
-def about(seconds: float) -> str:
+def duration_estimate(seconds: float) -> str:
     """Return an estimate of a length of time: `a moment`, `about 2 min 05 s`."""
     return f"about {duration(seconds)}" if seconds >= 1 else "a moment"
 
@@ -210,6 +210,6 @@ def size(count: float) -> str:
     return f"{count:,.1f} TB"
 
 
-def things(count: int, one: str, many: str = "") -> str:
+def count_text(count: int, one: str, many: str = "") -> str:
     """Return a count with its noun: `1 item`, `2,000 items`."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"

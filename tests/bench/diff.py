@@ -25,7 +25,7 @@ from pitrkit.aws.items import KeyAttribute, KeySchema, canonical, stored_size
 from pitrkit.aws.tables.scan_pages import Row as Item
 from pitrkit.recovery.changes.change_set import diff
 from pitrkit.recovery.snapshot import parts
-from pitrkit.recovery.snapshot.parts import Part
+from pitrkit.recovery.snapshot.parts import ScanPart
 from pitrkit.recovery.snapshot.snapshot import Snapshot
 from pitrkit.recovery.storage import write_json
 from tests.bench.endpoint import TABLE, order
@@ -112,7 +112,7 @@ def _make(folder: Path, pairs: int, percent: float) -> None:
     numbers = list(range(pairs))
     random.Random(folder.name).shuffle(numbers)
     written = [
-        parts.write(folder, Part(segment, 0), _batches(numbers[segment::_SEGMENTS], drafts, percent))
+        parts.write(folder, ScanPart(segment, 0), _batches(numbers[segment::_SEGMENTS], drafts, percent))
         for segment in range(_SEGMENTS)
     ]
     now = datetime.now(UTC)

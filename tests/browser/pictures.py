@@ -17,10 +17,10 @@ from pitrkit.sandbox.scenario.shop import orders
 sys.path.insert(0, str(Path(__file__).parent))
 
 CUTS = {
-    "00_start_here": ("book.here(aws)", "begun = beginning"),
+    "00_start_here": ("session.here(aws)", "begun = beginning"),
     "01_select_table": ("tables = select.choose(", "tables = select.choose("),
     "02_candidate": ("picker = window.picker(at)", "picker = window.picker(at)"),
-    "03_restore": ("restore.wait(", "incident_book.onward("),
+    "03_restore": ("restore.wait(", "incident_session.onward("),
     "04_diff": ("explorer = difference.explorer()", "explorer = difference.explorer()"),
     "05_gate_closed": ("copy = copy_back.plan(", "copy.gate(approve)"),
     "05_copy_back": ("copy.apply()", "copy.conflicts("),

@@ -31,9 +31,9 @@ IN_FORCE = Masks(PATHS, "night", b"secret")
 
 @pytest.fixture(autouse=True)
 def _in_force():
-    masking.put(IN_FORCE)
+    masking.set_masks(IN_FORCE)
     yield
-    masking.put(None)
+    masking.set_masks(None)
 
 
 def canaries():

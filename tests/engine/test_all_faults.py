@@ -23,7 +23,7 @@ from pitrkit.recovery.plan.plan import build
 from pitrkit.recovery.plan.policy import Policy
 from pitrkit.recovery.snapshot import snapshot
 from pitrkit.recovery.token_bucket import OneProcess, Pace
-from pitrkit.sandbox import Fault, PastWrite
+from pitrkit.sandbox import FaultRule, PastWrite
 
 ITEMS = 5_000 if os.environ.get("PITRKIT_PROVE") else 600
 RUNS = 60
@@ -40,20 +40,20 @@ TABLE = {
 }
 WRITES = ("PutItem", "UpdateItem", "DeleteItem", "BatchExecuteStatement")
 FAULTS = [
-    Fault("throttle", share=0.03, reasons=("TableWriteKeyRangeThroughputExceeded",), operations=WRITES, seed=1),
-    Fault("throttle", share=0.02, code="ThrottlingException", seed=2),
-    Fault("throttle", share=0.02, code="RequestLimitExceeded", seed=3),
-    Fault("unprocessed", share=0.2, seed=4),
-    Fault("unprocessed", share=0.1, done=True, operations=("BatchExecuteStatement",), seed=5),
-    Fault("error500", share=0.02, seed=6),
-    Fault("error500", share=0.02, done=True, seed=7),
-    Fault("error503", share=0.02, seed=8),
-    Fault("error503", share=0.02, done=True, seed=9),
-    Fault("slow", share=0.02, seconds=0.05, seed=10),
-    Fault("drop_before", share=0.02, seed=11),
-    Fault("drop_after", share=0.02, seed=12),
-    Fault("truncate", share=0.02, seed=13),
-    Fault("bad_checksum", share=0.02, seed=14),
+    FaultRule("throttle", share=0.03, reasons=("TableWriteKeyRangeThroughputExceeded",), operations=WRITES, seed=1),
+    FaultRule("throttle", share=0.02, code="ThrottlingException", seed=2),
+    FaultRule("throttle", share=0.02, code="RequestLimitExceeded", seed=3),
+    FaultRule("unprocessed", share=0.2, seed=4),
+    FaultRule("unprocessed", share=0.1, done=True, operations=("BatchExecuteStatement",), seed=5),
+    FaultRule("error500", share=0.02, seed=6),
+    FaultRule("error500", share=0.02, done=True, seed=7),
+    FaultRule("error503", share=0.02, seed=8),
+    FaultRule("error503", share=0.02, done=True, seed=9),
+    FaultRule("slow", share=0.02, seconds=0.05, seed=10),
+    FaultRule("drop_before", share=0.02, seed=11),
+    FaultRule("drop_after", share=0.02, seed=12),
+    FaultRule("truncate", share=0.02, seed=13),
+    FaultRule("bad_checksum", share=0.02, seed=14),
 ]
 
 
@@ -92,7 +92,7 @@ class Operator:
         """Get credentials that are good for a while."""
         self.signed_in += 1
         name = f"session-{self.signed_in}"
-        self.sandbox.faults.add(Fault("expired_credentials", access_key=name, skip=20 * 2**self.signed_in))
+        self.sandbox.faults.add(FaultRule("expired_credentials", access_key=name, skip=20 * 2**self.signed_in))
         with pytest.MonkeyPatch.context() as patch:
             for variable, value in (self.sandbox.environment() | {"AWS_ACCESS_KEY_ID": name}).items():
                 patch.setenv(variable, value)

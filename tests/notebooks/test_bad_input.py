@@ -11,11 +11,11 @@ from pitrkit.errors import BadInput, InputNeeded, NoCredentials, PitrkitError, S
 from pitrkit.runbook.copy_back import copy_back, undo
 from pitrkit.runbook.diff import diff
 from pitrkit.runbook.restore import restore
-from pitrkit.runbook.session.session import Book
+from pitrkit.runbook.session.session import Session
 from pitrkit.runbook.start import select_table
 from pitrkit.runbook.timeline import pick_timestamp
 from pitrkit.runner.recover import recover
-from pitrkit.runner.recover_request import Request
+from pitrkit.runner.recover_request import RecoverRequest
 from pitrkit.times import iso
 
 
@@ -72,9 +72,9 @@ def test_without_pitr_there_is_no_past_and_the_message_says_the_other_way(shop, 
         BillingMode="PAY_PER_REQUEST",
     )
     try:
-        book = select_table.select(aws, "Unprotected", incident="no-pitr")
+        session = select_table.select(aws, "Unprotected", incident="no-pitr")
         with pytest.raises(BadInput, match="recovery is off") as caught:
-            pick_timestamp.pick(book, "5m")
+            pick_timestamp.pick(session, "5m")
         assert "restored" in caught.value.fix
         with pytest.raises(BadInput, match="keyed by"):
             book_of(aws, "other-key", restored="Unprotected")
@@ -83,17 +83,17 @@ def test_without_pitr_there_is_no_past_and_the_message_says_the_other_way(shop, 
 
 
 def test_a_taken_target_name_is_not_restored_over(aws, shop, unchanged):
-    book = book_of(aws, "taken")
-    pick_timestamp.pick(book, iso(shop.truth.good_at))
+    session = book_of(aws, "taken")
+    pick_timestamp.pick(session, iso(shop.truth.good_at))
     with pytest.raises(BadInput, match="taken"):
-        restore.start(book, target="Orders")
+        restore.start(session, target="Orders")
 
 
 def test_a_name_no_table_can_have_is_refused(aws, shop, unchanged):
-    book = book_of(aws, "odd-name")
-    pick_timestamp.pick(book, iso(shop.truth.good_at))
+    session = book_of(aws, "odd-name")
+    pick_timestamp.pick(session, iso(shop.truth.good_at))
     with pytest.raises(BadInput, match="cannot name a table"):
-        restore.start(book, target="a/b")
+        restore.start(session, target="a/b")
 
 
 def test_a_table_is_not_compared_with_itself(aws, unchanged):
@@ -112,7 +112,7 @@ def test_an_incident_of_another_account_is_refused(aws, shop, unchanged):
     state = shop.folder / "elsewhere" / "incident.json"
     state.write_text(json.dumps({**json.loads(state.read_text()), "account": "999999999999"}))
     with pytest.raises(BadInput, match="999999999999"):
-        Book.open("elsewhere", aws=aws)
+        Session.open("elsewhere", aws=aws)
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_an_incident_that_cannot_be_opened_says_why(aws, given, error):
     book_of(aws, "one")
     book_of(aws, "two")
     with pytest.raises(error) as caught:
-        Book.open(given, aws=aws)
+        Session.open(given, aws=aws)
     assert caught.value.fix
 
 
@@ -140,12 +140,12 @@ def test_a_step_before_its_time_names_the_one_that_comes_first(aws, unchanged, s
 @pytest.fixture(scope="module")
 def compared(shop, aws):
     """An incident whose tables are compared."""
-    book = book_of(aws, "compared")
-    pick_timestamp.pick(book, iso(shop.truth.good_at))
-    restore.start(book, target="Orders-then")
-    restore.wait(book)
-    diff.diff(book)
-    return book
+    session = book_of(aws, "compared")
+    pick_timestamp.pick(session, iso(shop.truth.good_at))
+    restore.start(session, target="Orders-then")
+    restore.wait(session)
+    diff.diff(session)
+    return session
 
 
 @pytest.mark.parametrize(
@@ -283,7 +283,7 @@ def test_recover_refuses_no_condition_on_steps_where_a_log_tells_them(shop, unch
     "words", [{name: "yes"} for name in ("modified", "inserted", "guard", "expired", "mixed", "route", "how")]
 )
 def test_a_word_that_recover_does_not_know_is_refused_before_anything_is_done(shop, unchanged, words):
-    request = Request(table="Orders", at="90m", incident="typed-wrong", **{"route": "stream", **words})
+    request = RecoverRequest(table="Orders", at="90m", incident="typed-wrong", **{"route": "stream", **words})
     with pytest.raises(BadInput):
         recover(request, echo=io.StringIO())
     assert not (shop.folder / "typed-wrong").exists()

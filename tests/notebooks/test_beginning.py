@@ -11,7 +11,7 @@ from pitrkit.aws.services import cloudwatch
 from pitrkit.errors import InputNeeded, TableNotFound
 from pitrkit.incident.incident import Incident
 from pitrkit.runbook.restore import restore, restore_wait
-from pitrkit.runbook.session.session import Book
+from pitrkit.runbook.session.session import Session
 from pitrkit.runbook.start import protect, select_table, start_here
 from pitrkit.runbook.timeline import pick_timestamp
 from pitrkit.times import iso
@@ -34,13 +34,13 @@ def until(truth):
 def test_saying_what_happened_and_the_table_opens_one_incident_however_often(aws):
     begun = start_here.begin(aws)
     begun.button.click()
-    assert "Say what happened" in begun.said.value
+    assert "Say what happened" in begun.status_line.value
     begun.happened.value = "mangled"
     begun.button.click()
-    assert "Name the table" in begun.said.value
+    assert "Name the table" in begun.status_line.value
     begun.table.value = "Orderz"
     begun.button.click()
-    assert "no such table" in begun.said.value
+    assert "no such table" in begun.status_line.value
     assert Incident.existing() == []
     begun.table.value = "Orders"
     begun.button.click()
@@ -49,7 +49,7 @@ def test_saying_what_happened_and_the_table_opens_one_incident_however_often(aws
     assert begun.opened.to_dict()["incident"] == incident.id
     assert incident.data["happened"] == "mangled"
     assert "select" in incident.data["steps"]
-    assert begun.said.value == ""
+    assert begun.status_line.value == ""
 
 
 def test_headless_the_parameters_say_the_same(aws):
@@ -109,10 +109,10 @@ def test_the_list_of_incidents_says_where_each_stands_and_which_cannot_be_read(s
 
 
 def test_the_notebook_of_the_second_opened_again_shows_and_keeps_what_was_picked(shop, aws):
-    book = select_table.select(aws, "Orders", incident="tomorrow")
+    session = select_table.select(aws, "Orders", incident="tomorrow")
     at = iso(shop.truth.good_at)
-    pick_timestamp.pick(book, at, damage_until=until(shop.truth))
-    again = Book.open("tomorrow", aws=aws)
+    pick_timestamp.pick(session, at, damage_until=until(shop.truth))
+    again = Session.open("tomorrow", aws=aws)
     picker = pick_timestamp.window(again).picker("")
     assert picker.value == at
     pick_timestamp.pick(again, picker.value)
@@ -122,10 +122,10 @@ def test_the_notebook_of_the_second_opened_again_shows_and_keeps_what_was_picked
 
 
 def test_another_second_does_not_keep_the_end_of_the_damage(shop, aws):
-    book = select_table.select(aws, "Orders", incident="other-second")
-    pick_timestamp.pick(book, iso(shop.truth.good_at), damage_until=until(shop.truth))
-    pick_timestamp.pick(book, iso(shop.truth.good_at - timedelta(minutes=1)))
-    assert book.data["damage_until"] is None
+    session = select_table.select(aws, "Orders", incident="other-second")
+    pick_timestamp.pick(session, iso(shop.truth.good_at), damage_until=until(shop.truth))
+    pick_timestamp.pick(session, iso(shop.truth.good_at - timedelta(minutes=1)))
+    assert session.data["damage_until"] is None
 
 
 def test_the_estimate_of_a_restore_is_what_the_last_one_of_the_table_took(shop, aws):
@@ -139,7 +139,7 @@ def test_the_estimate_of_a_restore_is_what_the_last_one_of_the_table_took(shop, 
     pick_timestamp.pick(second, iso(shop.truth.good_at))
     assert restore_wait.expected_seconds(second) == 125
     assert "2 min 05 s" in str(restore.start(second, target="Orders-second"))
-    assert "longer than expected" in restore_wait.words("CREATING", 126, 125)
+    assert "longer than expected" in restore_wait.to_text("CREATING", 126, 125)
     restore.wait(second)
 
 
@@ -168,11 +168,11 @@ def test_last_writes_are_told_of_the_tables_that_had_some(aws):
 
 
 def test_restored_copies_are_not_asked_to_be_protected(shop, aws):
-    book = select_table.select(aws, "Orders", incident="copies")
-    pick_timestamp.pick(book, iso(shop.truth.good_at))
-    restore.start(book)
-    restore.wait(book)
-    copy = book.data["restored_table"]
+    session = select_table.select(aws, "Orders", incident="copies")
+    pick_timestamp.pick(session, iso(shop.truth.good_at))
+    restore.start(session)
+    restore.wait(session)
+    copy = session.data["restored_table"]
     assert copy not in protect.choose(aws).list.options
     assert copy not in protect.protect(aws, "all").tables
     (line,) = [line for line in str(start_here.tables(aws)).splitlines() if f"  {copy}  " in line]

@@ -7,7 +7,7 @@ import pytest
 from pitrkit.aws.client.client import Aws
 from pitrkit.errors import BadInput
 from pitrkit.runbook.session import session
-from pitrkit.runbook.session.session import Book
+from pitrkit.runbook.session.session import Session
 from pitrkit.runbook.start import protect, select_table
 from pitrkit.runner import notebook_run
 
@@ -94,9 +94,9 @@ def test_an_incident_that_exists_does_not_go_on_outside(plain, held, monkeypatch
     before = json.loads((tmp_path / "begun" / "incident.json").read_text())
     held(text)
     with pytest.raises(BadInput, match=r"pitrkit\.toml"):
-        Book.open("begun")
+        Session.open("begun")
     with pytest.raises(BadInput, match=r"pitrkit\.toml"):
-        Book.open("begun", aws=aws)
+        Session.open("begun", aws=aws)
     assert json.loads((tmp_path / "begun" / "incident.json").read_text()) == before
 
 
@@ -107,9 +107,9 @@ def test_a_misspelt_guard_is_no_open_one(plain, held):
 
 
 def test_the_front_page_says_what_the_kit_is_held_to_and_where_that_is_written(plain, held):
-    assert "Nothing holds the kit" in str(session.here(session.connect()))
+    assert "Nothing holds the kit" in str(session.show_account(session.connect()))
     path = held(f'[guard]\naccounts = ["{HERE}"]\nregions = ["us-east-1"]\ntables = ["Orders*"]')
-    said = str(session.here(session.connect()))
+    said = str(session.show_account(session.connect()))
     assert f"accounts {HERE}; regions us-east-1; tables Orders*" in said
     assert str(path) in said
     ran = notebook_run.run("01", {"table": "Orders", "incident": "let-in"}, root=plain.folder.parent / "let-in")

@@ -11,18 +11,18 @@ from pitrkit.errors import BadInput
 from pitrkit.runbook.copy_back import copy_back
 from pitrkit.runbook.diff import diff
 from pitrkit.runbook.restore import restore
-from pitrkit.runbook.session.session import Book
+from pitrkit.runbook.session.session import Session
 from pitrkit.runbook.start import select_table
 from pitrkit.runbook.timeline import pick_timestamp
 from pitrkit.runner.recover import approve_command
-from pitrkit.runner.recover_request import Request
+from pitrkit.runner.recover_request import RecoverRequest
 from pitrkit.times import iso
 
 pytestmark = pytest.mark.xdist_group("brakes")
 
 
 @pytest.fixture(scope="module")
-def book(shop):
+def session(shop):
     """An incident that stands before its plan."""
     opened = select_table.select(Aws.connect(), "Orders", incident="braked")
     pick_timestamp.pick(opened, iso(shop.truth.good_at))
@@ -32,7 +32,7 @@ def book(shop):
     return opened
 
 
-def test_a_stop_file_ends_the_copy_with_writes_unsent_and_without_it_the_same_command_finishes(shop, book, tmp_path):
+def test_a_stop_file_ends_the_copy_with_writes_unsent_and_without_it_the_same_command_finishes(shop, session, tmp_path):
     stop = tmp_path / "STOP"
     stop.touch()
     before = shop.items()
@@ -65,48 +65,50 @@ def test_a_stop_file_ends_the_copy_with_writes_unsent_and_without_it_the_same_co
     ("asked", "words"),
     [({"alarms": "nosuch"}, "no CloudWatch alarm nosuch"), ({"ceiling": -1.0}, "allows nothing")],
 )
-def test_a_brake_that_cannot_work_is_refused_before_anything_is_approved(book, asked, words):
+def test_a_brake_that_cannot_work_is_refused_before_anything_is_approved(session, asked, words):
     with pytest.raises(BadInput, match=words):
-        copy_back.plan(book, modified="revert", **asked)
+        copy_back.plan(session, modified="revert", **asked)
 
 
 def test_the_command_of_the_gate_repeats_the_brakes_and_means_the_same_file_from_any_folder(
-    shop, book, tmp_path, monkeypatch
+    shop, session, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
     shop.sandbox.client("cloudwatch").put_metric_alarm(
         AlarmName="check out", Namespace="Shop", MetricName="Errors", Statistic="Sum", Period=60, EvaluationPeriods=1,
         Threshold=1, ComparisonOperator="GreaterThanThreshold",
     )  # fmt: skip
-    copy = copy_back.plan(Book.open("braked"), modified="revert", alarms="check out", ceiling=900.0, stop_file="STOP")
+    copy = copy_back.plan(
+        Session.open("braked"), modified="revert", alarms="check out", ceiling=900.0, stop_file="STOP"
+    )
     for words in ("alarms 'check out'", "ceiling 900.0", f"stop_file {tmp_path / 'STOP'}"):
         assert f"-p {words}" in copy.command
-    request = Request(table="Orders", alarms="check out", ceiling="900", stop_file="STOP")
+    request = RecoverRequest(table="Orders", alarms="check out", ceiling="900", stop_file="STOP")
     command = approve_command(request, "braked", None)
     assert f"--alarms 'check out' --ceiling 900 --stop-file {tmp_path / 'STOP'}" in command
 
 
-def test_without_brakes_the_command_names_none(book):
-    assert not re.search("alarms|ceiling|stop_file", copy_back.plan(book, modified="revert").command)
+def test_without_brakes_the_command_names_none(session):
+    assert not re.search("alarms|ceiling|stop_file", copy_back.plan(session, modified="revert").command)
 
 
-def taken(book):
+def taken(session):
     """How long each scan of the last comparison took by its snapshot, and the read units it consumed."""
-    found = [json.loads(path.read_text()) for path in book.incident.path("snapshots").glob("now-*/snapshot.json")]
+    found = [json.loads(path.read_text()) for path in session.incident.path("snapshots").glob("now-*/snapshot.json")]
     last = max(found, key=lambda one: one["started_at"])
     began, ended = (datetime.fromisoformat(last[name]) for name in ("started_at", "finished_at"))
     return (ended - began).total_seconds(), last["read_units"]
 
 
-def test_the_live_table_is_scanned_at_the_read_pace_asked_for(shop, book):
+def test_the_live_table_is_scanned_at_the_read_pace_asked_for(shop, session):
     code, said = shop.pitrkit("run", "04", "-p", "incident", "braked", "-p", "read_units", "10")
     assert code == 0, said
-    seconds, units = taken(book)
+    seconds, units = taken(session)
     assert units > 20
     assert seconds >= units / 10 / 2, "a burst at its end is not waited for; unpaced it takes a tenth of a second"
     assert shop.incident("braked")["read_units"] == 10
 
 
-def test_a_read_pace_below_nothing_is_refused(book):
+def test_a_read_pace_below_nothing_is_refused(session):
     with pytest.raises(BadInput, match="read units a second"):
-        diff.diff(book, read_units=-1)
+        diff.diff(session, read_units=-1)

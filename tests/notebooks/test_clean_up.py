@@ -15,7 +15,7 @@ from pitrkit.runbook.change_log import rollback_without_restore
 from pitrkit.runbook.copy_back import safety_backup
 from pitrkit.runbook.finish import clean_up
 from pitrkit.runbook.restore import restore
-from pitrkit.runbook.session.session import Book
+from pitrkit.runbook.session.session import Session
 from pitrkit.runbook.start import select_table
 from pitrkit.runbook.timeline import pick_timestamp
 from pitrkit.sandbox import ExportFault, PastWrite, Sandbox
@@ -60,19 +60,19 @@ def opened(name):
 
 
 def copied(name):
-    """Restore a copy, as 01 to 03 do; return the incident's book."""
-    book = opened(name)
-    pick_timestamp.pick(book, ago(30))
-    restore.start(book, target=f"Orders-{name}")
-    restore.wait(book)
-    return book
+    """Restore a copy, as 01 to 03 do; return the incident's session."""
+    session = opened(name)
+    pick_timestamp.pick(session, ago(30))
+    restore.start(session, target=f"Orders-{name}")
+    restore.wait(session)
+    return session
 
 
 def read_log(name, since, until, prefix):
-    """Read what happened from incremental exports, as 10 does; return the incident's book."""
-    book = opened(name)
-    rollback_without_restore.read(book, source="export", since=since, until=until, bucket=BUCKET, prefix=prefix)
-    return book
+    """Read what happened from incremental exports, as 10 does; return the incident's session."""
+    session = opened(name)
+    rollback_without_restore.read(session, source="export", since=since, until=until, bucket=BUCKET, prefix=prefix)
+    return session
 
 
 def keys(place):
@@ -80,8 +80,8 @@ def keys(place):
     return {one["Key"] for one in found}
 
 
-def cleaned(book, **given):
-    removal = clean_up.prepare(book, **given)
+def cleaned(session, **given):
+    removal = clean_up.prepare(session, **given)
     removal.gate(removal.intent.digest)
     return removal.delete()
 
@@ -89,8 +89,10 @@ def cleaned(book, **given):
 def test_exports_and_copies_of_this_incident_are_deleted_and_those_of_others_are_not(orders):
     theirs = read_log("theirs", ago(110), ago(80), "shared")
     before = keys(orders)
-    book = copied("mine")
-    rollback_without_restore.read(book, source="export", since=ago(60), until=ago(20), bucket=BUCKET, prefix="shared")
+    session = copied("mine")
+    rollback_without_restore.read(
+        session, source="export", since=ago(60), until=ago(20), bucket=BUCKET, prefix="shared"
+    )
     assert keys(orders) > before
     code, said = orders.pitrkit("run", "14_clean_up", "-p", "incident", "mine")
     assert code == 3, said
@@ -102,7 +104,7 @@ def test_exports_and_copies_of_this_incident_are_deleted_and_those_of_others_are
     lines = [json.loads(line) for line in (orders.folder / "mine" / "events.jsonl").read_text().splitlines()]
     assert all(one["data"]["request_ids"] for one in lines if one["event"] == "export_deleted")
     assert any(one["data"].get("request_id") for one in lines if one["event"] == "delete_answered")
-    again = clean_up.prepare(book)
+    again = clean_up.prepare(session)
     assert again.intent is None
     assert "deleted already" in str(again)
     cleaned(theirs)
@@ -120,9 +122,9 @@ def test_an_export_that_another_incident_reads_or_that_was_there_before_stays(or
 
 
 def test_a_clean_up_that_was_interrupted_goes_on_with_the_same_approval_and_another_needs_its_own(orders):
-    book = copied("half")
-    rollback_without_restore.read(book, source="export", since=ago(50), until=ago(25), bucket=BUCKET, prefix="half")
-    removal = clean_up.prepare(book)
+    session = copied("half")
+    rollback_without_restore.read(session, source="export", since=ago(50), until=ago(25), bucket=BUCKET, prefix="half")
+    removal = clean_up.prepare(session)
     digest = removal.intent.digest
     removal.gate(digest)
     orders.sandbox.faults.add(ExportFault("s3_denied", bucket=BUCKET, operations=("DeleteObject",)))
@@ -130,7 +132,7 @@ def test_a_clean_up_that_was_interrupted_goes_on_with_the_same_approval_and_anot
         removal.delete()
     orders.sandbox.faults.clear()
     assert "Orders-half" not in orders.tables(), "the copy goes first"
-    went_on = clean_up.prepare(book, approve=digest)
+    went_on = clean_up.prepare(session, approve=digest)
     went_on.gate(digest)
     went_on.delete()
     assert not [key for key in keys(orders) if key.startswith("half/")]
@@ -144,33 +146,33 @@ def test_a_clean_up_that_was_interrupted_goes_on_with_the_same_approval_and_anot
 def test_a_safety_copy_is_deleted_only_by_its_name_and_never_somebody_elses(orders):
     client = orders.sandbox.client("dynamodb")
     others = client.create_backup(TableName="Orders", BackupName="weekly")["BackupDetails"]["BackupArn"]
-    book = opened("backed")
-    made = safety_backup.make(book, tables.describe(book.aws, "Orders"), "a" * 64, begun=False)
-    removal = clean_up.prepare(book)
+    session = opened("backed")
+    made = safety_backup.make_backup(session, tables.describe(session.aws, "Orders"), "a" * 64, begun=False)
+    removal = clean_up.prepare(session)
     assert removal.intent is None
     assert "only if you name it" in str(removal)
     for wrong in (others, "weekly", "pitrkit-other"):
         with pytest.raises(BadInput, match="no safety copy that this incident made"):
-            clean_up.prepare(book, backup=wrong)
-    cleaned(book, backup=made.name)
+            clean_up.prepare(session, backup=wrong)
+    cleaned(session, backup=made.name)
     assert [one["BackupArn"] for one in client.list_backups()["BackupSummaries"]] == [others]
-    assert "gone already" in str(clean_up.prepare(book, backup=made.arn))
+    assert "gone already" in str(clean_up.prepare(session, backup=made.arn))
 
 
 def test_what_is_gone_already_is_fine_and_what_was_adopted_is_not_deleted(orders):
-    book = copied("gone")
-    removal = clean_up.prepare(book)
+    session = copied("gone")
+    removal = clean_up.prepare(session)
     removal.gate(removal.intent.digest)
     orders.sandbox.client("dynamodb").delete_table(TableName="Orders-gone")
     assert "gone already" in str(removal.delete())
-    book = copied("live")
-    adoption = cut_over.plan(cut_over.read(Book.open("live", aws=Aws.connect())))
+    session = copied("live")
+    adoption = cut_over.plan(cut_over.read(Session.open("live", aws=Aws.connect())))
     adoption.gate(adoption.plan.digest)
     adoption.reapply()
     adoption.verify()
-    assert capture(book.aws, "Orders-live").of("pitr")
-    removal = clean_up.prepare(book)
+    assert capture(session.aws, "Orders-live").of("pitr")
+    removal = clean_up.prepare(session)
     assert removal.intent is None
     assert "may be in use" in str(removal)
     with pytest.raises(BadInput, match="is not known"):
-        clean_up.prepare(book, leave="everything")
+        clean_up.prepare(session, leave="everything")

@@ -13,9 +13,9 @@ from pitrkit.errors import AwsError, GateClosed, StalePlan
 from pitrkit.recovery.apply.journal import Journal
 from pitrkit.runbook.copy_back import copy_back, plans, undo
 from pitrkit.runbook.diff import diff
-from pitrkit.runbook.session.verdict import reach
+from pitrkit.runbook.session.verdict import verdict_of
 from pitrkit.runbook.start import select_table
-from pitrkit.sandbox import Fault
+from pitrkit.sandbox import FaultRule
 from pitrkit.ui.error_display import Interrupted, card_of
 
 KEYED = {
@@ -51,14 +51,14 @@ class Shop:
         return self.place.items("Live")
 
     def planned(self, **more):
-        return copy_back.plan(self.book, **({"modified": "revert", "accept": "no-pitr"} | more))
+        return copy_back.plan(self.session, **({"modified": "revert", "accept": "no-pitr"} | more))
 
 
 @pytest.fixture
 def live(empty):
     shop = Shop(empty)
-    shop.book = select_table.select(Aws.connect(), "Live", incident="night", restored="Past")
-    diff.diff(shop.book)
+    shop.session = select_table.select(Aws.connect(), "Live", incident="night", restored="Past")
+    diff.diff(shop.session)
     return shop
 
 
@@ -88,7 +88,7 @@ def test_what_moved_is_told_by_the_control_and_by_the_card_without_a_new_plan(li
     live.put("Live", 1, "sent")
     live.put("Live", 3, "good")
     box.look.click()
-    assert "1 of 40 items were written since this plan was made" in box.said.value
+    assert "1 of 40 items were written since this plan was made" in box.status_line.value
     assert "1 of 40 items are as they should be by now" in str(copy)
     assert copy.plan.digest in str(copy)
 
@@ -103,7 +103,7 @@ def test_planning_again_makes_another_plan_for_which_the_first_approval_opens_no
     box.again.click()
     assert copy.plan.digest != first
     assert (copy.plan.updates, copy.plan.left) == (19, {"changed since": 1})
-    assert live.book.data["plan"]["digest"] == copy.plan.digest
+    assert live.session.data["plan"]["digest"] == copy.plan.digest
     assert box.typed.value == ""
     assert copy.plan.digest[:12] in str(box)
     with pytest.raises(GateClosed):
@@ -161,14 +161,14 @@ def interrupted(live):
 
 def test_an_interrupted_copy_says_that_it_is_safe_what_is_done_and_how_to_go_on(interrupted):
     live, _, card = interrupted
-    done = live.book.data["apply"]
+    done = live.session.data["apply"]
     assert 0 < done["applied"] < ITEMS
     assert done["applied"] + done["unsent"] == ITEMS
     assert "Interrupted, and safe" in card
     assert re.search(rf"applied +{done['applied']}", card)
     assert f"run this cell again to go on with the {done['unsent']} to go" in card
     assert "take this copy back" in card
-    assert "applied" in json.dumps(live.book.data["copies"])
+    assert "applied" in json.dumps(live.session.data["copies"])
 
 
 def test_it_goes_on_in_the_same_kernel_without_another_approval(interrupted):
@@ -176,13 +176,13 @@ def test_it_goes_on_in_the_same_kernel_without_another_approval(interrupted):
     copy.write_units = 1e6
     copy.apply()
     copy.verify()
-    assert live.book.data["verify"]["ok"] is True
-    assert live.book.data["apply"]["applied"] == ITEMS
+    assert live.session.data["verify"]["ok"] is True
+    assert live.session.data["apply"]["applied"] == ITEMS
 
 
 def test_tomorrow_the_same_plan_is_opened_again_says_how_far_it_is_and_waits_for_its_approval(interrupted):
     live, copy, _ = interrupted
-    before = live.book.data["apply"]["applied"]
+    before = live.session.data["apply"]["applied"]
     again = live.planned()
     assert again.plan.digest == copy.plan.digest
     assert f"{before} of 40 writes have come to an outcome" in str(again)
@@ -190,13 +190,13 @@ def test_tomorrow_the_same_plan_is_opened_again_says_how_far_it_is_and_waits_for
         again.apply()
     through(again)
     assert all(live.get(number) == {"status": "good"} for number in range(ITEMS))
-    copies = [event for event in live.book.incident.events() if event.event == "apply_finished"]
+    copies = [event for event in live.session.incident.events() if event.event == "apply_finished"]
     assert len(copies) == 1
 
 
 def test_an_interrupted_copy_can_be_taken_back_as_far_as_it_went(interrupted):
     live, _, _ = interrupted
-    back = undo.plan(live.book, accept="no-pitr")
+    back = undo.plan(live.session, accept="no-pitr")
     through(back)
     assert sum(live.get(number) is None for number in range(0, ITEMS, 2)) == ITEMS / 2
     assert all(live.get(number) == {"status": "mangled"} for number in range(1, ITEMS, 2))
@@ -214,7 +214,7 @@ def test_while_it_writes_nothing_else_is_done_with_it_whatever_is_pressed(live):
             over.wait(0.02)
         for button in (box.again, box.look):
             button.click()
-            said.append(box.said.value)
+            said.append(box.status_line.value)
 
     over = threading.Event()
     presser = threading.Thread(target=press)
@@ -223,7 +223,7 @@ def test_while_it_writes_nothing_else_is_done_with_it_whatever_is_pressed(live):
     presser.join()
     assert all("a cell is at work on this copy" in one for one in said)
     assert copy.plan.digest == first
-    assert live.book.data["apply"]["applied"] == ITEMS
+    assert live.session.data["apply"]["applied"] == ITEMS
 
 
 # Conflicts
@@ -274,20 +274,20 @@ def test_ours_is_a_new_plan_behind_the_same_gate_and_keeps_what_else_they_wrote(
     assert live.get(1) == {"status": "good", "parcel": "P-1"}
     assert live.get(0) == {"status": "new order"}
     assert live.get(3) == {"status": "sent"}
-    assert copy_back.ending(live.book.data) == 1, "one is undecided still"
-    assert [one.digest for one in plans.written(live.book)] == [copy.plan.digest, first]
+    assert copy_back.ending(live.session.data) == 1, "one is undecided still"
+    assert [one.digest for one in plans.written_plans(live.session)] == [copy.plan.digest, first]
 
 
 def test_keeping_theirs_settles_a_conflict_and_the_verdict_says_so(met):
     live, copy = met
-    assert copy_back.ending(live.book.data) == 1
+    assert copy_back.ending(live.session.data) == 1
     box = copy.conflicts()
     assert box.make.disabled
     box.theirs.click()
     box.make.click()
-    assert "3 items stay as they were found" in box.said.value
-    assert copy_back.ending(live.book.data) == 0
-    verdict = reach(live.book.data)
+    assert "3 items stay as they were found" in box.status_line.value
+    assert copy_back.ending(live.session.data) == 0
+    verdict = verdict_of(live.session.data)
     assert verdict.title == "Recovered"
     assert "for 3 of them that was decided" in verdict.words
 
@@ -332,7 +332,7 @@ def test_without_a_conflict_there_is_nothing_to_decide(live):
 def test_a_failure_while_writing_says_that_what_was_written_stands(live):
     copy = live.planned()
     copy.gate(copy.plan.digest)
-    live.place.sandbox.faults.add(Fault("denied", operations=("DescribeTable",)))
+    live.place.sandbox.faults.add(FaultRule("denied", operations=("DescribeTable",)))
     with pytest.raises(AwsError) as caught:
         copy.apply()
     live.place.sandbox.faults.clear()

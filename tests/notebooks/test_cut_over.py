@@ -16,8 +16,8 @@ from pitrkit.aws.settings.settings import capture
 from pitrkit.errors import BadInput, InputNeeded
 from pitrkit.runbook.adopt import cut_over
 from pitrkit.runbook.restore import restore
-from pitrkit.runbook.session.session import Book
-from pitrkit.sandbox import Fault, Sandbox
+from pitrkit.runbook.session.session import Session
+from pitrkit.sandbox import FaultRule, Sandbox
 from tests.furnish import furnish
 from tests.notebooks.conftest import place_of
 
@@ -37,13 +37,13 @@ def restored(place, incident, table="Orders"):
     """Restore the table's latest second into a copy of its own, as 01 to 03 do; return the copy's name."""
     place.sandbox.faults.clear()
     aws = Aws.connect()
-    book = Book.begin(incident, table=table, aws=aws)
-    book.keep("table_selected", table_arn=book.table().arn)
+    session = Session.begin(incident, table=table, aws=aws)
+    session.keep("table_selected", table_arn=session.table().arn)
     latest = place.sandbox.client("dynamodb").describe_continuous_backups(TableName=table)
     at = latest["ContinuousBackupsDescription"]["PointInTimeRecoveryDescription"]["LatestRestorableDateTime"]
-    book.keep("time_picked", restore_at=at.replace(microsecond=0).isoformat())
-    restore.start(book, target=f"{table}-{incident}")
-    restore.wait(book)
+    session.keep("time_picked", restore_at=at.replace(microsecond=0).isoformat())
+    restore.start(session, target=f"{table}-{incident}")
+    restore.wait(session)
     return f"{table}-{incident}"
 
 
@@ -121,7 +121,7 @@ def test_a_run_that_is_killed_goes_on_with_the_plan_that_was_approved(orders):
     code, said = orders.pitrkit("run", "13_cut_over", "-p", "incident", "killed")
     assert code == 3, said
     words = re.search(r"pitrkit (run 13_cut_over .*)", said)[1].split()
-    orders.sandbox.faults.add(Fault("slow", operations=("UpdateTable", "TagResource"), table=copy, seconds=0.5))
+    orders.sandbox.faults.add(FaultRule("slow", operations=("UpdateTable", "TagResource"), table=copy, seconds=0.5))
     run = subprocess.Popen(
         [sys.executable, "-m", "pitrkit", *words],
         start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
@@ -145,8 +145,8 @@ def test_a_run_that_is_killed_goes_on_with_the_plan_that_was_approved(orders):
 def test_a_source_that_may_not_be_read_is_named_and_its_settings_are_not_taken_for_absent(orders):
     restored(orders, "denied")
     orders.sandbox.faults.add(
-        Fault("denied", service="application-autoscaling", operations=("DescribeScalingPolicies",)),
-        Fault("denied", service="lambda"),
+        FaultRule("denied", service="application-autoscaling", operations=("DescribeScalingPolicies",)),
+        FaultRule("denied", service="lambda"),
     )
     code, said = orders.pitrkit("run", "13_cut_over", "-p", "incident", "denied")
     orders.sandbox.faults.clear()
@@ -161,7 +161,7 @@ def test_a_source_that_may_not_be_read_is_named_and_its_settings_are_not_taken_f
 
 
 def tables(incident):
-    return cut_over.read(Book.open(incident, aws=Aws.connect()))
+    return cut_over.read(Session.open(incident, aws=Aws.connect()))
 
 
 def test_consumers_come_along_only_by_name(orders):
@@ -199,7 +199,7 @@ def test_a_refused_setting_is_told_with_its_request_id_and_keeps_no_other_from_b
     copy = restored(orders, "refused")
     adoption = cut_over.plan(tables("refused"))
     adoption.gate(adoption.plan.digest)
-    orders.sandbox.faults.add(Fault("denied", operations=("TagResource",)))
+    orders.sandbox.faults.add(FaultRule("denied", operations=("TagResource",)))
     adoption.reapply()
     orders.sandbox.faults.clear()
     adoption.verify()
@@ -223,7 +223,7 @@ def test_wrong_parameters_are_refused_before_anything_is_planned(orders):
 
 
 def test_it_asks_for_a_copy_and_adopts_none_that_is_gone_or_replaced(orders):
-    Book.begin("nothing", table="Orders", aws=Aws.connect())
+    Session.begin("nothing", table="Orders", aws=Aws.connect())
     code, said = orders.pitrkit("run", "13_cut_over", "-p", "incident", "nothing")
     assert (code, "03_restore" in said) == (4, True), said
     copy = restored(orders, "gone")
@@ -248,7 +248,7 @@ def test_the_original_that_is_gone_is_known_by_what_was_read_before(orders):
     client.delete_table(TableName="Orders")
     adoption = cut_over.plan(tables("last"))
     assert {change.setting.kind for change in adoption.plan.changes} >= {"ttl", "tags", "resource-policy"}
-    assert "itself is gone" in str(cut_over.risks(Book.open("last", aws=Aws.connect())))
+    assert "itself is gone" in str(cut_over.risks(Session.open("last", aws=Aws.connect())))
     assert copy in str(adoption)
 
 
@@ -256,13 +256,13 @@ def test_a_deleted_table_that_came_back_gets_what_its_backup_knows(orders):
     client = orders.sandbox.client("dynamodb")
     (backup,) = client.list_backups(BackupType="SYSTEM", TableName="Orders")["BackupSummaries"]
     client.restore_table_from_backup(TargetTableName="Orders", BackupArn=backup["BackupArn"])
-    book = Book.begin("back", table="Orders", aws=Aws.connect())
-    book.keep("restore_finished", backup=backup["BackupArn"], restored_table="Orders", restored_by="returned")
+    session = Session.begin("back", table="Orders", aws=Aws.connect())
+    session.keep("restore_finished", backup=backup["BackupArn"], restored_table="Orders", restored_by="returned")
     found = tables("back")
     adoption = cut_over.plan(found)
     assert {change.setting.kind for change in adoption.plan.changes} == {"ttl", "stream", "pitr"}
     adoption.gate(adoption.plan.digest)
     adoption.reapply()
     adoption.verify()
-    assert {one.kind for one in capture(book.aws, "Orders").found} >= {"ttl", "stream", "pitr"}
+    assert {one.kind for one in capture(session.aws, "Orders").found} >= {"ttl", "stream", "pitr"}
     assert "clients" not in dict(adoption.handover().items), "its name is what it was"

@@ -18,10 +18,10 @@ from pitrkit.incident.incident import Incident
 from pitrkit.incident.working_copy import notebooks_folder
 from pitrkit.recovery.advice import permission_catalogue
 from pitrkit.runbook.drill import drill
-from pitrkit.runbook.drill.scratch_table import DrillBook
-from pitrkit.runbook.session.session import Book
+from pitrkit.runbook.drill.scratch_table import DrillSession
+from pitrkit.runbook.session.session import Session
 from pitrkit.sandbox import Sandbox
-from pitrkit.sandbox.protocol.faults import Fault
+from pitrkit.sandbox.protocol.faults import FaultRule
 from pitrkit.sandbox.scenario.shop import orders
 
 pytestmark = pytest.mark.xdist_group("drill")
@@ -34,7 +34,7 @@ def shop(tmp_path_factory, placed):
     scenario = orders(7, now=datetime.now(UTC), orders=150)
     with Sandbox(restore_seconds=0.3, latest_lag_seconds=5) as sandbox:
         scenario.lay_into(sandbox)
-        sandbox.faults.add(Fault("denied", operations=(*WRITES, "DeleteTable", "UpdateTable"), table="Orders"))
+        sandbox.faults.add(FaultRule("denied", operations=(*WRITES, "DeleteTable", "UpdateTable"), table="Orders"))
         with placed(sandbox, tmp_path_factory.mktemp("incidents"), scenario.truth) as place:
             yield place
 
@@ -99,11 +99,11 @@ def test_its_record_is_sealed_and_holds_no_item(shop, passed):
 
 
 def test_what_a_drill_copies_can_be_led_to_no_table_but_its_own(shop, passed):
-    book = Book.open("weekly")
+    session = Session.open("weekly")
     with pytest.raises(BadInput, match="weekly is a drill"):
-        book.target()
+        session.target()
     with pytest.raises(BadInput, match="no scratch table"):
-        DrillBook.open("weekly").target()
+        DrillSession.open("weekly").target()
     client = shop.sandbox.client("dynamodb")
     client.create_table(
         TableName="Another",
@@ -111,12 +111,12 @@ def test_what_a_drill_copies_can_be_led_to_no_table_but_its_own(shop, passed):
         AttributeDefinitions=[{"AttributeName": "k", "AttributeType": "S"}],
         BillingMode="PAY_PER_REQUEST",
     )
-    other = Incident.open("forged", create=True, account=book.data["account"], region=book.data["region"])
-    arn, made = book.data["table_arn"], {"scratch_by": "incident", "drill": {"items": 1}, "table": "Orders"}
-    for name, table_id in (("Another", "made-anew"), ("Orders", book.data["table_id"])):
+    other = Incident.open("forged", create=True, account=session.data["account"], region=session.data["region"])
+    arn, made = session.data["table_arn"], {"scratch_by": "incident", "drill": {"items": 1}, "table": "Orders"}
+    for name, table_id in (("Another", "made-anew"), ("Orders", session.data["table_id"])):
         other.update(scratch_table=name, scratch_table_id=table_id, table_arn=arn, **made)
         with pytest.raises(BadInput, match="not the scratch table"):
-            DrillBook(book.aws, other).target()
+            DrillSession(session.aws, other).target()
     other.update(scratch_by=None)
     client.delete_table(TableName="Another")
 

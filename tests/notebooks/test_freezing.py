@@ -21,7 +21,7 @@ from pitrkit.runbook.copy_back import copy_back, freeze, undo
 from pitrkit.runbook.diff import diff
 from pitrkit.runbook.finish import report
 from pitrkit.runbook.start import select_table
-from pitrkit.sandbox import Fault, Sandbox
+from pitrkit.sandbox import FaultRule, Sandbox
 from pitrkit.ui.error_display import Interrupted
 from tests.notebooks.conftest import place_of
 from tests.notebooks.freezing import copying
@@ -54,8 +54,8 @@ class Shop:
         self.arn = self.client.describe_table(TableName=self.live)["Table"]["TableArn"]
         if kept:
             self.client.put_resource_policy(ResourceArn=self.arn, Policy=kept)
-        self.book = select_table.select(Aws.connect(), self.live, incident=self.incident, restored=past)
-        diff.diff(self.book, segments=1)
+        self.session = select_table.select(Aws.connect(), self.live, incident=self.incident, restored=past)
+        diff.diff(self.session, segments=1)
 
     def items(self):
         return self.place.items(self.live)
@@ -64,7 +64,7 @@ class Shop:
         return self.place.incident(self.incident)
 
     def planned(self, **more):
-        return copy_back.plan(self.book, **({"modified": "revert", "accept": "no-pitr", "freeze": True} | more))
+        return copy_back.plan(self.session, **({"modified": "revert", "accept": "no-pitr", "freeze": True} | more))
 
     def sells(self):
         """Whether the shop may write."""
@@ -86,7 +86,7 @@ class Shop:
 
     @property
     def state(self):
-        return (self.book.data.get("freeze") or {}).get("state")
+        return (self.session.data.get("freeze") or {}).get("state")
 
 
 @pytest.fixture(scope="module")
@@ -154,13 +154,13 @@ def test_others_may_not_write_while_it_writes_and_may_afterwards(shop):
     assert sold == [False]
     assert "Other writers may write again" in card
     assert shop.free()
-    assert shop.book.data["apply"]["applied"] == ITEMS
-    kept = shop.book.data["freeze"]
+    assert shop.session.data["apply"]["applied"] == ITEMS
+    kept = shop.session.data["freeze"]
     assert kept["state"] == "lifted"
     assert kept["how"] == ("restored" if shop.kept else "deleted")
     assert kept["request_id"]
     assert kept["lift_request_id"]
-    facts = dict(report.gather(shop.book.incident).facts)
+    facts = dict(report.gather(shop.session.incident).facts)
     assert facts["Other writers"].startswith("Held off from 2")
 
 
@@ -175,13 +175,15 @@ def test_an_interrupted_copy_lets_others_write_again(plain):
     copy.write_units = 1e6
     copy.apply()
     assert plain.free()
-    assert [event.event for event in plain.book.incident.events()].count("freeze_put") == 2
+    assert [event.event for event in plain.session.incident.events()].count("freeze_put") == 2
 
 
 def test_a_copy_that_fails_lets_others_write_again(plain):
     copy = plain.planned()
     copy.gate(copy.plan.digest)
-    plain.place.sandbox.faults.add(Fault("denied", operations=("BatchExecuteStatement", "PutItem"), table=plain.live))
+    plain.place.sandbox.faults.add(
+        FaultRule("denied", operations=("BatchExecuteStatement", "PutItem"), table=plain.live)
+    )
     assert "Other writers may write again" in str(copy.apply())
     plain.place.sandbox.faults.clear()
     assert plain.data()["apply"]["applied"] == 0
@@ -191,14 +193,14 @@ def test_a_copy_that_fails_lets_others_write_again(plain):
 def test_what_cannot_be_undone_is_said_with_the_command_that_does_it(plain):
     copy = plain.planned(write_units=100.0)
     copy.gate(copy.plan.digest)
-    denied = Fault("denied", operations=("DeleteResourcePolicy",))
+    denied = FaultRule("denied", operations=("DeleteResourcePolicy",))
     when_frozen(plain, lambda: plain.place.sandbox.faults.add(denied))
     with pytest.raises(PitrkitError, match="still held off") as said:
         copy.apply()
     assert said.value.fix == f"pitrkit unfreeze {plain.incident}"
     assert not plain.sells()
-    assert "may still be held off" in freeze.words(plain.book.data)
-    facts = dict(report.gather(plain.book.incident).facts)
+    assert "may still be held off" in freeze.to_text(plain.session.data)
+    facts = dict(report.gather(plain.session.incident).facts)
     assert f"pitrkit unfreeze {plain.incident}" in facts["Other writers"]
     plain.place.sandbox.faults.clear()
     code, words = plain.place.pitrkit("unfreeze", plain.incident)
@@ -209,7 +211,7 @@ def test_what_cannot_be_undone_is_said_with_the_command_that_does_it(plain):
 def test_without_permission_nobody_is_held_off_and_nothing_is_written(plain):
     copy = plain.planned()
     copy.gate(copy.plan.digest)
-    plain.place.sandbox.faults.add(Fault("denied", operations=("PutResourcePolicy",)))
+    plain.place.sandbox.faults.add(FaultRule("denied", operations=("PutResourcePolicy",)))
     with pytest.raises(AccessDenied):
         copy.apply()
     plain.place.sandbox.faults.clear()
@@ -238,7 +240,7 @@ def test_what_others_changed_in_the_policy_meanwhile_stays(shop):
 def test_an_undo_holds_others_off_as_well_and_each_asks_for_it_anew(plain):
     through(plain.planned(freeze=False))
     assert plain.state is None
-    through(undo.plan(plain.book, accept="no-pitr", freeze=True))
+    through(undo.plan(plain.session, accept="no-pitr", freeze=True))
     assert plain.state == "lifted"
     assert plain.free()
 
@@ -297,7 +299,7 @@ def test_killed_at_any_moment_the_next_plan_undoes_it_and_goes_on(place, others,
     shop = Shop(place, others, OWN)
 
     def begun():
-        return any(event.event in {"apply_started", "freeze_intended"} for event in shop.book.incident.events())
+        return any(event.event in {"apply_started", "freeze_intended"} for event in shop.session.incident.events())
 
     moment = random.Random(seed).uniform(0, 0.3)
     assert killed(environment(shop), copying, shop.incident, 5.0, after=moment, begun=begun) == -signal.SIGKILL
@@ -388,14 +390,14 @@ def test_what_could_do_harm_is_acknowledged_by_a_tick_before_it_can_be_approved(
     box.button.click()
     copy.gate("")
     copy.apply()
-    by = harmful.book.aws.caller().arn
-    accepted = harmful.book.data["accepted"]
+    by = harmful.session.aws.caller().arn
+    accepted = harmful.session.data["accepted"]
     assert [(one["name"], one["how"], one["by"]) for one in accepted] == [
         ("no-pitr", "click", by),
         ("kinesis", "click", by),
     ]
     assert all(re.match(r"\d{4}-", one["at"]) for one in accepted)
-    facts = [value for label, value in report.gather(harmful.book.incident).facts if label == "Acknowledged"]
+    facts = [value for label, value in report.gather(harmful.session.incident).facts if label == "Acknowledged"]
     assert any("ledger" in fact and "by click" in fact for fact in facts)
 
 

@@ -20,8 +20,8 @@ from pitrkit.errors import Exit
 from pitrkit.incident import lock
 from pitrkit.incident.lock import Holder
 from pitrkit.runner import notifications
-from pitrkit.runner.table_marker import TAG, Mark
-from pitrkit.sandbox import Fault, PastWrite, Sandbox
+from pitrkit.runner.table_marker import TAG, MarkerContent
+from pitrkit.sandbox import FaultRule, PastWrite, Sandbox
 from pitrkit.times import iso
 from tests.notebooks.conftest import place_of
 from tests.notebooks.listening import listening
@@ -99,7 +99,7 @@ class Desk:
     def met(self, *operations):
         """Count requests from now on; return a function that tells how many there were."""
         self.sandbox.faults.clear()
-        self.sandbox.faults.add(Fault(kind="slow", seconds=0, operations=operations))
+        self.sandbox.faults.add(FaultRule(kind="slow", seconds=0, operations=operations))
         return lambda: self.sandbox.faults.report()[0]["met"]
 
     def notify(self, text):
@@ -182,7 +182,7 @@ def test_approving_a_dry_run_is_refused(desk):
 
 
 def test_a_second_run_of_an_incident_is_told_who_works_on_it_and_since_when(desk):
-    with lock.held("dry"):
+    with lock.lock("dry"):
         for words in ((*desk.asked, "--incident", "dry"), ("run", "06_report", "-p", "incident", "dry")):
             code, out, err = desk.pitrkit(*words)
             assert (code, out) == (2, "")
@@ -191,31 +191,31 @@ def test_a_second_run_of_an_incident_is_told_who_works_on_it_and_since_when(desk
 
 
 def test_a_lock_of_a_process_that_was_killed_holds_nobody_up(desk):
-    code = "from pitrkit.incident import lock; import os\nwith lock.held('killed'): os.kill(os.getpid(), 9)"
+    code = "from pitrkit.incident import lock; import os\nwith lock.lock('killed'): os.kill(os.getpid(), 9)"
     killed = subprocess.run([sys.executable, "-c", code], check=False)
     assert killed.returncode == -9
     assert lock.is_held("killed") is False
-    with lock.held("killed"):
+    with lock.lock("killed"):
         assert lock.is_held("killed")
 
 
 @pytest.mark.parametrize("holder", [Holder(4711, "elsewhere", "2026-11-23T03:15:00Z"), Holder.me()])
 def test_a_table_that_another_recovery_is_at_work_on_is_left_alone_before_anything_is_read(desk, holder):
-    desk.tag(Mark("other", holder))
+    desk.tag(MarkerContent("other", holder))
     reads = desk.met("Scan", "GetRecords", "BatchGetItem", "RestoreTableToPointInTime")
-    with lock.held("other") if holder.host == lock.host() else contextlib.nullcontext():
+    with lock.lock("other") if holder.host == lock.host() else contextlib.nullcontext():
         for more in ((), ("--take-over", "wrong")):
             code, _, err = desk.by_stream("--incident", "second", *more)
             assert code == 2
             assert f"by incident other: process {holder.pid} on {holder.host}, since" in err
     assert reads() == 0
-    assert desk.mark() == str(Mark("other", holder))
+    assert desk.mark() == str(MarkerContent("other", holder))
     assert not (desk.place.folder / "second").exists()
 
 
 def test_a_run_that_is_at_work_here_cannot_be_taken_over(desk):
-    desk.tag(Mark("other", Holder.me()))
-    with lock.held("other"):
+    desk.tag(MarkerContent("other", Holder.me()))
+    with lock.lock("other"):
         code, _, err = desk.by_stream("--incident", "second", "--take-over", "other")
     assert code == 2
     assert "Wait until that run has ended, or end it." in err
@@ -223,7 +223,7 @@ def test_a_run_that_is_at_work_here_cannot_be_taken_over(desk):
 
 def test_the_mark_of_a_dead_run_is_known_as_such(desk):
     process = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
-    desk.tag(Mark("other", Holder(int(process.stdout), lock.host(), "2026-11-23T03:15:00Z")))
+    desk.tag(MarkerContent("other", Holder(int(process.stdout), lock.host(), "2026-11-23T03:15:00Z")))
     code, _, err = desk.by_stream("--incident", "second")
     assert code == 2
     assert "that run is dead" in err
@@ -251,7 +251,7 @@ def topic_of(sandbox):
 
 def test_a_recovery_is_logged_line_by_line_marks_its_table_and_tells_a_webhook_and_a_topic(desk):
     arn, published = topic_of(desk.sandbox)
-    desk.tag(Mark("dead", Holder(4711, "elsewhere", "2026-11-23T03:15:00Z")))
+    desk.tag(MarkerContent("dead", Holder(4711, "elsewhere", "2026-11-23T03:15:00Z")))
     with listening([503, 302]) as (url, told):
         desk.notify(f'[notify]\nwebhook = "{url}/hook"\ntopic = "{arn}"\n')
         asked = ("--incident", "night", "--take-over", "dead", "--log", "json")
@@ -304,7 +304,7 @@ def test_what_cannot_be_done_is_a_line_of_the_log_as_well_and_nothing_else_is_in
 
 
 def test_where_tags_are_denied_that_is_said_and_the_recovery_goes_on(desk):
-    desk.sandbox.faults.add(Fault(kind="denied", operations=("ListTagsOfResource", "TagResource", "UntagResource")))
+    desk.sandbox.faults.add(FaultRule(kind="denied", operations=("ListTagsOfResource", "TagResource", "UntagResource")))
     code, out, _ = desk.pitrkit(*desk.asked, "--incident", "denied", "--restored", "Nowhere")
     assert code == 2
     assert "Stock cannot be marked as being recovered (tags are denied)" in out

@@ -18,14 +18,14 @@ from pitrkit.aws.client.client import Aws
 from pitrkit.cli import commands
 from pitrkit.errors import PitrkitError
 from pitrkit.recovery.advice import least_policy, permission_catalogue
-from pitrkit.recovery.advice.least_policy import Place
+from pitrkit.recovery.advice.least_policy import PolicyTarget
 from pitrkit.runbook.adopt import deleted_table
 from pitrkit.runbook.change_log import rollback_without_restore
 from pitrkit.runbook.copy_back import copy_back, plans, undo
 from pitrkit.runbook.diff import diff
 from pitrkit.runbook.finish import clean_up
 from pitrkit.runbook.restore import restore
-from pitrkit.runbook.session.session import Book
+from pitrkit.runbook.session.session import Session
 from pitrkit.runbook.start import permission_check, select_table
 from pitrkit.runbook.timeline import pick_timestamp
 from pitrkit.runner import notebook_run
@@ -99,9 +99,9 @@ class Operator:
         return select_table.select(self.aws, "Orders", incident=f"n{self.number}")
 
     @property
-    def book(self):
+    def session(self):
         """The incident that was begun last."""
-        return Book.open(f"n{self.number}", aws=self.aws)
+        return Session.open(f"n{self.number}", aws=self.aws)
 
     @property
     def since(self):
@@ -117,29 +117,29 @@ def nothing(place):
 
 
 def restored(place):
-    book = place.begin()
-    pick_timestamp.pick(book, place.since)
-    restore.start(book)
-    restore.wait(book)
+    session = place.begin()
+    pick_timestamp.pick(session, place.since)
+    restore.start(session)
+    restore.wait(session)
 
 
 def of_two(place):
-    book = place.begin()
-    pick_timestamp.pick(book, place.since, damage_until=place.until)
-    restore.start(book)
-    restore.wait(book)
+    session = place.begin()
+    pick_timestamp.pick(session, place.since, damage_until=place.until)
+    restore.start(session)
+    restore.wait(session)
 
 
 def exported(place):
-    book = place.begin()
-    pick_timestamp.pick(book, place.since, damage_until=place.until)
-    restore.start(book, how="export", bucket=EXPORTS_BUCKET)
-    restore.wait(book)
-    diff.diff(book)
+    session = place.begin()
+    pick_timestamp.pick(session, place.since, damage_until=place.until)
+    restore.start(session, how="export", bucket=EXPORTS_BUCKET)
+    restore.wait(session)
+    diff.diff(session)
 
 
 def differed(place):
-    diff.diff(place.book)
+    diff.diff(place.session)
 
 
 def by_stream(place):
@@ -151,9 +151,9 @@ def by_export(place):
 
 
 def told(place, source):
-    book = place.begin()
+    session = place.begin()
     rollback_without_restore.read(
-        book, source=source, since=place.since, until=place.until, bucket=EXPORTS_BUCKET
+        session, source=source, since=place.since, until=place.until, bucket=EXPORTS_BUCKET
     ).damage()
 
 
@@ -165,23 +165,23 @@ def damaged(place):
         place.client.put_item(TableName="Orders", Item=item)
     if "then" not in place.copies:
         restored(place)
-        place.copies["then"] = place.book.data["restored_table"]
+        place.copies["then"] = place.session.data["restored_table"]
     place.number += 1
     select_table.select(place.aws, "Orders", incident=f"n{place.number}", restored=place.copies["then"])
-    diff.diff(place.book)
+    diff.diff(place.session)
 
 
 def written(copy):
     """Write a plan; writes that failed are told in the card that the operator sees."""
     copy.gate(copy.plan.digest)
     shown = str(copy.apply())
-    if plans.state_of(copy.book.data, copy.slot)["apply"]["failed"]:
+    if plans.state_of(copy.session.data, copy.slot)["apply"]["failed"]:
         raise PitrkitError(shown)
     copy.verify()
 
 
 def copied(place):
-    written(copy_back.plan(place.book, modified="revert", inserted="delete"))
+    written(copy_back.plan(place.session, modified="revert", inserted="delete"))
 
 
 def copied_back(place):
@@ -190,11 +190,11 @@ def copied_back(place):
 
 
 def undone(place):
-    written(undo.plan(place.book))
+    written(undo.plan(place.session))
 
 
 def cleaned(place):
-    removal = clean_up.prepare(place.book)
+    removal = clean_up.prepare(place.session)
     removal.gate(removal.intent.digest)
     removal.delete()
 
@@ -233,7 +233,7 @@ STEPS = [
 
 @pytest.mark.parametrize(("route", "names", "ready", "run"), STEPS, ids=lambda one: getattr(one, "__name__", one))
 def test_a_step_ends_with_the_name_of_the_one_permission_it_lacks_and_works_with_all(place, route, names, ready, run):
-    where = Place("Orders", bucket=EXPORTS_BUCKET, account="123456789012", region="us-east-1")
+    where = PolicyTarget("Orders", bucket=EXPORTS_BUCKET, account="123456789012", region="us-east-1")
     wanted = {
         (action, on) for _, action, on in least_policy.demands(permission_catalogue.steps_of(route, names), where)
     }
@@ -251,7 +251,7 @@ def test_a_step_ends_with_the_name_of_the_one_permission_it_lacks_and_works_with
     run(place)
 
 
-WHERE = Place("Orders", bucket=EXPORTS_BUCKET, account="123456789012", region="us-east-1")
+WHERE = PolicyTarget("Orders", bucket=EXPORTS_BUCKET, account="123456789012", region="us-east-1")
 ALL = {
     (action, on)
     for step, _ in permission_catalogue.every_step().values()

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from pitrkit.aws.items import attributes, canonical
-from pitrkit.sandbox import EXPORTS_BUCKET, Fault
+from pitrkit.sandbox import EXPORTS_BUCKET, FaultRule
 from pitrkit.times import iso
 
 pytestmark = pytest.mark.xdist_group("rollback")
@@ -163,7 +163,7 @@ def test_what_cannot_be_told_or_is_not_permitted_ends_with_what_to_do_and_nothin
         assert ended == code, said
         assert told in said
     assert shop.items() == damaged
-    shop.sandbox.faults.add(Fault("denied", operations=("ExportTableToPointInTime",)))
+    shop.sandbox.faults.add(FaultRule("denied", operations=("ExportTableToPointInTime",)))
     ended, said = shop.pitrkit(
         *rollback, "-p", "source", "export", "-p", "until", "20m", "-p", "bucket", EXPORTS_BUCKET
     )

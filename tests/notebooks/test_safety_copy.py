@@ -12,8 +12,8 @@ from pitrkit.runbook.finish import report
 from pitrkit.runbook.restore import restore
 from pitrkit.runbook.start import select_table
 from pitrkit.runner.recover import approve_command
-from pitrkit.runner.recover_request import Request
-from pitrkit.sandbox import Fault
+from pitrkit.runner.recover_request import RecoverRequest
+from pitrkit.sandbox import FaultRule
 
 KEYED = {
     "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
@@ -34,11 +34,11 @@ def two(empty):
 
 
 def planned(place):
-    """Compare both and plan, as 01 to 05 do; return the incident's book and the digest to approve."""
-    book = select_table.select(Aws.connect(), "Live", incident="safe", restored="Copy")
-    restore.wait(book)
-    diff.diff(book)
-    return book, copy_back.plan(book, accept="no-pitr").plan.digest
+    """Compare both and plan, as 01 to 05 do; return the incident's session and the digest to approve."""
+    session = select_table.select(Aws.connect(), "Live", incident="safe", restored="Copy")
+    restore.wait(session)
+    diff.diff(session)
+    return session, copy_back.plan(session, accept="no-pitr").plan.digest
 
 
 def written(place, digest, notebook="05_copy_back"):
@@ -53,8 +53,8 @@ def backups(place):
 
 def test_no_backup_no_write_and_one_backup_before_the_first_write(two):
     before = two.items("Live")
-    book, digest = planned(two)
-    two.sandbox.faults.add(Fault("denied", operations=("CreateBackup",)))
+    session, digest = planned(two)
+    two.sandbox.faults.add(FaultRule("denied", operations=("CreateBackup",)))
     code, refused = written(two, digest)
     assert (code, "dynamodb:CreateBackup" in refused) == (2, True), refused
     assert two.items("Live") == before
@@ -67,7 +67,7 @@ def test_no_backup_no_write_and_one_backup_before_the_first_write(two):
     (kept,) = two.incident("safe")["safety_copies"].values()
     assert (kept["arn"], kept["begun"]) == (made["BackupArn"], False)
     assert kept["request_id"]
-    report.report(book)
+    report.report(session)
     assert made["BackupArn"] in (two.folder / "safe" / "report.html").read_text()
     events = [json.loads(line)["event"] for line in (two.folder / "safe" / "events.jsonl").read_text().splitlines()]
     assert events.index("safety_copy_made") < events.index("apply_started")
@@ -77,9 +77,9 @@ def test_no_backup_no_write_and_one_backup_before_the_first_write(two):
 
 
 def test_a_run_that_died_right_after_asking_for_the_backup_finds_it_and_the_undo_has_its_own(two):
-    book, digest = planned(two)
-    two.sandbox.faults.add(Fault("denied", operations=("DescribeBackup",)))
-    copy = copy_back.plan(book, accept="no-pitr", safety_copy=True, approve=digest)
+    session, digest = planned(two)
+    two.sandbox.faults.add(FaultRule("denied", operations=("DescribeBackup",)))
+    copy = copy_back.plan(session, accept="no-pitr", safety_copy=True, approve=digest)
     copy.gate(digest)
     with pytest.raises(AccessDenied):
         copy.apply()
@@ -89,17 +89,17 @@ def test_a_run_that_died_right_after_asking_for_the_backup_finds_it_and_the_undo
     copy.apply()
     assert len(backups(two)) == 1
     assert len(two.items("Live")) == 3
-    reversal = undo.plan(book, accept="no-pitr", safety_copy=True)
+    reversal = undo.plan(session, accept="no-pitr", safety_copy=True)
     reversal.gate(reversal.plan.digest)
     reversal.apply()
     assert len(backups(two)) == 2
-    assert len(book.data["safety_copies"]) == 2
+    assert len(session.data["safety_copies"]) == 2
 
 
 def test_the_command_that_opens_the_gate_asks_for_the_safety_copy_again(two):
-    request = Request(table="Live", safety_copy="true")
+    request = RecoverRequest(table="Live", safety_copy="true")
     assert "--safety-copy" in approve_command(request, "safe", None)
-    book, _ = planned(two)
-    assert "-p safety_copy" in copy_back.plan(book, accept="no-pitr", safety_copy=True).command
+    session, _ = planned(two)
+    assert "-p safety_copy" in copy_back.plan(session, accept="no-pitr", safety_copy=True).command
     with pytest.raises(BadInput, match="safety_copy"):
-        Request(table="Live", safety_copy="perhaps").check({})
+        RecoverRequest(table="Live", safety_copy="perhaps").check({})

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import pytest
 
-from pitrkit.sandbox import Fault, Sandbox
+from pitrkit.sandbox import FaultRule, Sandbox
 from tests.notebooks.conftest import place_of
 from tests.notebooks.listening import listening
 
@@ -126,8 +126,8 @@ def night(secretive):
     pitrkit("run", "04_diff", "-p", "incident", "night", "-p", "where", where_it_fails, code=2)
     client.put_item(TableName="People", Item=item(1, "meanwhile", "written again"))
     with by_profile(place):
-        place.sandbox.faults.add(Fault(kind="refused", operations=("BatchExecuteStatement",), count=1))
-        place.sandbox.faults.add(Fault(kind="refused", operations=("PutItem", "UpdateItem"), count=1))
+        place.sandbox.faults.add(FaultRule(kind="refused", operations=("BatchExecuteStatement",), count=1))
+        place.sandbox.faults.add(FaultRule(kind="refused", operations=("PutItem", "UpdateItem"), count=1))
         pitrkit(*command.split(), *log[2:], code=1)
         failed = place.incident("night")["apply"]
         place.sandbox.faults.clear()

@@ -7,20 +7,20 @@ import time
 import pytest
 
 from pitrkit.aws.client.client import Aws
-from pitrkit.aws.settings.kinds import Place, Recovery
-from pitrkit.aws.settings.reapply import Hand
+from pitrkit.aws.settings.kinds import Recovery, TableRef
+from pitrkit.aws.settings.reapply import SettingsWriter
 from pitrkit.aws.settings.settings import of_backup, read
 from pitrkit.errors import AwsError, BadInput, GateClosed
 from pitrkit.runbook.adopt import cut_over, deleted_table
 from pitrkit.runbook.diff import diff
 from pitrkit.runbook.finish import clean_up
 from pitrkit.runbook.restore import restore
-from pitrkit.runbook.restore.source_choice import Asked, choose
-from pitrkit.runbook.session.session import Book
+from pitrkit.runbook.restore.source_choice import RestoreRequest, choose
+from pitrkit.runbook.session.session import Session
 from pitrkit.runbook.start import select_table
 from pitrkit.runbook.timeline import pick_timestamp
 from pitrkit.sandbox import Sandbox
-from pitrkit.sandbox.protocol.faults import Fault
+from pitrkit.sandbox.protocol.faults import FaultRule
 
 from .conftest import place_of
 
@@ -131,7 +131,7 @@ def test_a_deleted_table_comes_back_with_the_settings_that_its_backup_knows(plac
     assert code == 0, said
     assert "adopted" in said or place.incident("carts")["restored_table_id"] == table["TableId"]
     assert (place.folder / "carts" / "events.jsonl").read_text().count('"setting_done"') == 4
-    adopting = cut_over.read(Book.open("carts", aws=Aws.connect()))
+    adopting = cut_over.read(Session.open("carts", aws=Aws.connect()))
     assert cut_over.plan(adopting).plan.empty
     back = cut_over.plan(adopting, undo=True).plan
     assert [one.setting.kind for one in back.changes] == ["deletion-protection", "stream", "ttl"]
@@ -161,7 +161,7 @@ def test_recovery_is_turned_on_as_soon_as_a_table_is_not_too_new_for_it(place, a
         dynamodb.update_continuous_backups(
             TableName="Younger", PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
         )
-    hand = Hand(aws, Place("Younger", arn_of("Younger")), sleep=lambda _: time.sleep(0.05))
+    hand = SettingsWriter(aws, TableRef("Younger", arn_of("Younger")), sleep=lambda _: time.sleep(0.05))
     hand.give(Recovery(0))
     assert [call.operation for call in hand.calls] == ["UpdateContinuousBackups"]
     assert read(aws, "Younger", {"pitr"}) == {"pitr": Recovery(35)}
@@ -172,14 +172,14 @@ def test_a_table_that_had_no_recovery_comes_back_from_aws_backup_with_its_tags(p
     point_of(place, "Stock")
     before = place.items("Stock")
     dynamodb.delete_table(TableName="Stock")
-    listed = str(deleted_table.found(aws))
+    listed = str(deleted_table.deleted_tables(aws))
     assert "Stock" in listed
     assert "under a role, whole" in listed
     with pytest.raises(BadInput, match="under a role of its own") as caught:
         deleted_table.bring_back(aws, "Stock", incident="no-role")
     assert "service-role/AWSBackupDefaultServiceRole" in caught.value.fix
     with pytest.raises(BadInput, match="throughput cannot be chosen"):
-        deleted_table.bring_back(aws, "Stock", incident="no-units", asked=Asked(role="", throughput="5/5"))
+        deleted_table.bring_back(aws, "Stock", incident="no-units", asked=RestoreRequest(role="", throughput="5/5"))
     code, said = place.pitrkit("run", "11", "-p", "incident", "stock", "-p", "table", "Stock", "-p", "role", ROLE)
     assert code == 3, said
     code, said = approved(place, said)
@@ -196,10 +196,10 @@ def test_a_name_that_was_taken_again_is_not_restored_over_and_the_backup_serves_
     with pytest.raises(BadInput, match="there is a table Again") as caught:
         deleted_table.bring_back(aws, "Again", incident="again")
     command = re.search(r"pitrkit recover Again --backup (\S+)", caught.value.fix)
-    book = select_table.select(aws, "Again", incident="again-items")
-    restore.start(book, asked=Asked(backup=command[1]))
-    restore.wait(book)
-    assert diff.diff(book).changes.counts.to_dict() == {"same": 1, "removed": 2, "modified": 0, "inserted": 0}
+    session = select_table.select(aws, "Again", incident="again-items")
+    restore.start(session, asked=RestoreRequest(backup=command[1]))
+    restore.wait(session)
+    assert diff.diff(session).changes.counts.to_dict() == {"same": 1, "removed": 2, "modified": 0, "inserted": 0}
     elsewhere = deleted_table.bring_back(aws, "Again", target="Again-then", incident="again-elsewhere")
     with pytest.raises(GateClosed):
         elsewhere.gate("")
@@ -281,15 +281,15 @@ def test_a_replica_elsewhere_whose_recovery_is_on_is_restored_by_its_arn(place, 
     make(place, "Global", region=THERE, items=4)
     with pytest.raises(BadInput, match="recovery is off"):
         pick_timestamp.pick(select_table.select(aws, "Global", incident="here"), "1m")
-    book = select_table.select(aws, "Global", incident="replica", source_arn=arn_of("Global", THERE))
-    pick_timestamp.pick(book, "latest")
-    assert THERE in str(choose(book))
-    restore.start(book)
-    restore.wait(book)
-    copy = dynamodb.describe_table(TableName=book.data["restored_table"])["Table"]
+    session = select_table.select(aws, "Global", incident="replica", source_arn=arn_of("Global", THERE))
+    pick_timestamp.pick(session, "latest")
+    assert THERE in str(choose(session))
+    restore.start(session)
+    restore.wait(session)
+    copy = dynamodb.describe_table(TableName=session.data["restored_table"])["Table"]
     assert copy["RestoreSummary"]["SourceTableArn"] == arn_of("Global", THERE)
-    assert diff.diff(book).changes.counts.removed == 1
-    restore.start(book)
+    assert diff.diff(session).changes.counts.removed == 1
+    restore.start(session)
     make(place, "Global-2")
     with pytest.raises(BadInput, match="has a copy already"):
         select_table.select(aws, "Global", incident="replica", source_arn=arn_of("Global-2"))
@@ -299,28 +299,28 @@ def test_a_copy_that_is_there_is_adopted_only_if_it_is_what_is_asked_for(place, 
     make(place, "Shared")
     first = select_table.select(aws, "Shared", incident="first")
     pick_timestamp.pick(first, "latest")
-    restore.start(first, target="Shared-copy", asked=Asked(throughput="20/10"))
+    restore.start(first, target="Shared-copy", asked=RestoreRequest(throughput="20/10"))
     restore.wait(first)
     second = select_table.select(aws, "Shared", incident="second")
     pick_timestamp.pick(second, first.data["restore_at"])
     for asked, words in (
-        (Asked(indexes="all"), "indexes none"),
-        (Asked(billing="provisioned", throughput="5/5"), "billing mode is PAY_PER_REQUEST"),
-        (Asked(throughput="20/11"), "throughput is 20/10"),
-        (Asked(kms_key="aws-managed"), "key is the one that DynamoDB owns"),
+        (RestoreRequest(indexes="all"), "indexes none"),
+        (RestoreRequest(billing="provisioned", throughput="5/5"), "billing mode is PAY_PER_REQUEST"),
+        (RestoreRequest(throughput="20/11"), "throughput is 20/10"),
+        (RestoreRequest(kms_key="aws-managed"), "key is the one that DynamoDB owns"),
     ):
         with pytest.raises(BadInput, match=words):
             restore.start(second, target="Shared-copy", asked=asked)
     assert second.data.get("restored_table") is None
-    restore.start(second, target="Shared-copy", asked=Asked(throughput="20/10", kms_key="aws-owned"))
+    restore.start(second, target="Shared-copy", asked=RestoreRequest(throughput="20/10", kms_key="aws-owned"))
     assert second.data["restored_by"] == "adopted"
 
 
 def test_a_copy_elsewhere_is_compared_by_its_arn_and_one_of_another_account_is_refused(place, aws, dynamodb):
     make(place, "Near", items=2)
     make(place, "Far", region=THERE, items=4)
-    book = select_table.select(aws, "Near", incident="far", restored=arn_of("Far", THERE))
-    assert diff.diff(book).changes.counts.removed == 2
+    session = select_table.select(aws, "Near", incident="far", restored=arn_of("Far", THERE))
+    assert diff.diff(session).changes.counts.removed == 2
     foreign = arn_of("Far", THERE).replace(ACCOUNT, "999999999999")
     with pytest.raises(BadInput, match="belongs to account 999999999999"):
         select_table.select(aws, "Near", incident="foreign", restored=foreign)
@@ -329,49 +329,49 @@ def test_a_copy_elsewhere_is_compared_by_its_arn_and_one_of_another_account_is_r
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
-        (Asked(indexes="by-week"), "no index by-week"),
-        (Asked(billing="provisioned"), "needs capacity"),
-        (Asked(kms_key="00000000-0000-0000-0000-000000000000"), "there is no key"),
-        (Asked(kms_key="alias/none"), "there is no key"),
-        (Asked(kms_key=f"arn:aws:kms:{THERE}:{ACCOUNT}:key/x"), f"is a key of {THERE}"),
-        (Asked(backup=arn_of("Shop") + "/backup/01"), "Backup not found"),
-        (Asked(backup=f"arn:aws:backup:{HERE}:{ACCOUNT}:recovery-point:x", role=ROLE), "no recovery point"),
+        (RestoreRequest(indexes="by-week"), "no index by-week"),
+        (RestoreRequest(billing="provisioned"), "needs capacity"),
+        (RestoreRequest(kms_key="00000000-0000-0000-0000-000000000000"), "there is no key"),
+        (RestoreRequest(kms_key="alias/none"), "there is no key"),
+        (RestoreRequest(kms_key=f"arn:aws:kms:{THERE}:{ACCOUNT}:key/x"), f"is a key of {THERE}"),
+        (RestoreRequest(backup=arn_of("Shop") + "/backup/01"), "Backup not found"),
+        (RestoreRequest(backup=f"arn:aws:backup:{HERE}:{ACCOUNT}:recovery-point:x", role=ROLE), "no recovery point"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_what_only_aws_can_refuse_is_refused_before_anything_is_made(place, aws, dynamodb, asked, words):
     if "Shop" not in place.tables():
         make(place, "Shop")
-    book = select_table.select(aws, "Shop", incident="refused")
-    pick_timestamp.pick(book, "latest")
+    session = select_table.select(aws, "Shop", incident="refused")
+    pick_timestamp.pick(session, "latest")
     before = place.tables()
     with pytest.raises(Exception, match=words) as caught:
-        restore.start(book, asked=asked)
+        restore.start(session, asked=asked)
     assert caught.value.fix
     assert place.tables() == before
-    assert "restored_table" not in book.data
+    assert "restored_table" not in session.data
 
 
 def test_the_job_of_a_recovery_point_is_gone_on_with_and_one_that_failed_says_why(place, aws, dynamodb):
     make(place, "Vaulted", pitr=False)
     point = point_of(place, "Vaulted")
     dynamodb.delete_item(TableName="Vaulted", Key={"id": {"S": "0"}})
-    book = select_table.select(aws, "Vaulted", incident="vaulted")
-    restore.start(book, asked=Asked(backup=point, role=ROLE, kms_key=denying_key(place)))
-    failed = book.data["restore_job"]
+    session = select_table.select(aws, "Vaulted", incident="vaulted")
+    restore.start(session, asked=RestoreRequest(backup=point, role=ROLE, kms_key=denying_key(place)))
+    failed = session.data["restore_job"]
     with pytest.raises(AwsError, match=r"AWS Backup could not restore it: .*KMS key access denied"):
-        restore.wait(book)
-    restore.start(book, asked=Asked(backup=point, role=ROLE, kms_key="aws-owned"))
-    begun = book.data["restore_job"]
+        restore.wait(session)
+    restore.start(session, asked=RestoreRequest(backup=point, role=ROLE, kms_key="aws-owned"))
+    begun = session.data["restore_job"]
     assert begun["id"] != failed["id"]
-    restore.start(book)
-    assert book.data["restore_job"] == begun
-    restore.wait(book)
-    assert book.data["restored_by"] == "incident"
-    assert diff.diff(book).changes.counts.removed == 1
+    restore.start(session)
+    assert session.data["restore_job"] == begun
+    restore.wait(session)
+    assert session.data["restored_by"] == "incident"
+    assert diff.diff(session).changes.counts.removed == 1
     other = select_table.select(aws, "Vaulted", incident="other")
     with pytest.raises(BadInput, match="did not restore"):
-        restore.start(other, target=book.data["restored_table"], asked=Asked(backup=point, role=ROLE))
+        restore.start(other, target=session.data["restored_table"], asked=RestoreRequest(backup=point, role=ROLE))
 
 
 def denying_key(place):
@@ -388,12 +388,12 @@ def test_a_key_that_is_off_or_denies_is_explained(place, aws, dynamodb):
     kms = place.sandbox.client("kms")
     off = kms.create_key()["KeyMetadata"]["KeyId"]
     kms.disable_key(KeyId=off)
-    book = select_table.select(aws, "Keyed", incident="keyed")
-    pick_timestamp.pick(book, "latest")
+    session = select_table.select(aws, "Keyed", incident="keyed")
+    pick_timestamp.pick(session, "latest")
     with pytest.raises(BadInput, match="is Disabled"):
-        restore.start(book, asked=Asked(kms_key=off))
+        restore.start(session, asked=RestoreRequest(kms_key=off))
     with pytest.raises(Exception, match="KMS key access denied") as caught:
-        restore.start(book, asked=Asked(kms_key=denying_key(place)))
+        restore.start(session, asked=RestoreRequest(kms_key=denying_key(place)))
     assert "kms:CreateGrant" in caught.value.fix
     assert caught.value.request_id
 
@@ -401,32 +401,32 @@ def test_a_key_that_is_off_or_denies_is_explained(place, aws, dynamodb):
 def test_into_another_region_a_customer_key_has_to_be_chosen_anew(place, aws, dynamodb):
     key = place.sandbox.client("kms").create_key()["KeyMetadata"]["Arn"]
     make(place, "Sealed", SSESpecification={"Enabled": True, "SSEType": "KMS", "KMSMasterKeyId": key})
-    book = select_table.select(aws, "Sealed", incident="sealed")
-    pick_timestamp.pick(book, "latest")
+    session = select_table.select(aws, "Sealed", incident="sealed")
+    pick_timestamp.pick(session, "latest")
     with pytest.raises(BadInput, match=f"of no use in {THERE}") as caught:
-        restore.start(book, asked=Asked(region=THERE))
+        restore.start(session, asked=RestoreRequest(region=THERE))
     assert "aws-managed" in caught.value.fix
-    restore.start(book, asked=Asked(region=THERE, kms_key="aws-managed"))
-    assert restore.wait(book).data["region"] == THERE
+    restore.start(session, asked=RestoreRequest(region=THERE, kms_key="aws-managed"))
+    assert restore.wait(session).data["region"] == THERE
 
 
 def test_aws_backup_that_may_not_be_looked_at_is_named_and_the_rest_is_offered(place, aws, orders):
-    book = select_table.select(aws, "Orders", incident="unseen")
-    place.sandbox.faults.add(Fault("denied", service="backup"))
+    session = select_table.select(aws, "Orders", incident="unseen")
+    place.sandbox.faults.add(FaultRule("denied", service="backup"))
     try:
-        shown = choose(book)
+        shown = choose(session)
     finally:
         place.sandbox.faults.clear()
     assert "on-demand backup" in str(shown)
     assert "may not do backup:ListRecoveryPointsByResource" in str(shown)
-    place.sandbox.faults.add(Fault("denied", operations=("ListBackups",)))
+    place.sandbox.faults.add(FaultRule("denied", operations=("ListBackups",)))
     try:
-        assert "DynamoDB's backups: not looked at" in str(choose(book))
+        assert "DynamoDB's backups: not looked at" in str(choose(session))
         with pytest.raises(BadInput, match="may not do dynamodb:ListBackups"):
             deleted_table.bring_back(aws, "Unknown", incident="unknown")
     finally:
         place.sandbox.faults.clear()
-    assert shown.asked == Asked()
+    assert shown.asked == RestoreRequest()
     shown.source.value = orders[0]
     shown.region.value = "nowhere"
     with pytest.raises(BadInput, match="is no Region"):

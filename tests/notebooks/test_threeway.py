@@ -8,7 +8,7 @@ import pytest
 from pitrkit.aws.client.client import Aws
 from pitrkit.aws.items import canonical
 from pitrkit.runbook.copy_back import copy_back, undo
-from pitrkit.runbook.session.session import Book
+from pitrkit.runbook.session.session import Session
 from pitrkit.times import iso
 
 pytestmark = pytest.mark.xdist_group("threeway")
@@ -54,11 +54,11 @@ def test_the_table_is_right_although_the_damaged_were_written_again(shop, damage
 
 def test_with_the_whole_item_as_guard_what_was_written_since_is_left_for_a_person(shop, damaged, recovered):
     aws = Aws.connect()
-    back = undo.plan(Book.open("threeway", aws=aws))
+    back = undo.plan(Session.open("threeway", aws=aws))
     back.gate(back.plan.digest)
     back.apply()
     assert shop.items() == damaged
-    strict = copy_back.plan(Book.open("threeway", aws=aws), attributes=",".join(shop.truth.attributes)).plan
+    strict = copy_back.plan(Session.open("threeway", aws=aws), attributes=",".join(shop.truth.attributes)).plan
     assert strict.policy.guard == "item"
     assert strict.left["changed since"] > 0
     assert strict.puts == len(shop.truth.deleted)

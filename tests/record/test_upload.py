@@ -14,7 +14,7 @@ from itertools import count
 import pytest
 
 from pitrkit.aws.client.client import Aws
-from pitrkit.aws.services.s3_objects import Objects, Protection
+from pitrkit.aws.services.s3_objects import ObjectProtection, Objects
 from pitrkit.cli import commands
 from pitrkit.incident.incident import Incident
 from pitrkit.record import archive, manifest, upload
@@ -68,7 +68,7 @@ def audit(*words):
 
 def test_the_record_is_in_the_bucket_as_far_as_the_incident_got_and_audits_there(incident, s3, bucket, settings):
     settings(upload=f"s3://{bucket}/teams/night")
-    assert archive.keep(incident) == []
+    assert archive.save_record(incident) == []
     there = keys(s3, bucket)
     assert there == {
         f"teams/night/inc-1/{name}" for name in ("events.jsonl", "incident.json", "journal/abc.jsonl", "report.html")
@@ -77,7 +77,7 @@ def test_the_record_is_in_the_bucket_as_far_as_the_incident_got_and_audits_there
     assert code == 1
     assert "inc-1: the record is not sealed" in said
     incident.update("went_on", apply={"applied": 1})
-    assert archive.keep(incident, seal=True) == []
+    assert archive.save_record(incident, seal=True) == []
     code, said = audit(f"s3://{bucket}/teams/night/inc-1")
     assert code == 0, said
     assert "inc-1: the record is intact (4 files," in said
@@ -89,7 +89,7 @@ def test_the_record_is_in_the_bucket_as_far_as_the_incident_got_and_audits_there
 
 def test_a_record_altered_in_the_bucket_is_found_there(incident, s3, bucket, settings):
     settings(upload=f"s3://{bucket}")
-    archive.keep(incident, seal=True)
+    archive.save_record(incident, seal=True)
     address = f"s3://{bucket}/inc-1"
     s3.put_object(Bucket=bucket, Key="inc-1/report.html", Body=b"<!doctype HTML>")
     s3.put_object(Bucket=bucket, Key="inc-1/new", Body=b"")
@@ -113,9 +113,9 @@ def versions(s3, bucket):
 def test_only_what_is_new_or_changed_is_sent_even_if_nobody_remembers_what_was(incident, s3, bucket, settings):
     settings(upload=f"s3://{bucket}")
     s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
-    archive.keep(incident)
+    archive.save_record(incident)
     incident.event("went_on")
-    archive.keep(incident)
+    archive.save_record(incident)
     assert versions(s3, bucket) == {
         "inc-1/events.jsonl": 2,
         "inc-1/incident.json": 1,
@@ -123,7 +123,7 @@ def test_only_what_is_new_or_changed_is_sent_even_if_nobody_remembers_what_was(i
         "inc-1/report.html": 1,
     }
     (incident.folder.parent / "_uploads" / "inc-1.json").unlink()
-    archive.keep(incident)
+    archive.save_record(incident)
     assert versions(s3, bucket)["inc-1/events.jsonl"] == 2
     assert sum(versions(s3, bucket).values()) == 5
     noted = json.loads((incident.folder.parent / "_uploads" / "inc-1.json").read_text())
@@ -140,7 +140,7 @@ def _upload_slowly(incident, started):
         return done
 
     Objects.put = slowly
-    archive.keep(incident)
+    archive.save_record(incident)
 
 
 def test_an_upload_that_is_killed_goes_on_where_it_was(incident, s3, bucket, settings):
@@ -154,7 +154,7 @@ def test_an_upload_that_is_killed_goes_on_where_it_was(incident, s3, bucket, set
     os.kill(process.pid, signal.SIGKILL)
     process.join(60)
     assert len(keys(s3, bucket)) == 1
-    assert archive.keep(incident, seal=True) == []
+    assert archive.save_record(incident, seal=True) == []
     assert set(versions(s3, bucket).values()) == {1}, "what was there was not sent again"
     assert audit(f"s3://{bucket}/inc-1")[0] == 0
 
@@ -166,14 +166,14 @@ def test_what_is_sent_is_encrypted_and_locked_as_the_settings_say_and_an_overwri
     s3.create_bucket(Bucket=name, ObjectLockEnabledForBucket=True)
     key = sandbox_aws.client("kms").create_key()["KeyMetadata"]["Arn"]
     settings(upload=f"s3://{name}", upload_kms_key=key, object_lock_mode="compliance", object_lock_days=400)
-    assert archive.keep(incident, seal=True) == []
+    assert archive.save_record(incident, seal=True) == []
     said = s3.head_object(Bucket=name, Key="inc-1/report.html")
     assert (said["ServerSideEncryption"], said["SSEKMSKeyId"]) == ("aws:kms", key)
     assert said["ObjectLockMode"] == "COMPLIANCE"
     assert said["ObjectLockRetainUntilDate"] - datetime.now(UTC) > timedelta(days=399)
     first = said["VersionId"]
     incident.path("report.html").write_text("<!doctype html> again")
-    assert archive.keep(incident) == []
+    assert archive.save_record(incident) == []
     assert s3.head_object(Bucket=name, Key="inc-1/report.html")["VersionId"] != first
     assert s3.get_object(Bucket=name, Key="inc-1/report.html", VersionId=first)["Body"].read() == b"<!doctype html>"
     with pytest.raises(s3.exceptions.ClientError):
@@ -188,7 +188,7 @@ def test_a_bucket_without_object_lock_takes_the_record_and_it_is_said_that_it_is
 ):
     settings(upload=f"s3://{bucket}", object_lock_mode="governance", object_lock_days=30)
     echo = io.StringIO()
-    (problem,) = archive.keep(incident, echo)
+    (problem,) = archive.save_record(incident, echo)
     assert f"the bucket {bucket} has no Object Lock" in problem
     assert problem in echo.getvalue()
     (event,) = [event for event in incident.events() if event.event == "record_kept_at"]
@@ -202,7 +202,7 @@ def test_an_upload_that_fails_is_told_and_recorded_and_made_good_by_the_next(
     settings(upload=f"s3://{bucket}")
     sandbox_aws.faults.add(ExportFault("s3_denied", bucket=bucket, operations=("PutObject",)))
     echo = io.StringIO()
-    (problem,) = archive.keep(incident, echo, seal=True)
+    (problem,) = archive.save_record(incident, echo, seal=True)
     assert "not uploaded" in problem
     assert "s3:PutObject" in problem
     assert problem.splitlines()[0] in echo.getvalue()
@@ -213,7 +213,7 @@ def test_an_upload_that_fails_is_told_and_recorded_and_made_good_by_the_next(
     assert event.data["files"]
     assert "AccessDenied" in event.data["why"]
     sandbox_aws.faults.clear()
-    assert archive.keep(incident) == []
+    assert archive.save_record(incident) == []
     assert auditing.audit(incident.folder).findings == ()
     code, said = audit(f"s3://{bucket}/inc-1")
     assert code == 0, said
@@ -222,10 +222,10 @@ def test_an_upload_that_fails_is_told_and_recorded_and_made_good_by_the_next(
 
 def test_no_such_bucket_and_no_credentials_stop_nothing(incident, sandbox_aws, settings, monkeypatch):
     settings(upload="s3://no-such-bucket-anywhere")
-    (problem,) = archive.keep(incident, seal=True)
+    (problem,) = archive.save_record(incident, seal=True)
     assert "NoSuchBucket" in problem
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
-    (problem,) = archive.keep(incident)
+    (problem,) = archive.save_record(incident)
     assert "no AWS credentials were found" in problem
     assert auditing.audit(incident.folder).ok
 
@@ -233,9 +233,9 @@ def test_no_such_bucket_and_no_credentials_stop_nothing(incident, sandbox_aws, s
 def test_a_file_that_was_uploaded_and_is_gone_since_is_known_to_the_manifest(incident, s3, bucket, settings):
     settings(upload=f"s3://{bucket}")
     incident.path("unfinished").write_text("half of it")
-    archive.keep(incident)
+    archive.save_record(incident)
     incident.path("unfinished").unlink()
-    archive.keep(incident, seal=True)
+    archive.save_record(incident, seal=True)
     code, said = audit(f"s3://{bucket}/inc-1")
     assert code == 0, said
     assert "inc-1/unfinished" in keys(s3, bucket)
@@ -246,7 +246,7 @@ def test_a_file_too_large_for_one_piece_goes_in_parts_and_is_known_again(sandbox
     large.write_bytes(os.urandom(11 << 20))
     sha256 = manifest.Folder(tmp_path).fingerprint("large")["sha256"]
     objects = Objects(Aws.connect(), bucket, "inc-1/", single=6 << 20, part=5 << 20)
-    objects.put("large", large, sha256, Protection())
+    objects.put("large", large, sha256, ObjectProtection())
     assert objects.sha256("large", 11 << 20) == sha256
     assert upload.InBucket(objects).fingerprint("large") == {"sha256": sha256, "size": 11 << 20}
 
@@ -254,5 +254,5 @@ def test_a_file_too_large_for_one_piece_goes_in_parts_and_is_known_again(sandbox
 def test_content_that_is_not_what_its_hash_says_is_not_stored(sandbox_aws, s3, bucket):
     objects = Objects(Aws.connect(), bucket, "inc-1/")
     with pytest.raises(Exception, match="BadDigest"):
-        objects.put("x", b"other", "0" * 64, Protection())
+        objects.put("x", b"other", "0" * 64, ObjectProtection())
     assert keys(s3, bucket) == set()

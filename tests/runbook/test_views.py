@@ -13,17 +13,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pitrkit.aws.backups.backups import Backup, Found
-from pitrkit.aws.backups.pitr import Protection, Restoration
+from pitrkit.aws.backups.backups import Backup, BackupList
+from pitrkit.aws.backups.pitr import ContinuousBackups, Restoration
 from pitrkit.aws.client.client import Caller
 from pitrkit.aws.items import KeyAttribute, KeySchema, canonical
 from pitrkit.aws.services.cloudwatch import Activity, Minute
-from pitrkit.aws.settings.kinds import Recovery, Stream, Ttl
+from pitrkit.aws.settings.kinds import Recovery, StreamSetting, Ttl
 from pitrkit.aws.tables.tables import Index, Restored, Table
 from pitrkit.config.team_settings import Account, Settings
 from pitrkit.errors import AccessDenied, BadInput, GateClosed, InputNeeded
 from pitrkit.record import audit as auditing
-from pitrkit.record.signature import Checked
+from pitrkit.record.signature import SignatureCheck
 from pitrkit.recovery.advice.cost import estimate
 from pitrkit.recovery.apply.apply import Applied
 from pitrkit.recovery.apply.journal import Conflict
@@ -44,18 +44,18 @@ from pitrkit.recovery.plan.policy import (
     LEFT_UNDECIDED,
     Policy,
 )
-from pitrkit.recovery.plan.preflight import Finding
+from pitrkit.recovery.plan.preflight import TargetFinding
 from pitrkit.runbook.copy_back import plan_views, result_views
 from pitrkit.runbook.diff import views as diff_views
 from pitrkit.runbook.restore import source_views
 from pitrkit.runbook.session import gate_views
 from pitrkit.runbook.session import views as session_views
 from pitrkit.runbook.session.gate import Approval, Intent
-from pitrkit.runbook.session.status import standing
+from pitrkit.runbook.session.status import status_of
 from pitrkit.runbook.start import table_views
 from pitrkit.runbook.start.table_overview import Overview
 from pitrkit.runbook.timeline import views as timeline_views
-from pitrkit.runbook.timeline.table_history import Gap, Life
+from pitrkit.runbook.timeline.table_history import HistoryGap, TableHistory
 from pitrkit.times import Window
 from pitrkit.ui import account_badge, cards
 from pitrkit.ui.blocks import Link
@@ -65,8 +65,8 @@ from tests import synthetic
 T0 = datetime(2026, 11, 23, 2, 14, 5, tzinfo=UTC)
 KEY = KeySchema((KeyAttribute("customer_id", "S", "HASH"), KeyAttribute("order_no", "N", "RANGE")))
 WINDOW = Window(T0 - timedelta(hours=20), T0 + timedelta(hours=3))
-PROTECTED = Protection("Orders", enabled=True, window=WINDOW, period_days=35)
-UNPROTECTED = Protection("Logs", enabled=False, window=None, period_days=35)
+PROTECTED = ContinuousBackups("Orders", enabled=True, window=WINDOW, period_days=35)
+UNPROTECTED = ContinuousBackups("Logs", enabled=False, window=None, period_days=35)
 CALLER = Caller("123456789012", "arn:aws:sts::123456789012:assumed-role/oncall/kim", "eu-west-1")
 DIGEST = "3f9a1c77be02d4415a6e8c90b7f2d1e8a4c5b6978012345f6789abcdeffedcba"
 PRODUCTION = Account("123456789012", "the shop", production=True)
@@ -78,7 +78,7 @@ ODD = "<script>alert(1)</script>\u202e\x1b[31m\u200b&amp;"
 
 
 def strip(data: dict, sign=AT_AWS, links=None) -> View:
-    return session_views.incident_strip(sign, data, standing(data), links or {})
+    return session_views.incident_strip(sign, data, status_of(data), links or {})
 
 
 def table(name: str = "Orders", *, bare: bool = False) -> Table:
@@ -175,13 +175,13 @@ def minutes(count: int = 360) -> list[Minute]:
     return found
 
 
-def lived(known: list[Minute], *, window=WINDOW, gaps=()) -> Life:
+def lived(known: list[Minute], *, window=WINDOW, gaps=()) -> TableHistory:
     """Return a life of nothing but writes."""
     if not known:
-        return Life("Orders", T0 - timedelta(hours=12), T0, window, None, gaps=tuple(gaps))
+        return TableHistory("Orders", T0 - timedelta(hours=12), T0, window, None, gaps=tuple(gaps))
     start_at, end_at = known[0].at, known[-1].at + timedelta(minutes=1)
     activity = Activity(start_at, end_at, timedelta(minutes=1), tuple(known))
-    return Life("Orders", start_at, end_at, window, activity, gaps=tuple(gaps))
+    return TableHistory("Orders", start_at, end_at, window, activity, gaps=tuple(gaps))
 
 
 def plan(**changed) -> Plan:
@@ -216,13 +216,15 @@ def plan(**changed) -> Plan:
 
 
 FINDINGS = [
-    Finding(
+    TargetFinding(
         "no-pitr", "blocking", "point-in-time recovery is off, so a mistake could not be taken back", "Turn it on."
     ),
-    Finding(
+    TargetFinding(
         "ttl", "warning", "items expire by 'expires': those whose time has passed will be deleted again", "Turn it off."
     ),
-    Finding("indexes", "information", "indexes by_status: writes that change their keys cost extra units", "Nothing."),
+    TargetFinding(
+        "indexes", "information", "indexes by_status: writes that change their keys cost extra units", "Nothing."
+    ),
 ]
 
 
@@ -261,8 +263,8 @@ DRIFT = Drift(
 TALLY = Tally(412, 3, 2, 1, 600, 500.0, 333.0, "slowed down to 67% of 500 write units a second: the service throttles")
 
 
-def audit(tmp: Path, *findings: auditing.Finding) -> auditing.Audit:
-    signed = Checked("ssh", "SHA256:abc", "oncall@example.com")
+def audit(tmp: Path, *findings: auditing.AuditFinding) -> auditing.Audit:
+    signed = SignatureCheck("ssh", "SHA256:abc", "oncall@example.com")
     return auditing.Audit("night", str(tmp), findings, files=14, events=31, seals=1, manifest=DIGEST, signed=signed)
 
 
@@ -327,7 +329,7 @@ def gallery(tmp: Path) -> list[View]:
             [incident_data(), {"incident": "new"}], links={"new": "new/01_select_table.ipynb"}
         ),
         session_views.onward(
-            "night", standing(incident_data()), [Link("03_restore", "night/03_restore.ipynb", strong=True)]
+            "night", status_of(incident_data()), [Link("03_restore", "night/03_restore.ipynb", strong=True)]
         ),
         table_views.tables_overview(overviews),
         table_views.table_card(table(), PROTECTED, ttl_attribute="expires", tags={"team": "shop", "stage": "prod"}),
@@ -336,7 +338,7 @@ def gallery(tmp: Path) -> list[View]:
         timeline_views.window_view(PROTECTED, lived(minutes()), at="2026-11-23T02:14:05Z"),
         timeline_views.window_view(PROTECTED, lived(minutes(3)), at="2026-11-22T02:14:05Z"),
         timeline_views.window_view(
-            UNPROTECTED, lived([], window=None, gaps=[Gap("CloudWatch has no write calls.", "Wait.")])
+            UNPROTECTED, lived([], window=None, gaps=[HistoryGap("CloudWatch has no write calls.", "Wait.")])
         ),
         timeline_views.window_view(PROTECTED, synthetic.life(240, 30, gaps=["CloudTrail is not permitted."])),
         timeline_views.picked_time(T0, PROTECTED),
@@ -380,17 +382,17 @@ def gallery(tmp: Path) -> list[View]:
         session_views.report_card(Path("incidents/orders-2026-11-23/report.html"), incident_data()),
         session_views.audit_card(audit(tmp)),
         session_views.audit_card(
-            audit(tmp, auditing.Finding("unsigned", "manifest.json", "is not signed")), ["no key\n-> mend it"]
+            audit(tmp, auditing.AuditFinding("unsigned", "manifest.json", "is not signed")), ["no key\n-> mend it"]
         ),
         session_views.audit_card(
-            audit(tmp, auditing.Finding("altered", "plan/plan.json", "its SHA-256 is not what was sealed"))
+            audit(tmp, auditing.AuditFinding("altered", "plan/plan.json", "its SHA-256 is not what was sealed"))
         ),
-        source_views.backups_list(Found((BACKUP,), ("AWS Backup was not looked at.",))),
+        source_views.backups_list(BackupList((BACKUP,), ("AWS Backup was not looked at.",))),
         source_views.backup_card(BACKUP, DETAILS, "Carts", (Ttl("expires"), Recovery(0)), {"kms_key": "aws-owned"}),
         source_views.sources_card(
-            Found((BACKUP,)), {"backup": BACKUP.arn, "indexes": "all"}, pitr="PITR", indexes=("by-day",)
+            BackupList((BACKUP,)), {"backup": BACKUP.arn, "indexes": "all"}, pitr="PITR", indexes=("by-day",)
         ),
-        source_views.reapplied_card("Carts", [(Stream("NEW_IMAGE"), False, True), (Recovery(0), False, False)]),
+        source_views.reapplied_card("Carts", [(StreamSetting("NEW_IMAGE"), False, True), (Recovery(0), False, False)]),
         cards.error_card(error),
         cards.error_card(ValueError("line one\nline two")),
         cards.error_card(error, trace="Traceback\n  line\n"),
@@ -516,7 +518,7 @@ def test_no_text_gets_out_of_its_place_in_any_view_that_takes_text(text):
     checked(session_views.caller_strip(account_badge.sign(Caller(text, text, text), text, Settings())))
     checked(strip(data, account_badge.sign(CALLER, text, Settings()), {"01_select_table": text}))
     checked(session_views.incidents_list([data], links={text: text}, unreadable=[text]))
-    checked(session_views.onward(text, standing(data), [Link(text, text, strong=True), Link(text, f"{text}.ipynb")]))
+    checked(session_views.onward(text, status_of(data), [Link(text, text, strong=True), Link(text, f"{text}.ipynb")]))
     checked(gate_views.intent_card(evil, text))
     checked(gate_views.gate_card(evil, None, command=text))
     checked(cards.error_card(BadInput(text, table=text, fix=text)))
@@ -529,11 +531,11 @@ def test_no_text_gets_out_of_its_place_in_any_view_that_takes_text(text):
     checked(table_views.table_card(table(), PROTECTED, ttl_attribute=text, tags={text: text}))
     checked(
         plan_views.plan_card(
-            plan(table=text, left={text: 2}, scope={"words": text}), findings=[Finding(text, text, text, text)]
+            plan(table=text, left={text: 2}, scope={"words": text}), findings=[TargetFinding(text, text, text, text)]
         )
     )
     checked(result_views.applied_card(applied(why=text)))
-    checked(session_views.audit_card(audit(Path("x"), auditing.Finding("altered", text, text)), [text]))
+    checked(session_views.audit_card(audit(Path("x"), auditing.AuditFinding("altered", text, text)), [text]))
     checked(session_views.report_card(Path("x") / text.replace("\0", ""), data))
 
 
@@ -606,7 +608,7 @@ def test_views_render_with_every_combination_of_missing_data():
         found = checked(table_views.table_card(table(bare=bare), protection, ttl_attribute=ttl, tags=tags)).text
         assert ("not allowed to see" in found) == (None in (protection, ttl, tags))
     for protection, known, gaps, at in product(
-        (PROTECTED, UNPROTECTED), ([], minutes(5)), ((), [Gap("why not")]), ("", "2026-11-23T02:14:05Z")
+        (PROTECTED, UNPROTECTED), ([], minutes(5)), ((), [HistoryGap("why not")]), ("", "2026-11-23T02:14:05Z")
     ):
         found = checked(timeline_views.window_view(protection, lived(known, gaps=gaps), at=at)).text
         assert ("why not" in found) == bool(gaps)
@@ -630,7 +632,7 @@ def test_views_render_with_every_combination_of_missing_data():
     for empty in (
         table_views.tables_overview([]),
         session_views.incidents_list([]),
-        source_views.backups_list(Found(())),
+        source_views.backups_list(BackupList(())),
         table_views.protections([]),
     ):
         checked(empty)

@@ -218,7 +218,7 @@ def test_notebooks_are_found_by_name_and_number(tmp_path, monkeypatch):
 
 
 def test_progress_in_the_kernel_is_shown_by_the_front_and_stays_in_the_notebook(notebook, tmp_path):
-    cell = "from pitrkit.ui.progress import Progress\nwith Progress('Reading Orders', 50) as p:\n    p(50)"
+    cell = "from pitrkit.ui.progress import ProgressBar\nwith ProgressBar('Reading Orders', 50) as p:\n    p(50)"
     result, echoed = run(notebook(cell), root=tmp_path / "i")
     assert "  Reading Orders: done: 50 items" in echoed
     shown = [

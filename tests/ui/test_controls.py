@@ -13,7 +13,7 @@ from IPython.utils.capture import capture_output
 from ipywidgets import widget_serialization
 from traitlets.config import Config
 
-from pitrkit.aws.backups.pitr import Protection
+from pitrkit.aws.backups.pitr import ContinuousBackups
 from pitrkit.aws.items import KeyAttribute, KeySchema, canonical
 from pitrkit.aws.tables.tables import Table
 from pitrkit.errors import BadInput
@@ -44,7 +44,9 @@ def overviews(*names: str) -> list[Overview]:
         Overview(
             name,
             Table(name, f"arn:{name}", "id", "ACTIVE", KEY, 1, 1, "PAY_PER_REQUEST", (), "", False, (), EARLIEST, None),
-            {"Logs": Protection(name, False, None, 35), "Secrets": None}.get(name, Protection(name, True, WINDOW, 35)),
+            {"Logs": ContinuousBackups(name, False, None, 35), "Secrets": None}.get(
+                name, ContinuousBackups(name, True, WINDOW, 35)
+            ),
         )
         for name in names
     ]
@@ -206,7 +208,7 @@ def test_numbers_and_times_sort_by_value_and_what_is_unknown_comes_first():
 def test_an_unprotected_table_may_be_chosen_and_is_said_to_have_no_past():
     picker = TablePicker(overviews("Logs"))
     picker.list.value = "Logs"
-    assert "no past" in picker.said.value
+    assert "no past" in picker.status_line.value
     assert picker.value == "Logs"
 
 
@@ -214,7 +216,7 @@ def test_a_given_table_is_kept_and_an_unknown_one_is_named():
     assert TablePicker(overviews("Orders"), value="Orders").list.value == "Orders"
     unknown = TablePicker(overviews("Orders"), value="Ordrs")
     assert unknown.value == "Ordrs"
-    assert "is no table here" in unknown.said.value
+    assert "is no table here" in unknown.status_line.value
 
 
 def test_a_picker_over_no_tables_says_so():
@@ -227,7 +229,7 @@ def test_a_picker_over_no_tables_says_so():
 def test_no_time_is_chosen_until_it_is_touched():
     picker = TimePicker(WINDOW)
     assert picker.value == ""
-    assert "Nothing is chosen yet" in picker.said.value
+    assert "Nothing is chosen yet" in picker.status_line.value
 
 
 def test_use_this_time_chooses_what_is_shown():
@@ -248,7 +250,7 @@ def test_all_fields_show_the_same_second_in_utc_and_local():
     picker.slider.value = 61
     assert picker.value == "2026-10-24T12:01:01Z"
     assert picker.local.value == "2026-10-24 14:01:01", "summer time, by the zone's rules for that day"
-    assert "UTC+0200" in picker.said.value
+    assert "UTC+0200" in picker.status_line.value
 
 
 @pytest.mark.parametrize(("button", "value"), [
@@ -286,7 +288,7 @@ def test_a_time_outside_is_clamped_and_waits_for_confirmation(typed, end):
     picker = TimePicker(WINDOW)
     picker.utc.value = typed
     assert picker.value == ""
-    assert "outside the window" in picker.said.value
+    assert "outside the window" in picker.status_line.value
     assert picker.utc.value == end.replace("T", " ").removesuffix("Z")
     picker.use.click()
     assert picker.value == end
@@ -298,14 +300,14 @@ def test_what_is_no_time_takes_the_choice_back(typed):
     assert picker.value
     picker.local.value = typed
     assert picker.value == ""
-    assert "<b>" not in picker.said.value
+    assert "<b>" not in picker.status_line.value
 
 
 def test_an_hour_that_comes_twice_is_said_and_the_earlier_taken():
     picker = TimePicker(WINDOW, local_tz=ZURICH)
     picker.local.value = "2026-10-25 02:30:00"
     assert picker.value == "2026-10-25T00:30:00Z"
-    assert "happened twice" in picker.said.value
+    assert "happened twice" in picker.status_line.value
 
 
 def test_where_local_time_is_utc_there_is_one_field():
@@ -393,7 +395,7 @@ def test_the_exact_name_opens_the_button_and_a_click_approves_this_digest():
     assert not made.button.disabled
     made.button.click()
     assert approved == [DIGEST]
-    assert "until 2026-11-23 05:29:05 UTC" in made.said.value
+    assert "until 2026-11-23 05:29:05 UTC" in made.status_line.value
 
 
 @given(
@@ -436,7 +438,7 @@ def test_an_approval_that_fails_is_shown_and_not_claimed():
     made.typed.value = "Orders"
     made.button.click()
     assert made.approved_at is None
-    assert "the plan is gone" in made.said.value
+    assert "the plan is gone" in made.status_line.value
 
 
 # ConflictBox
@@ -479,7 +481,7 @@ def test_conflicts_that_cannot_be_settled_stay_decided_and_say_why():
     box = ConflictBox(conflict_box([])._conflicts, refuse)
     box.theirs.click()
     box.make.click()
-    assert "the table is gone" in box.said.value
+    assert "the table is gone" in box.status_line.value
     assert len(box.decisions) == 12
     assert not box.make.disabled
 

@@ -10,7 +10,7 @@ from pitrkit.errors import AccessDenied, BadInput, Exit, GateClosed
 from pitrkit.runner import notebook_run
 from pitrkit.ui import error_display
 from pitrkit.ui.cards import note
-from pitrkit.ui.error_display import Interrupted, card_of, meaning
+from pitrkit.ui.error_display import Interrupted, card_of, failure_meaning
 
 DENIED = (
     "raise errors.AccessDenied('the caller may not do dynamodb:Scan', code='AccessDeniedException', operation='Scan', "
@@ -92,7 +92,7 @@ def test_outside_of_a_kernel_nothing_is_installed():
 
 def test_a_step_that_writes_says_what_a_failure_means():
     for error in (BadInput("no", fix="Do."), ValueError("no")):
-        with pytest.raises(type(error)), meaning("Half of it is there."):
+        with pytest.raises(type(error)), failure_meaning("Half of it is there."):
             raise error
         assert "Half of it is there." in str(card_of(error))
 

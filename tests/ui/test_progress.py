@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from pitrkit.runner.progress_tail import ProgressTail
-from pitrkit.ui.progress import Progress, State, notebook_output, read_line
+from pitrkit.ui.progress import ProgressBar, ProgressState, notebook_output, read_line
 from pitrkit.ui.text import clean
 
 
@@ -32,7 +32,7 @@ def shown():
 
 
 def progress(shown, clock, *args, **more):
-    return Progress(*args, show=lambda text, html: shown.append((text, html)), clock=clock, **more)
+    return ProgressBar(*args, show=lambda text, html: shown.append((text, html)), clock=clock, **more)
 
 
 def test_it_says_how_far_how_fast_and_how_long_still(shown, clock):
@@ -81,7 +81,7 @@ def test_a_total_that_is_learnt_on_the_way_counts(shown, clock):
     with progress(shown, clock, "Planning") as planning:
         clock.seconds += 1
         planning(1, 2, "half")
-    assert planning.state == State("Planning", 1, 2, "items", "half", 1.0, "done", 1, 1.0)
+    assert planning.state == ProgressState("Planning", 1, 2, "items", "half", 1.0, "done", 1, 1.0)
 
 
 def test_more_than_was_estimated_is_told_without_the_estimate(shown, clock):

@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 from pitrkit.aws import arns
 from pitrkit.aws.backups.pitr import Origin, Restoration, adoptable, check_name
-from pitrkit.aws.backups.restore_options import Design, Options, overrides
+from pitrkit.aws.backups.restore_options import Options, RestoreDesign, overrides
 from pitrkit.aws.client.client import Aws
 from pitrkit.aws.tables import tables
 from pitrkit.errors import AccessDenied, AwsError, BadInput
@@ -63,7 +63,7 @@ class Backup:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class BackupList:
     """Backups, newest first.
 
     Attributes:
@@ -73,34 +73,34 @@ class Found:
     backups: tuple[Backup, ...]
     unseen: tuple[str, ...] = ()
 
-    def of_table(self, name: str) -> Found:
+    def of_table(self, name: str) -> BackupList:
         """Return those of one table."""
-        return Found(tuple(one for one in self.backups if one.table == name), self.unseen)
+        return BackupList(tuple(one for one in self.backups if one.table == name), self.unseen)
 
 
-def gone(aws: Aws) -> list[str]:
+def deleted_tables(aws: Aws) -> list[str]:
     """Return the names of the tables that can come back: those that were deleted, or are not there (any more)."""
-    living = set(tables.names(aws))
+    living = set(tables.table_names(aws))
     return list(
         dict.fromkeys(one.table for one in everything(aws).backups if one.kind == "SYSTEM" or one.table not in living)
     )
 
 
-def everything(aws: Aws) -> Found:
+def everything(aws: Aws) -> BackupList:
     """Return all backups and recovery points of tables that the account has here, of tables that are gone, too."""
     return _found(aws, lambda: _protected(aws))
 
 
-def of_table(aws: Aws, table_arn: str) -> Found:
+def of_table(aws: Aws, table_arn: str) -> BackupList:
     """Return all backups and recovery points of one table, which may be gone or have been made anew since."""
     return _found(aws, lambda: [table_arn]).of_table(arns.table_arn(table_arn).table)
 
 
-def _found(aws: Aws, table_arns: Callable[[], list[str]]) -> Found:
+def _found(aws: Aws, table_arns: Callable[[], list[str]]) -> BackupList:
     unseen: list[str] = []
     listed = _permitted(lambda: [*_listed(aws, "ALL"), *_listed(aws, "AWS_BACKUP")], "DynamoDB's backups", unseen)
     listed += _permitted(lambda: [one for arn in table_arns() for one in _points(aws, arn)], "AWS Backup", unseen)
-    return Found(tuple(_sorted({one.arn: one for one in listed}.values())), tuple(dict.fromkeys(unseen)))
+    return BackupList(tuple(_sorted({one.arn: one for one in listed}.values())), tuple(dict.fromkeys(unseen)))
 
 
 def _permitted(read: Callable[[], list[Backup]], what: str, unseen: list[str]) -> list[Backup]:
@@ -157,13 +157,13 @@ def find(aws: Aws, arn: str, table_arn: str = "") -> Backup:
         BadInput: It is no ARN of a backup, of another account, or there is none of that ARN.
     """
     named = arns.ours(arns.backup_arn(arn), aws.caller().account, what="backup")
-    there = aws.elsewhere(named.region)
+    regional_aws = aws.elsewhere(named.region)
     if not named.managed:
-        described = details(there, named.text)
+        described = details(regional_aws, named.text)
         return _backup({**described["SourceTableDetails"], **described["BackupDetails"]})
     home = [table_arn] if table_arn and arns.table_arn(table_arn).region == named.region else []
-    for resource in home or _protected(there):
-        for point in _points(there, resource):
+    for resource in home or _protected(regional_aws):
+        for point in _points(regional_aws, resource):
             if point.arn == named.text:
                 return point
     of = f" of {arns.table_arn(table_arn).table}" if home else ""
@@ -193,15 +193,15 @@ def restore_backup(aws: Aws, backup: Backup, target: str, *, options: Options | 
         BadInput: An option cannot be had, or *target* exists and is something else.
     """
     check_name(target)
-    wanted = options or Options()
-    here = aws.elsewhere(arns.backup_arn(backup.arn).region)
-    there = here.elsewhere(wanted.region)
-    design = Design.of_backup(details(here, backup.arn))
-    overridden = overrides(there, design, wanted)
+    restore_options = options or Options()
+    backup_aws = aws.elsewhere(arns.backup_arn(backup.arn).region)
+    target_aws = backup_aws.elsewhere(restore_options.region)
+    design = RestoreDesign.of_backup(details(backup_aws, backup.arn))
+    overridden = overrides(target_aws, design, restore_options)
     origin = Origin(backup.table_arn, backup.arn, backup.created_at)
-    if (present := adoptable(there, target, origin, design, wanted)) is not None:
-        return Restoration(backup.arn, target, backup.created_at, True, present.created_at, there.region)
-    answer = there.call(
+    if (present := adoptable(target_aws, target, origin, design, restore_options)) is not None:
+        return Restoration(backup.arn, target, backup.created_at, True, present.created_at, target_aws.region)
+    answer = target_aws.call(
         "dynamodb",
         "restore_table_from_backup",
         table=target,
@@ -210,7 +210,7 @@ def restore_backup(aws: Aws, backup: Backup, target: str, *, options: Options | 
         **overridden,
     )
     started_at = utc(answer["TableDescription"]["CreationDateTime"])
-    return Restoration(backup.arn, target, backup.created_at, False, started_at, there.region)
+    return Restoration(backup.arn, target, backup.created_at, False, started_at, target_aws.region)
 
 
 def _backup(row: dict[str, Any]) -> Backup:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pitrkit.aws.backups.restore_options import Design, Options, difference, overrides
+from pitrkit.aws.backups.restore_options import Options, RestoreDesign, difference, overrides
 from pitrkit.aws.client.client import Aws
 from pitrkit.aws.tables import tables
 from pitrkit.aws.tables.tables import Restored, Table
@@ -27,7 +27,7 @@ _TABLE_NAME = re.compile(r"[A-Za-z0-9_.-]{3,255}")
 
 
 @dataclass(frozen=True, slots=True)
-class Protection:
+class ContinuousBackups:
     """A table's continuous backups.
 
     Attributes:
@@ -60,17 +60,17 @@ class Restoration:
     region: str = ""
 
 
-def protection(aws: Aws, table: str) -> Protection:
+def protection(aws: Aws, table: str) -> ContinuousBackups:
     """Return the state of PITR on *table*."""
     answer = aws.call("dynamodb", "describe_continuous_backups", TableName=table)["ContinuousBackupsDescription"]
     found = answer.get("PointInTimeRecoveryDescription", {})
     enabled = found.get("PointInTimeRecoveryStatus") == "ENABLED"
     earliest, latest = found.get("EarliestRestorableDateTime"), found.get("LatestRestorableDateTime")
     window = Window(_ceiled(utc(earliest)), _floored(utc(latest))) if enabled and earliest and latest else None
-    return Protection(table, enabled, window, int(found.get("RecoveryPeriodInDays", 35)))
+    return ContinuousBackups(table, enabled, window, int(found.get("RecoveryPeriodInDays", 35)))
 
 
-def enable(aws: Aws, table: str) -> Protection:
+def enable(aws: Aws, table: str) -> ContinuousBackups:
     """Turn PITR on. A table that has it already is left as it is: its window must never be reset.
 
     Raises:
@@ -88,20 +88,20 @@ def enable(aws: Aws, table: str) -> Protection:
     return protection(aws, table)
 
 
-def check_restorable(aws: Aws, table: str, at: datetime) -> Protection:
+def check_restorable(aws: Aws, table: str, at: datetime) -> ContinuousBackups:
     """Return *table*'s protection if *at* can be restored.
 
     Raises:
         BadInput: PITR is off, or *at* is in the future or outside the window.
     """
-    found = protection(aws, table)
-    if found.enabled and found.window is None:
+    backups_status = protection(aws, table)
+    if backups_status.enabled and backups_status.window is None:
         raise BadInput(
             "point-in-time recovery is on, but nothing can be restored yet",
             table=table,
             fix="It was turned on moments ago: wait a few minutes.",
         )
-    if found.window is None:
+    if backups_status.window is None:
         raise BadInput(
             "point-in-time recovery is off, so there is no past to restore",
             table=table,
@@ -109,15 +109,15 @@ def check_restorable(aws: Aws, table: str, at: datetime) -> Protection:
             "compare with that: --restored TABLE (parameter `restored`). If a replica has PITR: --source-arn ARN. "
             "00_start_here turns PITR on for the future.",
         )
-    if not found.window.holds(at):
-        earliest, latest = iso(found.window.earliest_at), iso(found.window.latest_at)
-        why = "is later than the latest" if at > found.window.latest_at else "is earlier than the earliest"
+    if not backups_status.window.holds(at):
+        earliest, latest = iso(backups_status.window.earliest_at), iso(backups_status.window.latest_at)
+        why = "is later than the latest" if at > backups_status.window.latest_at else "is earlier than the earliest"
         raise BadInput(
             f"{iso(at)} {why} restorable time",
             table=table,
             fix=f"Choose a time from {earliest} to {latest}, both included.",
         )
-    return found
+    return backups_status
 
 
 def check_name(name: str) -> str:
@@ -165,16 +165,16 @@ def restore(aws: Aws, source: Table, target: str, at: datetime, *, options: Opti
         BadInput: The time cannot be restored, an option cannot be had, or *target* exists and is something else.
     """
     check_name(target)
-    wanted = options or Options(indexes="none")
-    there = aws.elsewhere(wanted.region)
-    design = Design.of_table(tables.description(aws, source.name))
-    overridden = overrides(there, design, wanted)
+    restore_options = options or Options(indexes="none")
+    target_aws = aws.elsewhere(restore_options.region)
+    design = RestoreDesign.of_table(tables.description(aws, source.name))
+    overridden = overrides(target_aws, design, restore_options)
     origin = Origin(source.arn, "", at)
-    if (present := adoptable(there, target, origin, design, wanted)) is not None:
-        return Restoration(source.name, target, at, True, present.created_at, there.region)
+    if (present := adoptable(target_aws, target, origin, design, restore_options)) is not None:
+        return Restoration(source.name, target, at, True, present.created_at, target_aws.region)
     check_restorable(aws, source.name, at)
-    named: dict[str, Any] = {"SourceTableName": source.name} if there is aws else {"SourceTableArn": source.arn}
-    answer = there.call(
+    named: dict[str, Any] = {"SourceTableName": source.name} if target_aws is aws else {"SourceTableArn": source.arn}
+    answer = target_aws.call(
         "dynamodb",
         "restore_table_to_point_in_time",
         table=source.name,
@@ -184,7 +184,7 @@ def restore(aws: Aws, source: Table, target: str, at: datetime, *, options: Opti
         **overridden,
     )
     started_at = utc(answer["TableDescription"]["CreationDateTime"])
-    return Restoration(source.name, target, at, False, started_at, there.region)
+    return Restoration(source.name, target, at, False, started_at, target_aws.region)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +196,7 @@ class Origin:
     at: datetime
 
 
-def adoptable(there: Aws, target: str, origin: Origin, design: Design, options: Options) -> Table | None:
+def adoptable(there: Aws, target: str, origin: Origin, design: RestoreDesign, options: Options) -> Table | None:
     """Return the table *target* if it is there and is the very restore that is wanted; None if there is none.
 
     Raises:
@@ -206,7 +206,7 @@ def adoptable(there: Aws, target: str, origin: Origin, design: Design, options: 
         described = tables.description(there, target)
     except TableNotFound:
         return None
-    present = tables.of(described, there.region)
+    present = tables.table_of(described, there.region)
     found = present.restored
     same = found is not None and (
         found.backup_arn == origin.backup_arn

@@ -26,7 +26,7 @@ _ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/.+")
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class RestoreJob:
     """A restore job.
 
     Attributes:
@@ -96,7 +96,7 @@ def start(
     token: str,
     known_job: str = "",
     tags: bool = False,
-) -> Job:
+) -> RestoreJob:
     """Start the job that restores *point* into the new table *target*, or return the one that an earlier run started.
 
     Args:
@@ -114,28 +114,28 @@ def start(
     """
     check_name(target)
     check(point.arn, options, role)
-    there = aws.elsewhere(arns.backup_arn(point.arn).region)
-    earlier = job(there, known_job) if known_job else None
+    point_aws = aws.elsewhere(arns.backup_arn(point.arn).region)
+    earlier = job(point_aws, known_job) if known_job else None
     if earlier is not None and earlier.point == point.arn and earlier.alive:
         return earlier
-    if tables.find(there, target) is not None:
+    if tables.find(point_aws, target) is not None:
         raise BadInput(
             f"the name {target} is taken by a table that this incident did not restore",
             table=target,
             fix="Choose another target name, or give it as the parameter `restored` if it is the copy you want.",
         )
-    answer = there.call(
+    answer = point_aws.call(
         "backup",
         "start_restore_job",
         table=target,
         RecoveryPointArn=point.arn,
         IamRoleArn=role,
-        Metadata={"targetTableName": target, **_encryption(there, options)},
+        Metadata={"targetTableName": target, **_encryption(point_aws, options)},
         IdempotencyToken=token,
         ResourceType="DynamoDB",
         CopySourceTagsToRestoredResource=tags,
     )
-    return job(there, answer["RestoreJobId"])
+    return job(point_aws, answer["RestoreJobId"])
 
 
 def _encryption(there: Aws, options: Options) -> dict[str, str]:
@@ -146,10 +146,10 @@ def _encryption(there: Aws, options: Options) -> dict[str, str]:
     return {"encryptionType": "KMS", "kmsMasterKeyArn": usable_key(there, options.kms_key) or options.kms_key}
 
 
-def job(there: Aws, job_id: str) -> Job:
+def job(there: Aws, job_id: str) -> RestoreJob:
     """Return a restore job as it is now."""
     answer = there.call("backup", "describe_restore_job", RestoreJobId=job_id)
-    return Job(
+    return RestoreJob(
         id=job_id,
         point=answer.get("RecoveryPointArn", ""),
         status=answer.get("Status", ""),
@@ -168,7 +168,7 @@ def wait(
     poll_seconds: float,
     on_progress: Callable[[str, float], None] = lambda *_: None,
     sleep: Callable[[float], None] = time.sleep,
-) -> Job:
+) -> RestoreJob:
     """Wait until a restore job is done. Hours are possible.
 
     Raises:
@@ -176,14 +176,14 @@ def wait(
     """
     began = time.monotonic()
     while True:
-        found = job(there, job_id)
-        on_progress(f"{found.status} {found.percent}".strip(), time.monotonic() - began)
-        if found.status == "COMPLETED":
-            return found
-        if not found.alive:
+        restore_job = job(there, job_id)
+        on_progress(f"{restore_job.status} {restore_job.percent}".strip(), time.monotonic() - began)
+        if restore_job.status == "COMPLETED":
+            return restore_job
+        if not restore_job.alive:
             raise AwsError(
-                f"AWS Backup could not restore it: {found.message or found.status}",
-                code=found.status,
+                f"AWS Backup could not restore it: {restore_job.message or restore_job.status}",
+                code=restore_job.status,
                 operation="StartRestoreJob",
                 table=target,
                 fix="Mend what it says (the role's rights, the key, the name), and run this step again.",

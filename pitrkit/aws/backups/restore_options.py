@@ -66,12 +66,12 @@ class Options:
     @property
     def units(self) -> tuple[int, int] | None:
         """Read and write units, None where they were not chosen."""
-        found = _THROUGHPUT.fullmatch(self.throughput)
-        return (int(found[1]), int(found[2])) if found else None
+        match = _THROUGHPUT.fullmatch(self.throughput)
+        return (int(match[1]), int(match[2])) if match else None
 
 
 @dataclass(frozen=True, slots=True)
-class Design:
+class RestoreDesign:
     """The part of a source's description that options choose from.
 
     Attributes:
@@ -136,7 +136,7 @@ _FIELDS = {
 """What an override may repeat of a description: WarmThroughput, status and sizes are refused."""
 
 
-def overrides(there: Aws, design: Design, options: Options) -> dict[str, Any]:
+def overrides(there: Aws, design: RestoreDesign, options: Options) -> dict[str, Any]:
     """Return the parameters of a restore that make the chosen of the source.
 
     Args:
@@ -169,7 +169,7 @@ def overrides(there: Aws, design: Design, options: Options) -> dict[str, Any]:
 
 
 def _indexes(
-    there: Aws, design: Design, options: Options, mode: str, units: tuple[int, int] | None
+    there: Aws, design: RestoreDesign, options: Options, mode: str, units: tuple[int, int] | None
 ) -> dict[str, list[dict[str, Any]]]:
     chosen = chosen_indexes(design, options)
     changed = mode != design.billing_mode or options.units is not None
@@ -189,7 +189,7 @@ def _indexes(
 
 
 def _repeated(
-    override: str, row: Mapping[str, Any], design: Design, mode: str, units: tuple[int, int] | None
+    override: str, row: Mapping[str, Any], design: RestoreDesign, mode: str, units: tuple[int, int] | None
 ) -> dict[str, Any]:
     index = {field: row[field] for field in _FIELDS[override] if field in row}
     if override != "GlobalSecondaryIndexOverride":
@@ -207,7 +207,7 @@ def _provisioned(units: tuple[int, int]) -> dict[str, int]:
     return {"ReadCapacityUnits": units[0], "WriteCapacityUnits": units[1]}
 
 
-def chosen_indexes(design: Design, options: Options) -> set[str] | None:
+def chosen_indexes(design: RestoreDesign, options: Options) -> set[str] | None:
     """Return the names of the indexes that were chosen, None for all of them.
 
     Raises:
@@ -230,7 +230,7 @@ def _named(indexes: str) -> list[str]:
     return [name.strip() for name in indexes.split(",")]
 
 
-def _encryption(there: Aws, design: Design, options: Options) -> dict[str, Any] | None:
+def _encryption(there: Aws, design: RestoreDesign, options: Options) -> dict[str, Any] | None:
     if not options.kms_key:
         if there.region == design.region:
             return None
@@ -248,7 +248,7 @@ def _encryption(there: Aws, design: Design, options: Options) -> dict[str, Any] 
     return {"Enabled": True, "SSEType": "KMS", "KMSMasterKeyId": usable_key(there, options.kms_key) or options.kms_key}
 
 
-def difference(there: Aws, design: Design, description: Mapping[str, Any], options: Options) -> str:
+def difference(there: Aws, design: RestoreDesign, description: Mapping[str, Any], options: Options) -> str:
     """Return in words what a table that is there is otherwise than a restore would make it; empty if nothing is.
 
     Blank options are of no account: whoever does not choose takes what is there.
@@ -259,7 +259,7 @@ def difference(there: Aws, design: Design, description: Mapping[str, Any], optio
         description: The table, as DescribeTable's answer has it.
         options: What was chosen.
     """
-    present = Design.of_table(description)
+    present = RestoreDesign.of_table(description)
     if options.indexes:
         chosen, names = chosen_indexes(design, options), set(present.names())
         if names != (set(design.names()) if chosen is None else chosen):

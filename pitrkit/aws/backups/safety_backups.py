@@ -48,7 +48,7 @@ def name_of(incident: str, digest: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]", "-", f"pitrkit-{incident[:200]}-{digest[:12]}")[:_LONGEST_NAME]
 
 
-def make(aws: Aws, table: Table, name: str) -> SafetyCopy:
+def start_backup(aws: Aws, table: Table, name: str) -> SafetyCopy:
     """Start a backup of *table*, or return the one of this name that an earlier run started.
 
     Raises:
@@ -75,15 +75,15 @@ def wait(
     """
     while True:
         answer = aws.call("dynamodb", "describe_backup", table=copy.table, BackupArn=copy.arn)
-        found = _copy(copy.table, answer["BackupDescription"]["BackupDetails"], copy.request_id)
+        current_copy = _copy(copy.table, answer["BackupDescription"]["BackupDetails"], copy.request_id)
         if on_progress is not None:
-            on_progress(found.status)
-        if found.status == "AVAILABLE":
-            return found
-        if found.status != "CREATING":
+            on_progress(current_copy.status)
+        if current_copy.status == "AVAILABLE":
+            return current_copy
+        if current_copy.status != "CREATING":
             raise AwsError(
-                f"the safety copy {found.name} is {found.status}",
-                code=found.status,
+                f"the safety copy {current_copy.name} is {current_copy.status}",
+                code=current_copy.status,
                 operation="CreateBackup",
                 table=copy.table,
                 fix="Run this step again: it makes another one.",

@@ -92,7 +92,7 @@ def describe(aws: Aws, arn: str, *, table: str = "") -> Export:
     return export_of(aws.call("dynamodb", "describe_export", table=table, ExportArn=arn)["ExportDescription"])
 
 
-def whole(at: datetime) -> datetime:
+def whole_second(at: datetime) -> datetime:
     """Return *at* in UTC, cut to the second.
 
     Raises:
@@ -145,4 +145,4 @@ def _moment(found: datetime | None) -> datetime | None:
 
 
 def _second(found: datetime | None) -> datetime | None:
-    return whole(found) if found else None
+    return whole_second(found) if found else None

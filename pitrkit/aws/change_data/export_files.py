@@ -209,9 +209,9 @@ def _checked(aws: Aws, export: Export, keys: Sequence[str]) -> tuple[str, bytes]
     proof, checksum = _found(
         aws, export, [key.removesuffix(".json") + end for end in _CHECKSUMS], f"the checksum of {key}"
     )
-    said = b"".join(_streamed(checksum, proof, export)).decode(errors="replace").strip()
+    expected_md5 = b"".join(_streamed(checksum, proof, export)).decode(errors="replace").strip()
     digest = hashlib.md5(content, usedforsecurity=False)
-    if said not in {base64.b64encode(digest.digest()).decode(), digest.hexdigest()}:
+    if expected_md5 not in {base64.b64encode(digest.digest()).decode(), digest.hexdigest()}:
         raise damaged(f"{key} is damaged: it is not what its checksum says", export)
     return key, content
 

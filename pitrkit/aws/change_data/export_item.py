@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from pitrkit.aws.change_data import export_files, export_records, exports
-from pitrkit.aws.change_data.export import Export, filter_text, whole
+from pitrkit.aws.change_data.export import Export, filter_text, whole_second
 from pitrkit.aws.client.client import Aws
 from pitrkit.aws.items import Image, Key, KeySchema, to_boto
 from pitrkit.aws.tables.tables import Table
@@ -61,7 +61,7 @@ def start_filtered(
             fix="Update boto3, or look the item up in a full export or a restored copy.",
         )
     only = only_of(key, table.key_schema)
-    return exports.start(aws, table, whole(at), (bucket, prefix, bucket_owner), known=known, only=only)
+    return exports.start(aws, table, whole_second(at), (bucket, prefix, bucket_owner), known=known, only=only)
 
 
 def only_of(key: Key, key_schema: KeySchema) -> dict[str, Any]:

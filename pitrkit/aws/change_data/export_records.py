@@ -14,7 +14,7 @@ import orjson
 
 from pitrkit.aws.change_data.export import Export
 from pitrkit.aws.change_data.export_files import BrokenFile, DataFile, blocks, damaged
-from pitrkit.aws.items import REPLICATION_PREFIX, settle, without_replication
+from pitrkit.aws.items import REPLICATION_PREFIX, canonicalise_in_place, without_replication
 from pitrkit.aws.tables.scan_pages import Row, row
 from pitrkit.errors import BadInput
 
@@ -22,7 +22,7 @@ _T = TypeVar("_T")
 _REPLICATION = REPLICATION_PREFIX.encode()
 
 
-class Record(NamedTuple):
+class ExportRecord(NamedTuple):
     """One item of an incremental export. Images and the key are canonical JSON text.
 
     Attributes:
@@ -54,7 +54,7 @@ def rows(path: Path, file: DataFile, export: Export, key: Sequence[str]) -> Iter
     yield from _made(path, file, export, lambda line: row(line["Item"], names))
 
 
-def records(path: Path, file: DataFile, export: Export, key: Sequence[str]) -> Iterator[Record]:
+def records(path: Path, file: DataFile, export: Export, key: Sequence[str]) -> Iterator[ExportRecord]:
     """Yield what a fetched file of an incremental export says; parameters and errors are those of `rows`."""
     names = sorted(key)
     for batch in _made(path, file, export, lambda line: _record(line, names)):
@@ -93,21 +93,21 @@ def _without_replication(line: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _record(line: dict[str, Any], names: list[str]) -> Record:
+def _record(line: dict[str, Any], names: list[str]) -> ExportRecord:
     key = line["Keys"]
     if sorted(key) != names:
         raise KeyError(f"the key is of {', '.join(sorted(key))}")
-    settle(key)
+    canonicalise_in_place(key)
     written = line["Metadata"]["WriteTimestampMicros"]
     micros = int(written["N"] if isinstance(written, dict) else written)
     before, after = _image(line.get("OldImage")), _image(line.get("NewImage"))
-    return Record(orjson.dumps(key, option=orjson.OPT_SORT_KEYS), micros, before, after)
+    return ExportRecord(orjson.dumps(key, option=orjson.OPT_SORT_KEYS), micros, before, after)
 
 
 def _image(attrs: dict[str, Any] | None) -> bytes | None:
     if attrs is None:
         return None
-    settle(attrs)
+    canonicalise_in_place(attrs)
     return orjson.dumps(attrs, option=orjson.OPT_SORT_KEYS)
 
 

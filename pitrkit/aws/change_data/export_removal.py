@@ -79,10 +79,10 @@ def remove(aws: Aws, files: ExportFiles, *, on_progress: Callable[[int], None] |
 
 
 def _listed(aws: Aws, export: Export, prefix: str) -> Iterator[str]:
-    found = aws.paginate(
+    listed_items = aws.paginate(
         "s3", "list_objects_v2", "Contents", table=export.table, Bucket=export.bucket, Prefix=prefix, **export.owner
     )
-    for row in found:
+    for row in listed_items:
         yield str(row["Key"])
 
 

@@ -17,7 +17,7 @@ from hashlib import sha256
 from typing import Any
 
 from pitrkit.aws.backups.pitr import GRACE_SECONDS, check_restorable
-from pitrkit.aws.change_data.export import Export, When, describe, export_of, filter_text, whole
+from pitrkit.aws.change_data.export import Export, When, describe, export_of, filter_text, whole_second
 from pitrkit.aws.change_data.export_files import summary_exists
 from pitrkit.aws.client.client import Aws
 from pitrkit.aws.tables.tables import Table
@@ -60,8 +60,8 @@ class Waiting:
     @property
     def eta_seconds(self) -> float | None:
         """Seconds to go, None once it takes longer than was thought."""
-        left = self.expected_seconds - self.seconds
-        return left if left > 0 else None
+        remaining_seconds = self.expected_seconds - self.seconds
+        return remaining_seconds if remaining_seconds > 0 else None
 
 
 def earlier(aws: Aws, table: Table) -> list[Export]:
@@ -141,7 +141,7 @@ def start_full(
         InputNeeded: No bucket was given, and none was exported to before.
         AccessDenied: An action is missing; it is named.
     """
-    return start(aws, table, whole(at), (bucket, prefix, bucket_owner), known=known)
+    return start(aws, table, whole_second(at), (bucket, prefix, bucket_owner), known=known)
 
 
 def start_incremental(
@@ -159,7 +159,7 @@ def start_incremental(
 
     Args and errors are those of `start_full`; the window is 15 minutes to 24 hours long.
     """
-    when = (whole(from_at), whole(to_at))
+    when = (whole_second(from_at), whole_second(to_at))
     if not SHORTEST <= when[1] - when[0] <= LONGEST:
         raise BadInput(
             f"an incremental export cannot be of {iso(when[0])} to {iso(when[1])}",
@@ -271,12 +271,12 @@ def expected_seconds(export: Export, *, size_bytes: int = 0, known: Iterable[Exp
 
 def failure(export: Export) -> AwsError:
     """Return what to raise for an export that failed."""
-    said = f"{export.failure_code} {export.failure_message}".lower().replace(" ", "")
-    if "kms" in said:
+    failure_text = f"{export.failure_code} {export.failure_message}".lower().replace(" ", "")
+    if "kms" in failure_text:
         fix = "Allow kms:GenerateDataKey and kms:Decrypt on the bucket's key to whoever starts the export."
-    elif "nosuchbucket" in said:
+    elif "nosuchbucket" in failure_text:
         fix = f"The bucket {export.bucket} does not exist (any more): give another one as `bucket`."
-    elif "denied" in said or "forbidden" in said:
+    elif "denied" in failure_text or "forbidden" in failure_text:
         fix = f"Allow {_MAY_WRITE} on {export.bucket}, in this role and in the bucket's policy; if the bucket is "
         fix += "another account's, give that account as `bucket_owner`."
     else:

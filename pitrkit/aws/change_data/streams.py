@@ -85,7 +85,7 @@ def read(
     *,
     on_progress: Progress | None = None,
     pause: float = 0.05,
-) -> Reading:
+) -> StreamPass:
     """Return the records of [*since_at*, *until_at*), to be iterated once; each item's come in the order of its writes.
 
     Args:
@@ -110,10 +110,10 @@ def read(
     since_at = since_at.astimezone(UTC).replace(microsecond=0)
     window = since_at, until_at.astimezone(UTC)
     reader = ShardReader(aws, stream.arn, stream.table, key_schema.names, *window, pause, stop)
-    return Reading(stream, reader, on_progress or (lambda *_: None))
+    return StreamPass(stream, reader, on_progress or (lambda *_: None))
 
 
-class Reading:
+class StreamPass:
     """One pass over a stream: iterate it once, then ask it what it covered.
 
     Attributes:
@@ -169,8 +169,8 @@ class Reading:
     def _ready(self, shards: dict[str, Shard]) -> list[Shard]:
         """Return the shards to read next: not read yet, and their parents are. What lies behind the end is not read."""
         while True:
-            left = [shard for shard in shards.values() if shard.id not in self._done]
-            ready = [shard for shard in left if shard.parent not in shards or shard.parent in self._done]
+            unread_shards = [shard for shard in shards.values() if shard.id not in self._done]
+            ready = [shard for shard in unread_shards if shard.parent not in shards or shard.parent in self._done]
             behind = [shard for shard in ready if self._ended(shard.parent)]
             if not behind:
                 return ready
@@ -271,13 +271,13 @@ def _next_second(moment: datetime) -> datetime:
 
 def _arns(aws: Aws, table: str) -> list[str]:
     """Return the ARNs of the table's streams that can still be read."""
-    found: list[str] = []
+    names: list[str] = []
     params: dict[str, Any] = {"TableName": table}
     while True:
         answer = retried(lambda: aws.call("dynamodbstreams", "list_streams", **params))  # noqa: B023  called at once
-        found += [row["StreamArn"] for row in answer.get("Streams", ())]
+        names += [row["StreamArn"] for row in answer.get("Streams", ())]
         if not (last := answer.get("LastEvaluatedStreamArn")):
-            return found
+            return names
         params = {"TableName": table, "ExclusiveStartStreamArn": last}
 
 

@@ -81,7 +81,7 @@ def changes_something(service: str, operation: str) -> bool:
     return not operation.startswith(_ONLY_LOOKS) and (service, operation) not in _CHANGES_NOTHING
 
 
-def told(
+def call_reported(
     on_change: Callable[[Called], None], send: Callable[[], Any], *, service: str, operation: str, table: str
 ) -> Any:
     """Return what *send* returns, and tell *on_change* how it ended if the operation changes something."""
@@ -168,10 +168,10 @@ class Aws:
         if not session.region_name:
             raise NoRegion("no AWS region is set", fix="Set AWS_REGION, for example `export AWS_REGION=eu-west-1`.")
         try:
-            found = session.get_credentials()
+            credentials = session.get_credentials()
         except BotoCoreError as error:
             raise NoCredentials(f"AWS credentials cannot be read: {error}", fix=SIGN_IN) from error
-        if found is None:
+        if credentials is None:
             raise NoCredentials("no AWS credentials were found", fix=SIGN_IN)
         try:
             return cls(session, endpoint_url=endpoint_url)
@@ -186,9 +186,9 @@ class Aws:
             return self
         if region not in self._elsewhere:
             self._elsewhere[region] = Aws(self._session, endpoint_url=self._override, region=region)
-        there = self._elsewhere[region]
-        there.on_change, there.read_only = self.on_change, self.read_only
-        return there
+        regional_aws = self._elsewhere[region]
+        regional_aws.on_change, regional_aws.read_only = self.on_change, self.read_only
+        return regional_aws
 
     @cached_property
     def _caller(self) -> Caller:
@@ -224,7 +224,7 @@ class Aws:
 
         if self.on_change is None:
             return send()
-        return told(self.on_change, send, service=service, operation=operation, table=table)
+        return call_reported(self.on_change, send, service=service, operation=operation, table=table)
 
     def paginate(
         self, service: str, operation: str, result_key: str, *, table: str = "", retry: bool = True, **params: Any

@@ -25,7 +25,7 @@ class BrokenReply(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class HttpReply:
     """One HTTP reply.
 
     Attributes:
@@ -66,7 +66,7 @@ class Connection:
             self._sock.sendall(head)
             self._sock.sendall(body)
 
-    def receive(self) -> Reply:
+    def receive(self) -> HttpReply:
         """Read the reply to the request that was sent.
 
         Raises:
@@ -90,7 +90,7 @@ class Connection:
         if _header(head, lower, b"content-encoding").lower() == b"gzip":
             raw = zlib.decompress(raw, wbits=31)
         request_id = _header(head, lower, b"x-amzn-requestid").decode("latin-1")
-        return Reply(status, raw, request_id, reusable)
+        return HttpReply(status, raw, request_id, reusable)
 
     def close(self) -> None:
         """Close it."""
@@ -175,12 +175,12 @@ class Pool:
         """Return a connection for one request."""
         while self._idle:
             try:
-                found = self._idle.pop()
+                pooled = self._idle.pop()
             except IndexError:  # another thread took it
                 break
-            if not found.stale():
-                return found
-            found.close()
+            if not pooled.stale():
+                return pooled
+            pooled.close()
         return Connection(self._connect())
 
     def give_back(self, connection: Connection, *, reusable: bool) -> None:

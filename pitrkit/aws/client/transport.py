@@ -27,7 +27,7 @@ from urllib3.exceptions import HTTPError
 
 from pitrkit.aws.client.client import Aws
 from pitrkit.aws.client.error_mapping import Ambiguous, Throttled, no_answer, not_signed, refusal
-from pitrkit.aws.client.http_connection import BrokenReply, Connection, Pool, Reply
+from pitrkit.aws.client.http_connection import BrokenReply, Connection, HttpReply, Pool
 from pitrkit.aws.client.sigv4 import Address, Signer
 from pitrkit.errors import NoCredentials, PitrkitError
 
@@ -120,11 +120,11 @@ class Wire:
         """
         answers: list[Answer | PitrkitError] = []
         for start in range(0, len(requests), self._pool.size):
-            some = requests[start : start + self._pool.size]
-            under_way = [_or_error(self._sent, operation, body, table) for operation, body in some]
+            request_batch = requests[start : start + self._pool.size]
+            under_way = [_or_error(self._sent, operation, body, table) for operation, body in request_batch]
             answers += [
                 sent if isinstance(sent, PitrkitError) else _or_error(self._received, sent, operation, table)
-                for sent, (operation, _) in zip(under_way, some, strict=True)
+                for sent, (operation, _) in zip(under_way, request_batch, strict=True)
             ]
         return answers
 
@@ -255,18 +255,20 @@ def _way(request: Any, client: Any) -> tuple[Address, Callable[[], Any]]:
     return address, connect
 
 
-def _error(reply: Reply, operation: str) -> ClientError:
+def _error(reply: HttpReply, operation: str) -> ClientError:
     """Return botocore's error for an answer that is none, also one that is not the service's but a proxy's."""
     try:
-        said = orjson.loads(reply.body)
+        error_document = orjson.loads(reply.body)
     except ValueError:
-        said = None
-    if not isinstance(said, dict):
-        said = {"message": reply.body[:_ANY_MESSAGE].decode("utf-8", "replace")}
-    code = str(said.get("__type", reply.status)).rpartition("#")[2]
+        error_document = None
+    if not isinstance(error_document, dict):
+        error_document = {"message": reply.body[:_ANY_MESSAGE].decode("utf-8", "replace")}
+    code = str(error_document.get("__type", reply.status)).rpartition("#")[2]
     meta = {"HTTPStatusCode": reply.status, "RequestId": reply.request_id}
-    message = said.get("message") or said.get("Message") or ""
-    return ClientError({**said, "Error": {"Code": code, "Message": message}, "ResponseMetadata": meta}, operation)
+    message = error_document.get("message") or error_document.get("Message") or ""
+    return ClientError(
+        {**error_document, "Error": {"Code": code, "Message": message}, "ResponseMetadata": meta}, operation
+    )
 
 
 def _jittered(error: PitrkitError, attempt: int) -> float:

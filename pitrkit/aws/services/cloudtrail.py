@@ -79,7 +79,7 @@ class TrailEvent:
 
 
 @dataclass(frozen=True, slots=True)
-class Trail:
+class TrailLookup:
     """What CloudTrail told.
 
     Attributes:
@@ -101,7 +101,7 @@ def read(
     *,
     most_calls: int = MOST_CALLS,
     sleep: Callable[[float], None] = time.sleep,
-) -> Trail:
+) -> TrailLookup:
     """Return the deploys of the account, and what was done to *table*, from *start_at* to *end_at*.
 
     What was refused or failed has changed nothing and is left out. An event shows up some minutes after it happened,
@@ -122,20 +122,20 @@ def read(
     lookup = _Lookup(aws, table, start_at, end_at, most_calls, sleep)
     found = list(lookup.pages("ReadOnly", "false", most=SWEPT_PAGES))
     if not lookup.more:
-        return Trail(_told(found, table), "", lookup.calls)
+        return TrailLookup(_told(found, table), "", lookup.calls)
     # Many write in this account. What was swept is the latest; names find the rest.
     unseen: list[str] = []
     names = sorted((name for _, name in _names()), key=lambda name: not name.startswith(_CODES))
     for name in names:
         found += lookup.pages("EventName", name)
         if lookup.more:
-            unseen.append(short(name))
+            unseen.append(short_event_name(name))
     cut = ""
     if unseen:
         more = f"holds more than {lookup.calls} lookups show"
         why = "refused more lookups for their rate" if lookup.throttled else more
         cut = f"CloudTrail {why}: {', '.join(unseen)} may be missing."
-    return Trail(_told(found, table), cut, lookup.calls)
+    return TrailLookup(_told(found, table), cut, lookup.calls)
 
 
 @dataclass
@@ -185,7 +185,7 @@ class _Lookup:
             token = {"NextToken": page["NextToken"]}
 
 
-def short(name: str) -> str:
+def short_event_name(name: str) -> str:
     """Return an event's name without the version that Lambda's API puts behind it."""
     return _VERSION.sub("", name)
 
@@ -198,7 +198,7 @@ def _names() -> Iterator[tuple[str, str]]:
             yield source, name
 
 
-_KNOWN = {(source, short(name)) for source, name in _names()}
+_KNOWN = {(source, short_event_name(name)) for source, name in _names()}
 
 
 def _told(found: list[Mapping[str, Any]], table: str) -> tuple[TrailEvent, ...]:
@@ -207,7 +207,7 @@ def _told(found: list[Mapping[str, Any]], table: str) -> tuple[TrailEvent, ...]:
 
 
 def _event(raw: Mapping[str, Any], table: str) -> TrailEvent | None:
-    name, source = short(str(raw.get("EventName", ""))), str(raw.get("EventSource", ""))
+    name, source = short_event_name(str(raw.get("EventName", ""))), str(raw.get("EventSource", ""))
     if (source, name) not in _KNOWN:
         return None
     try:
@@ -216,15 +216,15 @@ def _event(raw: Mapping[str, Any], table: str) -> TrailEvent | None:
         detail = {}
     if not isinstance(detail, dict) or detail.get("errorCode"):
         return None
-    asked = _object(detail.get("requestParameters"))
-    if source == _DYNAMODB and table not in _tables(asked):
+    request_parameters = _object(detail.get("requestParameters"))
+    if source == _DYNAMODB and table not in _tables(request_parameters):
         return None
     return TrailEvent(
         at=utc(raw["EventTime"]) if isinstance(raw.get("EventTime"), datetime) else _time(detail),
         name=name,
         source=source.partition(".")[0],
         who=_who(_object(detail.get("userIdentity"))) or str(raw.get("Username") or "unknown")[:_LONGEST],
-        what=_what(name, asked)[:_LONGEST],
+        what=_what(name, request_parameters)[:_LONGEST],
         id=str(raw.get("EventId") or detail.get("eventID") or ""),
         kind="table" if source == _DYNAMODB else "deploy",
     )

@@ -21,7 +21,7 @@ from pitrkit.aws.tables import tables
 from pitrkit.aws.tables.tables import Table
 from pitrkit.errors import AccessDenied, AwsError, TableNotFound
 
-Told = Literal["allowed", "denied", "unknown"]
+PermissionResult = Literal["allowed", "denied", "unknown"]
 Demand = tuple[str, str]
 """An IAM action, and the ARN that it is done to."""
 
@@ -35,7 +35,7 @@ _VALUES: dict[str, Callable[[], str | bytes]] = {
 """Keys that no item has."""
 
 
-def simulated(aws: Aws, wanted: Iterable[Demand]) -> dict[Demand, Told]:
+def simulated(aws: Aws, wanted: Iterable[Demand]) -> dict[Demand, PermissionResult]:
     """Return what IAM says of each demand by the policies of the caller.
 
     Raises:
@@ -46,20 +46,20 @@ def simulated(aws: Aws, wanted: Iterable[Demand]) -> dict[Demand, Told]:
     by_resource: dict[str, list[str]] = {}
     for action, resource in dict.fromkeys(wanted):
         by_resource.setdefault(resource, []).append(action)
-    found: dict[Demand, Told] = {}
+    results: dict[Demand, PermissionResult] = {}
     for resource, actions in by_resource.items():
         asked: dict[str, Any] = {"PolicySourceArn": source, "ActionNames": actions, "ResourceArns": [resource]}
         while True:
             # One attempt: from where IAM cannot be reached, nobody waits for eight.
             answer = aws.call("iam", "simulate_principal_policy", retry=False, **asked)
-            found |= {(row["EvalActionName"], resource): _decision(row) for row in answer["EvaluationResults"]}
+            results |= {(row["EvalActionName"], resource): _decision(row) for row in answer["EvaluationResults"]}
             if not answer.get("IsTruncated"):
                 break
             asked["Marker"] = answer["Marker"]
-    return found
+    return results
 
 
-def tried(aws: Aws, name: str, actions: Iterable[str]) -> dict[str, Told]:
+def probe_actions(aws: Aws, name: str, actions: Iterable[str]) -> dict[str, PermissionResult]:
     """Return what came of trying those of *actions* on a table that are reads and change nothing.
 
     No item is looked at: one is counted, and one that does not exist is asked for.
@@ -69,21 +69,21 @@ def tried(aws: Aws, name: str, actions: Iterable[str]) -> dict[str, Told]:
         name: The table.
         actions: IAM actions.
     """
-    found: dict[str, Told] = {}
+    results: dict[str, PermissionResult] = {}
     table: Table | None = None
     try:
         table = tables.describe(aws, name)
     except AccessDenied:
-        found["dynamodb:DescribeTable"] = "denied"
+        results["dynamodb:DescribeTable"] = "denied"
     except TableNotFound:
-        found["dynamodb:DescribeTable"] = "allowed"
+        results["dynamodb:DescribeTable"] = "allowed"
     else:
-        found["dynamodb:DescribeTable"] = "allowed"
+        results["dynamodb:DescribeTable"] = "allowed"
     reads = {**_reads(aws, name), **(_reads_of(aws, table) if table else {})}
     for action in dict.fromkeys(actions):
         if action in reads:
-            found[action] = _came_of(reads[action])
-    return found
+            results[action] = _came_of(reads[action])
+    return results
 
 
 def _reads(aws: Aws, name: str) -> Mapping[str, Callable[[], Any]]:
@@ -109,13 +109,15 @@ def _reads(aws: Aws, name: str) -> Mapping[str, Callable[[], Any]]:
 def _reads_of(aws: Aws, table: Table) -> Mapping[str, Callable[[], Any]]:
     """Return reads by action that take what the table is."""
     key = {part.name: {part.type: _VALUES[part.type]()} for part in table.key_schema.attributes}
-    asked = {table.name: {"Keys": [key]}}
+    request_items = {table.name: {"Keys": [key]}}
     reads: dict[str, Callable[[], Any]] = {
         "dynamodb:ListTagsOfResource": lambda: aws.call(
             "dynamodb", "list_tags_of_resource", table=table.name, ResourceArn=table.arn
         ),
         "dynamodb:GetItem": lambda: aws.call("dynamodb", "get_item", TableName=table.name, Key=key),
-        "dynamodb:BatchGetItem": lambda: aws.call("dynamodb", "batch_get_item", table=table.name, RequestItems=asked),
+        "dynamodb:BatchGetItem": lambda: aws.call(
+            "dynamodb", "batch_get_item", table=table.name, RequestItems=request_items
+        ),
     }
     if arn := table.stream_arn:
         reads["dynamodb:DescribeStream"] = lambda: aws.call(
@@ -137,7 +139,7 @@ def _one_metric(aws: Aws, name: str) -> Any:
     )
 
 
-def _came_of(read: Callable[[], Any]) -> Told:
+def _came_of(read: Callable[[], Any]) -> PermissionResult:
     try:
         read()
     except AccessDenied:
@@ -177,7 +179,7 @@ def _identity(aws: Aws) -> str:
         return f"arn:{partition}:iam::{account}:role/{role}"
 
 
-def _decision(row: Mapping[str, Any]) -> Told:
+def _decision(row: Mapping[str, Any]) -> PermissionResult:
     if row["EvalDecision"] == "allowed":
         return "allowed"
     return "unknown" if row.get("MissingContextValues") and row["EvalDecision"] == "implicitDeny" else "denied"

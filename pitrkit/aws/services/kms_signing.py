@@ -38,8 +38,8 @@ class KmsSignature:
     def read(cls, raw: bytes) -> Self | None:
         """Return the signature that `to_dict` wrote, None if *raw* is none."""
         try:
-            said = json.loads(raw)
-            found = cls(**said)
+            document = json.loads(raw)
+            found = cls(**document)
             base64.b64decode(found.signature, validate=True)
         except (ValueError, TypeError):
             return None

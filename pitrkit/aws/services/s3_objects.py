@@ -32,7 +32,7 @@ Mode = Literal["GOVERNANCE", "COMPLIANCE"]
 
 
 @dataclass(frozen=True, slots=True)
-class Protection:
+class ObjectProtection:
     """How what is put is protected.
 
     Attributes:
@@ -109,7 +109,7 @@ class Objects:
             return base64.b64decode(whole).hex()
         return str((said.get("Metadata") or {}).get("sha256", ""))
 
-    def put(self, name: str, content: bytes | Path, sha256: str, protection: Protection) -> dict[str, str]:
+    def put(self, name: str, content: bytes | Path, sha256: str, protection: ObjectProtection) -> dict[str, str]:
         """Put *content*, whose SHA-256 is *sha256*, and return the object's `version` and the `request_id`.
 
         Raises:

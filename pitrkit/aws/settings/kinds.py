@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 
-class Place(msgspec.Struct, frozen=True):
+class TableRef(msgspec.Struct, frozen=True):
     """The table that settings are of."""
 
     table: str
@@ -43,7 +43,7 @@ class Setting(msgspec.Struct, frozen=True, tag_field="kind"):
         """Return what it says, in a line."""
         raise NotImplementedError
 
-    def moved(self, _from: Place, _to: Place) -> Setting:
+    def moved(self, _from: TableRef, _to: TableRef) -> Setting:
         """Return the same setting as another table would have it."""
         return self
 
@@ -89,7 +89,7 @@ def renamed(value: Any, old: str, new: str, *, whole: bool = False) -> Any:
     return new + value[len(old) :] if value == old or value.startswith(f"{old}/") else value
 
 
-def short(told: str) -> str:
+def short_digest(told: str) -> str:
     """Return a digest of a text that tells settings apart."""
     return hashlib.sha256(told.encode()).hexdigest()[:12]
 
@@ -148,7 +148,7 @@ class ScalingPolicy(Setting, frozen=True, tag="scaling-policy"):
     def key(self) -> tuple[str, str]:
         """Compared by what it does: its name may name the table."""
         told = json.dumps([self.index, self.dimension, self.configuration], sort_keys=True)
-        return self.kind, short(told)
+        return self.kind, short_digest(told)
 
     def words(self) -> str:
         """Return the type and the target."""
@@ -159,7 +159,7 @@ class ScalingPolicy(Setting, frozen=True, tag="scaling-policy"):
         """Return whether *found* does the same."""
         return found is not None and found.key == self.key
 
-    def moved(self, _from: Place, _to: Place) -> Setting:
+    def moved(self, _from: TableRef, _to: TableRef) -> Setting:
         """Return it with the other table's name in its own."""
         return msgspec.structs.replace(self, policy=self.policy.replace(_from.table, _to.table))
 
@@ -213,7 +213,7 @@ class Replica(Setting, frozen=True, tag="replica"):
         return self.region
 
 
-class Alarm(Setting, frozen=True, tag="alarm"):
+class MetricAlarm(Setting, frozen=True, tag="alarm"):
     """A CloudWatch alarm about the table's metrics."""
 
     alarm: str
@@ -228,16 +228,16 @@ class Alarm(Setting, frozen=True, tag="alarm"):
     def key(self) -> tuple[str, str]:
         """Compared by what it watches: the name of an account's alarm is its own."""
         told = {name: value for name, value in self.definition.items() if name != "AlarmDescription"}
-        return self.kind, short(json.dumps(told, sort_keys=True, default=str))
+        return self.kind, short_digest(json.dumps(told, sort_keys=True, default=str))
 
     def words(self) -> str:
         """Return what it watches."""
         watched, sign = self.definition.get("MetricName", "an expression"), self.definition.get("ComparisonOperator")
         return f"{watched} {sign} {self.definition.get('Threshold', '')}".strip()
 
-    def moved(self, _from: Place, _to: Place) -> Setting:
+    def moved(self, _from: TableRef, _to: TableRef) -> Setting:
         """Return the alarm about the other table."""
-        return Alarm(self.alarm, renamed(self.definition, _from.table, _to.table, whole=True))
+        return MetricAlarm(self.alarm, renamed(self.definition, _from.table, _to.table, whole=True))
 
     def holds(self, found: Setting | None) -> bool:
         """Return whether *found* watches the same."""
@@ -410,12 +410,12 @@ class ResourcePolicy(Setting, frozen=True, tag="resource-policy"):
         count = len(statements) if isinstance(statements, list) else 1
         return f"{count} statement{'' if count == 1 else 's'}"
 
-    def moved(self, _from: Place, _to: Place) -> Setting:
+    def moved(self, _from: TableRef, _to: TableRef) -> Setting:
         """Return the policy about the other table."""
         return ResourcePolicy(canonical_policy(renamed(json.loads(self.document), _from.arn, _to.arn)))
 
 
-class Stream(Setting, frozen=True, tag="stream"):
+class StreamSetting(Setting, frozen=True, tag="stream"):
     """DynamoDB Streams, and what a record shows. Switched on again it has another ARN."""
 
     view: str
@@ -441,11 +441,11 @@ Kind = (
     | ScalingTarget
     | ScalingPolicy
     | ResourcePolicy
-    | Stream
+    | StreamSetting
     | KinesisDestination
     | EventSource
     | Replica
-    | Alarm
+    | MetricAlarm
 )
 """Every kind, in the order in which they are shown and reapplied: what needs another one comes after it."""
 

@@ -11,10 +11,10 @@ from pitrkit.aws.settings.kinds import (
     ContributorInsights,
     EventSource,
     KinesisDestination,
-    Place,
     ResourcePolicy,
     ScalingPolicy,
     ScalingTarget,
+    TableRef,
 )
 from pitrkit.errors import AwsError
 
@@ -25,7 +25,7 @@ CONFIGURATIONS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class SettingCall:
     """A call that changed something.
 
     Attributes:
@@ -37,7 +37,7 @@ class Call:
     request_id: str
 
     @classmethod
-    def of(cls, operation: str, answer: dict[str, Any]) -> Call:
+    def of(cls, operation: str, answer: dict[str, Any]) -> SettingCall:
         """Return the call that *answer* is the answer of."""
         return cls(operation, client.request_id(answer))
 
@@ -50,7 +50,7 @@ Tied = ResourcePolicy | ContributorInsights | ScalingTarget | ScalingPolicy | Ki
 TIED = (ResourcePolicy, ContributorInsights, ScalingTarget, ScalingPolicy, KinesisDestination)
 
 
-def tie(aws: Aws, place: Place, setting: Tied) -> Call:
+def apply_link(aws: Aws, place: TableRef, setting: Tied) -> SettingCall:
     """Give the table a setting that is one call."""
     match setting:
         case ResourcePolicy():
@@ -65,7 +65,7 @@ def tie(aws: Aws, place: Place, setting: Tied) -> Call:
             return send(aws, place, setting)
 
 
-def untie(aws: Aws, place: Place, setting: Tied) -> Call:
+def remove_link(aws: Aws, place: TableRef, setting: Tied) -> SettingCall:
     """Take it away."""
     match setting:
         case ResourcePolicy():
@@ -80,21 +80,21 @@ def untie(aws: Aws, place: Place, setting: Tied) -> Call:
             return unsend(aws, place, setting)
 
 
-def permit(aws: Aws, place: Place, policy: ResourcePolicy) -> Call:
+def permit(aws: Aws, place: TableRef, policy: ResourcePolicy) -> SettingCall:
     """Give the table this resource policy."""
     answer = aws.call(
         "dynamodb", "put_resource_policy", table=place.table, ResourceArn=place.arn, Policy=policy.document
     )
-    return Call.of("PutResourcePolicy", answer)
+    return SettingCall.of("PutResourcePolicy", answer)
 
 
-def unpermit(aws: Aws, place: Place) -> Call:
+def unpermit(aws: Aws, place: TableRef) -> SettingCall:
     """Take the table's resource policy away."""
     answer = aws.call("dynamodb", "delete_resource_policy", table=place.table, ResourceArn=place.arn)
-    return Call.of("DeleteResourcePolicy", answer)
+    return SettingCall.of("DeleteResourcePolicy", answer)
 
 
-def count(aws: Aws, place: Place, insights: ContributorInsights, *, on: bool) -> Call:
+def count(aws: Aws, place: TableRef, insights: ContributorInsights, *, on: bool) -> SettingCall:
     """Switch Contributor Insights on or off."""
     which: dict[str, Any] = {"IndexName": insights.index} if insights.index else {}
     if on and insights.mode and aws.offers("dynamodb", "UpdateContributorInsights", "ContributorInsightsMode"):
@@ -106,10 +106,10 @@ def count(aws: Aws, place: Place, insights: ContributorInsights, *, on: bool) ->
         ContributorInsightsAction="ENABLE" if on else "DISABLE",
         **which,
     )
-    return Call.of("UpdateContributorInsights", answer)
+    return SettingCall.of("UpdateContributorInsights", answer)
 
 
-def scale(aws: Aws, place: Place, target: ScalingTarget) -> Call:
+def scale(aws: Aws, place: TableRef, target: ScalingTarget) -> SettingCall:
     """Let Application Auto Scaling set a capacity."""
     suspended: dict[str, Any] = {"SuspendedState": target.suspended} if target.suspended else {}
     answer = aws.call(
@@ -121,18 +121,18 @@ def scale(aws: Aws, place: Place, target: ScalingTarget) -> Call:
         **_scaled(place, target),
         **suspended,
     )
-    return Call.of("RegisterScalableTarget", answer)
+    return SettingCall.of("RegisterScalableTarget", answer)
 
 
-def unscale(aws: Aws, place: Place, target: ScalingTarget) -> Call:
+def unscale(aws: Aws, place: TableRef, target: ScalingTarget) -> SettingCall:
     """Keep Application Auto Scaling from a capacity."""
     answer = aws.call(
         "application-autoscaling", "deregister_scalable_target", table=place.table, **_scaled(place, target)
     )
-    return Call.of("DeregisterScalableTarget", answer)
+    return SettingCall.of("DeregisterScalableTarget", answer)
 
 
-def follow(aws: Aws, place: Place, policy: ScalingPolicy) -> Call:
+def follow(aws: Aws, place: TableRef, policy: ScalingPolicy) -> SettingCall:
     """Have a capacity follow the load. Application Auto Scaling makes the alarms that it needs."""
     configuration: dict[str, Any] = {CONFIGURATIONS[policy.type]: policy.configuration}
     answer = aws.call(
@@ -144,10 +144,10 @@ def follow(aws: Aws, place: Place, policy: ScalingPolicy) -> Call:
         **_scaled(place, policy),
         **configuration,
     )
-    return Call.of("PutScalingPolicy", answer)
+    return SettingCall.of("PutScalingPolicy", answer)
 
 
-def unfollow(aws: Aws, place: Place, policy: ScalingPolicy) -> Call:
+def unfollow(aws: Aws, place: TableRef, policy: ScalingPolicy) -> SettingCall:
     """Have a capacity follow the load no more."""
     answer = aws.call(
         "application-autoscaling",
@@ -156,10 +156,10 @@ def unfollow(aws: Aws, place: Place, policy: ScalingPolicy) -> Call:
         PolicyName=policy.policy,
         **_scaled(place, policy),
     )
-    return Call.of("DeleteScalingPolicy", answer)
+    return SettingCall.of("DeleteScalingPolicy", answer)
 
 
-def send(aws: Aws, place: Place, destination: KinesisDestination) -> Call:
+def send(aws: Aws, place: TableRef, destination: KinesisDestination) -> SettingCall:
     """Send every change to a Kinesis stream."""
     precision = {"ApproximateCreationDateTimePrecision": destination.precision} if destination.precision else {}
     more: dict[str, Any] = {"EnableKinesisStreamingConfiguration": precision} if precision else {}
@@ -170,10 +170,10 @@ def send(aws: Aws, place: Place, destination: KinesisDestination) -> Call:
         StreamArn=destination.stream_arn,
         **more,
     )
-    return Call.of("EnableKinesisStreamingDestination", answer)
+    return SettingCall.of("EnableKinesisStreamingDestination", answer)
 
 
-def unsend(aws: Aws, place: Place, destination: KinesisDestination) -> Call:
+def unsend(aws: Aws, place: TableRef, destination: KinesisDestination) -> SettingCall:
     """Send changes to a Kinesis stream no more."""
     answer = aws.call(
         "dynamodb",
@@ -181,10 +181,10 @@ def unsend(aws: Aws, place: Place, destination: KinesisDestination) -> Call:
         TableName=place.table,
         StreamArn=destination.stream_arn,
     )
-    return Call.of("DisableKinesisStreamingDestination", answer)
+    return SettingCall.of("DisableKinesisStreamingDestination", answer)
 
 
-def call_function(aws: Aws, place: Place, stream_arn: str, source: EventSource) -> Call:
+def call_function(aws: Aws, place: TableRef, stream_arn: str, source: EventSource) -> SettingCall:
     """Have a function read the table's stream, from now on: what it saw of the original is not sent again."""
     answer = aws.call(
         "lambda",
@@ -196,16 +196,16 @@ def call_function(aws: Aws, place: Place, stream_arn: str, source: EventSource) 
         Enabled=source.enabled,
         **source.options,
     )
-    return Call.of("CreateEventSourceMapping", answer)
+    return SettingCall.of("CreateEventSourceMapping", answer)
 
 
-def drop_function(aws: Aws, place: Place, stream_arn: str, source: EventSource) -> list[Call]:
+def drop_function(aws: Aws, place: TableRef, stream_arn: str, source: EventSource) -> list[SettingCall]:
     """Have a function read the table's stream no more."""
-    found = aws.paginate(
+    mappings = aws.paginate(
         "lambda", "list_event_source_mappings", "EventSourceMappings", table=place.table, EventSourceArn=stream_arn
     )
     calls = []
-    for one in found:
+    for one in mappings:
         if one["FunctionArn"] == source.function_arn and one.get("State") != "Deleting":
             try:
                 answer = aws.call("lambda", "delete_event_source_mapping", table=place.table, UUID=one["UUID"])
@@ -213,10 +213,10 @@ def drop_function(aws: Aws, place: Place, stream_arn: str, source: EventSource) 
                 if error.code != "ResourceNotFoundException":
                     raise
                 continue
-            calls.append(Call.of("DeleteEventSourceMapping", answer))
+            calls.append(SettingCall.of("DeleteEventSourceMapping", answer))
     return calls
 
 
-def _scaled(place: Place, one: ScalingTarget | ScalingPolicy) -> dict[str, Any]:
+def _scaled(place: TableRef, one: ScalingTarget | ScalingPolicy) -> dict[str, Any]:
     resource = f"table/{place.table}" + (f"/index/{one.index}" if one.index else "")
     return {"ServiceNamespace": "dynamodb", "ResourceId": resource, "ScalableDimension": one.dimension}

@@ -14,8 +14,8 @@ from typing import Any
 from pitrkit.aws.client.client import Aws
 from pitrkit.aws.settings import kinds, links
 from pitrkit.aws.settings import kinds as services
-from pitrkit.aws.settings.kinds import Place, Setting, Units
-from pitrkit.aws.settings.links import Call
+from pitrkit.aws.settings.kinds import Setting, TableRef, Units
+from pitrkit.aws.settings.links import SettingCall
 from pitrkit.errors import AwsError, BadInput
 
 REAPPLIED = frozenset(
@@ -54,7 +54,7 @@ def obstacle(wanted: Setting, found: Setting | None) -> str:
     match wanted:
         case kinds.Ttl() if found is not None:
             return "it is on by another attribute: turn it off by hand, and an hour later it can be turned on anew"
-        case kinds.Stream() if found is not None:
+        case kinds.StreamSetting() if found is not None:
             return "there is a stream of another view: if nothing reads it, turn it off by hand first"
         case kinds.GlobalIndex() if isinstance(found, kinds.GlobalIndex) and not wanted.alike(found):
             return "there is an index of this name with another key or projection"
@@ -70,7 +70,7 @@ def obstacle(wanted: Setting, found: Setting | None) -> str:
 
 
 @dataclass
-class Hand:
+class SettingsWriter:
     """Changes the settings of one table.
 
     Attributes:
@@ -81,8 +81,8 @@ class Hand:
     """
 
     aws: Aws
-    place: Place
-    calls: list[Call] = field(default_factory=list)
+    place: TableRef
+    calls: list[SettingCall] = field(default_factory=list)
     on_wait: Callable[[float], None] | None = None
     sleep: Callable[[float], None] = time.sleep
 
@@ -98,7 +98,7 @@ class Hand:
         match wanted:
             case kinds.Ttl():
                 self._expire({"Enabled": True, "AttributeName": wanted.attribute})
-            case kinds.Stream():
+            case kinds.StreamSetting():
                 self._stream(wanted)
             case kinds.Recovery():
                 self._recovery(wanted)
@@ -107,7 +107,7 @@ class Hand:
             case services.EventSource():
                 self._done(links.call_function(self.aws, self.place, self._stream_arn(), wanted))
             case _ if isinstance(wanted, links.TIED):
-                self._done(links.tie(self.aws, self.place, wanted))
+                self._done(links.apply_link(self.aws, self.place, wanted))
             case _:
                 self._update_table(wanted, found)
 
@@ -128,7 +128,7 @@ class Hand:
         match given:
             case kinds.Ttl(attribute=attribute):
                 self._expire({"Enabled": False, "AttributeName": attribute})
-            case kinds.Stream():
+            case kinds.StreamSetting():
                 self._table("StreamSpecification", {"StreamEnabled": False})
             case kinds.DeletionProtection():
                 self._table("DeletionProtectionEnabled", value=False)
@@ -137,7 +137,7 @@ class Hand:
             case services.EventSource():
                 self._done(*links.drop_function(self.aws, self.place, self._stream_arn(), given))
             case _ if isinstance(given, links.TIED):
-                self._done(links.untie(self.aws, self.place, given))
+                self._done(links.remove_link(self.aws, self.place, given))
 
     # -- the table itself
 
@@ -194,13 +194,13 @@ class Hand:
         attributes = [{"AttributeName": name, "AttributeType": types[name]} for name in sorted(used)]
         self._table("GlobalSecondaryIndexUpdates", [{"Create": create}], AttributeDefinitions=attributes)
 
-    def _stream(self, wanted: kinds.Stream) -> None:
+    def _stream(self, wanted: kinds.StreamSetting) -> None:
         self._table("StreamSpecification", {"StreamEnabled": True, "StreamViewType": wanted.view})
 
     def _table(self, parameter: str, value: Any, **more: Any) -> None:
         self.settle()
         answer = self.aws.call("dynamodb", "update_table", TableName=self.place.table, **{parameter: value}, **more)
-        self._done(Call.of("UpdateTable", answer))
+        self._done(SettingCall.of("UpdateTable", answer))
         self.settle()
 
     def settle(self) -> None:
@@ -226,7 +226,7 @@ class Hand:
             raise BadInput("the copy has no stream", table=self.place.table, fix="Reapply its stream first.")
         return str(described["LatestStreamArn"])
 
-    def _done(self, *calls: Call) -> None:
+    def _done(self, *calls: SettingCall) -> None:
         self.calls.extend(calls)
 
     # -- what has an operation of its own
@@ -235,7 +235,7 @@ class Hand:
         answer = self.aws.call(
             "dynamodb", "update_time_to_live", TableName=self.place.table, TimeToLiveSpecification=specification
         )
-        self._done(Call.of("UpdateTimeToLive", answer))
+        self._done(SettingCall.of("UpdateTimeToLive", answer))
 
     def _recovery(self, wanted: kinds.Recovery) -> None:
         on: dict[str, Any] = {"PointInTimeRecoveryEnabled": True}
@@ -254,7 +254,7 @@ class Hand:
                 if error.code != "ContinuousBackupsUnavailableException" or waited >= TOO_NEW_SECONDS:
                     raise
             else:
-                self._done(Call.of("UpdateContinuousBackups", answer))
+                self._done(SettingCall.of("UpdateContinuousBackups", answer))
                 return
             if self.on_wait is not None:
                 self.on_wait(waited)
@@ -266,7 +266,7 @@ class Hand:
         answer = self.aws.call(
             "dynamodb", "tag_resource", table=self.place.table, ResourceArn=self.place.arn, Tags=tags
         )
-        self._done(Call.of("TagResource", answer))
+        self._done(SettingCall.of("TagResource", answer))
 
     def _untag(self, pairs: dict[str, str], before: Setting | None) -> None:
         had = before.pairs if isinstance(before, kinds.Tags) else {}
@@ -274,7 +274,7 @@ class Hand:
             answer = self.aws.call(
                 "dynamodb", "untag_resource", table=self.place.table, ResourceArn=self.place.arn, TagKeys=gone
             )
-            self._done(Call.of("UntagResource", answer))
+            self._done(SettingCall.of("UntagResource", answer))
         if back := {key: value for key, value in had.items() if key in pairs and pairs[key] != value}:
             self._tag(back)
 

@@ -19,7 +19,7 @@ import msgspec
 from pitrkit.aws.client.client import Aws
 from pitrkit.aws.settings import kinds
 from pitrkit.aws.settings import kinds as services
-from pitrkit.aws.settings.kinds import ORDER, Kind, Place, Setting, Units
+from pitrkit.aws.settings.kinds import ORDER, Kind, Setting, TableRef, Units
 from pitrkit.aws.tables import resource_policy
 from pitrkit.errors import AwsError, RecordAltered, TableNotFound
 
@@ -48,7 +48,7 @@ class Unread(msgspec.Struct, frozen=True):
         return "Denied" in self.code or self.code in ("UnauthorizedOperation", "AuthorizationError")
 
 
-class Settings(msgspec.Struct, frozen=True):
+class TableSettings(msgspec.Struct, frozen=True):
     """What was read of a table.
 
     Attributes:
@@ -66,9 +66,9 @@ class Settings(msgspec.Struct, frozen=True):
     unread: tuple[Unread, ...] = ()
 
     @property
-    def place(self) -> Place:
+    def place(self) -> TableRef:
         """The table."""
-        return Place(self.table, self.arn)
+        return TableRef(self.table, self.arn)
 
     def of(self, kind: str) -> tuple[Setting, ...]:
         """Return the settings of a kind."""
@@ -80,16 +80,16 @@ class Settings(msgspec.Struct, frozen=True):
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain JSON; `from_dict` reads it."""
-        told: dict[str, Any] = msgspec.to_builtins(self)
-        return told
+        document: dict[str, Any] = msgspec.to_builtins(self)
+        return document
 
     @classmethod
-    def from_dict(cls, told: Any) -> Settings:
+    def from_dict(cls, told: Any) -> TableSettings:
         """Return the settings that `to_dict` wrote."""
         return msgspec.convert(told, cls)
 
     @classmethod
-    def read(cls, path: Path) -> Settings:
+    def read(cls, path: Path) -> TableSettings:
         """Return the settings in a file that holds `to_dict`'s JSON.
 
         Raises:
@@ -102,7 +102,7 @@ class Settings(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class SettingDifference:
     """One setting on both tables.
 
     Attributes:
@@ -123,24 +123,24 @@ class Difference:
         return {
             "kind": self.kind,
             "name": self.name,
-            "wanted": told(self.wanted),
-            "found": told(self.found),
+            "wanted": setting_to_json(self.wanted),
+            "found": setting_to_json(self.found),
             "state": self.state,
         }
 
 
-def to_json(found: Settings) -> bytes:
-    """Return settings as a file holds them; `Settings.read` reads it."""
+def to_json(found: TableSettings) -> bytes:
+    """Return settings as a file holds them; `TableSettings.read` reads it."""
     return msgspec.json.format(msgspec.json.encode(found), indent=1) + b"\n"
 
 
-def told(setting: Setting | None) -> Any:
+def setting_to_json(setting: Setting | None) -> Any:
     """Return a setting as plain JSON, None for none."""
     return None if setting is None else msgspec.to_builtins(setting)
 
 
-def untold(given: Any) -> Setting | None:
-    """Return the setting that `told` told."""
+def setting_from_json(given: Any) -> Setting | None:
+    """Return the setting that `setting_to_json` told."""
     if given is None:
         return None
     setting: Setting = msgspec.convert(given, Kind)
@@ -152,22 +152,22 @@ def in_order(found: Iterable[Setting]) -> tuple[Setting, ...]:
     return tuple(sorted(found, key=lambda one: (ORDER.index(one.kind), one.name)))
 
 
-def compare(original: Settings, copy: Settings) -> tuple[Difference, ...]:
+def compare(original: TableSettings, copy: TableSettings) -> tuple[SettingDifference, ...]:
     """Return every setting of both tables, in the order of the kinds.
 
     The original's are told as the copy would have them. What could not be read of the copy is `unread`; what could not
-    be read of the original is not here, `Settings.unread` names it.
+    be read of the original is not here, `TableSettings.unread` names it.
     """
     has = {one.key: one for one in copy.found}
-    found = []
+    differences = []
     for setting in original.found:
         wanted = setting.moved(original.place, copy.place)
-        found.append(_difference(wanted, has.pop(wanted.key, None), unread=copy.cannot_tell(wanted.kind)))
+        differences.append(_difference(wanted, has.pop(wanted.key, None), unread=copy.cannot_tell(wanted.kind)))
     extra = [_difference(None, one, unread=original.cannot_tell(one.kind)) for one in has.values()]
-    return tuple(sorted([*found, *extra], key=lambda one: (ORDER.index(one.kind), one.name)))
+    return tuple(sorted([*differences, *extra], key=lambda one: (ORDER.index(one.kind), one.name)))
 
 
-def _difference(wanted: Setting | None, found: Setting | None, *, unread: bool) -> Difference:
+def _difference(wanted: Setting | None, found: Setting | None, *, unread: bool) -> SettingDifference:
     one = wanted or found
     assert one is not None
     state: State = "extra"
@@ -175,10 +175,12 @@ def _difference(wanted: Setting | None, found: Setting | None, *, unread: bool) 
         state = "unread"
     elif wanted is not None:
         state = "same" if wanted.holds(found) else "missing" if found is None else "differs"
-    return Difference(one.kind, one.name, wanted, found, state)
+    return SettingDifference(one.kind, one.name, wanted, found, state)
 
 
-def of_backup(table: str, description: Mapping[str, Any], *, arn: str = "", at: datetime | None = None) -> Settings:
+def of_backup(
+    table: str, description: Mapping[str, Any], *, arn: str = "", at: datetime | None = None
+) -> TableSettings:
     """Return the settings that DescribeBackup's *description* still knows: all there is of a deleted table.
 
     It knows no tags, policy, protection or scaling. That a deletion left it tells that recovery was on, for any period.
@@ -186,25 +188,25 @@ def of_backup(table: str, description: Mapping[str, Any], *, arn: str = "", at: 
     source = description.get("SourceTableDetails") or {}
     features = description.get("SourceTableFeatureDetails") or {}
     mode = source.get("BillingMode", "PROVISIONED")
-    found: list[Setting] = [capacity(source, mode)]
-    found += [global_index(one, {}, mode) for one in features.get("GlobalSecondaryIndexes") or ()]
+    backup_settings: list[Setting] = [capacity(source, mode)]
+    backup_settings += [global_index(one, {}, mode) for one in features.get("GlobalSecondaryIndexes") or ()]
     if most := source.get("OnDemandThroughput"):
-        found.append(kinds.OnDemandLimits(limits(most)))
+        backup_settings.append(kinds.OnDemandLimits(limits(most)))
     if key := (features.get("SSEDescription") or {}).get("KMSMasterKeyArn"):
-        found.append(kinds.Encryption(key))
+        backup_settings.append(kinds.Encryption(key))
     stream = features.get("StreamDescription") or {}
     if stream.get("StreamViewType") and stream.get("StreamEnabled", True):
-        found.append(kinds.Stream(stream["StreamViewType"]))
+        backup_settings.append(kinds.StreamSetting(stream["StreamViewType"]))
     if (description.get("BackupDetails") or {}).get("BackupType") == "SYSTEM":
-        found.append(kinds.Recovery(0))
+        backup_settings.append(kinds.Recovery(0))
     ttl = features.get("TimeToLiveDescription") or {}
     if ttl.get("AttributeName") and ttl.get("TimeToLiveStatus") in (None, "ENABLED", "ENABLING"):
-        found.append(kinds.Ttl(ttl["AttributeName"]))
-    return Settings(
+        backup_settings.append(kinds.Ttl(ttl["AttributeName"]))
+    return TableSettings(
         table,
         arn or source.get("TableArn", ""),
         at or datetime.now(UTC),
-        in_order(found),  # type: ignore[arg-type]
+        in_order(backup_settings),  # type: ignore[arg-type]
     )
 
 
@@ -251,7 +253,7 @@ own marks and freezes."""
 Source = tuple[tuple[str, ...], str, Callable[[], Iterable[Setting]]]
 
 
-def capture(aws: Aws, table: str) -> Settings:
+def capture(aws: Aws, table: str) -> TableSettings:
     """Return the settings of *table*, and which of them could not be read.
 
     Raises:
@@ -259,17 +261,17 @@ def capture(aws: Aws, table: str) -> Settings:
         AwsError: The table itself may not be described.
     """
     described = aws.call("dynamodb", "describe_table", TableName=table)["Table"]
-    found = list(_of_table(described, aws.region))
+    captured = list(_of_table(described, aws.region))
     unread = []
     for of_kinds, action, source in _sources(aws, described):
         try:
-            found += source()
+            captured += source()
         except TableNotFound:
             raise
         except AwsError as error:
             unread.append(Unread(of_kinds, action, error.code, error.request_id))
     name, arn = described["TableName"], described["TableArn"]
-    return Settings(name, arn, datetime.now(UTC), in_order(found), tuple(unread))  # type: ignore[arg-type]
+    return TableSettings(name, arn, datetime.now(UTC), in_order(captured), tuple(unread))  # type: ignore[arg-type]
 
 
 def read(aws: Aws, table: str, wanted: Collection[str]) -> dict[str, Setting]:
@@ -321,7 +323,7 @@ def _of_table(described: dict[str, Any], region: str) -> Iterator[Setting]:
         yield kinds.DeletionProtection()
     stream = described.get("StreamSpecification") or {}
     if stream.get("StreamEnabled"):
-        yield kinds.Stream(stream["StreamViewType"])
+        yield kinds.StreamSetting(stream["StreamViewType"])
     yield from _indexes(described, mode)
     for replica in described.get("Replicas") or ():
         if replica["RegionName"] != region:
@@ -338,16 +340,16 @@ def _indexes(described: dict[str, Any], mode: str) -> Iterator[Setting]:
 
 
 def _ttl(aws: Aws, name: str) -> Iterator[Setting]:
-    told = aws.call("dynamodb", "describe_time_to_live", TableName=name)["TimeToLiveDescription"]
-    if told.get("TimeToLiveStatus") in ON:
-        yield kinds.Ttl(told["AttributeName"])
+    ttl_description = aws.call("dynamodb", "describe_time_to_live", TableName=name)["TimeToLiveDescription"]
+    if ttl_description.get("TimeToLiveStatus") in ON:
+        yield kinds.Ttl(ttl_description["AttributeName"])
 
 
 def _recovery(aws: Aws, name: str) -> Iterator[Setting]:
     answer = aws.call("dynamodb", "describe_continuous_backups", TableName=name)["ContinuousBackupsDescription"]
-    told = answer.get("PointInTimeRecoveryDescription", {})
-    if told.get("PointInTimeRecoveryStatus") in ON:
-        yield kinds.Recovery(int(told.get("RecoveryPeriodInDays", 35)))
+    pitr_description = answer.get("PointInTimeRecoveryDescription", {})
+    if pitr_description.get("PointInTimeRecoveryStatus") in ON:
+        yield kinds.Recovery(int(pitr_description.get("RecoveryPeriodInDays", 35)))
 
 
 def _tags(aws: Aws, name: str, arn: str) -> Iterator[Setting]:
@@ -364,9 +366,9 @@ def _policy(aws: Aws, name: str, arn: str) -> Iterator[Setting]:
     document = json.loads(policy.text)
     told = document.get("Statement") or []
     statements = told if isinstance(told, list) else [told]
-    kept = [one for one in statements if not str(one.get("Sid", "")).lower().startswith(NOT_OURS)]
-    if kept or not statements:
-        its_own = document if len(kept) == len(statements) else {**document, "Statement": kept}
+    kept_statements = [one for one in statements if not str(one.get("Sid", "")).lower().startswith(NOT_OURS)]
+    if kept_statements or not statements:
+        its_own = document if len(kept_statements) == len(statements) else {**document, "Statement": kept_statements}
         yield kinds.ResourcePolicy(kinds.canonical_policy(its_own))
 
 
@@ -391,7 +393,7 @@ def _resources(name: str, indexes: list[str]) -> list[str]:
 
 def _targets(aws: Aws, name: str, indexes: list[str]) -> Iterator[Setting]:
     resources = _resources(name, indexes)
-    found = aws.paginate(
+    scalable_targets = aws.paginate(
         "application-autoscaling",
         "describe_scalable_targets",
         "ScalableTargets",
@@ -399,7 +401,7 @@ def _targets(aws: Aws, name: str, indexes: list[str]) -> Iterator[Setting]:
         ServiceNamespace="dynamodb",
         ResourceIds=resources,
     )
-    for one in found:
+    for one in scalable_targets:
         yield services.ScalingTarget(
             one["ResourceId"].partition("/index/")[2],
             one["ScalableDimension"],
@@ -411,7 +413,7 @@ def _targets(aws: Aws, name: str, indexes: list[str]) -> Iterator[Setting]:
 
 def _policies(aws: Aws, name: str, indexes: list[str]) -> Iterator[Setting]:
     for resource in _resources(name, indexes):
-        found = aws.paginate(
+        scaling_policies = aws.paginate(
             "application-autoscaling",
             "describe_scaling_policies",
             "ScalingPolicies",
@@ -419,7 +421,7 @@ def _policies(aws: Aws, name: str, indexes: list[str]) -> Iterator[Setting]:
             ServiceNamespace="dynamodb",
             ResourceId=resource,
         )
-        for one in found:
+        for one in scaling_policies:
             if one["ResourceId"] != resource:
                 continue
             configuration = one.get("TargetTrackingScalingPolicyConfiguration") or one.get(
@@ -441,7 +443,7 @@ def _alarms(aws: Aws, name: str) -> Iterator[Setting]:
         if one["AlarmName"].startswith(MADE_BY_SCALING):
             continue
         if any({"Name": "TableName", "Value": name} in (part.get("Dimensions") or ()) for part in about):
-            yield services.Alarm(
+            yield services.MetricAlarm(
                 one["AlarmName"], {key: one[key] for key in _OF_ALARMS if one.get(key) not in (None, [])}
             )
 
@@ -449,8 +451,8 @@ def _alarms(aws: Aws, name: str) -> Iterator[Setting]:
 def _event_sources(aws: Aws, stream_arn: str) -> Iterator[Setting]:
     if not stream_arn:
         return
-    found = aws.paginate("lambda", "list_event_source_mappings", "EventSourceMappings", EventSourceArn=stream_arn)
-    for one in found:
+    mappings = aws.paginate("lambda", "list_event_source_mappings", "EventSourceMappings", EventSourceArn=stream_arn)
+    for one in mappings:
         options = {key: one[key] for key in _OF_EVENT_SOURCES if one.get(key) not in (None, [])}
         on = one.get("State") in ("Enabled", "Enabling", "Creating", "Updating")
         yield services.EventSource(one["FunctionArn"], on, options)

@@ -17,7 +17,7 @@ _SENDS = {"ACTIVE", "ENABLING", "UPDATING"}
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
+class StreamConsumer:
     """A Lambda function that reads a stream.
 
     Attributes:
@@ -43,12 +43,12 @@ class Scaling:
     suspended: bool
 
 
-def readers(aws: Aws, table: Table) -> list[Reader]:
+def readers(aws: Aws, table: Table) -> list[StreamConsumer]:
     """Return the Lambda functions that read the table's stream, in this Region and account.
 
     Who reads it otherwise (the Kinesis adapter, programs of its own, other accounts) is not known to any API.
     """
-    found = aws.paginate(
+    mappings = aws.paginate(
         "lambda",
         "list_event_source_mappings",
         "EventSourceMappings",
@@ -56,7 +56,9 @@ def readers(aws: Aws, table: Table) -> list[Reader]:
         retry=False,
         EventSourceArn=table.stream_arn,
     )
-    return [Reader(_function(str(one.get("FunctionArn", ""))), one.get("State") not in _IDLE) for one in found]
+    return [
+        StreamConsumer(_function(str(one.get("FunctionArn", ""))), one.get("State") not in _IDLE) for one in mappings
+    ]
 
 
 def _function(arn: str) -> str:

@@ -1,7 +1,7 @@
 """A table's resource-based policy: read, put and deleted only in the revision that was read.
 
-The service takes some seconds to tell a policy that was put, and to heed it. Whoever has put one waits for `told`.
-Source: API reference of PutResourcePolicy and GetResourcePolicy.
+The service takes some seconds to tell a policy that was put, and to heed it. Whoever has put one waits for
+`wait_for_policy`. Source: API reference of PutResourcePolicy and GetResourcePolicy.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class PolicyChanged(AwsError):
 
 
 @dataclass(frozen=True, slots=True)
-class ResourcePolicy:
+class PolicyRevision:
     """A policy as the service has it.
 
     Attributes:
@@ -44,7 +44,7 @@ class ResourcePolicy:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class PolicyChange:
     """A change to a policy that the service has taken.
 
     Attributes:
@@ -56,7 +56,7 @@ class Change:
     request_id: str
 
 
-def read(aws: Aws, table: str, arn: str) -> ResourcePolicy:
+def read(aws: Aws, table: str, arn: str) -> PolicyRevision:
     """Return the policy of *table*.
 
     Raises:
@@ -66,12 +66,12 @@ def read(aws: Aws, table: str, arn: str) -> ResourcePolicy:
         answer = aws.call("dynamodb", "get_resource_policy", table=table, ResourceArn=arn)
     except AwsError as error:
         if error.code == _NOT_FOUND:
-            return ResourcePolicy()
+            return PolicyRevision()
         raise
-    return ResourcePolicy(answer["Policy"], answer["RevisionId"])
+    return PolicyRevision(answer["Policy"], answer["RevisionId"])
 
 
-def change(aws: Aws, table: str, arn: str, text: str, *, expected: str) -> Change:
+def change(aws: Aws, table: str, arn: str, text: str, *, expected: str) -> PolicyChange:
     """Put *text* in the place of the policy of revision *expected*; a blank one deletes it.
 
     Raises:
@@ -103,10 +103,10 @@ def change(aws: Aws, table: str, arn: str, text: str, *, expected: str) -> Chang
             table=table,
             fix="Run this step again.",
         ) from error
-    return Change(answer["RevisionId"] if text else NO_POLICY, client.request_id(answer))
+    return PolicyChange(answer["RevisionId"] if text else NO_POLICY, client.request_id(answer))
 
 
-def told(aws: Aws, table: str, arn: str, so: Callable[[ResourcePolicy], bool]) -> bool:
+def wait_for_policy(aws: Aws, table: str, arn: str, so: Callable[[PolicyRevision], bool]) -> bool:
     """Wait until the service tells a policy that is *so*, and return whether it does within a minute."""
     until = time.monotonic() + TOLD_AFTER_SECONDS
     while not so(read(aws, table, arn)):

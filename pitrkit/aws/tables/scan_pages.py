@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import orjson
 
-from pitrkit.aws.items import REPLICATION_PREFIX, settle, without_replication
+from pitrkit.aws.items import REPLICATION_PREFIX, canonicalise_in_place, without_replication
 
 _REPLICATION = REPLICATION_PREFIX.encode()
 
@@ -125,6 +125,6 @@ def row(attrs: dict[str, Any], names: Sequence[str]) -> Row:
         attrs: The item's attributes, without those that global tables keep for themselves.
         names: Names of the key attributes, sorted.
     """
-    size = settle(attrs)
+    size = canonicalise_in_place(attrs)
     image = orjson.dumps(attrs, option=orjson.OPT_SORT_KEYS)
     return orjson.dumps({name: attrs[name] for name in names}), image, size

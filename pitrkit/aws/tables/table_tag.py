@@ -17,13 +17,13 @@ LONGEST = 256
 _REFUSED = re.compile(r"[^\w +\-=.:/]", re.ASCII)
 
 
-def read(aws: Aws, table: Table, name: str) -> str | None:
+def read_tag(aws: Aws, table: Table, name: str) -> str | None:
     """Return the value of a table's tag, blank where it has none, None where the caller may not read tags."""
-    found = tables.tags(aws, table)
-    return None if found is None else found.get(name, "")
+    table_tags = tables.tags(aws, table)
+    return None if table_tags is None else table_tags.get(name, "")
 
 
-def put(aws: Aws, table: Table, name: str, value: str) -> bool:
+def set_tag(aws: Aws, table: Table, name: str, value: str) -> bool:
     """Set a tag of a table; return False where the caller may not."""
     pair = {"Key": name, "Value": _REFUSED.sub("_", value)[:LONGEST]}
     try:

@@ -33,8 +33,12 @@ def check_key(key: str) -> None:
 
 def key_of(description: Mapping[str, Any]) -> str:
     """Return the ARN of the KMS key in a description, empty for the key that DynamoDB owns."""
-    found = description.get("SSEDescription") or {}
-    return str(found.get("KMSMasterKeyArn", "")) if found.get("Status") in {"ENABLED", "ENABLING", "UPDATING"} else ""
+    sse_description = description.get("SSEDescription") or {}
+    return (
+        str(sse_description.get("KMSMasterKeyArn", ""))
+        if sse_description.get("Status") in {"ENABLED", "ENABLING", "UPDATING"}
+        else ""
+    )
 
 
 def usable_key(there: Aws, key: str) -> str:
@@ -43,10 +47,10 @@ def usable_key(there: Aws, key: str) -> str:
     Raises:
         BadInput: It is of another Region, there is no such key, or it cannot encrypt a table.
     """
-    found = _KEY.fullmatch(key)
-    if found and found["region"] and found["region"] != there.region:
+    match = _KEY.fullmatch(key)
+    if match and match["region"] and match["region"] != there.region:
         raise BadInput(
-            f"{key} is a key of {found['region']}, and the table is to be in {there.region}",
+            f"{key} is a key of {match['region']}, and the table is to be in {there.region}",
             fix=f"Keys are used in their own Region: give one of {there.region}.",
         )
     try:
@@ -148,7 +152,7 @@ def describe(aws: Aws, name: str) -> Table:
     Raises:
         TableNotFound: There is none of that name here.
     """
-    return of(description(aws, name), aws.region)
+    return table_of(description(aws, name), aws.region)
 
 
 def find(aws: Aws, name: str) -> Table | None:
@@ -177,9 +181,9 @@ def create_like(aws: Aws, source: str, name: str) -> Table:
     Raises:
         AwsError: `ResourceInUseException`: the name is taken.
     """
-    said = description(aws, source)
-    key = [attribute["AttributeName"] for attribute in said["KeySchema"]]
-    sse = said.get("SSEDescription") or {}
+    source_description = description(aws, source)
+    key = [attribute["AttributeName"] for attribute in source_description["KeySchema"]]
+    sse = source_description.get("SSEDescription") or {}
     encryption: dict[str, Any] = (
         {"SSESpecification": {"Enabled": True, "SSEType": "KMS", "KMSMasterKeyId": sse["KMSMasterKeyArn"]}}
         if sse.get("Status") in {"ENABLED", "UPDATING"} and sse.get("KMSMasterKeyArn")
@@ -189,15 +193,15 @@ def create_like(aws: Aws, source: str, name: str) -> Table:
         "dynamodb",
         "create_table",
         TableName=name,
-        KeySchema=said["KeySchema"],
-        AttributeDefinitions=[one for one in said["AttributeDefinitions"] if one["AttributeName"] in key],
+        KeySchema=source_description["KeySchema"],
+        AttributeDefinitions=[one for one in source_description["AttributeDefinitions"] if one["AttributeName"] in key],
         BillingMode="PAY_PER_REQUEST",
         **encryption,
     )
-    return of(answer["TableDescription"], aws.region)
+    return table_of(answer["TableDescription"], aws.region)
 
 
-def names(aws: Aws) -> list[str]:
+def table_names(aws: Aws) -> list[str]:
     """Return the names of all tables of this account and region, sorted by the service."""
     return list(aws.paginate("dynamodb", "list_tables", "TableNames"))
 
@@ -218,7 +222,7 @@ def tags(aws: Aws, table: Table) -> dict[str, str] | None:
         return None
 
 
-def of(answer: dict[str, Any], region: str) -> Table:
+def table_of(answer: dict[str, Any], region: str) -> Table:
     """Return the table in DescribeTable's answer."""
     types = {attr["AttributeName"]: attr["AttributeType"] for attr in answer["AttributeDefinitions"]}
     stream_on = answer.get("StreamSpecification", {}).get("StreamEnabled", False)

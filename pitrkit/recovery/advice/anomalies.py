@@ -33,7 +33,7 @@ _REGULAR = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Surprise:
+class Anomaly:
     """A stretch of periods in which a series was far from what it had been.
 
     Attributes:
@@ -61,22 +61,22 @@ class Surprise:
     again: bool = False
 
 
-def rises(values: Sequence[float]) -> list[Surprise]:
+def rises(values: Sequence[float]) -> list[Anomaly]:
     """Return where a series of counts suddenly rose; what it does regularly is no surprise."""
-    known = np.asarray(values, dtype=float)
-    usual, spread = _usual(known)
-    far = (known - usual) / spread
-    flagged = (far >= BAR) & (known - usual >= _EXCESS)
-    calm = np.where(_around(flagged), -np.inf, known)
+    counts = np.asarray(values, dtype=float)
+    usual, spread = _usual(counts)
+    far = (counts - usual) / spread
+    flagged = (far >= BAR) & (counts - usual >= _EXCESS)
+    calm = np.where(_around(flagged), -np.inf, counts)
     stretches = _stretches(flagged)
-    found: list[Surprise] = []
+    anomalies: list[Anomaly] = []
     for number, (begins, last) in enumerate(stretches):
-        here = known[begins : last + 1]
+        here = counts[begins : last + 1]
         earlier = max(0.0, float(calm[:begins].max(initial=0.0)))
         lasting = len(here) >= _LASTS and float(here[:_LASTS].min()) > _LASTING * earlier
         if float(here.max()) < _TWICE * earlier and not lasting:
             continue
-        likes = sum(float(known[a : b + 1].max()) >= here.max() / 2 for a, b in stretches[:number])
+        likes = sum(float(counts[a : b + 1].max()) >= here.max() / 2 for a, b in stretches[:number])
         if likes >= _REGULAR:
             continue
         peak = begins + int(here.argmax())
@@ -84,13 +84,13 @@ def rises(values: Sequence[float]) -> list[Surprise]:
         # The damage may have begun late in a minute: too early is safe, too late is not.
         while first > max(FEWEST, begins - _BACK) and far[first - 1] >= 1:
             first -= 1
-        before = known[max(0, first - BASE) : first]
-        found.append(
-            Surprise(
+        before = counts[max(0, first - BASE) : first]
+        anomalies.append(
+            Anomaly(
                 first=first,
                 seen=begins,
                 last=last,
-                peak=float(known[peak]),
+                peak=float(counts[peak]),
                 total=float(here.sum()),
                 usual=float(np.median(before)),
                 most=float(before.max()),
@@ -99,27 +99,27 @@ def rises(values: Sequence[float]) -> list[Surprise]:
                 again=likes > 0,
             )
         )
-    return found
+    return anomalies
 
 
-def falls(values: Sequence[float]) -> list[Surprise]:
+def falls(values: Sequence[float]) -> list[Anomaly]:
     """Return where a busy series suddenly fell to less than a third, and stayed there for some periods."""
-    known = np.asarray(values, dtype=float)
-    usual, spread = _usual(known)
-    far = (known - usual) / spread
-    flagged = (far <= -_FALL_BAR) & (usual >= _FALL_FROM) & (known <= _FALL_TO * usual)
-    found: list[Surprise] = []
+    counts = np.asarray(values, dtype=float)
+    usual, spread = _usual(counts)
+    far = (counts - usual) / spread
+    flagged = (far <= -_FALL_BAR) & (usual >= _FALL_FROM) & (counts <= _FALL_TO * usual)
+    anomalies: list[Anomaly] = []
     for first, last in _stretches(flagged):
         if last - first + 1 < _FALL_LASTS or not flagged[first : first + _FALL_LASTS].all():
             continue
-        here, before = known[first : last + 1], known[max(0, first - BASE) : first]
-        found.append(
-            Surprise(
+        here, before = counts[first : last + 1], counts[max(0, first - BASE) : first]
+        anomalies.append(
+            Anomaly(
                 first, first, last, float(here.min()), float(here.sum()), float(usual[first]), float(before.max()),
                 float(-far[first : last + 1].min()), rise=False,
             )
         )  # fmt: skip
-    return found
+    return anomalies
 
 
 def _usual(known: Any) -> tuple[Any, Any]:
@@ -143,13 +143,13 @@ def _measured(before: Any) -> tuple[float, float]:
 
 def _stretches(flagged: Any) -> list[tuple[int, int]]:
     """Return first and last place of each stretch; a short pause does not end it."""
-    found: list[tuple[int, int]] = []
+    index_ranges: list[tuple[int, int]] = []
     for place in map(int, np.flatnonzero(flagged)):
-        if found and place - found[-1][1] <= _PAUSE:
-            found[-1] = (found[-1][0], place)
+        if index_ranges and place - index_ranges[-1][1] <= _PAUSE:
+            index_ranges[-1] = (index_ranges[-1][0], place)
         else:
-            found.append((place, place))
-    return found
+            index_ranges.append((place, place))
+    return index_ranges
 
 
 def _around(flagged: Any) -> Any:

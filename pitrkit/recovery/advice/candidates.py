@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from pitrkit.aws.services.cloudtrail import TrailEvent
 from pitrkit.aws.services.cloudwatch import WRITES, Activity
-from pitrkit.recovery.advice.anomalies import Surprise, falls, rises
+from pitrkit.recovery.advice.anomalies import Anomaly, falls, rises
 
 MOST = 5
 """Candidates that are proposed at most: more would be no help."""
@@ -80,7 +80,7 @@ class _Change:
     at: datetime
     seen_at: datetime
     ends_at: datetime
-    found: Surprise
+    found: Anomaly
 
     @property
     def score(self) -> float:
@@ -100,9 +100,9 @@ def propose(activity: Activity | None, events: Sequence[TrailEvent] = (), *, mos
     period = activity.period if activity else timedelta(minutes=1)
     groups = _together(_changes(activity)) if activity else []
     found = [_of(group, ordered, period) for group in groups]
-    taken = {candidate.at for candidate in found}
+    candidate_times = {candidate.at for candidate in found}
     if len(found) < _ENOUGH:
-        alone = (one for one in _alone(ordered) if all(abs(one.at - at) > BLAMED for at in taken))
+        alone = (one for one in _alone(ordered) if all(abs(one.at - at) > BLAMED for at in candidate_times))
         found += list(alone)[:_ALONE]
     unique = {candidate.at: candidate for candidate in sorted(found, key=lambda candidate: candidate.score)}
     return sorted(unique.values(), key=lambda candidate: -candidate.score)[:most]

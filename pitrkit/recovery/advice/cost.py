@@ -30,7 +30,7 @@ FASTEST_READ_UNITS = 12_000
 
 
 @dataclass(frozen=True, slots=True)
-class Prices:
+class PriceTable:
     """Prices in US dollars.
 
     Attributes:
@@ -55,7 +55,7 @@ class Prices:
     storage_gb_month: float = 0.25
     backup_gb_month: float = 0.10
 
-    def with_values(self, values: Mapping[str, float], priced_at: date | None = None) -> Prices:
+    def with_values(self, values: Mapping[str, float], priced_at: date | None = None) -> PriceTable:
         """Return the table with *values* in the place of its own, by name."""
         if not values and priced_at is None:
             return self
@@ -101,7 +101,7 @@ def estimate(
     backup_bytes: float = 0,
     regions: int = 1,
     provisioned: bool = False,
-    prices: Prices | None = None,
+    prices: PriceTable | None = None,
 ) -> Estimate:
     """Return what these together cost.
 
@@ -118,7 +118,7 @@ def estimate(
         provisioned: Whether reads and writes take units that are provisioned, and so paid for already.
         prices: Price table, the built-in one if absent.
     """
-    prices = prices or Prices()
+    prices = prices or PriceTable()
     restored_gb = restore_bytes / _GB
     log_gb = sum(max(LEAST_LOG_BYTES, size) for size in export_logs) / _GB
     read_units = scan_bytes / BYTES_PER_READ_UNIT
@@ -194,7 +194,7 @@ class Route:
     cost: Estimate
 
 
-def routes(size_bytes: float, *, windows: Sequence[timedelta] = (), prices: Prices | None = None) -> list[Route]:
+def routes(size_bytes: float, *, windows: Sequence[timedelta] = (), prices: PriceTable | None = None) -> list[Route]:
     """Return the routes for a table of *size_bytes*, the cheapest kind first.
 
     Args:

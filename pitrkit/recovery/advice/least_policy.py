@@ -33,7 +33,7 @@ class Need:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class PermissionStep:
     """A step, with what it cannot do without.
 
     Attributes:
@@ -64,7 +64,7 @@ ON_A_NEW_TABLE = dynamodb("BatchWriteItem", "DeleteItem", "GetItem", "PutItem", 
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class PolicyTarget:
     """What a policy is about. What is blank is not narrowed down.
 
     Attributes:
@@ -139,7 +139,7 @@ class Place:
         return next((name for start, name in known.items() if self.region.startswith(f"{start}-")), "aws")
 
 
-def demands(steps: Sequence[Step], place: Place) -> Iterator[tuple[Step, str, str]]:
+def demands(steps: Sequence[PermissionStep], place: PolicyTarget) -> Iterator[tuple[PermissionStep, str, str]]:
     """Yield each step with an action that it takes and the ARN of what that is done to.
 
     Raises:
@@ -152,7 +152,7 @@ def demands(steps: Sequence[Step], place: Place) -> Iterator[tuple[Step, str, st
                     yield step, action, place.resource(where)
 
 
-def policy(steps: Sequence[Step], place: Place) -> dict[str, Any]:
+def policy(steps: Sequence[PermissionStep], place: PolicyTarget) -> dict[str, Any]:
     """Return the least IAM policy document for *steps*: a statement for each set of things that actions are done to.
 
     Raises:

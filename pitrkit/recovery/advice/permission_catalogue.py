@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pitrkit.errors import BadInput
-from pitrkit.recovery.advice.least_policy import ON_A_NEW_TABLE, Need, Step, dynamodb
+from pitrkit.recovery.advice.least_policy import ON_A_NEW_TABLE, Need, PermissionStep, dynamodb
 
 _READS_OF_SETTINGS = dynamodb(
     "DescribeTable",
@@ -29,7 +29,7 @@ _READS_OF_SETTINGS = dynamodb(
     "DescribeContributorInsights",
 )
 AROUND = (
-    Step(
+    PermissionStep(
         "ahead",
         "what is said before the gate about what a copy would set off",
         (
@@ -39,32 +39,32 @@ AROUND = (
         ),
         optional=True,
     ),
-    Step(
+    PermissionStep(
         "mark",
         "the tag that keeps a second recovery off the table",
         (Need(dynamodb("ListTagsOfResource", "TagResource", "UntagResource"), ("table",)),),
         optional=True,
     ),
-    Step(
+    PermissionStep(
         "freeze",
         "`--freeze`",
         (Need(dynamodb("GetResourcePolicy", "PutResourcePolicy", "DeleteResourcePolicy"), ("table",)),),
         optional=True,
     ),
-    Step(
+    PermissionStep(
         "safety",
         "`--safety-copy`, and deleting it in `14_clean_up`",
         (Need(dynamodb("CreateBackup"), ("table",)), Need(dynamodb("DescribeBackup", "DeleteBackup"), ("backups",))),
         optional=True,
     ),
 )
-SWEEP = Step(
+SWEEP = PermissionStep(
     "sweep",
     "deleting the files of exports in `14_clean_up`",
     (Need(("s3:ListBucket",), ("bucket",)), Need(("s3:DeleteObject",), ("objects",))),
     optional=True,
 )
-SETTINGS = Step(
+SETTINGS = PermissionStep(
     "settings",
     "setting TTL, stream and PITR again",
     (
@@ -81,7 +81,7 @@ SETTINGS = Step(
     ),
     optional=True,
 )
-BACKUP = Step(
+BACKUP = PermissionStep(
     "restore",
     "a copy out of an on-demand or system backup, `--backup`",
     (
@@ -90,7 +90,7 @@ BACKUP = Step(
         Need((*ON_A_NEW_TABLE, *dynamodb("DescribeTable")), ("copies",)),
     ),
 )
-VAULT = Step(
+VAULT = PermissionStep(
     "vault",
     "a copy out of AWS Backup",
     (
@@ -107,7 +107,7 @@ VAULT = Step(
     ),
     optional=True,
 )
-ADOPT = Step(
+ADOPT = PermissionStep(
     "adopt",
     "giving the copy the original's settings in `13_cut_over`, and taking them back",
     (
@@ -144,13 +144,13 @@ ADOPT = Step(
         Need(("cloudwatch:DescribeAlarms",), ("alarms",)),
     ),
 )
-CONSUMERS = Step(
+CONSUMERS = PermissionStep(
     "consumers",
     "`accept=event-source`: functions follow the copy's stream",
     (Need(("lambda:CreateEventSourceMapping", "lambda:DeleteEventSourceMapping"), ("anywhere",)),),
     optional=True,
 )
-DRILL = Step(
+DRILL = PermissionStep(
     "drill",
     "a rehearsal on tables of its own",
     (
@@ -165,12 +165,12 @@ DRILL = Step(
         ),
     ),
 )
-SIGN = Step(
+SIGN = PermissionStep(
     "sign",
     "`[record] sign` by a KMS key, and checking it",
     (Need(("kms:GetPublicKey", "kms:Sign", "kms:Verify"), ("keys",)),),
 )
-UPLOAD = Step(
+UPLOAD = PermissionStep(
     "upload",
     "`[record] upload`, with retention and a KMS key if these are set",
     (
@@ -179,12 +179,12 @@ UPLOAD = Step(
         Need(("kms:GenerateDataKey", "kms:Decrypt"), ("keys",)),
     ),
 )
-NOTIFY = Step("notify", "`[notify] topic`", (Need(("sns:Publish",), ("topics",)),))
+NOTIFY = PermissionStep("notify", "`[notify] topic`", (Need(("sns:Publish",), ("topics",)),))
 
 _TABLE = Need(dynamodb("DescribeTable"), ("table",))
 _PROTECTED = Need(dynamodb("DescribeTable", "DescribeContinuousBackups"), ("table",))
 
-_RESTORE = Step(
+_RESTORE = PermissionStep(
     "restore",
     "a copy of the past, as a new table",
     (
@@ -193,22 +193,22 @@ _RESTORE = Step(
         Need((*ON_A_NEW_TABLE, *dynamodb("DescribeTable")), ("copies",)),
     ),
 )
-_DIFF = Step(
+_DIFF = PermissionStep(
     "diff",
     "what differs between the copy and the table",
     (Need(dynamodb("DescribeTable", "Scan"), ("table", "copies")),),
 )
-_DIFF_OF_COPIES = Step(
+_DIFF_OF_COPIES = PermissionStep(
     "diff",
     "what differs between the two copies",
     (_TABLE, Need(dynamodb("DescribeTable", "Scan"), ("copies",))),
 )
-_STREAM = Step(
+_STREAM = PermissionStep(
     "read",
     "what the table's stream tells",
     (_PROTECTED, Need(dynamodb("DescribeStream", "GetShardIterator", "GetRecords"), ("streams",))),
 )
-_FULL_EXPORT = Step(
+_FULL_EXPORT = PermissionStep(
     "export",
     "full exports of the table to S3, and reading them",
     (
@@ -218,7 +218,7 @@ _FULL_EXPORT = Step(
         Need(("s3:PutObject", "s3:AbortMultipartUpload", "s3:PutObjectAcl", "s3:GetObject"), ("objects",)),
     ),
 )
-_EXPORT = Step(
+_EXPORT = PermissionStep(
     "export",
     "incremental exports of the table to S3, and reading them",
     (*_FULL_EXPORT.needs, Need(dynamodb("ListExports"), ("anywhere",))),
@@ -229,7 +229,7 @@ _CONSUMERS = (
 )
 """Who will see what is written: unknown, it has to be acknowledged at the gate."""
 
-_COPY = Step(
+_COPY = PermissionStep(
     "copy",
     "putting back what was removed and modified: plan, writes, verification",
     (
@@ -238,7 +238,7 @@ _COPY = Step(
         Need(dynamodb("BatchGetItem", "PutItem", "UpdateItem"), ("table",)),
     ),
 )
-_UNDO = Step(
+_UNDO = PermissionStep(
     "undo",
     "taking a copy back",
     (
@@ -247,8 +247,10 @@ _UNDO = Step(
         Need(dynamodb("BatchGetItem", "GetItem", "PutItem", "UpdateItem", "DeleteItem"), ("table",)),
     ),
 )
-_CLEANUP = Step("cleanup", "deleting the copies", (Need(dynamodb("DescribeTable", "DeleteTable"), ("copies",)),))
-_DELETE = Step(
+_CLEANUP = PermissionStep(
+    "cleanup", "deleting the copies", (Need(dynamodb("DescribeTable", "DeleteTable"), ("copies",)),)
+)
+_DELETE = PermissionStep(
     "delete",
     "deleting what the damage inserted (`--inserted delete`)",
     (
@@ -259,74 +261,74 @@ _DELETE = Step(
     optional=True,
 )
 _OF_EVERY_ROUTE = (
-    Step(
+    PermissionStep(
         "fast",
         "putting items back 25 a call instead of one",
         (Need(dynamodb("PartiQLInsert", "GetItem"), ("table",)),),
         optional=True,
     ),
-    Step(
+    PermissionStep(
         "details",
         "TTL, so that expired items are told apart; tags",
         (Need(dynamodb("DescribeTimeToLive", "ListTagsOfResource"), ("table",)),),
         optional=True,
     ),
-    Step(
+    PermissionStep(
         "timeline",
         "the picture of the table's life, with deploys",
         (Need(("cloudwatch:GetMetricData", "cloudtrail:LookupEvents"), ("anywhere",)),),
         optional=True,
     ),
-    Step(
+    PermissionStep(
         "brakes",
         "`--alarms` and `--ceiling`",
         (Need(("cloudwatch:DescribeAlarms",), ("alarms",)), Need(("cloudwatch:GetMetricData",), ("anywhere",))),
         optional=True,
     ),
-    Step(
+    PermissionStep(
         "overview",
         "the lists of tables and of deleted ones",
         (Need(dynamodb("ListTables", "ListBackups"), ("anywhere",)),),
         optional=True,
     ),
-    Step(
+    PermissionStep(
         "protect",
         "turning PITR on in `00_start_here`",
         (Need(dynamodb("UpdateContinuousBackups"), ("table",)),),
         optional=True,
     ),
-    Step(
+    PermissionStep(
         "check",
         "`00_start_here` asks IAM what the caller may do",
         (Need(("iam:SimulatePrincipalPolicy", "iam:GetRole"), ("anywhere",)),),
         optional=True,
     ),
 )
-_EARLIER = Step(
+_EARLIER = PermissionStep(
     "earlier",
     "streams that were switched off since",
     (Need(dynamodb("ListStreams"), ("anywhere",)),),
     optional=True,
 )
-_EXPORTED = Step(
+_EXPORTED = PermissionStep(
     "earlier",
     "exports that are there already are used again",
     (Need(dynamodb("ListExports"), ("anywhere",)),),
     optional=True,
 )
-_LIST = Step(
+_LIST = PermissionStep(
     "list",
     "a file that is missing in the bucket is told from a forbidden one",
     (Need(("s3:ListBucket",), ("bucket",)),),
     optional=True,
 )
-_NOW = Step(
+_NOW = PermissionStep(
     "now",
     "comparing with the table as it is now, without `--damage-until`",
     (Need(dynamodb("Scan"), ("table",)),),
     optional=True,
 )
-_DELETED = Step(
+_DELETED = PermissionStep(
     "return",
     "a deleted table from its backup, under its old name",
     (
@@ -336,7 +338,7 @@ _DELETED = Step(
     ),
 )
 
-ROUTES: Mapping[str, tuple[Step, ...]] = {
+ROUTES: Mapping[str, tuple[PermissionStep, ...]] = {
     "restore": (_RESTORE, _DIFF, _COPY, _UNDO, _CLEANUP, _DELETE, *_OF_EVERY_ROUTE, *AROUND),
     "threeway": (_RESTORE, _DIFF_OF_COPIES, _COPY, _UNDO, _CLEANUP, _DELETE, *_OF_EVERY_ROUTE, *AROUND),
     "stream": (_STREAM, _COPY, _UNDO, _DELETE, _EARLIER, *_OF_EVERY_ROUTE, *AROUND),
@@ -365,7 +367,7 @@ WAYS_BACK = ("restore", "threeway", "stream", "export", "full-export")
 """Those that end in a copy back into a table that is there, out of its own past."""
 
 
-def steps_of(route: str, names: str = "") -> list[Step]:
+def steps_of(route: str, names: str = "") -> list[PermissionStep]:
     """Return steps of a route.
 
     Args:
@@ -377,20 +379,22 @@ def steps_of(route: str, names: str = "") -> list[Step]:
     """
     if route not in ROUTES:
         raise BadInput(f"there is no route {route!r}", fix=f"Choose {', '.join(ROUTES)}.")
-    known = {step.name: step for step in ROUTES[route]}
-    wanted = [name.strip() for name in names.split(",") if name.strip()]
-    if unknown := [name for name in wanted if name not in known and name != "all"]:
-        raise BadInput(f"the route {route} has no step {', '.join(unknown)}", fix=f"It has {', '.join(known)}, or all.")
-    if not wanted:
-        return [step for step in known.values() if not step.optional]
-    return [step for step in known.values() if step.name in wanted or "all" in wanted]
+    route_steps = {step.name: step for step in ROUTES[route]}
+    step_names = [name.strip() for name in names.split(",") if name.strip()]
+    if unknown := [name for name in step_names if name not in route_steps and name != "all"]:
+        raise BadInput(
+            f"the route {route} has no step {', '.join(unknown)}", fix=f"It has {', '.join(route_steps)}, or all."
+        )
+    if not step_names:
+        return [step for step in route_steps.values() if not step.optional]
+    return [step for step in route_steps.values() if step.name in step_names or "all" in step_names]
 
 
-def every_step() -> dict[str, tuple[Step, tuple[str, ...]]]:
+def every_step() -> dict[str, tuple[PermissionStep, tuple[str, ...]]]:
     """Return the steps by what they are for, each with the routes that have it, in order."""
-    found: dict[str, tuple[Step, tuple[str, ...]]] = {}
+    steps_by_name: dict[str, tuple[PermissionStep, tuple[str, ...]]] = {}
     for route, steps in ROUTES.items():
         for step in steps:
-            _, routes = found.get(step.words, (step, ()))
-            found[step.words] = step, (*routes, route)
-    return found
+            _, routes = steps_by_name.get(step.words, (step, ()))
+            steps_by_name[step.words] = step, (*routes, route)
+    return steps_by_name

@@ -21,13 +21,13 @@ from pitrkit.aws.client.client import Aws, answered_at
 from pitrkit.aws.client.transport import Wire
 from pitrkit.aws.tables.tables import Table
 from pitrkit.errors import BadInput, RecordAltered, StalePlan
-from pitrkit.recovery.apply.brakes import Brake, Watch
+from pitrkit.recovery.apply.brakes import Brake, BrakeWatch
 from pitrkit.recovery.apply.journal import Journal, JournalWriter, Outcome
 from pitrkit.recovery.apply.requests import INSERTS_PER_CALL
 from pitrkit.recovery.apply.run import Run, Tally
 from pitrkit.recovery.apply.sender import Sender
-from pitrkit.recovery.plan.plan import Plan, Progress
-from pitrkit.recovery.token_bucket import Bucket, Pace, Timeline, shared
+from pitrkit.recovery.plan.plan import Plan, ProgressCallback
+from pitrkit.recovery.token_bucket import Bucket, Pace, PaceTimeline, shared_timeline
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +90,8 @@ def apply(
     workers: int = 64,
     inserts_per_call: int = INSERTS_PER_CALL,
     brakes: Sequence[Brake] = (),
-    timeline: Timeline | None = None,
-    on_progress: Progress | None = None,
+    timeline: PaceTimeline | None = None,
+    on_progress: ProgressCallback | None = None,
     on_tally: Callable[[Tally], object] | None = None,
     wire: Wire | None = None,
     pause: Callable[[int], float] | None = None,
@@ -125,10 +125,10 @@ def apply(
     service_at = _check(aws, table, plan)
     halt = Event()
     wire = wire or Wire.of(aws, max_connections=workers)
-    with JournalWriter(journal, plan) as log, shared(timeline, f"{aws.endpoint_url} {table.arn}") as line:
+    with JournalWriter(journal, plan) as log, shared_timeline(timeline, f"{aws.endpoint_url} {table.arn}") as line:
         log.begin(plan, service_at)
         bucket = Bucket(pace, timeline=line, sleep=halt.wait)
-        with Watch(brakes, bucket, halt) as watch:
+        with BrakeWatch(brakes, bucket, halt) as watch:
             sender = Sender(
                 wire, table, bucket=bucket, log=log, halt=halt, inserts_per_call=inserts_per_call, pause=pause
             )

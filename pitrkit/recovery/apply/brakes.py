@@ -75,7 +75,7 @@ class StopFile:
         """Pay no attention."""
 
 
-class Alarm:
+class AlarmBrake:
     """Pauses the copy while one of these CloudWatch alarms is in ALARM.
 
     Raises:
@@ -139,9 +139,9 @@ class Ceiling:
             return Hold(self._units, f"the table may consume {self._units:,g} write units a second")
         at, units = settled[-1]
         others = max(0.0, units - self._consumed_in(at)) / 60
-        left = max(0.0, self._units - others)
+        remaining_units = max(0.0, self._units - others)
         return Hold(
-            left,
+            remaining_units,
             f"others consume {others:,.0f} of the {self._units:,g} write units a second that the table may consume",
         )
 
@@ -171,13 +171,13 @@ def chosen(
     """
     brakes: list[Brake] = [StopFile(stop_file)] if stop_file else []
     if alarms:
-        brakes.append(Alarm(aws, alarms))
+        brakes.append(AlarmBrake(aws, alarms))
     if ceiling:
         brakes.append(Ceiling(aws, table, ceiling))
     return brakes
 
 
-class Watch:
+class BrakeWatch:
     """Looks at brakes in a thread of its own while the block runs, and holds the pace down accordingly.
 
     Args:

@@ -123,7 +123,7 @@ class Journal:
                 yield _entry(line)
 
 
-class State:
+class JournalState:
     """Where each write stands: one byte a write, so a plan of ten million needs ten megabytes.
 
     Attributes:
@@ -183,7 +183,7 @@ class JournalWriter:
     """
 
     def __init__(self, path: Path, plan: Plan) -> None:
-        self.state = State(plan.total)
+        self.state = JournalState(plan.total)
 
         def follow(line: dict[str, Any]) -> None:
             _check_plan(line, plan, path)
@@ -233,11 +233,11 @@ class JournalWriter:
 
 def conflicts(plan: Plan, journal: Path) -> list[Conflict]:
     """Return the conflicts of a copy, sorted by key, each with the item that was found."""
-    found = {entry.number: entry for entry in Journal(journal, plan).outcomes() if entry.outcome == "conflict"}
+    entries = {entry.number: entry for entry in Journal(journal, plan).outcomes() if entry.outcome == "conflict"}
     return [
         Conflict(write.number, write.key, write.seen, write.goal, entry.found, entry.unsure)
-        for write in (plan.writes() if found else ())
-        if (entry := found.get(write.number)) is not None
+        for write in (plan.writes() if entries else ())
+        if (entry := entries.get(write.number)) is not None
     ]
 
 
@@ -246,7 +246,7 @@ def journal_changes(plan: Plan, journal: Path, folder: Path) -> ChangeSet:
 
     Writes that a killed run left unsure are in it, too: whether they happened shows when they are re-read.
     """
-    state, last = State(plan.total), ""
+    state, last = JournalState(plan.total), ""
     for line in Journal(journal, plan).lines():
         state.follow(line)
         last = line["at"]

@@ -115,7 +115,7 @@ def single(table: str, write: Write, key_schema: KeySchema) -> bytes:
     """Return the request of one guarded write alone: PutItem, UpdateItem or DeleteItem."""
     if write.seen is None:
         assert write.goal is not None
-        return put(table, write.goal, key_schema)
+        return put_request(table, write.goal, key_schema)
     seen = _members(write.seen)
     goal = None if write.goal is None else _members(write.goal)
     changed = () if goal is None else tuple(name for name, value in goal.items() if not _equal(value, seen.get(name)))
@@ -126,7 +126,7 @@ def single(table: str, write: Write, key_schema: KeySchema) -> bytes:
     return b"".join(parts)
 
 
-def put(table: str, image: Image, key_schema: KeySchema) -> bytes:
+def put_request(table: str, image: Image, key_schema: KeySchema) -> bytes:
     """Return the PutItem request of *image* onto an absent key."""
     return b"".join(
         (
@@ -159,19 +159,19 @@ def replaced(write: Write, body: bytes) -> tuple[float, Image | None]:
     return units, None if image == write.seen else image
 
 
-def look(table: str, key: Key) -> bytes:
+def get_request(table: str, key: Key) -> bytes:
     """Return the GetItem request that reads what is under *key* now."""
     return b'{"TableName":%b,"Key":%b,"ConsistentRead":true}' % (orjson.dumps(table), key.encode())
 
 
-def looked(body: bytes) -> Image | None:
+def item_of(body: bytes) -> Image | None:
     """Return the item of a GetItem answer."""
     return _image(_read_got(body).Item)
 
 
 def _image(raw: msgspec.Raw) -> Image | None:
-    found = orjson.loads(bytes(raw) or b"null")
-    return owned(canonical(found)) if found else None
+    attributes_json = orjson.loads(bytes(raw) or b"null")
+    return owned(canonical(attributes_json)) if attributes_json else None
 
 
 def _equal(this: msgspec.Raw, that: msgspec.Raw | None) -> bool:

@@ -15,12 +15,12 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
 
-from pitrkit.recovery.apply.brakes import Watch
+from pitrkit.recovery.apply.brakes import BrakeWatch
 from pitrkit.recovery.apply.journal import Entry, JournalWriter
 from pitrkit.recovery.apply.send_queue import Agenda, Attempt
 from pitrkit.recovery.apply.sender import Sender
 from pitrkit.recovery.plan.guard import Write
-from pitrkit.recovery.plan.plan import Plan, Progress
+from pitrkit.recovery.plan.plan import Plan, ProgressCallback
 from pitrkit.recovery.token_bucket import Bucket
 
 _LANES = 2
@@ -76,9 +76,9 @@ class Run:
         log: JournalWriter,
         sender: Sender,
         bucket: Bucket,
-        watch: Watch,
+        watch: BrakeWatch,
         halt: Event,
-        on_progress: Progress | None,
+        on_progress: ProgressCallback | None,
         on_tally: Callable[[Tally], object] | None = None,
     ) -> None:
         self._plan = plan

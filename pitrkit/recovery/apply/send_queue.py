@@ -95,14 +95,14 @@ class Agenda:
         with self._change:
             self._open = False
             self._change.notify_all()
-            left = [attempt for _, _, attempt in self._again] + list(self._new)
+            open_attempts = [attempt for _, _, attempt in self._again] + list(self._new)
             self._again, self._new = [], deque()
-            return left
+            return open_attempts
 
     def _taken(self, now: float, more: Callable[[Attempt], bool]) -> list[Attempt]:
-        taken: list[Attempt] = []
-        while self._again and self._again[0][0] <= now and (more(self._again[0][2]) or not taken):
-            taken.append(heapq.heappop(self._again)[2])
-        while self._new and (not self._again or self._again[0][0] > now) and (more(self._new[0]) or not taken):
-            taken.append(self._new.popleft())
-        return taken
+        due_attempts: list[Attempt] = []
+        while self._again and self._again[0][0] <= now and (more(self._again[0][2]) or not due_attempts):
+            due_attempts.append(heapq.heappop(self._again)[2])
+        while self._new and (not self._again or self._again[0][0] > now) and (more(self._new[0]) or not due_attempts):
+            due_attempts.append(self._new.popleft())
+        return due_attempts

@@ -157,7 +157,7 @@ class Sender:
 
     def put_back(self, number: int, image: Image) -> Entry:
         """Put back the item that write *number* deleted although it had changed; return the conflict it was."""
-        body = requests.put(self._table.name, image, self._table.key_schema)
+        body = requests.put_request(self._table.name, image, self._table.key_schema)
         failure: PitrkitError | None = None
         for attempt in range(ATTEMPTS):
             if attempt:
@@ -212,9 +212,9 @@ class Sender:
         if not attempts:
             return
         name = self._table.name
-        asked = [("GetItem", requests.look(name, attempt.write.key)) for attempt in attempts]
+        asked = [("GetItem", requests.get_request(name, attempt.write.key)) for attempt in attempts]
         for attempt, answer in zip(attempts, self._wire.send_all(asked, table=name), strict=True):
-            yield attempt, requests.looked(answer.body) if isinstance(answer, Answer) else answer
+            yield attempt, requests.item_of(answer.body) if isinstance(answer, Answer) else answer
 
     def _of_single(
         self, attempts: Sequence[Attempt], answer: Answer | PitrkitError, unseen: list[Attempt]

@@ -14,7 +14,7 @@ from pitrkit.aws.tables.tables import Table
 from pitrkit.recovery.apply.journal import Journal
 from pitrkit.recovery.plan.current_items import KEYS_PER_CALL, current_items, in_parallel
 from pitrkit.recovery.plan.guard import Write, as_wanted
-from pitrkit.recovery.plan.plan import Plan, Progress
+from pitrkit.recovery.plan.plan import Plan, ProgressCallback
 
 KEYS_NAMED = 100
 """How many keys that do not hold are named; all are counted."""
@@ -46,7 +46,9 @@ class Verified:
         return asdict(self) | {"keys": list(self.keys)}
 
 
-def verify(aws: Aws, table: Table, plan: Plan, journal: Path, *, on_progress: Progress | None = None) -> Verified:
+def verify(
+    aws: Aws, table: Table, plan: Plan, journal: Path, *, on_progress: ProgressCallback | None = None
+) -> Verified:
     """Read every key again, strongly consistently, that the journal says is applied or already so.
 
     A plan whose guards are the attributes it writes is held to those alone: others may be written at any time.

@@ -22,8 +22,8 @@ import pyarrow.parquet as pq
 
 from pitrkit.aws.items import Key, KeySchema
 from pitrkit.errors import BadInput
-from pitrkit.recovery.changelog.merge import Damage, change_of
-from pitrkit.recovery.changes.change import Change, Step
+from pitrkit.recovery.changelog.merge import DamageScope, change_of
+from pitrkit.recovery.changes.change import Change, ItemStep
 from pitrkit.recovery.changes.change_set import ChangeSet, from_changes
 from pitrkit.recovery.changes.join import arrange
 from pitrkit.recovery.changes.scope import Scope
@@ -113,11 +113,11 @@ class ChangeLog:
             typed = {name: datetime.fromisoformat(data[name]) for name in ("since_at", "until_at")}
             key_schema = KeySchema.from_dict(data["key_schema"])
             log = cls(folder, **(data | typed | {"key_schema": key_schema, "notes": tuple(data["notes"])}))
-            held = pq.read_metadata(log.rows).num_rows
+            row_count = pq.read_metadata(log.rows).num_rows
         except (KeyError, TypeError, ValueError, OSError) as error:
             raise BadInput(f"the change log in {folder} cannot be read: {error!r}", fix=_AGAIN) from error
-        if held != len(log):
-            raise BadInput(f"the change log in {folder} has {held:,} of its {len(log):,} steps", fix=_AGAIN)
+        if row_count != len(log):
+            raise BadInput(f"the change log in {folder} has {row_count:,} of its {len(log):,} steps", fix=_AGAIN)
         return log
 
     @property
@@ -146,18 +146,18 @@ class ChangeLog:
     def __bool__(self) -> bool:
         return True  # an empty log is a result, not the lack of one
 
-    def __iter__(self) -> Iterator[Step]:
+    def __iter__(self) -> Iterator[ItemStep]:
         for batch in batches(self.rows, _SCHEMA.names):
             yield from _steps(batch)
 
-    def histories(self) -> Iterator[list[Step]]:
+    def histories(self) -> Iterator[list[ItemStep]]:
         """Yield each item's steps as they followed each other, item by item in key order."""
         for _, history in groupby(self, key=attrgetter("key")):
             yield list(history)
 
-    def history(self, key: Key) -> list[Step]:
+    def history(self, key: Key) -> list[ItemStep]:
         """Return one item's steps as they followed each other, none if it had none."""
-        found: list[Step] = []
+        item_steps: list[ItemStep] = []
         with pq.ParquetFile(self.rows, pre_buffer=False) as file:
 
             def last_key(group: int) -> str:
@@ -169,10 +169,10 @@ class ChangeLog:
                 length = keys[start:].count(key)
                 if length:
                     rows = file.read_row_group(group, _SCHEMA.names, use_threads=False).slice(start, length)
-                    found += [step for batch in rows.to_batches() for step in _steps(batch)]
+                    item_steps += [step for batch in rows.to_batches() for step in _steps(batch)]
                 if start + length < len(keys):
                     break
-        return found
+        return item_steps
 
     def changes(self, folder: Path, *, damage: Scope, since_at: datetime, until_at: datetime) -> ChangeSet:
         """Write the change set whose revert takes back exactly the damage to *folder*, and return it. See `merge`.
@@ -196,7 +196,7 @@ class ChangeLog:
                 table=self.table,
                 fix="Give a window inside the log, or read a log that reaches further.",
             )
-        asked = Damage(damage, since_at, until_at)
+        asked = DamageScope(damage, since_at, until_at)
 
         def found() -> Iterator[Change]:
             for _, history in groupby(self, key=attrgetter("key")):
@@ -215,7 +215,7 @@ class ChangeLog:
 
 
 def write(
-    steps: Iterable[Step],
+    steps: Iterable[ItemStep],
     folder: Path,
     *,
     table: str,
@@ -270,12 +270,12 @@ def write(
     return log
 
 
-def _steps(batch: pa.RecordBatch) -> Iterator[Step]:
+def _steps(batch: pa.RecordBatch) -> Iterator[ItemStep]:
     columns = {name: batch.column(name) for name in _SCHEMA.names if name != "kind"}
     for name in ("before_at", "at"):
         columns[name] = columns[name].cast(pa.int64())
     for key, before_at, at, *rest in zip(*(column.to_pylist() for column in columns.values()), strict=True):
-        yield Step(key, _EPOCH + before_at * _MICROSECOND, _EPOCH + at * _MICROSECOND, *rest)
+        yield ItemStep(key, _EPOCH + before_at * _MICROSECOND, _EPOCH + at * _MICROSECOND, *rest)
 
 
 def _micros(moment: datetime) -> int:

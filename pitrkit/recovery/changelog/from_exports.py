@@ -49,17 +49,17 @@ from tempfile import TemporaryDirectory
 import orjson
 
 from pitrkit.aws.change_data import export_files, export_records, exports
-from pitrkit.aws.change_data.export import Export, whole
+from pitrkit.aws.change_data.export import Export, whole_second
 from pitrkit.aws.change_data.export_files import DataFile
-from pitrkit.aws.change_data.export_records import Record
+from pitrkit.aws.change_data.export_records import ExportRecord
 from pitrkit.aws.change_data.exports import LONGEST, SHORTEST, Waiting
 from pitrkit.aws.client.client import Aws
 from pitrkit.aws.items import KeySchema
 from pitrkit.aws.tables.tables import Table
 from pitrkit.errors import BadInput
 from pitrkit.recovery.changelog.change_log import EXPORTS, ChangeLog, write
-from pitrkit.recovery.changelog.short_windows import ROLES, Evidence, Undecided, step, three
-from pitrkit.recovery.changes.change import Step
+from pitrkit.recovery.changelog.short_windows import ROLES, Evidence, Undecided, export_windows, step_of
+from pitrkit.recovery.changes.change import ItemStep
 from pitrkit.times import iso
 
 SECOND = timedelta(seconds=1)
@@ -91,14 +91,14 @@ def windows(
     Raises:
         BadInput: Times are naive or in the wrong order, or the stretch, or what it takes to tell it, is not restorable.
     """
-    since_at, until_at = stretch(since_at, until_at)
+    since_at, until_at = whole_seconds(since_at, until_at)
     if until_at > latest_at:
         raise BadInput(
             f"{iso(until_at)} is later than the latest time that can be exported, {iso(latest_at)}",
             fix="Wait a few minutes, or choose an earlier end.",
         )
     if until_at - since_at < SHORTEST:
-        needed = three(since_at, until_at)
+        needed = export_windows(since_at, until_at)
     else:
         if width is not None and width < SHORTEST:
             raise BadInput(f"a window cannot be {width} long", fix="Give 15 minutes or more.")
@@ -117,13 +117,13 @@ def windows(
     return needed
 
 
-def stretch(since_at: datetime, until_at: datetime) -> Window:
+def whole_seconds(since_at: datetime, until_at: datetime) -> Window:
     """Return both times in whole seconds, so that nothing between them is left out.
 
     Raises:
         BadInput: One is naive, or they are in the wrong order.
     """
-    begin, end = whole(since_at), whole(until_at)
+    begin, end = whole_second(since_at), whole_second(until_at)
     end += SECOND if end < until_at else timedelta()
     if begin >= end:
         raise BadInput(f"{iso(begin)} is not before {iso(end)}", fix="Give a beginning and a later end.")
@@ -172,7 +172,7 @@ def steps(
     undecided: list[Undecided],
     work: Path | None = None,
     on_progress: Callable[[int], None] | None = None,
-) -> Iterator[Step]:
+) -> Iterator[ItemStep]:
     """Yield what happened to items from *since_at* until before *until_at*; an item's steps in the order of time.
 
     Args:
@@ -190,13 +190,13 @@ def steps(
         BadInput: An export is missing, of another table, without old images, filtered, or has a file that is missing,
             damaged or foreign; it is named.
     """
-    since_at, until_at = stretch(since_at, until_at)
+    since_at, until_at = whole_seconds(since_at, until_at)
     _check(done)
     short = until_at - since_at < SHORTEST
     chosen = _three_of(done, since_at, until_at) if short else _chain(done, since_at, until_at)
     try:
         with TemporaryDirectory(prefix="export-", dir=work) as folder:
-            reader = _Reader(aws, key_schema, Path(folder), on_progress)
+            reader = _ExportReader(aws, key_schema, Path(folder), on_progress)
             if short:
                 yield from _told(
                     reader, chosen, Evidence(since_at, until_at, Path(folder), _stretches(chosen)), undecided
@@ -210,20 +210,20 @@ def steps(
         ) from error
 
 
-def _followed(reader: _Reader, chain: Sequence[Export]) -> Iterator[Step]:
+def _followed(reader: _ExportReader, chain: Sequence[Export]) -> Iterator[ItemStep]:
     for export in chain:
         assert export.from_at is not None
-        yield from (told for record in reader.records(export) if (told := step(record, export.from_at)))
+        yield from (told for record in reader.records(export) if (told := step_of(record, export.from_at)))
 
 
 def _told(
-    reader: _Reader, three_exports: Sequence[Export], evidence: Evidence, undecided: list[Undecided]
-) -> Iterator[Step]:
+    reader: _ExportReader, three_exports: Sequence[Export], evidence: Evidence, undecided: list[Undecided]
+) -> Iterator[ItemStep]:
     with evidence:
         for role, export in zip(ROLES, three_exports, strict=True):
             evidence.add(role, reader.records(export))
     for found in evidence.told():
-        if isinstance(found, Step):
+        if isinstance(found, ItemStep):
             yield found
         else:
             undecided.append(found)
@@ -234,7 +234,7 @@ def _stretches(chosen: Sequence[Export]) -> int:
     return min(_MOST_STRETCHES, 1 + sum(export.billed_bytes for export in chosen) // _STRETCH_BYTES)
 
 
-class _Reader:
+class _ExportReader:
     """Reads exports' records: files are fetched side by side, a few ahead, and read in order."""
 
     def __init__(
@@ -246,7 +246,7 @@ class _Reader:
         self._tell = on_progress
         self._read = 0
 
-    def records(self, export: Export) -> Iterator[Record]:
+    def records(self, export: Export) -> Iterator[ExportRecord]:
         manifest = export_files.manifest(self._aws, export)
         waiting = iter(manifest.files)
         with ThreadPoolExecutor(_FETCHERS, thread_name_prefix="export") as pool:
@@ -293,7 +293,7 @@ def _check(done: Sequence[Export]) -> None:
 
 def _three_of(done: Sequence[Export], since_at: datetime, until_at: datetime) -> list[Export]:
     there = {export.when: export for export in done}
-    needed = three(since_at, until_at)
+    needed = export_windows(since_at, until_at)
     if missing := [window for window in needed if window not in there]:
         raise _missing(missing)
     return [there[window] for window in needed]
@@ -363,7 +363,7 @@ def read(
     """
     covered = _Covered(since_at, until_at)
 
-    def told() -> Iterator[Step]:
+    def told() -> Iterator[ItemStep]:
         yield from dated_steps
         lines = (orjson.dumps({"key": one.key, "why": one.why}) + b"\n" for one in covered.undecided)
         (folder / UNDECIDED).write_bytes(b"".join(lines))

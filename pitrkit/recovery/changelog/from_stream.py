@@ -12,7 +12,7 @@ from pitrkit.aws.client.client import Aws
 from pitrkit.aws.tables.tables import Table
 from pitrkit.errors import BadInput
 from pitrkit.recovery.changelog.change_log import STREAM, ChangeLog, write
-from pitrkit.recovery.changes.change import Step
+from pitrkit.recovery.changes.change import ItemStep
 
 
 def read(
@@ -48,8 +48,8 @@ def read(
     )
 
 
-def _steps(records: Iterator[StreamRecord] | streams.Reading) -> Iterator[Step]:
+def _steps(records: Iterator[StreamRecord] | streams.StreamPass) -> Iterator[ItemStep]:
     for record in records:
         if record.before != record.after:  # a write that changed nothing but what replication keeps for itself
             by = "ttl" if record.ttl else ""
-            yield Step(record.key, record.at, record.at, record.before, record.after, single=True, by=by)  # type: ignore[arg-type]
+            yield ItemStep(record.key, record.at, record.at, record.before, record.after, single=True, by=by)  # type: ignore[arg-type]

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from pitrkit.aws.items import Image, attributes
-from pitrkit.recovery.changes.change import Step
+from pitrkit.recovery.changes.change import ItemStep
 from pitrkit.times import iso
 
 
@@ -44,7 +44,7 @@ Teller = Callable[[datetime], Sight | None]
 """Tells what the item looked like at a moment, None where it cannot."""
 
 
-def seen(times: Iterable[datetime], tellers: Sequence[Teller]) -> list[Sight]:
+def images_at(times: Iterable[datetime], tellers: Sequence[Teller]) -> list[Sight]:
     """Return what the item looked like at each of *times*, in time order, by the first of *tellers* that knows."""
     return [_seen(at, [sight for teller in tellers if (sight := teller(at)) is not None]) for at in sorted(times)]
 
@@ -54,14 +54,14 @@ def _seen(at: datetime, told: Sequence[Sight]) -> Sight:
     return next((sight for sight in told if sight.known), unknown)
 
 
-def by_steps(steps: Sequence[Step], since_at: datetime, until_at: datetime, *, source: str) -> Teller:
+def by_steps(steps: Sequence[ItemStep], since_at: datetime, until_at: datetime, *, source: str) -> Teller:
     """Return the teller of an item's *steps*, all there are from *since_at* to *until_at*.
 
     An item without steps was not written in that time: what it was, the steps cannot tell. A moment is the beginning of
     its second, as it is for a restore: a single write, which is dated to a second, happened within that one, so later.
     """
 
-    def done(step: Step, at: datetime) -> bool:
+    def done(step: ItemStep, at: datetime) -> bool:
         return step.at < at if step.single else step.at <= at
 
     def tell(at: datetime) -> Sight | None:

@@ -25,7 +25,7 @@ from pitrkit.aws.items import Key
 from pitrkit.errors import BadInput, PitrkitError
 from pitrkit.recovery.changelog.change_log import ChangeLog
 from pitrkit.recovery.changelog.merge import looks_like
-from pitrkit.recovery.changes.change import KINDS, Step
+from pitrkit.recovery.changes.change import KINDS, ItemStep
 from pitrkit.recovery.changes.scope import Scope
 
 _GAPS = (1, 2, 5, 10, 30, 60, 120, 300, 900, inf)
@@ -278,7 +278,7 @@ def locate(changes: ChangeLog, damage: Scope) -> Located:
     found = [_Found() for _ in shown]
     starts = sorted((start, place) for place, (start, _) in enumerate(shown))
     for _, history in groupby(changes, key=attrgetter("key")):
-        fits: dict[int, list[Step]] = {}
+        fits: dict[int, list[ItemStep]] = {}
         for step in history:
             second = int(step.at.timestamp())
             nearest = bisect_right(starts, (second, len(starts))) - 1
@@ -317,7 +317,7 @@ class _Found:
     exact: bool = True
     _first: list[tuple[float, Key]] = field(default_factory=list)
 
-    def take(self, steps: list[Step]) -> None:
+    def take(self, steps: list[ItemStep]) -> None:
         """Count one item's steps."""
         self.steps += len(steps)
         self.items += 1

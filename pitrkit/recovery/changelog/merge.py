@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pitrkit.aws.items import Image, Key, attributes, changed_attributes, with_attributes
-from pitrkit.recovery.changes.change import Change, Step, kind_of
+from pitrkit.recovery.changes.change import Change, ItemStep, kind_of
 from pitrkit.recovery.changes.scope import Scope
 
 SAME_ATTRIBUTE = "others have written attributes that the damage had changed"
@@ -32,7 +32,7 @@ _LONGEST_EXPIRED = 5 * 366 * 86_400
 
 
 @dataclass(frozen=True, slots=True)
-class Damage:
+class DamageScope:
     """What damage looks like, and when it happened.
 
     Attributes:
@@ -45,7 +45,7 @@ class Damage:
     since_at: datetime
     until_at: datetime
 
-    def holds(self, step: Step) -> bool:
+    def holds(self, step: ItemStep) -> bool:
         """Return whether *step* is damage, or may contain it.
 
         Raises:
@@ -55,14 +55,14 @@ class Damage:
             return False
         return looks_like(step, self.scope)
 
-    def doubt(self, step: Step) -> str:
+    def doubt(self, step: ItemStep) -> str:
         """Return why a damage step contains, or may be, a later write, which is somebody else's; empty if it is not."""
         if step.at < self.until_at:
             return ""
         return UNDATED if step.undated else SAME_STEP
 
 
-def looks_like(step: Step, scope: Scope) -> bool:
+def looks_like(step: ItemStep, scope: Scope) -> bool:
     """Return whether *step* is in *scope*; one of TTL only where the scope's condition asks for `by`.
 
     Raises:
@@ -71,7 +71,7 @@ def looks_like(step: Step, scope: Scope) -> bool:
     return (step.by != "ttl" or scope.asks_for("by")) and scope.holds(step)
 
 
-def change_of(history: Iterable[Step], damage: Damage) -> Change | None:
+def change_of(history: Iterable[ItemStep], damage: DamageScope) -> Change | None:
     """Return the change whose revert takes back exactly the damage to one item, None where there is nothing to do.
 
     Its `before` is the item without the damage, its `after` the item as the log knows it last.
@@ -120,7 +120,7 @@ class _Merge:
     made_again: bool = False
     review: str = ""
 
-    def others(self, step: Step) -> bool:
+    def others(self, step: ItemStep) -> bool:
         """Merge a step by others; return whether the damage is over with it."""
         if step.after == self.wanted:
             return True
@@ -153,7 +153,7 @@ class _Merge:
             return None
         return Change(self.key, kind_of(wanted, self.last), wanted, self.last, self.review)
 
-    def _made_to_expire(self, step: Step) -> bool:
+    def _made_to_expire(self, step: ItemStep) -> bool:
         """Return whether the damage wrote what looks like an expiry in the past, which was not there before."""
         assert step.before is not None
         found, wanted = attributes(step.before), attributes(self.wanted or "{}")

@@ -14,10 +14,10 @@ from types import TracebackType
 from typing import BinaryIO, Literal, Self
 from zlib import crc32
 
-from pitrkit.aws.change_data.export_records import Record
+from pitrkit.aws.change_data.export_records import ExportRecord
 from pitrkit.aws.change_data.exports import SHORTEST
 from pitrkit.aws.items import Key
-from pitrkit.recovery.changes.change import Step
+from pitrkit.recovery.changes.change import ItemStep
 
 Role = Literal["early", "before", "until"]
 ROLES: tuple[Role, ...] = ("early", "before", "until")
@@ -41,10 +41,10 @@ class Undecided:
 
     key: Key
     why: str
-    records: tuple[tuple[Role, Record], ...]
+    records: tuple[tuple[Role, ExportRecord], ...]
 
 
-def three(since_at: datetime, until_at: datetime) -> list[tuple[datetime, datetime]]:
+def export_windows(since_at: datetime, until_at: datetime) -> list[tuple[datetime, datetime]]:
     """Return the windows of the three exports, in the order of `ROLES`."""
     ends = (until_at - SHORTEST, since_at, until_at)
     return [(end - SHORTEST, end) for end in ends]
@@ -76,7 +76,7 @@ class Evidence:
     ) -> None:
         self._stack.close()
 
-    def add(self, role: Role, records: Iterable[Record]) -> None:
+    def add(self, role: Role, records: Iterable[ExportRecord]) -> None:
         """Take in what the export of *role* says."""
         made_from = self._since - SHORTEST // _MICRO
         for record in records:
@@ -89,21 +89,21 @@ class Evidence:
             line = b"%d\t%d\t%b\t%b\t%b\n" % (ROLES.index(role), record.micros, record.key, old or b"", new or b"")
             self._files[crc32(record.key) % len(self._files)].write(line)
 
-    def told(self) -> Iterator[Step | Undecided]:
+    def told(self) -> Iterator[ItemStep | Undecided]:
         """Yield what happened to each item that is not at the end what it was at the beginning."""
         for path in self._paths:
-            seen: dict[bytes, dict[Role, Record]] = {}
+            seen: dict[bytes, dict[Role, ExportRecord]] = {}
             with path.open("rb") as lines:
                 for line in lines:
                     role, at, key, before, after = line.rstrip(b"\n").split(b"\t")
-                    record = Record(key, int(at), before or None, after or None)
+                    record = ExportRecord(key, int(at), before or None, after or None)
                     seen.setdefault(key, {})[ROLES[int(role)]] = record
             path.unlink()
             for records in seen.values():
                 if (found := self._told(records)) is not None:
                     yield found
 
-    def _told(self, records: dict[Role, Record]) -> Step | Undecided | None:
+    def _told(self, records: dict[Role, ExportRecord]) -> ItemStep | Undecided | None:
         before, until = records.get("before"), records.get("until")
         if until is None:
             return self._vanished(records)
@@ -122,7 +122,7 @@ class Evidence:
             old = None
         return None if old == until.after else self._step(until, old, until.after, until.micros)
 
-    def _vanished(self, records: dict[Role, Record]) -> Step | Undecided | None:
+    def _vanished(self, records: dict[Role, ExportRecord]) -> ItemStep | Undecided | None:
         """Tell of an item that the last export does not have: either not written in its window, or made and deleted."""
         before = records.get("before")
         if before is None or before.after is None:
@@ -137,10 +137,10 @@ class Evidence:
         return self._step(before, before.after, None, self._until - 1, undated=True)
 
     def _step(
-        self, record: Record, before: bytes | None, after: bytes | None, at: int, *, undated: bool = False
-    ) -> Step:
+        self, record: ExportRecord, before: bytes | None, after: bytes | None, at: int, *, undated: bool = False
+    ) -> ItemStep:
         texts = _text(before), _text(after)
-        return Step(record.key.decode(), self._since_at, moment(at), *texts, single=False, undated=undated)
+        return ItemStep(record.key.decode(), self._since_at, moment(at), *texts, single=False, undated=undated)
 
 
 def micros(at: datetime) -> int:
@@ -153,16 +153,16 @@ def moment(at: int) -> datetime:
     return _EPOCH + timedelta(microseconds=at)
 
 
-def step(record: Record, since_at: datetime) -> Step | None:
+def step_of(record: ExportRecord, since_at: datetime) -> ItemStep | None:
     """Return what *record* tells of a window that begins at *since_at*; None if nothing is changed."""
     if record.before == record.after:
         return None
-    return Step(
+    return ItemStep(
         record.key.decode(), since_at, moment(record.micros), _text(record.before), _text(record.after), single=False
     )
 
 
-def _undecided(records: dict[Role, Record], why: str) -> Undecided:
+def _undecided(records: dict[Role, ExportRecord], why: str) -> Undecided:
     key = next(iter(records.values())).key.decode()
     return Undecided(key, why, tuple((role, records[role]) for role in ROLES if role in records))
 

@@ -10,7 +10,7 @@ from pitrkit.aws.items import Image, Key
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class ItemStep:
     """One item's way from one image to another.
 
     Attributes:

@@ -90,11 +90,11 @@ class ChangeSet:
                 counts=Counts(**data["counts"]),
                 scope=Scope.from_dict(data["scope"]),
             )
-            held = pq.read_metadata(changes.rows).num_rows
+            row_count = pq.read_metadata(changes.rows).num_rows
         except (KeyError, TypeError, ValueError, OSError) as error:
             raise BadInput(f"the change set in {folder} cannot be read: {error!r}", fix=_AGAIN) from error
-        if held != len(changes):
-            raise BadInput(f"the change set in {folder} has {held:,} of its {len(changes):,} changes", fix=_AGAIN)
+        if row_count != len(changes):
+            raise BadInput(f"the change set in {folder} has {row_count:,} of its {len(changes):,} changes", fix=_AGAIN)
         return changes
 
     @property
@@ -155,8 +155,8 @@ class ChangeSet:
         with writing(folder, complete=_META, clear=_ROWS):
             with ParquetFile(folder / _ROWS, _SCHEMA) as file:
                 for batch in self.batches():
-                    held = [scope.holds(change) for change in _changes(batch)]
-                    inside = batch.filter(pa.array(held, pa.bool_()))
+                    in_scope = [scope.holds(change) for change in _changes(batch)]
+                    inside = batch.filter(pa.array(in_scope, pa.bool_()))
                     kinds.update(inside.column("kind").to_pylist())
                     file.add_batch(inside)
             counts = Counts(same=self.counts.same, **kinds)
@@ -166,7 +166,7 @@ class ChangeSet:
         """Return up to *n* changes of one kind, spread evenly over the set in key order; the same ones each time."""
         total = getattr(self.counts, kind)
         wanted = {place * total // n for place in range(n)} if total > n else set(range(total))
-        found: list[Change] = []
+        sampled: list[Change] = []
         place = 0
         with pq.ParquetFile(self.rows, pre_buffer=False) as file:
             for group in range(file.num_row_groups):
@@ -177,8 +177,8 @@ class ChangeSet:
                 if here:
                     names = [name for name in _SCHEMA.names if name in file.schema_arrow.names]
                     rows = file.read_row_group(group, names, use_threads=False).take(here)
-                    found += [change for batch in rows.to_batches() for change in _changes(batch)]
-        return found
+                    sampled += [change for batch in rows.to_batches() for change in _changes(batch)]
+        return sampled
 
     def attribute_statistics(self) -> pd.DataFrame:
         """Return which top-level attributes of the modified items differ, busiest first.

@@ -177,10 +177,10 @@ class Condition:
     _interpreter: Any = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        asked: set[str] = set()
+        name_set: set[str] = set()
         try:
             tree = _Parser().parse(self.text).parsed
-            self._check(tree, asked, at_top=True)
+            self._check(tree, name_set, at_top=True)
         except exceptions.LexerError as error:
             self._refuse(f"cannot be read at character {error.lexer_position + 1}: {error.message}")
         except exceptions.IncompleteExpressionError:
@@ -191,8 +191,8 @@ class Condition:
             )
         except RecursionError:
             self._refuse("is nested too deeply")
-        object.__setattr__(self, "asked", frozenset(asked) - {_WHOLE})
-        object.__setattr__(self, "whole", _WHOLE in asked)
+        object.__setattr__(self, "asked", frozenset(name_set) - {_WHOLE})
+        object.__setattr__(self, "whole", _WHOLE in name_set)
         object.__setattr__(self, "_tree", tree)
         object.__setattr__(self, "_interpreter", _Interpreter(visitor.Options(custom_functions=_FUNCTIONS)))
 

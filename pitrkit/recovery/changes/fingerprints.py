@@ -43,7 +43,7 @@ class Differing:
 
 
 @dataclass(frozen=True, slots=True)
-class Prints:
+class Fingerprints:
     """The prints of a change set.
 
     Attributes:
@@ -55,7 +55,7 @@ class Prints:
     of_change: NDArray[np.int32]
 
     @classmethod
-    def read(cls, changes: ChangeSet, *, most: int = MOST) -> Prints:
+    def read(cls, changes: ChangeSet, *, most: int = MOST) -> Fingerprints:
         """Read the prints of *changes*: one pass over its modified items."""
         known: dict[tuple[tuple[str, Mode], ...], int] = {}
         found = np.full(len(changes), NONE, np.int32)

@@ -54,13 +54,13 @@ def unpaired(before: Sequence[str], after: Sequence[str], work: Path, *, held: i
             for number, (files, count) in enumerate(zip(sides, counts, strict=True))
         ]
         parts = [each.result() for each in reading]
-        left = (np.ones(counts[0], np.bool_), np.ones(counts[1], np.bool_))
+        unpaired_masks = (np.ones(counts[0], np.bool_), np.ones(counts[1], np.bool_))
         for part in range(1 << bits):
             then, now = pool.map(lambda read, part=part: read(part), parts)
             for pairs in _same(then, now, bits):
-                for rows, same in zip(left, pairs, strict=True):
+                for rows, same in zip(unpaired_masks, pairs, strict=True):
                     rows[same] = False
-    return left
+    return unpaired_masks
 
 
 def _divided(files: Sequence[str], count: int, bits: int, stem: Path) -> Callable[[int], _Records]:

@@ -12,7 +12,7 @@ from pitrkit.recovery.snapshot.snapshot import Snapshot
 from pitrkit.recovery.storage import batches
 
 
-def missing(snapshot: Snapshot, folder: Path, *, items: int, table: str, before_at: str) -> ChangeSet:
+def missing_items(snapshot: Snapshot, folder: Path, *, items: int, table: str, before_at: str) -> ChangeSet:
     """Write to *folder* the change set by which *items* items of *snapshot* were removed from *table*.
 
     They are spread evenly over the snapshot's files, and the same ones each time.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pitrkit.aws.items import Key, changed_attributes, key_from_plain, plain
 from pitrkit.errors import BadInput
-from pitrkit.recovery.changes.change import KINDS, Kind, Step
+from pitrkit.recovery.changes.change import KINDS, ItemStep, Kind
 from pitrkit.recovery.changes.condition import Condition
 
 if TYPE_CHECKING:
@@ -85,14 +85,14 @@ class Scope:
         """Return whether the condition asks for one of `STEP_NAMES`."""
         return self._condition is not None and name in self._condition.asked
 
-    def holds(self, change: Change | Step) -> bool:
+    def holds(self, change: Change | ItemStep) -> bool:
         """Return whether *change* is in scope.
 
         Raises:
             BadInput: `where` cannot be evaluated on this change, for example a function given a null.
         """
         asked = self._condition.asked if self._condition is not None else frozenset[str]()
-        if not isinstance(change, Step) and (unknown := asked & _OF_STEPS):
+        if not isinstance(change, ItemStep) and (unknown := asked & _OF_STEPS):
             raise BadInput(
                 f"where asks for {min(unknown)!r}, which only the steps of a log have",
                 fix="Compare by kind, key, before, after and changed; or take a log of changes (stream or exports).",
@@ -127,11 +127,11 @@ class Scope:
 EVERYTHING = Scope()
 
 
-def _view(change: Change | Step, asked: frozenset[str]) -> dict[str, Any]:
+def _view(change: Change | ItemStep, asked: frozenset[str]) -> dict[str, Any]:
     """Return a change or a step as a condition that asks for these names sees it."""
     before, after = change.before, change.after
     view: dict[str, Any] = {"kind": change.kind}
-    if isinstance(change, Step):
+    if isinstance(change, ItemStep):
         view |= {"by": change.by, "at": change.at.isoformat()}
     # Images are read only where they are asked for: it is most of the work.
     if "key" in asked:
@@ -162,16 +162,16 @@ def _key_objects(text: str, fix: str) -> list[dict[str, Any]]:
     if not text.strip():
         return []
     try:
-        given = json.loads(text, parse_float=Decimal)
+        document = json.loads(text, parse_float=Decimal)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, character {error.colno}"
         raise BadInput(f"keys is not JSON at {where}: {error.msg}", fix=fix) from None
-    if not isinstance(given, list) or not given:
+    if not isinstance(document, list) or not document:
         raise BadInput("keys is not a JSON list of at least one key", fix=f"{fix} Leave it blank to mean all.")
-    for place, values in enumerate(given, start=1):
+    for place, values in enumerate(document, start=1):
         if not isinstance(values, dict):
             raise BadInput(f"key {place} of keys is not a JSON object", fix=fix)
-    return given
+    return document
 
 
 def _key(place: int, values: dict[str, Any], schema: KeySchema) -> Key:

@@ -28,7 +28,7 @@ import pyarrow as pa
 from pitrkit.aws.items import attributes
 from pitrkit.errors import BadInput
 from pitrkit.recovery.changes.change import KINDS, Change, Counts
-from pitrkit.recovery.changes.fingerprints import Prints
+from pitrkit.recovery.changes.fingerprints import Fingerprints
 from pitrkit.recovery.changes.join import MEMORY_LIMIT, numbered
 from pitrkit.recovery.changes.query import COLUMNS, Query, Side, Term
 from pitrkit.recovery.changes.scope import Scope
@@ -113,7 +113,7 @@ class Sort:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SearchResult:
     """What a query holds.
 
     Attributes:
@@ -159,7 +159,7 @@ class Search:
     """
 
     changes: ChangeSet
-    prints: Prints = field(init=False)
+    prints: Fingerprints = field(init=False)
     _database: Any = field(init=False, repr=False)
     _kinds: NDArray[np.int8] = field(init=False, repr=False)
     _masks: dict[Any, NDArray[np.bool_]] = field(init=False, repr=False, default_factory=dict)
@@ -177,7 +177,7 @@ class Search:
         ranks = " ".join(f"WHEN '{kind}' THEN {place}" for place, kind in enumerate(KINDS))
         told = self._asked(f"SELECT (CASE kind {ranks} END)::TINYINT AS answer FROM changes ORDER BY file_row_number")
         self._kinds = told.astype(np.int8)
-        self.prints = Prints.read(self.changes)
+        self.prints = Fingerprints.read(self.changes)
 
     def names(self, sample: int) -> list[str]:
         """Return names of attributes: the key's, then those that differ, busiest first, then others of a sample."""
@@ -188,7 +188,7 @@ class Search:
             others |= attributes(change.before or "{}").keys() | attributes(change.after or "{}").keys()
         return list(found | dict.fromkeys(sorted(others)))
 
-    def find(self, query: Query, *, tried: int = TRIED) -> Found:
+    def find(self, query: Query, *, tried: int = TRIED) -> SearchResult:
         """Return what *query* holds.
 
         Raises:
@@ -214,20 +214,20 @@ class Search:
         if rest:
             looked_at = self._try(scope, mask, tried)
         kinds = np.bincount(self._kinds[mask], minlength=len(KINDS)).tolist()
-        return Found(query, mask, Counts(**dict(zip(KINDS, kinds, strict=True))), looked_at, len(mask))
+        return SearchResult(query, mask, Counts(**dict(zip(KINDS, kinds, strict=True))), looked_at, len(mask))
 
-    def first(self, found: Found, count: int) -> Found:
+    def first(self, found: SearchResult, count: int) -> SearchResult:
         """Return the first *count* of what was found, in key order."""
         mask = found.mask & (np.cumsum(found.mask) <= count)
         return replace(found, mask=mask)
 
-    def page(self, found: Found, sort: Sort, first: int, length: int) -> list[tuple[int, Change]]:
+    def page(self, found: SearchResult, sort: Sort, first: int, length: int) -> list[tuple[int, Change]]:
         """Return *length* changes from place *first* on, in an order, each with its place in the change set."""
         rows = self.rows(found, sort)[first : first + length].tolist()
         held = dict(self._read(rows))
         return [(row, held[row]) for row in rows]
 
-    def rows(self, found: Found, sort: Sort) -> NDArray[np.int64]:
+    def rows(self, found: SearchResult, sort: Sort) -> NDArray[np.int64]:
         """Return the places, in the change set, of what was found, in an order."""
         if not sort.by:
             rows = np.flatnonzero(found.mask)
@@ -240,7 +240,7 @@ class Search:
         ((_, change),) = self._read([row])
         return change
 
-    def each(self, found: Found) -> Iterator[Change]:
+    def matches(self, found: SearchResult) -> Iterator[Change]:
         """Yield what was found, in key order and in bounded memory."""
         place = 0
         for batch in self.changes.batches():
@@ -249,7 +249,7 @@ class Search:
             if kept.any():
                 yield from _changes(batch.filter(pa.array(kept)))
 
-    def shifts(self, found: Found, attribute: str, limit: int = 6) -> list[Shift]:
+    def shifts(self, found: SearchResult, attribute: str, limit: int = 6) -> list[Shift]:
         """Return from what to what an attribute went, the most frequent first, *limit* of them.
 
         Values are the service's JSON, `{"S":"PAID"}`. Those too long to be told apart here are counted together.
@@ -277,16 +277,16 @@ class Search:
         if not rows:
             return
         review = "review" if "review" in self.changes.columns else "''"
-        told = self._database.execute(
+        result_rows = self._database.execute(
             f"SELECT file_row_number, key, kind, before, after, {review} FROM changes "
             f"WHERE file_row_number IN ({','.join(map(str, rows))})"
         )
-        for row, *change in told.fetchall():
+        for row, *change in result_rows.fetchall():
             yield row, Change(*change)
 
     def _asked(self, query: str, values: list[Any] | None = None) -> NDArray[Any]:
-        told = self._database.execute(query, values or []).fetchnumpy()
-        answer: NDArray[Any] = np.asarray(told["answer"])
+        result_rows = self._database.execute(query, values or []).fetchnumpy()
+        answer: NDArray[Any] = np.asarray(result_rows["answer"])
         return answer
 
     def _mask(self, name: Any, make: Callable[[], NDArray[np.bool_]]) -> NDArray[np.bool_]:

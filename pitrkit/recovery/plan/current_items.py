@@ -38,18 +38,18 @@ def current_items(
     Raises:
         Throttled: The service went on leaving keys unprocessed.
     """
-    found: dict[Key, Image] = {}
-    wanted = [to_boto(key) for key in keys]
+    images_by_key: dict[Key, Image] = {}
+    boto_keys = [to_boto(key) for key in keys]
     fruitless = 0
-    while wanted:
-        request = {table: {"Keys": wanted, "ConsistentRead": True}}
+    while boto_keys:
+        request = {table: {"Keys": boto_keys, "ConsistentRead": True}}
         answer = aws.call("dynamodb", "batch_get_item", table=table, RequestItems=request)
         for item in answer.get("Responses", {}).get(table, ()):
             image = owned(canonical(item))
             assert image is not None
-            found[key_of(item, key_schema.names)] = image
+            images_by_key[key_of(item, key_schema.names)] = image
         left = answer.get("UnprocessedKeys", {}).get(table, {}).get("Keys", [])
-        fruitless = fruitless + 1 if len(left) == len(wanted) else 0
+        fruitless = fruitless + 1 if len(left) == len(boto_keys) else 0
         if fruitless == _ATTEMPTS_WITHOUT_PROGRESS:
             raise Throttled(
                 f"{len(left)} keys stay unread after {fruitless} attempts",
@@ -60,8 +60,8 @@ def current_items(
             )
         if left:
             sleep(random.uniform(0, min(_LONGEST_PAUSE, 0.05 * 2**fruitless)))  # noqa: S311 -- jitter, no secret
-        wanted = left
-    return found
+        boto_keys = left
+    return images_by_key
 
 
 def in_parallel(

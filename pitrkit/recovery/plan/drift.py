@@ -15,7 +15,7 @@ from pitrkit.aws.items import Image, Key
 from pitrkit.aws.tables.tables import Table
 from pitrkit.recovery.plan.current_items import KEYS_PER_CALL, current_items, in_parallel
 from pitrkit.recovery.plan.guard import Write, as_wanted, holds
-from pitrkit.recovery.plan.plan import Plan, Progress
+from pitrkit.recovery.plan.plan import Plan, ProgressCallback
 
 LOOKED_AT = 5_000
 """Writes that are looked at: some seconds' reading. Of a larger plan these are a fair sample."""
@@ -62,7 +62,7 @@ def drift(
     *,
     settled: Iterable[int] = (),
     at_most: int = LOOKED_AT,
-    on_progress: Progress | None = None,
+    on_progress: ProgressCallback | None = None,
 ) -> Drift:
     """Read what *plan* is about again, strongly consistently, and return what moved since.
 
@@ -75,7 +75,7 @@ def drift(
         on_progress: Told how far it is.
     """
     done = frozenset(settled)
-    wanted = (one for one in plan.writes(shuffled=plan.total > at_most) if one.number not in done)
+    sampled_writes = (one for one in plan.writes(shuffled=plan.total > at_most) if one.number not in done)
     looked = min(at_most, plan.total - len(done))
 
     def read(batch: tuple[Write, ...]) -> dict[Key, Image]:
@@ -83,7 +83,7 @@ def drift(
 
     checked = moved = already = 0
     items: list[Moved] = []
-    for batch, found in in_parallel(_batched(islice(wanted, at_most)), read):
+    for batch, found in in_parallel(_batched(islice(sampled_writes, at_most)), read):
         for write in batch:
             present = found.get(write.key)
             if as_wanted(write, present):

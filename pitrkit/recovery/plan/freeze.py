@@ -22,7 +22,7 @@ from typing import Any, Literal
 
 from pitrkit.aws.client.client import Aws
 from pitrkit.aws.tables import resource_policy
-from pitrkit.aws.tables.resource_policy import PolicyChanged, ResourcePolicy
+from pitrkit.aws.tables.resource_policy import PolicyChanged, PolicyRevision
 from pitrkit.aws.tables.tables import Table
 from pitrkit.errors import BadInput, TableNotFound
 
@@ -120,12 +120,12 @@ def sid_of(incident: str) -> str:
     return f"{OWN}{hashlib.sha256(incident.encode()).hexdigest()[:12]}"
 
 
-def frozen_by(policy: ResourcePolicy) -> list[str]:
+def frozen_by(policy: PolicyRevision) -> list[str]:
     """Return the Sids of the freezes in a policy."""
     return [sid for one in _statements(policy.text) if (sid := str(one.get("Sid", ""))).startswith(OWN)]
 
 
-def denied_by(policy: ResourcePolicy) -> list[str]:
+def denied_by(policy: PolicyRevision) -> list[str]:
     """Return the Sids, or numbers, of other statements in a policy that deny a write to somebody."""
     denied = []
     for number, one in enumerate(_statements(policy.text), 1):
@@ -154,7 +154,7 @@ def principals_of(caller: str) -> tuple[str, ...]:
     raise BadInput(f"who {caller!r} is to a policy is not known", fix="Use a role or a user, or go on without freeze.")
 
 
-def intend(policy: ResourcePolicy, table: Table, *, incident: str, caller: str) -> Freeze:
+def intend(policy: PolicyRevision, table: Table, *, incident: str, caller: str) -> Freeze:
     """Return the freeze of *table* as it would be; nothing is changed.
 
     Raises:
@@ -203,13 +203,17 @@ def merged(text: str, added: dict[str, Any]) -> str:
     return json.dumps({**document, "Statement": [*_statements(text), added]}, separators=(",", ":"))
 
 
-def without(text: str, sid: str) -> str:
+def without_statement(text: str, sid: str) -> str:
     """Return a policy's text without the statement of that Sid; blank where none is left."""
-    left = [one for one in _statements(text) if one.get("Sid") != sid]
-    return json.dumps({**_document(text), "Statement": left}, separators=(",", ":")) if left else ""
+    other_statements = [one for one in _statements(text) if one.get("Sid") != sid]
+    return (
+        json.dumps({**_document(text), "Statement": other_statements}, separators=(",", ":"))
+        if other_statements
+        else ""
+    )
 
 
-def put(aws: Aws, freeze: Freeze) -> Freeze:
+def apply_freeze(aws: Aws, freeze: Freeze) -> Freeze:
     """Put the freeze into force and wait until the service tells it.
 
     Raises:
@@ -226,7 +230,7 @@ def put(aws: Aws, freeze: Freeze) -> Freeze:
             raise
         revision, request_id = now.revision, error.request_id
     in_force = Freeze(**{**asdict(freeze), "revision": revision, "request_id": request_id})
-    if not resource_policy.told(aws, freeze.table, freeze.arn, lambda now: freeze.sid in frozen_by(now)):
+    if not resource_policy.wait_for_policy(aws, freeze.table, freeze.arn, lambda now: freeze.sid in frozen_by(now)):
         raise BadInput(
             "the service does not tell the policy that holds other writers off",
             table=freeze.table,
@@ -250,7 +254,7 @@ def lift(aws: Aws, freeze: Freeze) -> Lifted:
         if freeze.sid not in frozen_by(now):
             return Lifted("gone")
         ours = now.revision == freeze.revision or _same(now.text, freeze.after)
-        goal = freeze.before if ours else without(now.text, freeze.sid)
+        goal = freeze.before if ours else without_statement(now.text, freeze.sid)
         how: How = ("restored" if goal else "deleted") if ours else "taken out"
         try:
             done = resource_policy.change(aws, freeze.table, freeze.arn, goal, expected=now.revision)
@@ -266,12 +270,14 @@ def lift(aws: Aws, freeze: Freeze) -> Lifted:
 def await_lifted(aws: Aws, freeze: Freeze) -> bool:
     """Wait until the service tells a policy without the freeze, and return whether it does."""
     try:
-        return resource_policy.told(aws, freeze.table, freeze.arn, lambda now: freeze.sid not in frozen_by(now))
+        return resource_policy.wait_for_policy(
+            aws, freeze.table, freeze.arn, lambda now: freeze.sid not in frozen_by(now)
+        )
     except TableNotFound:
         return True
 
 
-def _settled(aws: Aws, freeze: Freeze) -> ResourcePolicy:
+def _settled(aws: Aws, freeze: Freeze) -> PolicyRevision:
     """Return the policy, once one that was put a moment ago would be told."""
     until = time.monotonic() + SETTLES_SECONDS
     while True:
@@ -283,8 +289,8 @@ def _settled(aws: Aws, freeze: Freeze) -> ResourcePolicy:
 
 
 def _statements(text: str) -> list[dict[str, Any]]:
-    found = _document(text).get("Statement", []) if text else []
-    return list(found) if isinstance(found, list) else [found]
+    statement_list = _document(text).get("Statement", []) if text else []
+    return list(statement_list) if isinstance(statement_list, list) else [statement_list]
 
 
 def _document(text: str) -> dict[str, Any]:

@@ -36,8 +36,8 @@ from pitrkit.recovery.plan.policy import (
     LEFT_EXPIRED,
     LEFT_KEPT_BY_POLICY,
     LEFT_UNDECIDED,
-    Left,
     Policy,
+    SkippedChange,
     decide,
 )
 from pitrkit.recovery.storage import ParquetFile, batches, read_json, write_json, writing
@@ -50,7 +50,7 @@ _SIDES = {"removed": (True, False), "modified": (True, True), "inserted": (False
 _AGAIN = "Build the plan again: nothing was written by building it."
 
 
-class Progress(Protocol):
+class ProgressCallback(Protocol):
     """Told about long work as it goes on."""
 
     def __call__(self, done: int, total: int, note: str) -> None:
@@ -115,10 +115,10 @@ class Plan:
                 "key_schema": KeySchema.from_dict(data["key_schema"]),
             }
             plan = Plan(folder, **(data | typed))
-            found = _counted(plan)
+            counted_plan = _counted(plan)
         except (BadInput, KeyError, TypeError, ValueError, OSError, pa.ArrowException) as error:
             raise RecordAltered(f"the plan in {folder} cannot be read: {error}", fix=_AGAIN) from error
-        if found != plan:
+        if counted_plan != plan:
             raise RecordAltered(f"the plan in {folder} is not the one of digest {plan.digest[:12]}", fix=_AGAIN)
         return plan
 
@@ -161,11 +161,11 @@ class Plan:
         for number, key, seen, goal in zip(*(column.to_pylist() for column in batch.columns), strict=True):
             yield Write(number, key, seen, goal, self.policy.guard)
 
-    def left_items(self) -> Iterator[Left]:
+    def left_items(self) -> Iterator[SkippedChange]:
         """Yield what is left alone, sorted by key."""
         for batch in batches(self.folder / "left.parquet", _LEFT.names):
             for row in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-                yield Left(*row)
+                yield SkippedChange(*row)
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything but the folder as plain JSON."""
@@ -197,7 +197,7 @@ def build(
     folder: Path,
     *,
     scope: dict[str, Any],
-    on_progress: Progress | None = None,
+    on_progress: ProgressCallback | None = None,
 ) -> Plan:
     """Re-read every candidate, write the plan that reverts *changes* to *folder*, and return it.
 
@@ -221,13 +221,13 @@ def build(
             ParquetFile(folder / "left.parquet", _LEFT) as left,
         ):
 
-            def read(rows: list[Change | Left]) -> dict[Key, Image]:
-                keys = [row.key for row in rows if not isinstance(row, Left)]
+            def read(rows: list[Change | SkippedChange]) -> dict[Key, Image]:
+                keys = [row.key for row in rows if not isinstance(row, SkippedChange)]
                 return current_items(aws, table.name, keys, table.key_schema)
 
             for rows, items in in_parallel(_candidates(changes, policy, admission, table.name), read):
                 for row in rows:
-                    if isinstance(row, Left):
+                    if isinstance(row, SkippedChange):
                         left.add(row.key, row.kind, row.reason, weight=len(row.key))
                         continue
                     current = items.get(row.key)
@@ -253,9 +253,11 @@ def build(
     return plan
 
 
-def _candidates(changes: ChangeSet, policy: Policy, admission: Admission, table: str) -> Iterator[list[Change | Left]]:
-    """Yield runs of changes with at most one call's worth of keys to read; what needs no reading is a `Left`."""
-    rows: list[Change | Left] = []
+def _candidates(
+    changes: ChangeSet, policy: Policy, admission: Admission, table: str
+) -> Iterator[list[Change | SkippedChange]]:
+    """Yield runs of changes with at most one call's worth of keys to read; a `SkippedChange` needs no reading."""
+    rows: list[Change | SkippedChange] = []
     to_read = 0
     previous = ""
     for change in changes:
@@ -268,14 +270,14 @@ def _candidates(changes: ChangeSet, policy: Policy, admission: Admission, table:
         previous = change.key
         choice = {"removed": policy.removed, "modified": policy.modified, "inserted": policy.inserted}[change.kind]
         if choice == "keep":
-            rows.append(Left(change.key, change.kind, LEFT_KEPT_BY_POLICY))
+            rows.append(SkippedChange(change.key, change.kind, LEFT_KEPT_BY_POLICY))
         elif change.review and policy.mixed == "ask":
-            rows.append(Left(change.key, change.kind, LEFT_ALSO_WRITTEN))
+            rows.append(SkippedChange(change.key, change.kind, LEFT_ALSO_WRITTEN))
         elif choice == "ask":
-            rows.append(Left(change.key, change.kind, LEFT_UNDECIDED))
+            rows.append(SkippedChange(change.key, change.kind, LEFT_UNDECIDED))
         elif change.kind == "removed" and admission.expired(change.before):
             # Most likely TTL removed it, and there may be millions of them: whatever is there now, it is left alone.
-            rows.append(Left(change.key, change.kind, LEFT_EXPIRED))
+            rows.append(SkippedChange(change.key, change.kind, LEFT_EXPIRED))
         else:
             rows.append(change)
             to_read += 1
@@ -300,10 +302,10 @@ def _counted(plan: Plan) -> Plan:
     plan = replace(
         plan, digest="", puts=actions["put"], updates=actions["update"], deletes=actions["delete"], left=dict(reasons)
     )
-    said = plan.to_dict()
+    plan_document = plan.to_dict()
     if plan.policy.mixed == "ask":
-        del said["policy"]["mixed"]  # so that plans from before there was the choice keep their digest
-    digest.update(_line(said))
+        del plan_document["policy"]["mixed"]  # so that plans from before there was the choice keep their digest
+    digest.update(_line(plan_document))
     return replace(plan, digest=digest.hexdigest())
 
 

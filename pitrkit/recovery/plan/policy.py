@@ -81,7 +81,7 @@ Policy.UNDO = Policy(removed="put", modified="revert", inserted="delete", expire
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class SkippedChange:
     """A change that the plan leaves as it is, and why (one of the `LEFT_` constants)."""
 
     key: Key

@@ -89,7 +89,7 @@ ACCEPTABLE = {
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class TargetFinding:
     """Something about the target that matters to a copy.
 
     Attributes:
@@ -144,7 +144,9 @@ def parse_accept(text: str) -> tuple[str, ...]:
     return given
 
 
-def check_target(aws: Aws, table: Table, *, accept: Sequence[str] = (), load: Load | None = None) -> list[Finding]:
+def check_target(
+    aws: Aws, table: Table, *, accept: Sequence[str] = (), load: Load | None = None
+) -> list[TargetFinding]:
     """Return what matters about writing into *table*, the gravest first.
 
     Args:
@@ -159,19 +161,21 @@ def check_target(aws: Aws, table: Table, *, accept: Sequence[str] = (), load: Lo
     return accepted([*_findings(aws, table, load or Load())], parse_accept(",".join(accept)))
 
 
-def accepted(findings: Sequence[Finding], names: Sequence[str]) -> list[Finding]:
+def accepted(findings: Sequence[TargetFinding], names: Sequence[str]) -> list[TargetFinding]:
     """Return the findings with those of *names* accepted, the gravest first."""
     order: tuple[Severity, ...] = ("blocking", "accepted", "warning", "information")
-    told = [replace(one, severity="accepted") if one.acceptable and one.name in names else one for one in findings]
-    return sorted(told, key=lambda finding: order.index(finding.severity))
+    judged_findings = [
+        replace(one, severity="accepted") if one.acceptable and one.name in names else one for one in findings
+    ]
+    return sorted(judged_findings, key=lambda finding: order.index(finding.severity))
 
 
-def to_accept(findings: Sequence[Finding]) -> list[Finding]:
+def to_accept(findings: Sequence[TargetFinding]) -> list[TargetFinding]:
     """Return the findings that wait for somebody to acknowledge them."""
     return [one for one in findings if one.acceptable]
 
 
-def require_clear(findings: Sequence[Finding], table: str) -> None:
+def require_clear(findings: Sequence[TargetFinding], table: str) -> None:
     """Let pass only if nothing blocks that nobody may acknowledge.
 
     Raises:
@@ -186,9 +190,9 @@ def require_clear(findings: Sequence[Finding], table: str) -> None:
         )
 
 
-def _findings(aws: Aws, table: Table, load: Load) -> Iterator[Finding]:
+def _findings(aws: Aws, table: Table, load: Load) -> Iterator[TargetFinding]:
     if table.status not in {"ACTIVE", "UPDATING"}:
-        yield Finding(
+        yield TargetFinding(
             "not-active", "blocking", f"the table is {table.status}", "Wait until it is ACTIVE and run this step again."
         )
     yield from _protection(aws, table)
@@ -201,14 +205,14 @@ def _findings(aws: Aws, table: Table, load: Load) -> Iterator[Finding]:
     yield from _capacity(aws, table, load)
     yield from _indexes(table)
     if not table.deletion_protection:
-        yield Finding(
+        yield TargetFinding(
             "deletion-protection",
             "information",
             "deletion protection is off: whoever may delete this table can, and its PITR window goes with it",
             "Turn it on while people are working on the table in a hurry.",
         )
     if table.table_class != "STANDARD":
-        yield Finding(
+        yield TargetFinding(
             "table-class",
             "information",
             f"the table is of class {table.table_class}: writes and reads cost more, storage less",
@@ -216,52 +220,56 @@ def _findings(aws: Aws, table: Table, load: Load) -> Iterator[Finding]:
         )
 
 
-def _protection(aws: Aws, table: Table) -> Iterator[Finding]:
+def _protection(aws: Aws, table: Table) -> Iterator[TargetFinding]:
     fix = "Turn PITR on (00_start_here does), or go on without by accepting 'no-pitr'."
     try:
         enabled = pitr.protection(aws, table.name).enabled
     except AccessDenied as error:
-        yield Finding("no-pitr", "blocking", f"whether PITR is on cannot be read: {error.what}", fix)
+        yield TargetFinding("no-pitr", "blocking", f"whether PITR is on cannot be read: {error.what}", fix)
         return
     if not enabled:
-        yield Finding(
+        yield TargetFinding(
             "no-pitr", "blocking", "point-in-time recovery is off, so a mistake now could not be taken back", fix
         )
 
 
-def _key(aws: Aws, table: Table) -> Iterator[Finding]:
+def _key(aws: Aws, table: Table) -> Iterator[TargetFinding]:
     if table.key_lost:
         what = "the service cannot use the table's KMS key any more: nothing can be read or written, and after seven "
-        yield Finding("key-lost", "blocking", f"{what}days the table is archived", f"Enable {table.kms_key} again.")
+        yield TargetFinding(
+            "key-lost", "blocking", f"{what}days the table is archived", f"Enable {table.kms_key} again."
+        )
         return
     if not table.kms_key:
         return
     state = _asked(lambda: dependents.key_state(aws, table))
     if isinstance(state, AwsError):
         what = f"the state of the table's KMS key cannot be known: {state.what}"
-        yield Finding("kms", "warning", what, "See that it is enabled: without it the table is lost.")
+        yield TargetFinding("kms", "warning", what, "See that it is enabled: without it the table is lost.")
     elif state != "Enabled":
         what = (
             f"the table's KMS key is {state}: as soon as the service notices, nothing can be written or read any more"
         )
-        yield Finding("kms", "blocking", what, f"Enable {table.kms_key} again first.")
+        yield TargetFinding("kms", "blocking", what, f"Enable {table.kms_key} again first.")
 
 
-def _policy(aws: Aws, table: Table) -> Iterator[Finding]:
-    found = _asked(lambda: resource_policy.read(aws, table.name, table.arn))
-    if isinstance(found, AwsError):
-        what = f"whether a policy of the table denies writes cannot be known: {found.what}"
-        yield Finding("resource-policy", "warning", what, "If it does, writes are refused, and the copy stops there.")
+def _policy(aws: Aws, table: Table) -> Iterator[TargetFinding]:
+    policy_answer = _asked(lambda: resource_policy.read(aws, table.name, table.arn))
+    if isinstance(policy_answer, AwsError):
+        what = f"whether a policy of the table denies writes cannot be known: {policy_answer.what}"
+        yield TargetFinding(
+            "resource-policy", "warning", what, "If it does, writes are refused, and the copy stops there."
+        )
         return
-    if by := freeze.frozen_by(found):
-        yield Finding(
+    if by := freeze.frozen_by(policy_answer):
+        yield TargetFinding(
             "frozen",
             "blocking",
             f"a recovery holds all other writers off this table ({', '.join(by)})",
             "Let it end. If its process is gone, undo it: pitrkit unfreeze INCIDENT.",
         )
-    if denied := freeze.denied_by(found):
-        yield Finding(
+    if denied := freeze.denied_by(policy_answer):
+        yield TargetFinding(
             "resource-policy",
             "warning",
             f"the table's policy denies writes in {', '.join(denied)}: to whom, it says itself",
@@ -269,23 +277,23 @@ def _policy(aws: Aws, table: Table) -> Iterator[Finding]:
         )
 
 
-def _stream(aws: Aws, table: Table) -> Iterator[Finding]:
+def _stream(aws: Aws, table: Table) -> Iterator[TargetFinding]:
     if not table.stream_arn:
         return
     pause = "Look at what they do (mails, bookings, counters) and disable what must not do it again (in Lambda: the "
     pause += "event source mapping), or accept 'streams'."
-    found = _asked(lambda: dependents.readers(aws, table))
-    if isinstance(found, AwsError):
-        what = f"a stream is on, and who reads it cannot be known: {found.what}"
-        yield Finding("streams", "blocking", f"{what}. They would see every write put back as a new one", pause)
+    stream_consumers = _asked(lambda: dependents.readers(aws, table))
+    if isinstance(stream_consumers, AwsError):
+        what = f"a stream is on, and who reads it cannot be known: {stream_consumers.what}"
+        yield TargetFinding("streams", "blocking", f"{what}. They would see every write put back as a new one", pause)
         return
-    active = ", ".join(one.function for one in found if one.active)
+    active = ", ".join(one.function for one in stream_consumers if one.active)
     if active:
         what = f"Lambda functions read the table's stream: {active}. They will see every write put back as a new one"
-        yield Finding("streams", "blocking", what, pause)
+        yield TargetFinding("streams", "blocking", what, pause)
         return
-    idle = f", and {', '.join(one.function for one in found)} is disabled" if found else ""
-    yield Finding(
+    idle = f", and {', '.join(one.function for one in stream_consumers)} is disabled" if stream_consumers else ""
+    yield TargetFinding(
         "streams",
         "warning",
         f"a stream is on: no Lambda function reads it here{idle}, but other programs or accounts may, and they will "
@@ -294,27 +302,28 @@ def _stream(aws: Aws, table: Table) -> Iterator[Finding]:
     )
 
 
-def _kinesis(aws: Aws, table: Table) -> Iterator[Finding]:
-    found = _asked(lambda: dependents.kinesis_streams(aws, table))
+def _kinesis(aws: Aws, table: Table) -> Iterator[TargetFinding]:
+    kinesis_answer = _asked(lambda: dependents.kinesis_streams(aws, table))
     fix = "Pause what must not act on them again, or accept 'kinesis'."
-    if isinstance(found, AwsError):
-        what = f"whether changes go to Kinesis, and to whom, cannot be known: {found.what}"
-        yield Finding("kinesis", "blocking", what, fix)
-    elif found:
-        what = f"every change goes to Kinesis ({', '.join(found)}): its consumers will see every write put back as new"
-        yield Finding("kinesis", "blocking", what, fix)
+    if isinstance(kinesis_answer, AwsError):
+        what = f"whether changes go to Kinesis, and to whom, cannot be known: {kinesis_answer.what}"
+        yield TargetFinding("kinesis", "blocking", what, fix)
+    elif kinesis_answer:
+        streams = ", ".join(kinesis_answer)
+        what = f"every change goes to Kinesis ({streams}): its consumers will see every write put back as new"
+        yield TargetFinding("kinesis", "blocking", what, fix)
 
 
-def _replicas(table: Table) -> Iterator[Finding]:
+def _replicas(table: Table) -> Iterator[TargetFinding]:
     if not table.replicas:
         return
     regions = ", ".join(table.replicas)
     if table.strong:
         what = f"a global table with strong consistency: writes are agreed on with {regions}, so guards hold there, too"
         fix = "Nothing; a write made elsewhere at the same moment is retried, or a conflict."
-        yield Finding("replicas", "warning", what, fix)
+        yield TargetFinding("replicas", "warning", what, fix)
         return
-    yield Finding(
+    yield TargetFinding(
         "replicas",
         "blocking",
         f"a global table: what is written here replicates to {regions}, to what reads the streams there, too, and "
@@ -323,13 +332,13 @@ def _replicas(table: Table) -> Iterator[Finding]:
     )
 
 
-def _expiry(aws: Aws, table: Table, load: Load) -> Iterator[Finding]:
+def _expiry(aws: Aws, table: Table, load: Load) -> Iterator[TargetFinding]:
     attribute = _asked(lambda: tables.ttl_attribute(aws, table.name))
     if isinstance(attribute, AwsError):
         what = f"whether items expire cannot be known, so expired ones are not told apart: {attribute.what}"
-        yield Finding("ttl", "warning", what, attribute.fix)
+        yield TargetFinding("ttl", "warning", what, attribute.fix)
     elif attribute and load.puts_expired:
-        yield Finding(
+        yield TargetFinding(
             "ttl",
             "warning" if load.undoes else "blocking",
             f"items expire by {attribute!r}: those whose time has passed are put back, and the service deletes them "
@@ -337,7 +346,7 @@ def _expiry(aws: Aws, table: Table, load: Load) -> Iterator[Finding]:
             "Turn TTL off first (on again takes up to an hour), or accept 'ttl'.",
         )
     elif attribute:
-        yield Finding(
+        yield TargetFinding(
             "ttl",
             "warning",
             f"items expire by {attribute!r}: those whose time has passed would be deleted again after they are put "
@@ -346,7 +355,7 @@ def _expiry(aws: Aws, table: Table, load: Load) -> Iterator[Finding]:
         )
 
 
-def _capacity(aws: Aws, table: Table, load: Load) -> Iterator[Finding]:
+def _capacity(aws: Aws, table: Table, load: Load) -> Iterator[TargetFinding]:
     scaling: list[dependents.Scaling] | AwsError = []
     if table.write_units:
         scaling = _asked(lambda: dependents.write_scaling(aws, table))
@@ -354,16 +363,16 @@ def _capacity(aws: Aws, table: Table, load: Load) -> Iterator[Finding]:
     known = [] if isinstance(scaling, AwsError) else scaling
     told = capacity(table, known, units=load.write_units, pace=load.pace, unknown=unknown)
     if told is not None:
-        yield Finding("capacity", *told)
+        yield TargetFinding("capacity", *told)
 
 
-def _indexes(table: Table) -> Iterator[Finding]:
+def _indexes(table: Table) -> Iterator[TargetFinding]:
     if not table.indexes:
         return
     names = ", ".join(f"{index.name}{' (being made)' if index.building else ''}" for index in table.indexes)
     most = sum(index.kind == "global" for index in table.indexes)
     cost = f"a write costs up to {2 * most} units more" if most else "a write costs units more"
-    yield Finding(
+    yield TargetFinding(
         "indexes",
         "warning" if any(index.building for index in table.indexes) else "information",
         f"indexes {names}: {cost}, and an old item whose attribute does not fit an index key made since cannot be put "

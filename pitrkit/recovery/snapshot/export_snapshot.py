@@ -23,9 +23,9 @@ from pitrkit.aws.client.client import Aws
 from pitrkit.aws.tables.tables import Table
 from pitrkit.errors import BadInput, PitrkitError
 from pitrkit.recovery.snapshot import parts
-from pitrkit.recovery.snapshot.parts import Part
-from pitrkit.recovery.snapshot.scan import Makers, Read
-from pitrkit.recovery.snapshot.snapshot import Snapshot, beginning, gather, likely_processes
+from pitrkit.recovery.snapshot.parts import ScanPart
+from pitrkit.recovery.snapshot.scan import PartWriters, Read
+from pitrkit.recovery.snapshot.snapshot import Snapshot, empty_snapshot, gather, likely_processes
 
 FETCHERS = 6
 """Files fetched side by side, and so about how many lie in the work folder at once."""
@@ -60,24 +60,24 @@ def from_export(
     _check(export, table)
     manifest = export_files.manifest(aws, export)
 
-    def read(work: Path, done: list[Part]) -> list[Part]:
+    def read(work: Path, done: list[ScanPart]) -> list[ScanPart]:
         work = Path(mkdtemp(dir=work))
         made = {part.segment: part for part in done}
         todo = [file for file in manifest.files if file.number not in made]
         stop = Event()
 
-        def one(file: DataFile) -> tuple[Part, int]:
+        def one(file: DataFile) -> tuple[ScanPart, int]:
             if stop.is_set():
                 raise _Stopped
             path = work / f"file-{file.number}"
             size = export_files.fetch(aws, export, file, path)
-            making = partial(make, work, path, file, export, table.key_schema.names)
+            making = partial(write_part, work, path, file, export, table.key_schema.names)
             part = makers.submit(making, size).result()
             path.unlink()
             (work / part.name).replace(folder / part.name)
             return part, size
 
-        makers = Makers(processes or likely_processes())
+        makers = PartWriters(processes or likely_processes())
         with makers, ThreadPoolExecutor(FETCHERS, thread_name_prefix="export") as pool:
             running = [pool.submit(one, file) for file in todo]
             try:
@@ -99,13 +99,13 @@ def from_export(
         manifest.check_complete()
         return list(made.values())
 
-    begun = beginning(folder, table.name, table.arn, table.key_schema, at=export.at)
+    begun = empty_snapshot(folder, table.name, table.arn, table.key_schema, at=export.at)
     return gather(begun, {"export_arn": export.arn, "files": len(manifest.files)}, read)
 
 
-def make(folder: Path, path: Path, file: DataFile, export: Export, key: tuple[str, ...]) -> Part:
+def write_part(folder: Path, path: Path, file: DataFile, export: Export, key: tuple[str, ...]) -> ScanPart:
     """Write the items of a fetched file to a part in *folder*, and return what came of it."""
-    return parts.write(folder, Part(file.number, 0), export_records.rows(path, file, export, key))
+    return parts.write(folder, ScanPart(file.number, 0), export_records.rows(path, file, export, key))
 
 
 class _Stopped(PitrkitError):
@@ -120,7 +120,7 @@ class _Progress:
         self._items = self._bytes = 0
         self._began = time.monotonic()
 
-    def add(self, part: Part, size: int) -> None:
+    def add(self, part: ScanPart, size: int) -> None:
         self._items += part.items
         self._bytes += size
         if self._tell is not None:

@@ -34,7 +34,7 @@ _BYTES = BYTES_PER_GROUP * 3 // 4
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ScanPart:
     """What a part holds.
 
     Attributes:
@@ -69,7 +69,7 @@ class Part:
         return cls(**orjson.loads(notes.get(_NOTE.encode(), b"")))
 
 
-def make(folder: Path, part: Part, pages: Iterable[bytes], key: Sequence[str]) -> Part:
+def write_pages(folder: Path, part: ScanPart, pages: Iterable[bytes], key: Sequence[str]) -> ScanPart:
     """Write the items of *pages* (answers to a scan) to *part*'s file in *folder*, and return what came of it.
 
     Raises:
@@ -79,7 +79,7 @@ def make(folder: Path, part: Part, pages: Iterable[bytes], key: Sequence[str]) -
     return write(folder, part, (rows(page, key) for page in pages))
 
 
-def write(folder: Path, part: Part, batches: Iterable[Iterable[Row]]) -> Part:
+def write(folder: Path, part: ScanPart, batches: Iterable[Iterable[Row]]) -> ScanPart:
     """Write batches of rows, each small enough to be held, to *part*'s file in *folder*, and return what came of it."""
     columns = _Columns()
     stored = 0
@@ -96,7 +96,7 @@ def write(folder: Path, part: Part, batches: Iterable[Iterable[Row]]) -> Part:
                 file.add_batch(columns.batch())
                 columns = _Columns()
         file.add_batch(columns.batch())
-        written = Part(part.segment, part.number, file.rows, stored, part.read_units, part.next)
+        written = ScanPart(part.segment, part.number, file.rows, stored, part.read_units, part.next)
         file.notes[_NOTE] = orjson.dumps(written).decode()
     return written
 
@@ -131,16 +131,16 @@ def digest(key: bytes, image: bytes) -> bytes:
     return sha256(key).digest()[:8] + sha256(image).digest()[:24]
 
 
-def found(folder: Path) -> list[Part]:
+def finished_parts(folder: Path) -> list[ScanPart]:
     """Return the parts in *folder* that a scan can go on after, and delete the others.
 
     Of each segment those count that follow each other from the first on.
     """
-    follow: list[Part] = []
-    ends: dict[int, Part] = {}
+    follow: list[ScanPart] = []
+    ends: dict[int, ScanPart] = {}
     for path in sorted(folder.glob(PARTS)):
         try:
-            part = Part.of(path)
+            part = ScanPart.of(path)
         except (OSError, ValueError, TypeError, pa.ArrowException):
             path.unlink(missing_ok=True)
             continue

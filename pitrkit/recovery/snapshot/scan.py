@@ -27,7 +27,7 @@ from pitrkit.aws.client.transport import Wire
 from pitrkit.aws.tables.scan_pages import Page, Scan
 from pitrkit.errors import AwsError, PitrkitError
 from pitrkit.recovery.snapshot import parts
-from pitrkit.recovery.snapshot.parts import Part
+from pitrkit.recovery.snapshot.parts import ScanPart
 from pitrkit.recovery.token_bucket import Bucket
 
 MAX_THREADS = 32
@@ -74,7 +74,7 @@ class Read:
         return max(0, expected - self.items) / self.rate if expected and self.rate else None
 
 
-class Reader:
+class TableScanner:
     """Reads one table once.
 
     Args:
@@ -108,10 +108,10 @@ class Reader:
         self._part_bytes = max(_LEAST_PART, _HELD // (2 * self._threads))
         self._stop = threading.Event()
         self._told: SimpleQueue[tuple[Page, int] | None] = SimpleQueue()
-        self._makers = Makers(processes)
+        self._makers = PartWriters(processes)
         self._item_bytes = float(_LIKELY_ITEM)
 
-    def read(self, done: Sequence[Part], on_progress: Callable[[Read], None] | None) -> list[Part]:
+    def read(self, done: Sequence[ScanPart], on_progress: Callable[[Read], None] | None) -> list[ScanPart]:
         """Read what *done* does not hold yet, and return all parts.
 
         The first failure stops the other segments at their next page, and is raised.
@@ -133,7 +133,7 @@ class Reader:
             raise failed[0]
         return [*done, *(part for future in running for part in future.result())]
 
-    def _report(self, segments: int, done: Sequence[Part], on_progress: Callable[[Read], None] | None) -> None:
+    def _report(self, segments: int, done: Sequence[ScanPart], on_progress: Callable[[Read], None] | None) -> None:
         """Pass progress on until every segment has ended."""
         started = time.monotonic()
         before = items = sum(part.items for part in done)
@@ -150,16 +150,16 @@ class Reader:
                 why = self._pace.why if self._pace else ""
                 on_progress(Read(items, received, units, time.monotonic() - started, items - before, why))
 
-    def _segment(self, scan: Scan, last: Part | None) -> list[Part]:
+    def _segment(self, scan: Scan, last: ScanPart | None) -> list[ScanPart]:
         """Read a segment from after the part *last* on; each part is in the folder before the next one is made."""
-        made: list[Part] = []
-        making: Future[Part] | None = None
+        made: list[ScanPart] = []
+        making: Future[ScanPart] | None = None
         try:
             for part, pages in self._batches(scan, last):
                 if making is not None:
                     made.append(self._settled(making.result()))
                 making = self._makers.submit(
-                    partial(parts.make, self._work, part, pages, self._key), sum(map(len, pages))
+                    partial(parts.write_pages, self._work, part, pages, self._key), sum(map(len, pages))
                 )
             if making is not None:
                 made.append(self._settled(making.result()))
@@ -177,11 +177,11 @@ class Reader:
             self._told.put(None)
         return made
 
-    def _settled(self, part: Part) -> Part:
+    def _settled(self, part: ScanPart) -> ScanPart:
         (self._work / part.name).replace(self._folder / part.name)
         return part
 
-    def _batches(self, scan: Scan, last: Part | None) -> Iterator[tuple[Part, list[bytes]]]:
+    def _batches(self, scan: Scan, last: ScanPart | None) -> Iterator[tuple[ScanPart, list[bytes]]]:
         """Yield what each further part of a segment is, and the pages it is made of."""
         position = last.next.encode() if last else b""
         number = last.number + 1 if last else 0
@@ -193,7 +193,7 @@ class Reader:
             pages.append(body)
             units += page.read_units
             if not position or sum(map(len, pages)) >= self._part_bytes:
-                yield Part(scan.segment, number, read_units=units, next=position.decode()), pages
+                yield ScanPart(scan.segment, number, read_units=units, next=position.decode()), pages
                 number, pages, units = number + 1, [], 0.0
             if not position:
                 return
@@ -241,7 +241,7 @@ class Reader:
             self._pace.throttled(failure.reasons)
 
 
-class Makers:
+class PartWriters:
     """Makes parts: in a thread of this process at first, then in other processes if there are to be any.
 
     One thread is enough here, for threads share the interpreter; several would only take more memory.
@@ -265,7 +265,7 @@ class Makers:
         if self._elsewhere is not None:
             self._elsewhere.shutdown(cancel_futures=True)
 
-    def submit(self, work: Callable[[], Part], size: int) -> Future[Part]:
+    def submit(self, work: Callable[[], ScanPart], size: int) -> Future[ScanPart]:
         """Have *work*, which is about *size* bytes, done."""
         with self._lock:
             self._size += size

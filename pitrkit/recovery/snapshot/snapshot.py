@@ -25,13 +25,13 @@ import pyarrow.parquet as pq
 
 from pitrkit.aws.client.client import Aws
 from pitrkit.aws.client.transport import Wire
-from pitrkit.aws.items import Image, KeySchema, settle, without_replication
+from pitrkit.aws.items import Image, KeySchema, canonicalise_in_place, without_replication
 from pitrkit.aws.tables.scan_pages import Row, Scan
 from pitrkit.aws.tables.tables import Table
 from pitrkit.errors import BadInput
 from pitrkit.recovery.snapshot import parts
-from pitrkit.recovery.snapshot.parts import PARTS, Part
-from pitrkit.recovery.snapshot.scan import Read, Reader
+from pitrkit.recovery.snapshot.parts import PARTS, ScanPart
+from pitrkit.recovery.snapshot.scan import Read, TableScanner
 from pitrkit.recovery.storage import read_json, write_json, writing
 from pitrkit.recovery.token_bucket import Bucket
 
@@ -95,11 +95,11 @@ class Snapshot:
                 finished_at=datetime.fromisoformat(data["finished_at"]),
                 read_units=data["read_units"],
             )
-            held = sum(pq.read_metadata(file).num_rows for file in snapshot.files)
+            row_count = sum(pq.read_metadata(file).num_rows for file in snapshot.files)
         except (KeyError, TypeError, ValueError, OSError) as error:
             raise BadInput(f"the snapshot in {folder} cannot be read: {error!r}", fix=_AGAIN) from error
-        if held != snapshot.items:
-            raise BadInput(f"the snapshot in {folder} has {held:,} of its {snapshot.items:,} items", fix=_AGAIN)
+        if row_count != snapshot.items:
+            raise BadInput(f"the snapshot in {folder} has {row_count:,} of its {snapshot.items:,} items", fix=_AGAIN)
         return snapshot
 
     @property
@@ -156,9 +156,9 @@ def take(
     if not 1 <= segments <= MAX_SEGMENTS:
         raise BadInput(f"a scan cannot have {segments} segments", fix=f"Give 1 to {MAX_SEGMENTS:,} segments.")
 
-    def read(work: Path, done: list[Part]) -> list[Part]:
+    def read(work: Path, done: list[ScanPart]) -> list[ScanPart]:
         scans = [Scan(table.name, number, segments, consistent) for number in range(segments)]
-        reader = Reader(
+        reader = TableScanner(
             wire or Wire.of(aws),
             scans,
             table.key_schema.names,
@@ -170,14 +170,14 @@ def take(
         return reader.read(done, on_progress)
 
     scan = {"table_id": table.id, "segments": segments, "consistent": consistent}
-    return gather(beginning(folder, table.name, table.arn, table.key_schema), scan, read)
+    return gather(empty_snapshot(folder, table.name, table.arn, table.key_schema), scan, read)
 
 
-def gather(begun: Snapshot, of: dict[str, Any], read: Callable[[Path, list[Part]], list[Part]]) -> Snapshot:
+def gather(begun: Snapshot, of: dict[str, Any], read: Callable[[Path, list[ScanPart]], list[ScanPart]]) -> Snapshot:
     """Make the snapshot *begun* of the parts that *read* makes, and return it.
 
     Args:
-        begun: What is known of it at its `beginning`.
+        begun: What is known of it at its `empty_snapshot`.
         of: What else must be alike for parts that an earlier run left to be gone on with.
         read: Makes the parts that are not there yet, given a work folder and those that are, and returns all.
 
@@ -187,7 +187,7 @@ def gather(begun: Snapshot, of: dict[str, Any], read: Callable[[Path, list[Part]
     folder = begun.folder
     earlier = _unfinished(begun, of)
     with writing(folder, complete=_META, clear="" if earlier else PARTS) as work:
-        done = parts.found(folder) if earlier else []
+        done = parts.finished_parts(folder) if earlier else []
         begun = replace(begun, started_at=earlier or begun.started_at)
         write_json(folder / _BEGUN, {**begun.to_dict(), **of})
         return _finish(read(work, done), begun)
@@ -199,10 +199,10 @@ def from_items(items: Iterable[Image], folder: Path, *, table: str, table_arn: s
     Raises:
         BadInput: The folder cannot be written.
     """
-    begun = beginning(folder, table, table_arn, key_schema)
+    begun = empty_snapshot(folder, table, table_arn, key_schema)
     with writing(folder, complete=_META, clear=PARTS):
         (folder / _BEGUN).unlink(missing_ok=True)
-        return _finish([parts.write(folder, Part(0, 0), _batches(items, sorted(key_schema.names)))], begun)
+        return _finish([parts.write(folder, ScanPart(0, 0), _batches(items, sorted(key_schema.names)))], begun)
 
 
 def _batches(items: Iterable[Image], key: list[str]) -> Iterator[list[Row]]:
@@ -220,7 +220,7 @@ def _batches(items: Iterable[Image], key: list[str]) -> Iterator[list[Row]]:
 
 def _row(item: Image, key: list[str]) -> Row:
     attrs = without_replication(orjson.loads(item))
-    size = settle(attrs)
+    size = canonicalise_in_place(attrs)
     image = orjson.dumps(attrs, option=orjson.OPT_SORT_KEYS)
     return orjson.dumps({name: attrs[name] for name in key}), image, size
 
@@ -245,7 +245,7 @@ def likely_processes() -> int:
     return min(cores, MOST_PROCESSES)
 
 
-def beginning(
+def empty_snapshot(
     folder: Path, table: str, table_arn: str, key_schema: KeySchema, *, at: datetime | None = None
 ) -> Snapshot:
     """Return an empty snapshot that shows the moment *at*; absent, one that begins now and ends when it is finished."""
@@ -255,7 +255,7 @@ def beginning(
     )
 
 
-def _finish(made: list[Part], begun: Snapshot) -> Snapshot:
+def _finish(made: list[ScanPart], begun: Snapshot) -> Snapshot:
     snapshot = replace(
         begun,
         items=sum(part.items for part in made),

@@ -16,21 +16,21 @@ from pitrkit.aws.backups import backups, pitr
 from pitrkit.aws.client.error_mapping import Ambiguous
 from pitrkit.aws.settings import settings
 from pitrkit.aws.settings.kinds import Setting
-from pitrkit.aws.settings.reapply import Hand
-from pitrkit.aws.settings.settings import Settings, capture
+from pitrkit.aws.settings.reapply import SettingsWriter
+from pitrkit.aws.settings.settings import TableSettings, capture
 from pitrkit.aws.tables import tables
 from pitrkit.aws.tables.tables import Table
 from pitrkit.errors import AwsError, BadInput, Exit, InputNeeded, PitrkitError, TableNotFound
-from pitrkit.incident.state import STATE, THEN
+from pitrkit.incident.state import BEFORE_DAMAGE, STATE
 from pitrkit.runbook.adopt import settings_plan
 from pitrkit.runbook.adopt import views as adopt_views
 from pitrkit.runbook.adopt.handover import Handover
-from pitrkit.runbook.adopt.settings_plan import Change, SettingsPlan
-from pitrkit.runbook.session.approval import Passage, pass_gate
+from pitrkit.runbook.adopt.settings_plan import SettingChange, SettingsPlan
+from pitrkit.runbook.session.approval import ApprovalFlow, pass_gate
 from pitrkit.runbook.session.gate_views import ApproveBox
-from pitrkit.runbook.session.session import Book
+from pitrkit.runbook.session.session import Session
 from pitrkit.ui import cards, error_display
-from pitrkit.ui.progress import Progress
+from pitrkit.ui.progress import ProgressBar
 from pitrkit.ui.view import Shows, View
 
 NOTEBOOK = "13_cut_over"
@@ -52,9 +52,9 @@ class Tables(Shows):
         copy_table: The copy.
     """
 
-    book: Book
-    original: Settings
-    copy: Settings
+    session: Session
+    original: TableSettings
+    copy: TableSettings
     alive: bool
     copy_table: Table
 
@@ -63,45 +63,45 @@ class Tables(Shows):
         return adopt_views.compared(self.original, self.copy, settings.compare(self.original, self.copy))
 
 
-def risks(book: Book) -> View:
+def risks(session: Session) -> View:
     """Return what is lost by giving the original up, before anything else is said."""
-    data = book.data
-    name, copy = data["table"], _copy_name(book)
-    original, found = tables.find(book.aws, name), None
+    data = session.data
+    name, copy = data["table"], _copy_name(session)
+    original, found = tables.find(session.aws, name), None
     if original is not None and copy != name:
         try:
-            found = pitr.protection(book.aws, name)
+            found = pitr.protection(session.aws, name)
         except AwsError:
             found = None
     return adopt_views.risks(name, copy, original if copy != name else None, found, data)
 
 
-def read(book: Book) -> Tables:
+def read(session: Session) -> Tables:
     """Read the settings of both tables. The original's are kept in the incident, in case it goes.
 
     Raises:
         InputNeeded: There is no copy yet.
         BadInput: The copy is the original, or not there, or nothing is known of the original.
     """
-    name = _copy_name(book)
-    copy = tables.find(book.aws, name)
+    name = _copy_name(session)
+    copy = tables.find(session.aws, name)
     if copy is None:
         raise BadInput("the copy is gone", table=name, fix="Restore it again with 03_restore.")
     if copy.status != "ACTIVE" or (copy.restored and copy.restored.in_progress):
         raise BadInput(f"the copy is {copy.status}", table=name, fix="Wait for it with 03_restore.")
-    with Progress("Reading settings", total=2, unit="tables") as progress:
-        original, alive = _original(book, name)
+    with ProgressBar("Reading settings", total=2, unit="tables") as progress:
+        original, alive = _original(session, name)
         progress(1)
-        of_copy = capture(book.aws, name)
+        of_copy = capture(session.aws, name)
         progress(2)
-        return Tables(book, original, of_copy, alive, copy)
+        return Tables(session, original, of_copy, alive, copy)
 
 
-def _copy_name(book: Book) -> str:
-    name = str(book.known(THEN.table, step="03_restore"))
-    if name == book.data.get("table") and book.data.get(THEN.by) != "returned":
+def _copy_name(session: Session) -> str:
+    name = str(session.required(BEFORE_DAMAGE.table, step="03_restore"))
+    if name == session.data.get("table") and session.data.get(BEFORE_DAMAGE.by) != "returned":
         raise BadInput("the copy of this incident is its own table", table=name, fix="There is nothing to adopt.")
-    if (region := book.aws_of(THEN).region) != book.aws.region:
+    if (region := session.aws_of(BEFORE_DAMAGE).region) != session.aws.region:
         raise BadInput(
             f"the copy lies in {region}, and settings are given within a Region only",
             table=name,
@@ -110,25 +110,25 @@ def _copy_name(book: Book) -> str:
     return name
 
 
-def _original(book: Book, copy: str) -> tuple[Settings, bool]:
+def _original(session: Session, copy: str) -> tuple[TableSettings, bool]:
     """Return the original's settings, and whether it is still there."""
-    name = book.data["table"]
-    path = book.incident.path(FOLDER, "original.json")
+    name = session.data["table"]
+    path = session.incident.path(FOLDER, "original.json")
     if copy != name:
         try:
-            found = capture(book.aws, name)
+            captured = capture(session.aws, name)
         except TableNotFound:
             pass
         else:
             path.parent.mkdir(mode=0o700, exist_ok=True)
-            path.write_bytes(settings.to_json(found))
-            book.note("settings_captured", table=name, unread=[one.action for one in found.unread])
-            return found, True
+            path.write_bytes(settings.to_json(captured))
+            session.note("settings_captured", table=name, unread=[one.action for one in captured.unread])
+            return captured, True
     if path.is_file():
-        return Settings.read(path), False
-    arn = str(book.data.get("backup") or "")
+        return TableSettings.read(path), False
+    arn = str(session.data.get("backup") or "")
     if arn and not arns.backup_arn(arn).managed:  # what AWS Backup holds cannot be described
-        return settings.of_backup(name, backups.details(book.aws, arn)), False
+        return settings.of_backup(name, backups.details(session.aws, arn)), False
     raise BadInput(
         "the original is gone, and its settings were not captured before",
         table=name,
@@ -146,10 +146,10 @@ class CutOver(Shows):
         given: The parameters that the approved run needs besides the digest.
     """
 
-    book: Book
+    session: Session
     tables: Tables
     plan: SettingsPlan
-    passage: Passage
+    passage: ApprovalFlow
     given: Mapping[str, str]
 
     def view(self) -> View:
@@ -159,7 +159,7 @@ class CutOver(Shows):
     @property
     def command(self) -> str:
         """The one command that approves this plan."""
-        return self.book.command(NOTEBOOK, self.plan.digest, **self.given)
+        return self.session.command(NOTEBOOK, self.plan.digest, **self.given)
 
     def approve(self) -> ApproveBox:
         """Return a widget that approves it when the copy's name is typed."""
@@ -167,7 +167,7 @@ class CutOver(Shows):
 
     def gate(self, approve: str) -> View:
         """Open the gate for this plan, or raise with the one command that opens it."""
-        return pass_gate(self.book, self.passage, self.plan.action, approve, self.command)
+        return pass_gate(self.session, self.passage, self.plan.action, approve, self.command)
 
     def reapply(self) -> View:
         """Give the copy its settings, one by one. Interrupted, it goes on where it stopped when it is run again.
@@ -176,26 +176,26 @@ class CutOver(Shows):
         does not keep the others from being given.
 
         Raises:
-            GateClosed: The gate was not passed in this session.
+            GateClosed: The gate was not passed in this kernel.
             BadInput: There is another table of the copy's name now.
         """
         if self.plan.empty:
             return cards.note("There is nothing to reapply.")
         self.passage.require()
-        with error_display.meaning(MEANING):
+        with error_display.failure_meaning(MEANING):
             outcomes = self._all()
         return adopt_views.outcomes(self.plan, outcomes)
 
-    def _all(self) -> list[tuple[Change, str, str]]:
+    def _all(self) -> list[tuple[SettingChange, str, str]]:
         plan = self.plan
-        table = tables.describe(self.book.aws, plan.table)
+        table = tables.describe(self.session.aws, plan.table)
         if table.id != plan.copy_id:
             raise BadInput("this is another table of the same name now", table=plan.table, fix="Plan again.")
         began = {"digest": plan.digest, "action": plan.action, "table": plan.table, "verify": None}
-        self.book.keep("cut_over_started", into={STATE: began})
-        found = {one.key: one for one in capture(self.book.aws, plan.table).found}
-        outcomes: list[tuple[Change, str, str]] = []
-        with Progress(
+        self.session.keep("cut_over_started", into={STATE: began})
+        settings_by_key = {one.key: one for one in capture(self.session.aws, plan.table).found}
+        outcomes: list[tuple[SettingChange, str, str]] = []
+        with ProgressBar(
             f"{plan.action.capitalize()}: {plan.table}", total=len(plan.changes), unit="settings"
         ) as progress:
             for number, change in enumerate(plan.changes):
@@ -205,15 +205,15 @@ class CutOver(Shows):
                 def waiting(seconds: float, number: int = number, told: str = told) -> None:
                     progress(number, None, f"{told}: the table is being changed, {seconds:.0f} s")
 
-                outcome, words = self._one(change, found.get(change.setting.key), waiting)
+                outcome, words = self._one(change, settings_by_key.get(change.setting.key), waiting)
                 outcomes.append((change, outcome, words))
-            Hand(self.book.aws, plan.copy).settle()
+            SettingsWriter(self.session.aws, plan.copy).settle()
             progress(len(plan.changes))
         counts = {name: sum(one == name for _, one, _ in outcomes) for name in ("done", "already", "changed", "failed")}
-        self.book.keep("cut_over_applied", into={STATE: {**counts, "left": len(plan.left), "verify": None}})
+        self.session.keep("cut_over_applied", into={STATE: {**counts, "left": len(plan.left), "verify": None}})
         return outcomes
 
-    def _one(self, change: Change, found: Setting | None, waiting: Callable[[float], None]) -> tuple[str, str]:
+    def _one(self, change: SettingChange, found: Setting | None, waiting: Callable[[float], None]) -> tuple[str, str]:
         """Make one change and return its outcome, in a word and in more."""
         back = self.plan.action == "take settings back"
         setting, before = change.setting, change.before
@@ -221,12 +221,14 @@ class CutOver(Shows):
         named = {"setting": setting.kind, "name": setting.name, "table": self.plan.table}
         if setting.untouched(wanted, found) or (wanted is not None and wanted.holds(found)):
             if self._was_requested(setting, back=back):
-                self.book.note("setting_done", **named, back=back, change=change.to_dict(), calls=[], found="already")
+                self.session.note(
+                    "setting_done", **named, back=back, change=change.to_dict(), calls=[], found="already"
+                )
             return "already", ""
         if not setting.untouched(other, found) and not (back and setting.holds(found)):
             return "changed", "somebody changed it since the plan was made: left as it is"
-        self.book.note("setting_requested", **named, back=back, change=change.to_dict())
-        hand = Hand(self.book.aws, self.plan.copy, on_wait=waiting)
+        self.session.note("setting_requested", **named, back=back, change=change.to_dict())
+        hand = SettingsWriter(self.session.aws, self.plan.copy, on_wait=waiting)
         try:
             if back:
                 hand.take(setting, before)
@@ -238,46 +240,48 @@ class CutOver(Shows):
             self._failed(error, named, hand)
             return "failed", str(error)
         calls = [call.to_dict() for call in hand.calls]
-        self.book.note("setting_done", **named, back=back, change=change.to_dict(), calls=calls)
+        self.session.note("setting_done", **named, back=back, change=change.to_dict(), calls=calls)
         return "done", ", ".join(call.request_id for call in hand.calls)
 
-    def _failed(self, error: PitrkitError, named: Mapping[str, str], hand: Hand) -> None:
+    def _failed(self, error: PitrkitError, named: Mapping[str, str], hand: SettingsWriter) -> None:
         refused = {"code": error.code, "request_id": error.request_id} if isinstance(error, AwsError) else {}
         calls = [call.to_dict() for call in hand.calls]
-        self.book.note("setting_failed", **named, why=error.what, calls=calls, **refused)
+        self.session.note("setting_failed", **named, why=error.what, calls=calls, **refused)
 
     def _was_requested(self, setting: Setting, *, back: bool) -> bool:
         """Return whether an earlier run asked for it and did not live to record the answer."""
         told = None
-        for event in self.book.incident.events():
+        for event in self.session.incident.events():
             mine = event.event in ("setting_requested", "setting_done") and event.data["back"] == back
-            if mine and Change.from_dict(event.data["change"]).setting == setting:
+            if mine and SettingChange.from_dict(event.data["change"]).setting == setting:
                 told = event.event
         return told == "setting_requested"
 
     def verify(self) -> View:
         """Read the copy's settings again and say which of the plan's are as planned now."""
-        found = capture(self.book.aws, self.plan.table)
-        has = {one.key: one for one in found.found}
+        captured = capture(self.session.aws, self.plan.table)
+        has = {one.key: one for one in captured.found}
         wrong = []
         for change in self.plan.changes:
             if self.plan.action == "take settings back":
-                wanted = change.before
-                right = change.setting.untouched(wanted, has.get(change.setting.key))
+                expected = change.before
+                right = change.setting.untouched(expected, has.get(change.setting.key))
             else:
                 right = change.setting.holds(has.get(change.setting.key))
             if not right:
                 wrong.append(change)
-        unread = [one for one in found.unread if any(change.setting.kind in one.kinds for change in self.plan.changes)]
-        told = [f"{change.setting.kind} {change.setting.name}".strip() for change in wrong]
-        verified = {"ok": not wrong, "checked": len(self.plan.changes), "wrong": told}
-        self.book.done(STATE, "settings_verified")
-        self.book.keep("settings_read_again", into={STATE: {"verify": verified}})
+        unread = [
+            one for one in captured.unread if any(change.setting.kind in one.kinds for change in self.plan.changes)
+        ]
+        setting_texts = [f"{change.setting.kind} {change.setting.name}".strip() for change in wrong]
+        verified = {"ok": not wrong, "checked": len(self.plan.changes), "wrong": setting_texts}
+        self.session.done(STATE, "settings_verified")
+        self.session.keep("settings_read_again", into={STATE: {"verify": verified}})
         return adopt_views.verified(self.plan, wrong, has, unread)
 
     def handover(self) -> Handover:
         """Return what only the operator can change, with hints for infrastructure code made from the copy."""
-        return Handover.of(self.book, self.tables.original, self.plan, alive=self.tables.alive)
+        return Handover.of(self.session, self.tables.original, self.plan, alive=self.tables.alive)
 
 
 def plan(found: Tables, *, leave: str = "", accept: str = "", undo: bool = False, approve: str = "") -> CutOver:
@@ -288,9 +292,9 @@ def plan(found: Tables, *, leave: str = "", accept: str = "", undo: bool = False
     Raises:
         BadInput: A kind is not known, or there is nothing to take back.
     """
-    book = found.book
-    caller = book.aws.caller()
-    chosen = _approved(book, approve, undo=undo)
+    session = found.session
+    caller = session.aws.caller()
+    chosen = _approved(session, approve, undo=undo)
     if chosen is None:
         chosen = settings_plan.reapplying(
             found.original,
@@ -301,46 +305,46 @@ def plan(found: Tables, *, leave: str = "", accept: str = "", undo: bool = False
             accept=accept,
         )
         if undo:
-            chosen = settings_plan.taking_back(_given(book, chosen), chosen)
+            chosen = settings_plan.taking_back(_given(session, chosen), chosen)
         if not chosen.empty:
-            chosen.write(settings_plan.place_of(book.incident.path(FOLDER), chosen.digest))
-            book.note("settings_planned", digest=chosen.digest, action=chosen.action, changes=len(chosen.changes))
-    given = {"leave": leave, "accept": accept, **({"undo": "true"} if undo else {})}
-    passage = Passage(None if chosen.empty else chosen, chosen.table)
-    return CutOver(book, found, chosen, passage, given)
+            chosen.write(settings_plan.place_of(session.incident.path(FOLDER), chosen.digest))
+            session.note("settings_planned", digest=chosen.digest, action=chosen.action, changes=len(chosen.changes))
+    options = {"leave": leave, "accept": accept, **({"undo": "true"} if undo else {})}
+    passage = ApprovalFlow(None if chosen.empty else chosen, chosen.table)
+    return CutOver(session, found, chosen, passage, options)
 
 
-def _approved(book: Book, approve: str, *, undo: bool) -> SettingsPlan | None:
+def _approved(session: Session, approve: str, *, undo: bool) -> SettingsPlan | None:
     short = approve.strip().lower()
-    path = settings_plan.place_of(book.incident.path(FOLDER), short)
+    path = settings_plan.place_of(session.incident.path(FOLDER), short)
     if not short.isalnum() or not path.is_file():
         return None
-    found = SettingsPlan.read(path)
-    if (found.action == "take settings back") != undo:
+    approved_plan = SettingsPlan.read(path)
+    if (approved_plan.action == "take settings back") != undo:
         raise BadInput(
-            f"the approval is for a plan to {found.action}",
-            table=found.table,
+            f"the approval is for a plan to {approved_plan.action}",
+            table=approved_plan.table,
             fix="Give the parameter `undo` with it." if not undo else "Leave `undo` out.",
         )
-    return found
+    return approved_plan
 
 
-def _given(book: Book, plan: SettingsPlan) -> list[Change]:
+def _given(session: Session, plan: SettingsPlan) -> list[SettingChange]:
     """Return what this incident gave to the copy and has not taken back, in the order in which it was given."""
-    given: dict[tuple[str, str], Change] = {}
-    for event in book.incident.events():
+    changes_by_key: dict[tuple[str, str], SettingChange] = {}
+    for event in session.incident.events():
         if event.event not in ("setting_requested", "setting_done") or event.data["table"] != plan.table:
             continue
-        change = Change.from_dict(event.data["change"])
+        change = SettingChange.from_dict(event.data["change"])
         if not event.data["back"]:
             # What it had before the first time is what it gets back.
-            first = given.get(change.setting.key)
-            given[change.setting.key] = Change(change.setting, first.before if first else change.before)
+            first = changes_by_key.get(change.setting.key)
+            changes_by_key[change.setting.key] = SettingChange(change.setting, first.before if first else change.before)
         elif event.event == "setting_done":
-            given.pop(change.setting.key, None)
-    if not given:
+            changes_by_key.pop(change.setting.key, None)
+    if not changes_by_key:
         raise InputNeeded("undo", fix="This incident has given the copy no settings: leave `undo` out.")
-    return list(given.values())
+    return list(changes_by_key.values())
 
 
 def ending(data: Mapping[str, Any]) -> Exit:

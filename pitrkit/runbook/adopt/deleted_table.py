@@ -8,47 +8,50 @@ from typing import Any
 
 from pitrkit.aws import arns
 from pitrkit.aws.backups import backups, pitr, recovery_points
-from pitrkit.aws.backups.backups import Backup, Found
+from pitrkit.aws.backups.backups import Backup, BackupList
 from pitrkit.aws.backups.pitr import Restoration, check_name
-from pitrkit.aws.backups.restore_options import Design, Options, overrides
+from pitrkit.aws.backups.restore_options import Options, RestoreDesign, overrides
 from pitrkit.aws.client.client import Aws
 from pitrkit.aws.settings import settings
-from pitrkit.aws.settings.kinds import DeletionProtection, Place, Recovery, Setting
-from pitrkit.aws.settings.reapply import Hand
+from pitrkit.aws.settings.kinds import DeletionProtection, Recovery, Setting, TableRef
+from pitrkit.aws.settings.reapply import SettingsWriter
 from pitrkit.aws.settings.settings import of_backup
 from pitrkit.aws.tables import tables
 from pitrkit.errors import BadInput, InputNeeded
-from pitrkit.incident.state import THEN
-from pitrkit.runbook.adopt.settings_plan import Change
+from pitrkit.incident.state import BEFORE_DAMAGE
+from pitrkit.runbook.adopt.settings_plan import SettingChange
 from pitrkit.runbook.restore import restore_wait, source_views
 from pitrkit.runbook.restore.restore_wait import poll_seconds
-from pitrkit.runbook.restore.source_choice import Asked, SourceChoice
+from pitrkit.runbook.restore.source_choice import RestoreRequest, SourceChoice
 from pitrkit.runbook.restore.source_views import in_words
-from pitrkit.runbook.session.approval import Passage, pass_gate
+from pitrkit.runbook.session.approval import ApprovalFlow, pass_gate
 from pitrkit.runbook.session.gate import Intent
 from pitrkit.runbook.session.gate_views import ApproveBox
-from pitrkit.runbook.session.session import Book
+from pitrkit.runbook.session.session import Session
 from pitrkit.runbook.start import table_views
 from pitrkit.times import iso
 from pitrkit.ui import error_display
 from pitrkit.ui.controls import Choice
-from pitrkit.ui.progress import Progress
-from pitrkit.ui.text import things
+from pitrkit.ui.progress import ProgressBar
+from pitrkit.ui.text import count_text
 from pitrkit.ui.view import Shows, View
 
 SET_AGAIN = ("ttl", "stream", "pitr", "deletion-protection")
 """Kinds of settings that are set again after a restore, in this order."""
 
 
-def found(aws: Aws) -> View:
+def deleted_tables(aws: Aws) -> View:
     """Return the deleted tables that can still be brought back, and what from."""
-    return source_views.backups_list(backups.everything(aws), tables.names(aws))
+    return source_views.backups_list(backups.everything(aws), tables.table_names(aws))
 
 
 def choose(aws: Aws, table: str = "") -> Choice:
     """Return a widget over the tables that are gone, the last backed up first; *table* is given already."""
-    known = backups.everything(aws)
-    options = [(f"{name}  ({things(len(known.of_table(name).backups), 'source')})", name) for name in backups.gone(aws)]
+    all_backups = backups.everything(aws)
+    options = [
+        (f"{name}  ({count_text(len(all_backups.of_table(name).backups), 'source')})", name)
+        for name in backups.deleted_tables(aws)
+    ]
     return Choice("deleted table", options, value=table)
 
 
@@ -58,14 +61,14 @@ def sources(aws: Aws, table: str, **asked: str) -> SourceChoice:
     Args:
         aws: Where.
         table: Name of the deleted table; blank shows nothing to choose.
-        asked: The fields of `Asked`, as parameters say them.
+        asked: The fields of `RestoreRequest`, as parameters say them.
 
     Raises:
         BadInput: A parameter cannot be read.
     """
-    wanted = Asked(**asked).check()
-    known = _of(aws, table) if table else Found(())
-    return SourceChoice(known, wanted, pitr="", indexes=[], default="all")
+    wanted = RestoreRequest(**asked).check()
+    table_backups = _of(aws, table) if table else BackupList(())
+    return SourceChoice(table_backups, wanted, pitr="", indexes=[], default="all")
 
 
 @dataclass
@@ -77,16 +80,16 @@ class Return(Shows):
         settings: What is set again afterwards.
     """
 
-    book: Book
+    session: Session
     backup: Backup
     target: str
-    asked: Asked
+    asked: RestoreRequest
     options: Options
     details: Mapping[str, Any]
     settings: tuple[Setting, ...]
     named: str
     intent: Intent
-    passage: Passage
+    passage: ApprovalFlow
 
     def view(self) -> View:
         """Return the backup, what it holds, and which settings it still knows."""
@@ -99,34 +102,36 @@ class Return(Shows):
     def gate(self, approve: str) -> View:
         """Open the gate for this restore and these settings, or raise with the one command that opens it."""
         given = {"backup": self.backup.arn, "settings": self.named, **self.asked.to_dict()}
-        command = self.book.command(
+        command = self.session.command(
             "11_deleted_table", self.intent.digest, table=self.backup.table, target=self.target, **given
         )
-        return pass_gate(self.book, self.passage, self.intent.action, approve, command)
+        return pass_gate(self.session, self.passage, self.intent.action, approve, command)
 
     def restore(self) -> View:
         """Start the restore and wait for the table. Safe to interrupt and to run again."""
         self.passage.require()
-        self.book.note("restore_requested", source=self.backup.arn, target=self.target, options=self.options.to_dict())
-        with error_display.meaning("A restore makes a new table; nothing else was touched."):
+        self.session.note(
+            "restore_requested", source=self.backup.arn, target=self.target, options=self.options.to_dict()
+        )
+        with error_display.failure_meaning("A restore makes a new table; nothing else was touched."):
             restoration = restore_wait.restored(
-                self.book, self.backup, self.target, self.asked.role, self.options, tags=True
+                self.session, self.backup, self.target, self.asked.role, self.options, tags=True
             )
-            with Progress(f"Restoring {self.target}", unit="seconds") as progress:
+            with ProgressBar(f"Restoring {self.target}", unit="seconds") as progress:
                 shown = lambda status, seconds: progress(int(seconds), None, status)  # noqa: E731
-                restore_wait.await_job(self.book, self.target, shown)
-                table = pitr.wait(self.there, self.target, poll_seconds=poll_seconds(self.book), on_progress=shown)
-        elsewhere = self.there.region if self.there is not self.book.aws else None
-        self.book.done(
+                restore_wait.await_job(self.session, self.target, shown)
+                table = pitr.wait(self.there, self.target, poll_seconds=poll_seconds(self.session), on_progress=shown)
+        elsewhere = self.there.region if self.there is not self.session.aws else None
+        self.session.done(
             "restore",
             "restore_finished",
             **{
-                THEN.table: self.target,
-                THEN.table_id: table.id,
-                THEN.at: iso(self.backup.created_at),
-                THEN.by: "returned",
-                THEN.region: elsewhere,
-                THEN.source: self.backup.arn,
+                BEFORE_DAMAGE.table: self.target,
+                BEFORE_DAMAGE.table_id: table.id,
+                BEFORE_DAMAGE.at: iso(self.backup.created_at),
+                BEFORE_DAMAGE.by: "returned",
+                BEFORE_DAMAGE.region: elsewhere,
+                BEFORE_DAMAGE.source: self.backup.arn,
             },
         )
         card = Restoration(
@@ -148,36 +153,40 @@ class Return(Shows):
         """
         self.passage.require()
         table = tables.describe(self.there, self.target)
-        if table.id != self.book.data.get(THEN.table_id):
+        if table.id != self.session.data.get(BEFORE_DAMAGE.table_id):
             raise BadInput(
                 "this is not the table that was restored here", table=self.target, fix="Run the cell above first."
             )
-        with error_display.meaning("The table is back with its items; the settings not named as set are still off."):
+        with error_display.failure_meaning(
+            "The table is back with its items; the settings not named as set are still off."
+        ):
             before = self._found()
             for setting in self.settings:
                 if not setting.holds(before.get(setting.kind)):
-                    self._give(setting, before.get(setting.kind), Place(table.name, table.arn))
+                    self._give(setting, before.get(setting.kind), TableRef(table.name, table.arn))
             now = self._found()
         rows = [(one, one.holds(before.get(one.kind)), one.holds(now.get(one.kind))) for one in self.settings]
-        self.book.keep("settings_reapplied", settings={one.kind: is_set for one, _, is_set in rows})
+        self.session.keep("settings_reapplied", settings={one.kind: is_set for one, _, is_set in rows})
         return source_views.reapplied_card(self.target, rows)
 
     def _found(self) -> dict[str, Setting]:
         return settings.read(self.there, self.target, {one.kind for one in self.settings})
 
-    def _give(self, setting: Setting, before: Setting | None, place: Place) -> None:
+    def _give(self, setting: Setting, before: Setting | None, place: TableRef) -> None:
         # As 13_cut_over records what it gives, which takes back what the incident gave.
-        told = {"setting": setting.kind, "name": setting.name, "table": place.table, "back": False}
-        change = Change(setting, before).to_dict()
-        self.book.note("setting_requested", **told, change=change)
-        hand = Hand(self.there, place)
+        setting_record = {"setting": setting.kind, "name": setting.name, "table": place.table, "back": False}
+        change = SettingChange(setting, before).to_dict()
+        self.session.note("setting_requested", **setting_record, change=change)
+        hand = SettingsWriter(self.there, place)
         hand.give(setting, before)
-        self.book.note("setting_done", **told, change=change, calls=[call.to_dict() for call in hand.calls])
+        self.session.note(
+            "setting_done", **setting_record, change=change, calls=[call.to_dict() for call in hand.calls]
+        )
 
     @property
     def there(self) -> Aws:
         """The account in the Region that the table comes back in."""
-        return self.book.aws.elsewhere(self.options.region)
+        return self.session.aws.elsewhere(self.options.region)
 
 
 def bring_back(
@@ -187,7 +196,7 @@ def bring_back(
     target: str = "",
     incident: str = "",
     settings: str = "",
-    asked: Asked | SourceChoice | None = None,
+    asked: RestoreRequest | SourceChoice | None = None,
 ) -> Return:
     """Prepare the return of the deleted *table*.
 
@@ -205,39 +214,39 @@ def bring_back(
         BadInput: There is no backup of it, an option cannot be had, or the name is taken.
     """
     if not table:
-        known = backups.everything(aws)
-        names = ", ".join(dict.fromkeys(one.table for one in known.backups)) or "none"
+        all_backups = backups.everything(aws)
+        names = ", ".join(dict.fromkeys(one.table for one in all_backups.backups)) or "none"
         raise InputNeeded(
             "table", fix=f"Choose one, or give it as the parameter `table`. Tables with backups here: {names}."
         )
-    given = asked.asked if isinstance(asked, SourceChoice) else (asked or Asked()).check()
+    given = asked.asked if isinstance(asked, SourceChoice) else (asked or RestoreRequest()).check()
     backup = _chosen(aws, table, given.backup)
     name = check_name(target or table)
     home = arns.backup_arn(backup.arn).region
     options = given.options()
-    there = aws.elsewhere(options.region or (home if backup.managed else aws.region))
-    options = given.options() if options.region else Options(**{**options.to_dict(), "region": there.region})
+    regional_aws = aws.elsewhere(options.region or (home if backup.managed else aws.region))
+    options = given.options() if options.region else Options(**{**options.to_dict(), "region": regional_aws.region})
     details: dict[str, Any] = {}
     if backup.managed:
         recovery_points.check(backup.arn, options, given.role)
     else:
         details = backups.details(aws.elsewhere(home), backup.arn)
-        overrides(there, Design.of_backup(details), options)  # refused before the gate, not after it
+        overrides(regional_aws, RestoreDesign.of_backup(details), options)  # refused before the gate, not after it
     wished = chosen(of_backup(table, details).found, settings)
-    book = Book.begin(incident, table=table, aws=aws)
-    _check_free(book, there, name, backup)
-    book.keep("backup_chosen", backup=backup.arn, table_arn=backup.table_arn)
+    session = Session.begin(incident, table=table, aws=aws)
+    _check_free(session, regional_aws, name, backup)
+    session.keep("backup_chosen", backup=backup.arn, table_arn=backup.table_arn)
     caller = aws.caller()
     decided = {
         "account": caller.account,
-        "region": there.region,
+        "region": regional_aws.region,
         "backup": backup.arn,
         "options": options.to_dict(),
         "role": given.role,
         "settings": [in_words(one) for one in wished],
     }
     intent = Intent("restore deleted table", name, decided)
-    return Return(book, backup, name, given, options, details, wished, settings, intent, Passage(intent, name))
+    return Return(session, backup, name, given, options, details, wished, settings, intent, ApprovalFlow(intent, name))
 
 
 def chosen(known: Iterable[Setting], settings: str) -> tuple[Setting, ...]:
@@ -266,10 +275,10 @@ def chosen(known: Iterable[Setting], settings: str) -> tuple[Setting, ...]:
     return tuple(found[name] for name in SET_AGAIN if name in names)
 
 
-def _of(aws: Aws, table: str) -> Found:
+def _of(aws: Aws, table: str) -> BackupList:
     """Return the backups of *table*; the ARN that AWS Backup is asked by is as it would be here."""
-    known = backups.everything(aws).of_table(table)
-    return Found(tuple(sorted(known.backups, key=lambda one: one.kind != "SYSTEM")), known.unseen)
+    table_backups = backups.everything(aws).of_table(table)
+    return BackupList(tuple(sorted(table_backups.backups, key=lambda one: one.kind != "SYSTEM")), table_backups.unseen)
 
 
 def _chosen(aws: Aws, table: str, arn: str) -> Backup:
@@ -278,13 +287,13 @@ def _chosen(aws: Aws, table: str, arn: str) -> Backup:
         if named.table != table:
             raise BadInput(f"that is a backup of {named.table}", table=table, fix="Give a backup of this table.")
         return named
-    known = _of(aws, table)
-    if known.backups:
-        return known.backups[0]
+    table_backups = _of(aws, table)
+    if table_backups.backups:
+        return table_backups.backups[0]
     others = ", ".join(dict.fromkeys(one.table for one in backups.everything(aws).backups))
-    seen = " ".join(known.unseen)
+    unseen_text = " ".join(table_backups.unseen)
     raise BadInput(
-        "no backup of this table" + (f". {seen}" if seen else ""),
+        "no backup of this table" + (f". {unseen_text}" if unseen_text else ""),
         table=table,
         fix=f"Tables that can come back: {others}."
         if others
@@ -293,7 +302,7 @@ def _chosen(aws: Aws, table: str, arn: str) -> Backup:
     )
 
 
-def _check_free(book: Book, there: Aws, name: str, backup: Backup) -> None:
+def _check_free(session: Session, there: Aws, name: str, backup: Backup) -> None:
     """Refuse a name that something else has: the table may have been made anew since it was deleted.
 
     Raises:
@@ -302,7 +311,7 @@ def _check_free(book: Book, there: Aws, name: str, backup: Backup) -> None:
     present = tables.find(there, name)
     if present is None:
         return
-    job = book.data.get(restore_wait.JOB) or {}
+    job = session.data.get(restore_wait.JOB) or {}
     mine = present.restored is not None and present.restored.backup_arn == backup.arn
     if mine or (backup.managed and job.get("table") == name):
         return

@@ -11,13 +11,13 @@ import shlex
 from dataclasses import dataclass
 from typing import Any
 
-from pitrkit.aws.settings.kinds import Alarm, EventSource, KinesisDestination, Place, Replica
-from pitrkit.aws.settings.settings import Settings, capture
+from pitrkit.aws.settings.kinds import EventSource, KinesisDestination, MetricAlarm, Replica, TableRef
+from pitrkit.aws.settings.settings import TableSettings, capture
 from pitrkit.aws.tables import tables
 from pitrkit.errors import AwsError
 from pitrkit.runbook.adopt import iac_hints
 from pitrkit.runbook.adopt.settings_plan import SettingsPlan
-from pitrkit.runbook.session.session import Book
+from pitrkit.runbook.session.session import Session
 from pitrkit.ui.blocks import Block, Code, Grid, Note
 from pitrkit.ui.view import Shows, View
 
@@ -46,8 +46,8 @@ class Handover(Shows):
         commands: Commands and fragments, each with its heading.
     """
 
-    original: Place
-    copy: Place
+    original: TableRef
+    copy: TableRef
     items: tuple[tuple[str, str], ...]
     commands: tuple[tuple[str, str], ...]
 
@@ -65,40 +65,42 @@ class Handover(Shows):
         )
 
     @classmethod
-    def of(cls, book: Book, original: Settings, plan: SettingsPlan, *, alive: bool) -> Handover:
+    def of(cls, session: Session, original: TableSettings, plan: SettingsPlan, *, alive: bool) -> Handover:
         """Return the checklist for the copy as it is now, and leave its fragments in the incident."""
-        described = book.aws.call("dynamodb", "describe_table", TableName=plan.table)["Table"]
-        now = capture(book.aws, plan.table)
-        tags = _tags(book, original) if alive else {}
+        described = session.aws.call("dynamodb", "describe_table", TableName=plan.table)["Table"]
+        now = capture(session.aws, plan.table)
+        tags = _tags(session, original) if alive else {}
         logical = iac_hints.logical_id(original.table, tags)
         files = {
             "import.json": json.dumps(iac_hints.import_list(plan.table, logical), indent=2),
             "template.json": json.dumps(iac_hints.template(described, now, logical), indent=2),
             "adopt.tf": iac_hints.terraform(described, now, original.table),
         }
-        folder = book.incident.path(FOLDER)
+        folder = session.incident.path(FOLDER)
         folder.mkdir(mode=0o700, exist_ok=True)
         for name, text in files.items():
             (folder / name).write_text(text + "\n")
         stack = tags.get("aws:cloudformation:stack-name", "")
         owner = f"stack {stack} owns the original as {logical}: " if stack else ""
-        items = _items(book, original, plan, alive=alive, owner=owner)
+        items = _items(session, original, plan, alive=alive, owner=owner)
         commands = [*_commands(original, now.place, stack or "STACK", plan), *files.items()]
         return cls(original.place, plan.copy, tuple(items), tuple(commands))
 
 
-def _tags(book: Book, original: Settings) -> dict[str, str]:
+def _tags(session: Session, original: TableSettings) -> dict[str, str]:
     try:
-        return tables.tags(book.aws, tables.describe(book.aws, original.table)) or {}
+        return tables.tags(session.aws, tables.describe(session.aws, original.table)) or {}
     except AwsError:
         return {}
 
 
-def _items(book: Book, original: Settings, plan: SettingsPlan, *, alive: bool, owner: str) -> list[tuple[str, str]]:
+def _items(
+    session: Session, original: TableSettings, plan: SettingsPlan, *, alive: bool, owner: str
+) -> list[tuple[str, str]]:
     name, copy, arn = original.table, plan.table, original.arn or original.table
     items: list[tuple[str, str]] = []
-    if alive and book.data.get("restore_at"):
-        text = f"Stop the writers, or accept that what they write after {book.data['restore_at']} is not in {copy}."
+    if alive and session.data.get("restore_at"):
+        text = f"Stop the writers, or accept that what they write after {session.data['restore_at']} is not in {copy}."
         items.append(("writers", text))
     if name != copy:
         items += [
@@ -115,42 +117,44 @@ def _items(book: Book, original: Settings, plan: SettingsPlan, *, alive: bool, o
     return items
 
 
-def _of_settings(original: Settings, plan: SettingsPlan) -> list[tuple[str, str]]:
-    found: list[tuple[str, str]] = []
+def _of_settings(original: TableSettings, plan: SettingsPlan) -> list[tuple[str, str]]:
+    checklist_rows: list[tuple[str, str]] = []
     done = {change.setting.key for change in plan.changes}
     for one in original.found:
         match one:
             case EventSource() if one.key not in done:
                 text = f"{one.name} reads the original's stream: take that mapping away, then make the new one."
-                found.append(("function", text))
+                checklist_rows.append(("function", text))
             case EventSource() | KinesisDestination() if one.key in done:
-                found.append(("consumer", f"{one.name} sees both tables' changes now: take it off the original."))
+                checklist_rows.append(
+                    ("consumer", f"{one.name} sees both tables' changes now: take it off the original.")
+                )
             case KinesisDestination():
-                found.append(
+                checklist_rows.append(
                     ("Kinesis", f"{one.stream_arn} gets the original's changes only: move it when you cut over.")
                 )
-            case Alarm():
-                found.append(("alarm", f"{one.alarm} watches the original: make it for the copy (below)."))
+            case MetricAlarm():
+                checklist_rows.append(("alarm", f"{one.alarm} watches the original: make it for the copy (below)."))
             case Replica():
-                found.append(
+                checklist_rows.append(
                     ("replica", f"The original has one in {one.region}: add it to the copy once it is the one in use.")
                 )
-    return found
+    return checklist_rows
 
 
-def _commands(original: Settings, copy: Place, stack: str, plan: SettingsPlan) -> list[tuple[str, str]]:
-    found = []
+def _commands(original: TableSettings, copy: TableRef, stack: str, plan: SettingsPlan) -> list[tuple[str, str]]:
+    command_rows = []
     for one in original.found:
-        if isinstance(one, Alarm):
+        if isinstance(one, MetricAlarm):
             moved = one.moved(original.place, copy)
-            assert isinstance(moved, Alarm)
+            assert isinstance(moved, MetricAlarm)
             name = one.alarm.replace(original.table, copy.table)
             body = {"AlarmName": name if name != one.alarm else f"{one.alarm} ({copy.table})", **moved.definition}
-            found.append((f"alarm {one.alarm}", _command("cloudwatch put-metric-alarm", body)))
+            command_rows.append((f"alarm {one.alarm}", _command("cloudwatch put-metric-alarm", body)))
         elif isinstance(one, EventSource) and one.key not in {change.setting.key for change in plan.changes}:
             body = {"FunctionName": one.function_arn, "EventSourceArn": "STREAM-ARN", "StartingPosition": "LATEST"}
             text = _command("lambda create-event-source-mapping", {**body, "Enabled": one.enabled, **one.options})
-            found.append(
+            command_rows.append(
                 (f"function {one.function_arn.rpartition(':')[2]} (STREAM-ARN: the copy's LatestStreamArn)", text)
             )
     words = [
@@ -159,7 +163,7 @@ def _commands(original: Settings, copy: Place, stack: str, plan: SettingsPlan) -
         *("--template-body", "file://template.json"),
     ]
     hint = "CloudFormation import (template.json: merge the resource into your stack's own template first)"
-    return [*found, (hint, shlex.join(words))]
+    return [*command_rows, (hint, shlex.join(words))]
 
 
 def _command(operation: str, body: dict[str, Any]) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 from pitrkit.aws.settings import kinds
 from pitrkit.aws.settings import kinds as services
-from pitrkit.aws.settings.settings import Settings
+from pitrkit.aws.settings.settings import TableSettings
 
 _SHORT_ESCAPE = 0xFFFF
 _PROJECTION = {"ProjectionType": "projection_type", "NonKeyAttributes": "non_key_attributes"}
@@ -33,7 +33,7 @@ def import_list(table: str, logical: str) -> list[dict[str, Any]]:
     return [{"ResourceType": "AWS::DynamoDB::Table", "LogicalResourceId": logical, "ResourceIdentifier": identifier}]
 
 
-def template(described: Mapping[str, Any], settings: Settings, logical: str) -> dict[str, Any]:
+def template(described: Mapping[str, Any], settings: TableSettings, logical: str) -> dict[str, Any]:
     """Return the resource of a template for a table as it is: DescribeTable's answer and its settings."""
     properties: dict[str, Any] = {
         "TableName": described["TableName"],
@@ -51,7 +51,7 @@ def _plain_index(one: Mapping[str, Any]) -> dict[str, Any]:
     return {name: one[name] for name in ("IndexName", "KeySchema", "Projection")}
 
 
-def _properties(settings: Settings) -> Iterator[tuple[str, Any]]:
+def _properties(settings: TableSettings) -> Iterator[tuple[str, Any]]:
     indexes = []
     for one in settings.found:
         match one:
@@ -85,7 +85,7 @@ def _more_properties(one: Any) -> Iterator[tuple[str, Any]]:
             yield "Tags", [{"Key": key, "Value": value} for key, value in sorted(pairs.items())]
         case kinds.Ttl(attribute=attribute):
             yield "TimeToLiveSpecification", {"AttributeName": attribute, "Enabled": True}
-        case kinds.Stream(view=view):
+        case kinds.StreamSetting(view=view):
             yield "StreamSpecification", {"StreamViewType": view}
         case kinds.ResourcePolicy(document=document):
             yield "ResourcePolicy", {"PolicyDocument": json.loads(document)}
@@ -95,7 +95,7 @@ def _more_properties(one: Any) -> Iterator[tuple[str, Any]]:
             yield "ContributorInsightsSpecification", {"Enabled": True}
 
 
-def terraform(described: Mapping[str, Any], settings: Settings, original: str) -> str:
+def terraform(described: Mapping[str, Any], settings: TableSettings, original: str) -> str:
     """Return Terraform's `import` blocks and the table's resource."""
     name = described["TableName"]
     label = re.sub(r"[^a-z0-9_]", "_", original.lower()) or "table"
@@ -113,7 +113,7 @@ def _import(to: str, which: str) -> str:
     return f"import {{\n  to = {to}\n  id = {_text(which)}\n}}\n"
 
 
-def _imports(one: Any, settings: Settings, label: str) -> Iterator[tuple[str, str]]:
+def _imports(one: Any, settings: TableSettings, label: str) -> Iterator[tuple[str, str]]:
     match one:
         case (
             services.ScalingTarget(index=index, dimension=dimension)
@@ -131,7 +131,7 @@ def _imports(one: Any, settings: Settings, label: str) -> Iterator[tuple[str, st
             yield f"aws_dynamodb_kinesis_streaming_destination.{label}", f"{settings.table},{arn}"
 
 
-def _attributes(described: Mapping[str, Any], settings: Settings) -> list[str]:
+def _attributes(described: Mapping[str, Any], settings: TableSettings) -> list[str]:
     keys = {one["KeyType"]: one["AttributeName"] for one in described["KeySchema"]}
     lines = [f"name = {_text(described['TableName'])}", f"hash_key = {_text(keys['HASH'])}"]
     lines += [f"range_key = {_text(keys['RANGE'])}"] if "RANGE" in keys else []
@@ -160,7 +160,7 @@ def _settings(one: Any) -> list[str]:
             return ["deletion_protection_enabled = true"]
         case kinds.Ttl(attribute=attribute):
             return [_block("ttl", ["enabled = true", f"attribute_name = {_text(attribute)}"])]
-        case kinds.Stream(view=view):
+        case kinds.StreamSetting(view=view):
             return ["stream_enabled = true", f"stream_view_type = {_text(view)}"]
         case _:
             return _blocks(one)

@@ -14,9 +14,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from pitrkit.aws.settings.kinds import ORDER, Place, Setting
+from pitrkit.aws.settings.kinds import ORDER, Setting, TableRef
 from pitrkit.aws.settings.reapply import STAYS, WHEN_ACCEPTED, obstacle
-from pitrkit.aws.settings.settings import Difference, Settings, compare, told, untold
+from pitrkit.aws.settings.settings import SettingDifference, TableSettings, compare, setting_from_json, setting_to_json
 from pitrkit.errors import BadInput, RecordAltered
 from pitrkit.files import SHORTEST, sha256, to_json
 from pitrkit.times import now
@@ -25,7 +25,7 @@ Action = Literal["reapply settings", "take settings back"]
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class SettingChange:
     """One setting of a plan.
 
     Attributes:
@@ -38,18 +38,18 @@ class Change:
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain JSON."""
-        return {"setting": told(self.setting), "before": told(self.before)}
+        return {"setting": setting_to_json(self.setting), "before": setting_to_json(self.before)}
 
     @classmethod
-    def from_dict(cls, row: Mapping[str, Any]) -> Change:
+    def from_dict(cls, row: Mapping[str, Any]) -> SettingChange:
         """Return the change that `to_dict` wrote."""
-        setting = untold(row["setting"])
+        setting = setting_from_json(row["setting"])
         assert setting is not None
-        return cls(setting, untold(row["before"]))
+        return cls(setting, setting_from_json(row["before"]))
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class SkippedSetting:
     """A setting that the plan does not touch, and why."""
 
     kind: str
@@ -73,11 +73,11 @@ class SettingsPlan:
 
     action: Action
     where: tuple[str, str]
-    original: Place
-    copy: Place
+    original: TableRef
+    copy: TableRef
     copy_id: str
-    changes: tuple[Change, ...]
-    left: tuple[Left, ...]
+    changes: tuple[SettingChange, ...]
+    left: tuple[SkippedSetting, ...]
     created_at: datetime
 
     @property
@@ -129,11 +129,11 @@ class SettingsPlan:
             plan = cls(
                 row["action"],
                 (row["where"][0], row["where"][1]),
-                Place(*row["original"]),
-                Place(*row["copy"][:2]),
+                TableRef(*row["original"]),
+                TableRef(*row["copy"][:2]),
                 row["copy"][2],
-                tuple(Change.from_dict(one) for one in row["changes"]),
-                tuple(Left(*one) for one in row["left"]),
+                tuple(SettingChange.from_dict(one) for one in row["changes"]),
+                tuple(SkippedSetting(*one) for one in row["left"]),
                 datetime.fromisoformat(row["created_at"]),
             )
         except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
@@ -148,7 +148,7 @@ def place_of(folder: Path, digest: str) -> Path:
     return folder / f"{digest[:SHORTEST]}.json"
 
 
-def words(given: str, known: Iterable[str], parameter: str) -> frozenset[str]:
+def parse_names(given: str, known: Iterable[str], parameter: str) -> frozenset[str]:
     """Return the names in *given*, with commas between.
 
     Raises:
@@ -162,7 +162,13 @@ def words(given: str, known: Iterable[str], parameter: str) -> frozenset[str]:
 
 
 def reapplying(
-    original: Settings, copy: Settings, *, where: tuple[str, str], copy_id: str, leave: str = "", accept: str = ""
+    original: TableSettings,
+    copy: TableSettings,
+    *,
+    where: tuple[str, str],
+    copy_id: str,
+    leave: str = "",
+    accept: str = "",
 ) -> SettingsPlan:
     """Return the plan that gives *copy* what *original* has.
 
@@ -177,20 +183,20 @@ def reapplying(
     Raises:
         BadInput: A kind is not known.
     """
-    leaving, accepted = words(leave, ORDER, "leave"), words(accept, WHEN_ACCEPTED, "accept")
+    leaving, accepted = parse_names(leave, ORDER, "leave"), parse_names(accept, WHEN_ACCEPTED, "accept")
     changes, left = [], []
     for one in compare(original, copy):
         if one.state == "same":
             continue
         if (why := _why_not(one, leaving, accepted)) or one.wanted is None:
-            left.append(Left(one.kind, one.name, why))
+            left.append(SkippedSetting(one.kind, one.name, why))
         else:
-            changes.append(Change(one.wanted, one.found))
+            changes.append(SettingChange(one.wanted, one.found))
     stream = bool(copy.of("stream")) or any(change.setting.kind == "stream" for change in changes)
     orphans = [change for change in changes if change.setting.kind == "event-source" and not stream]
-    left += [Left(one.setting.kind, one.setting.name, "the copy has no stream to read") for one in orphans]
+    left += [SkippedSetting(one.setting.kind, one.setting.name, "the copy has no stream to read") for one in orphans]
     left += [
-        Left(kind, "", f"the original's could not be read ({unread.code}): allow {unread.action}")
+        SkippedSetting(kind, "", f"the original's could not be read ({unread.code}): allow {unread.action}")
         for unread in original.unread
         for kind in unread.kinds
     ]
@@ -198,7 +204,7 @@ def reapplying(
     return SettingsPlan("reapply settings", where, original.place, copy.place, copy_id, kept, tuple(left), now())
 
 
-def _why_not(one: Difference, leaving: frozenset[str], accepted: frozenset[str]) -> str:
+def _why_not(one: SettingDifference, leaving: frozenset[str], accepted: frozenset[str]) -> str:
     if one.state == "extra":
         return "only the copy has it: it stays"
     if one.state == "unread":
@@ -213,12 +219,16 @@ def _why_not(one: Difference, leaving: frozenset[str], accepted: frozenset[str])
     return ""
 
 
-def taking_back(given: Iterable[Change], plan: SettingsPlan) -> SettingsPlan:
+def taking_back(given: Iterable[SettingChange], plan: SettingsPlan) -> SettingsPlan:
     """Return the plan that takes back what was *given* to the copy of *plan*, the last first."""
     changes, left = [], []
     for change in reversed(list(given)):
         if change.setting.kind in STAYS:
-            left.append(Left(change.setting.kind, change.setting.name, "it stays: taking it back would lose something"))
+            left.append(
+                SkippedSetting(
+                    change.setting.kind, change.setting.name, "it stays: taking it back would lose something"
+                )
+            )
         else:
             changes.append(change)
     return SettingsPlan(

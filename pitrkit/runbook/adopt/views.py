@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pitrkit.ui.blocks import Block, Cell, Facts, Grid, Note, Tag, Tile, Tiles, Tone
-from pitrkit.ui.text import folded, moment, things
+from pitrkit.ui.text import count_text, folded, moment
 from pitrkit.ui.view import View
 
 if TYPE_CHECKING:
-    from pitrkit.aws.backups.pitr import Protection
+    from pitrkit.aws.backups.pitr import ContinuousBackups
     from pitrkit.aws.settings.kinds import Setting
-    from pitrkit.aws.settings.settings import Difference, Settings, Unread
+    from pitrkit.aws.settings.settings import SettingDifference, TableSettings, Unread
     from pitrkit.aws.tables.tables import Table
-    from pitrkit.runbook.adopt.settings_plan import Change, SettingsPlan
+    from pitrkit.runbook.adopt.settings_plan import SettingChange, SettingsPlan
 
 
 _WIDE = 90
@@ -42,7 +42,9 @@ _WHEN = (
 )
 
 
-def risks(name: str, copy: str, original: Table | None, protection: Protection | None, data: Mapping[str, Any]) -> View:
+def risks(
+    name: str, copy: str, original: Table | None, protection: ContinuousBackups | None, data: Mapping[str, Any]
+) -> View:
     """Return what giving the original up would lose. None is of an original that is gone, or may not be seen."""
     rows: list[tuple[str, Cell]] = [("original", name), ("copy", f"{copy}, as of {data.get('restore_at', 'unknown')}")]
     blocks: list[Block] = [Note(_GOES, "bad", "Keep the original until nobody can need its past any more.")]
@@ -52,8 +54,10 @@ def risks(name: str, copy: str, original: Table | None, protection: Protection |
         protected = Tag("on", "good") if original.deletion_protection else Tag("off", "bad")
         rows.append(("original's deletion protection", protected))
         window = protection.window if protection else None
-        held = f"{moment(window.earliest_at)} to {moment(window.latest_at)}" if window else "none that can be seen"
-        rows.append(("history that would go with it", held))
+        window_text = (
+            f"{moment(window.earliest_at)} to {moment(window.latest_at)}" if window else "none that can be seen"
+        )
+        rows.append(("history that would go with it", window_text))
     blocks += [Note(f"{_lost(data)}", "warn"), Facts(tuple(rows)), Note(_WHEN)]
     return View("risks", "Before anything: what adopting the copy costs", blocks=tuple(blocks), data={"table": name})
 
@@ -73,7 +77,7 @@ def _lost(data: Mapping[str, Any]) -> str:
     )
 
 
-def compared(original: Settings, copy: Settings, found: Sequence[Difference]) -> View:
+def compared(original: TableSettings, copy: TableSettings, found: Sequence[SettingDifference]) -> View:
     """Return two tables' settings side by side."""
     rows = tuple((one.kind, _short(one.name), _said(one.wanted), _said(one.found), _state(one.state)) for one in found)
     counts = {state: sum(one.state == state for one in found) for state in _STATES}
@@ -114,8 +118,8 @@ def plan(it: SettingsPlan) -> View:
         blocks.append(Grid(("setting", "of", "now", "then"), rows, f"What would be done to {it.table}:"))
     blocks += [Note(text, tone) for text, tone in _warnings(it)]
     if it.left:
-        left = tuple((one.kind, _short(one.name), one.why) for one in it.left)
-        blocks.append(Grid(("setting", "of", "why not"), left, "What is not done:"))
+        skipped_rows = tuple((one.kind, _short(one.name), one.why) for one in it.left)
+        blocks.append(Grid(("setting", "of", "why not"), skipped_rows, "What is not done:"))
     if rows:
         blocks.append(Facts((("changes", it.table), ("as", it.original.table), ("digest", it.digest))))
     else:
@@ -128,7 +132,7 @@ def plan(it: SettingsPlan) -> View:
         "left": [[one.kind, one.name, one.why] for one in it.left],
     }
     tag = Tag("not done yet", "info") if rows else Tag("nothing to do", "good")
-    title = f"{it.action.capitalize()}: {things(len(it.changes), 'setting')} of {it.table}"
+    title = f"{it.action.capitalize()}: {count_text(len(it.changes), 'setting')} of {it.table}"
     return View("settings_plan", title, (tag,), tuple(blocks), data)
 
 
@@ -140,20 +144,22 @@ def _warnings(it: SettingsPlan) -> list[tuple[str, Tone]]:
             if "ttl" in kinds
             else []
         )
-    found: list[tuple[str, Tone]] = []
+    warnings: list[tuple[str, Tone]] = []
     if "ttl" in kinds:
-        found.append(("With TTL on, the service deletes what has expired from the copy: look at it before.", "warn"))
+        warnings.append(("With TTL on, the service deletes what has expired from the copy: look at it before.", "warn"))
     if "global-index" in kinds:
-        found.append(("An index is filled from the whole copy: it takes its time and write units.", "info"))
+        warnings.append(("An index is filled from the whole copy: it takes its time and write units.", "info"))
     if "pitr" in kinds:
-        found.append(("The copy's recovery history begins when its recovery is turned on; it has none before.", "info"))
+        warnings.append(
+            ("The copy's recovery history begins when its recovery is turned on; it has none before.", "info")
+        )
     if kinds & {"event-source", "kinesis"}:
         text = "What reads these changes sees both tables' until the original's is taken away: you accepted that."
-        found.append((text, "bad"))
-    return found
+        warnings.append((text, "bad"))
+    return warnings
 
 
-def outcomes(it: SettingsPlan, found: Sequence[tuple[Change, str, str]]) -> View:
+def outcomes(it: SettingsPlan, found: Sequence[tuple[SettingChange, str, str]]) -> View:
     """Return what came of each change."""
     rows = tuple(
         (change.setting.kind, _short(change.setting.name), Tag(*_OUTCOMES[outcome]), words)
@@ -166,7 +172,7 @@ def outcomes(it: SettingsPlan, found: Sequence[tuple[Change, str, str]]) -> View
 
 
 def verified(
-    it: SettingsPlan, wrong: Sequence[Change], has: Mapping[tuple[str, str], Setting], unread: Sequence[Unread]
+    it: SettingsPlan, wrong: Sequence[SettingChange], has: Mapping[tuple[str, str], Setting], unread: Sequence[Unread]
 ) -> View:
     """Return which settings of a plan are as planned, by reading them again."""
     blocks: list[Block] = [unread_note(it.table, one) for one in unread]
@@ -177,13 +183,13 @@ def verified(
         )
         blocks.append(Grid(("setting", "of", "is", "should be"), rows))
     right = len(it.changes) - len(wrong)
-    words = f"{right} of {things(len(it.changes), 'setting')} as planned, read again"
+    words = f"{right} of {count_text(len(it.changes), 'setting')} as planned, read again"
     blocks.insert(0, Note(words, "bad" if wrong else "good"))
     tag = Tag("differs", "bad") if wrong else Tag("verified", "good")
     return View("settings_verified", f"Verified: {it.table}", (tag,), tuple(blocks), {"ok": not wrong, "right": right})
 
 
-def _wanted(it: SettingsPlan, change: Change) -> Setting | None:
+def _wanted(it: SettingsPlan, change: SettingChange) -> Setting | None:
     return change.before if it.action == "take settings back" else change.setting
 
 

@@ -21,9 +21,9 @@ from pitrkit.recovery.plan.current_items import current_items
 from pitrkit.runbook.change_log import views as change_log_views
 from pitrkit.runbook.restore.restore import note_begun
 from pitrkit.runbook.restore.restore_wait import poll_seconds
-from pitrkit.runbook.session.session import Book
+from pitrkit.runbook.session.session import Session
 from pitrkit.times import iso, now
-from pitrkit.ui.progress import Progress
+from pitrkit.ui.progress import ProgressBar
 from pitrkit.ui.view import View
 
 PRESENT = timedelta(seconds=5)
@@ -31,7 +31,7 @@ PRESENT = timedelta(seconds=5)
 
 
 def item_at(
-    book: Book, key: str, *times: str, log: ChangeLog | None = None, bucket: str = "", prefix: str = ""
+    session: Session, key: str, *times: str, log: ChangeLog | None = None, bucket: str = "", prefix: str = ""
 ) -> View:
     """Return what one item looked like at *times*, with what had changed from each to the next.
 
@@ -39,7 +39,7 @@ def item_at(
     export each, if a bucket is given and the installed SDK can ask for one.
 
     Args:
-        book: The incident's book.
+        session: The incident's session.
         key: The item's key, as plain JSON (`{"pk": "a", "sk": 1}`) or DynamoDB JSON.
         times: ISO 8601 with Z or an offset, or durations ago; none is taken for all seconds that the incident is about.
         log: A log of the table; absent, the one that the incident read last.
@@ -49,20 +49,20 @@ def item_at(
     Raises:
         BadInput: The key or a time cannot be read.
     """
-    table = book.table()
-    wanted = one_key(masked_inputs.read(book.incident, key), table.key_schema)
-    known = book.data.get("log") or {}
-    told = log or (ChangeLog.open(book.path(known["folder"])) if known else None)
-    window = pitr.protection(book.aws, table.name).window
+    table = session.table()
+    item_key = one_key(masked_inputs.read(session.incident, key), table.key_schema)
+    known = session.data.get("log") or {}
+    told = log or (ChangeLog.open(session.path(known["folder"])) if known else None)
+    window = pitr.protection(session.aws, table.name).window
     at = now()
-    moments = [utc_times.parse_time(time, now=at, window=window) for time in times] or list(_of_the_incident(book))
-    by_log = _by_log(book, wanted, told) if told else ()
-    tellers = [*by_log, *_by_copies(book, wanted), _by_now(book, wanted, at)]
-    sights = item_history.seen(moments, tellers)
-    if bucket and export_item.offered(book.aws):
+    moments = [utc_times.parse_time(time, now=at, window=window) for time in times] or list(_of_the_incident(session))
+    by_log = _by_log(session, item_key, told) if told else ()
+    tellers = [*by_log, *_by_copies(session, item_key), _by_now(session, item_key, at)]
+    sights = item_history.images_at(moments, tellers)
+    if bucket and export_item.offered(session.aws):
         missing = [sight.at for sight in sights if not sight.known]
-        sights = item_history.seen(moments, [*tellers, *_by_exports(book, wanted, missing, bucket, prefix)])
-    return change_log_views.item_view(wanted, sights)
+        sights = item_history.images_at(moments, [*tellers, *_by_exports(session, item_key, missing, bucket, prefix)])
+    return change_log_views.item_view(item_key, sights)
 
 
 def one_key(key: str, key_schema: KeySchema) -> Key:
@@ -77,57 +77,59 @@ def one_key(key: str, key_schema: KeySchema) -> Key:
     return keys[0]
 
 
-def _of_the_incident(book: Book) -> Iterator[datetime]:
+def _of_the_incident(session: Session) -> Iterator[datetime]:
     """Yield the seconds that the incident is about: what it goes back to, the damage's end, and now."""
-    window = book.data.get("window") or {}
-    known = [*(book.data.get(side.at) for side in sides(book.data)), *window.values(), iso(now())]
+    window = session.data.get("window") or {}
+    known = [*(session.data.get(side.at) for side in sides(session.data)), *window.values(), iso(now())]
     yield from {datetime.fromisoformat(at) for at in known if at}
 
 
-def _by_log(book: Book, key: Key, told: ChangeLog) -> Iterator[Teller]:
+def _by_log(session: Session, key: Key, told: ChangeLog) -> Iterator[Teller]:
     steps = told.history(key)
     source = f"{told.source}, {iso(told.since_at)} to {iso(told.until_at)}"
     yield item_history.by_steps(steps, told.since_at, told.until_at, source=source)
     if not steps and now() - told.until_at < PRESENT:
-        yield item_history.by_present(_present(book, key), told.since_at, now())
+        yield item_history.by_present(_present(session, key), told.since_at, now())
 
 
-def _by_now(book: Book, key: Key, at: datetime) -> Teller:
+def _by_now(session: Session, key: Key, at: datetime) -> Teller:
     def tell(moment: datetime) -> Sight | None:
         if abs(at - moment) > PRESENT:
             return None
-        return Sight(moment, _present(book, key), known=True, source="the table as it is now")
+        return Sight(moment, _present(session, key), known=True, source="the table as it is now")
 
     return tell
 
 
-def _present(book: Book, key: Key) -> str | None:
-    table = book.table()
-    return current_items(book.aws, table.name, [key], table.key_schema).get(key)
+def _present(session: Session, key: Key) -> str | None:
+    table = session.table()
+    return current_items(session.aws, table.name, [key], table.key_schema).get(key)
 
 
-def _by_copies(book: Book, key: Key) -> Iterator[Teller]:
-    for side in sides(book.data):
-        name, at = book.data.get(side.table), book.data.get(side.at)
-        if name and at and book.data.get(side.by) != "deleted":
-            there = book.aws_of(side)
-            copy = tables.describe(there, name)
-            image = current_items(there, name, [key], copy.key_schema).get(key)
+def _by_copies(session: Session, key: Key) -> Iterator[Teller]:
+    for side in sides(session.data):
+        name, at = session.data.get(side.table), session.data.get(side.at)
+        if name and at and session.data.get(side.by) != "deleted":
+            copy_aws = session.aws_of(side)
+            copy = tables.describe(copy_aws, name)
+            image = current_items(copy_aws, name, [key], copy.key_schema).get(key)
             yield item_history.by_copy(datetime.fromisoformat(at), image, source=f"the copy {name}")
 
 
-def _by_exports(book: Book, key: Key, times: Sequence[datetime], bucket: str, prefix: str) -> Iterator[Teller]:
-    table = book.table()
-    started = [export_item.start_filtered(book.aws, table, key, at, bucket=bucket, prefix=prefix) for at in set(times)]
-    note_begun(book, started)
+def _by_exports(session: Session, key: Key, times: Sequence[datetime], bucket: str, prefix: str) -> Iterator[Teller]:
+    table = session.table()
+    started = [
+        export_item.start_filtered(session.aws, table, key, at, bucket=bucket, prefix=prefix) for at in set(times)
+    ]
+    note_begun(session, started)
     for export in started:
-        with Progress(f"Waiting for the {export} of one item", unit="seconds") as progress:
+        with ProgressBar(f"Waiting for the {export} of one item", unit="seconds") as progress:
             done = exports.wait(
-                book.aws,
+                session.aws,
                 export,
-                poll_seconds=poll_seconds(book),
+                poll_seconds=poll_seconds(session),
                 on_progress=lambda waiting: progress(int(waiting.seconds), waiting.expected_seconds, waiting.status),
             )
         assert done.at is not None
-        image = export_item.read(book.aws, done, key, table.key_schema)
+        image = export_item.read(session.aws, done, key, table.key_schema)
         yield item_history.by_copy(done.at, image, source=f"a filtered export, {done.arn.rpartition('/')[2]}")

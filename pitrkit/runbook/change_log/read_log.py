@@ -20,16 +20,16 @@ from pitrkit.recovery.changelog.locate import Located, locate
 from pitrkit.recovery.changes.scope import Scope
 from pitrkit.runbook.restore import restore
 from pitrkit.runbook.restore.restore_wait import poll_seconds
-from pitrkit.runbook.session.session import Book
+from pitrkit.runbook.session.session import Session
 from pitrkit.runbook.start.table_overview import permitted
 from pitrkit.times import iso, now
-from pitrkit.ui.progress import Progress
+from pitrkit.ui.progress import ProgressBar
 
 SOURCES = ("stream", "export")
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class LogRequest:
     """What is to be read.
 
     Attributes:
@@ -45,11 +45,11 @@ class Asked:
     width: timedelta | None = None
 
 
-def asked(book: Book, *, source: str, since: str, until: str, width_minutes: float = 0.0) -> Asked:
+def asked(session: Session, *, source: str, since: str, until: str, width_minutes: float = 0.0) -> LogRequest:
     """Return what an operator asked for as text; what is left blank is what the incident knows.
 
     Args:
-        book: The incident's book.
+        session: The incident's session.
         source: `stream`, `export`, or blank for the stream if it reaches back so far, else exports.
         since: ISO 8601 with Z or an offset, or a duration ago.
         until: The same; blank for up to now, or as late as can be exported.
@@ -60,34 +60,34 @@ def asked(book: Book, *, source: str, since: str, until: str, width_minutes: flo
         BadInput: A time is not one, or the end is not after the beginning.
     """
     choose("source", source)
-    table, at, known = book.table(), now(), book.data.get("window") or {}
+    table, at, known = session.table(), now(), session.data.get("window") or {}
     if not since and not known:
         raise InputNeeded("since", fix="Give the second before the damage: ISO 8601 with Z, or a duration ago (90m).")
     since_at = times.parse_time(since or known["since"], now=at)
     said = until or ("" if since else known["until"])
-    source = source or ("stream" if _by_stream(book, table, since_at) else "export")
-    window = pitr.protection(book.aws, table.name).window
+    source = source or ("stream" if _by_stream(session, table, since_at) else "export")
+    window = pitr.protection(session.aws, table.name).window
     latest_at = at if source == "stream" or window is None else window.latest_at
     until_at = times.parse_time(said, now=at, window=window) if said else latest_at
     if not since_at < until_at:
         raise BadInput(f"{iso(since_at)} is not before {iso(until_at)}", fix="Give an `until` later than `since`.")
-    return Asked(source, since_at, until_at, timedelta(minutes=width_minutes) if width_minutes else None)
+    return LogRequest(source, since_at, until_at, timedelta(minutes=width_minutes) if width_minutes else None)
 
 
-def windows(book: Book, wanted: Asked) -> list[Window]:
+def windows(session: Session, wanted: LogRequest) -> list[Window]:
     """Return the windows of the exports that it takes.
 
     Raises:
         BadInput: PITR is off, or the window, or what it takes to tell it, is not restorable.
     """
-    window = pitr.check_restorable(book.aws, book.table().name, wanted.until_at).window
+    window = pitr.check_restorable(session.aws, session.table().name, wanted.until_at).window
     assert window is not None
     return from_exports.windows(
         wanted.since_at, wanted.until_at, latest_at=window.latest_at, earliest_at=window.earliest_at, width=wanted.width
     )
 
 
-def read(book: Book, wanted: Asked, *, bucket: str = "", prefix: str = "") -> tuple[str, ChangeLog]:
+def read(session: Session, wanted: LogRequest, *, bucket: str = "", prefix: str = "") -> tuple[str, ChangeLog]:
     """Read what is asked for into a new folder of the incident; return its name there, and the log.
 
     A stream is read up to now, because what others wrote after the damage is kept with what they wrote.
@@ -96,17 +96,17 @@ def read(book: Book, wanted: Asked, *, bucket: str = "", prefix: str = "") -> tu
         InputNeeded: No bucket was given, and none was exported to before.
         BadInput: The source cannot tell that window.
     """
-    number = 1 + len(list(book.incident.path("logs").glob("[0-9][0-9][0-9]")))
+    number = 1 + len(list(session.incident.path("logs").glob("[0-9][0-9][0-9]")))
     name = f"logs/{number:03}"
     if wanted.source == "export":
-        return name, _from_exports(book, book.path(name), wanted, bucket, prefix)
-    table = book.table()
-    with Progress(f"Reading the stream of {table.name}", unit="shards") as progress:
-        told = from_stream.read(book.aws, table, book.path(name), wanted.since_at, now(), on_progress=progress)
+        return name, _from_exports(session, session.path(name), wanted, bucket, prefix)
+    table = session.table()
+    with ProgressBar(f"Reading the stream of {table.name}", unit="shards") as progress:
+        told = from_stream.read(session.aws, table, session.path(name), wanted.since_at, now(), on_progress=progress)
     return name, told
 
 
-def located(book: Book, told: ChangeLog, damage: Scope) -> Located:
+def located(session: Session, told: ChangeLog, damage: Scope) -> Located:
     """Return when *damage* began and ended by a log, and record it; no key gets into the record.
 
     Raises:
@@ -115,35 +115,35 @@ def located(book: Book, told: ChangeLog, damage: Scope) -> Located:
     found = replace(locate(told, damage), damage=masking.current().words(damage))
     said = {name: value for name, value in found.to_dict().items() if name != "keys"}
     said["bursts"] = [{name: value for name, value in one.items() if name != "keys"} for one in said["bursts"]]
-    book.note("damage_located", **said)
+    session.note("damage_located", **said)
     return found
 
 
-def _by_stream(book: Book, table: Table, since_at: datetime) -> bool:
+def _by_stream(session: Session, table: Table, since_at: datetime) -> bool:
     """Return whether the table has a stream that tells images, and reaches back so far; none if it may not be seen."""
-    stream = permitted(lambda: streams.describe(book.aws, table))
+    stream = permitted(lambda: streams.describe(session.aws, table))
     reaches = now() - streams.RETENTION
     return stream is not None and stream.view == streams.VIEW and since_at >= max(reaches, stream.created_at)
 
 
-def _from_exports(book: Book, folder: Path, wanted: Asked, bucket: str, prefix: str) -> ChangeLog:
-    table = book.table()
-    started = from_exports.start(book.aws, table, windows(book, wanted), bucket=bucket, prefix=prefix)
-    book.note("exports_started", exports=[one.arn for one in started])
-    restore.note_begun(book, started)
+def _from_exports(session: Session, folder: Path, wanted: LogRequest, bucket: str, prefix: str) -> ChangeLog:
+    table = session.table()
+    started = from_exports.start(session.aws, table, windows(session, wanted), bucket=bucket, prefix=prefix)
+    session.note("exports_started", exports=[one.arn for one in started])
+    restore.note_begun(session, started)
     label = f"Waiting for {len(started)} exports of {table.name}"
-    with Progress(label, unit="seconds") as progress:
+    with ProgressBar(label, unit="seconds") as progress:
         done = from_exports.wait(
-            book.aws,
+            session.aws,
             started,
-            poll_seconds=poll_seconds(book),
+            poll_seconds=poll_seconds(session),
             on_progress=lambda export, waiting: progress(
                 int(waiting.seconds), waiting.expected_seconds, f"{export}: {waiting.status}"
             ),
         )
-    with Progress(f"Reading the exports of {table.name}", unit="records") as progress:
+    with ProgressBar(f"Reading the exports of {table.name}", unit="records") as progress:
         return from_exports.read(
-            book.aws,
+            session.aws,
             table,
             done,
             folder,

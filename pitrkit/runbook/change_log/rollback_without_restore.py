@@ -21,16 +21,16 @@ from pitrkit.recovery.changes.scope import EVERYTHING, Scope
 from pitrkit.runbook.change_log import read_log
 from pitrkit.runbook.change_log import views as change_log_views
 from pitrkit.runbook.change_log.item_history import item_at, one_key
-from pitrkit.runbook.change_log.read_log import Asked
+from pitrkit.runbook.change_log.read_log import LogRequest
 from pitrkit.runbook.copy_back import plans
 from pitrkit.runbook.diff import diff
 from pitrkit.runbook.diff import views as diff_views
 from pitrkit.runbook.diff.explorer import Explorer
 from pitrkit.runbook.session import costs
-from pitrkit.runbook.session.session import OF_A_COMPARISON, Book
+from pitrkit.runbook.session.session import OF_A_COMPARISON, Session
 from pitrkit.times import iso, now
 from pitrkit.ui import cards, progress
-from pitrkit.ui.text import moment, size, things
+from pitrkit.ui.text import count_text, moment, size
 from pitrkit.ui.view import Shows, View
 
 READ_AGAIN_AFTER = timedelta(minutes=15)
@@ -41,7 +41,7 @@ READ_AGAIN_AFTER = timedelta(minutes=15)
 class Log(Shows):
     """The log of a window, in the incident's folder."""
 
-    book: Book
+    session: Session
     log: ChangeLog
     since_at: datetime
     until_at: datetime
@@ -60,7 +60,7 @@ class Log(Shows):
             keys: JSON list of keys; blank for all.
             where: JMESPath over `kind`, `key`, `before`, `after`, `changed`, `by` and `at` of each change.
         """
-        return change_log_views.located_card(read_log.located(self.book, self.log, self._damage(kinds, keys, where)))
+        return change_log_views.located_card(read_log.located(self.session, self.log, self._damage(kinds, keys, where)))
 
     def history(self, key: str, times: str = "", *, bucket: str = "", prefix: str = "") -> View:
         """Return what happened to one item, or what it looked like at chosen times; a note where *key* is blank.
@@ -71,51 +71,51 @@ class Log(Shows):
             bucket: S3 bucket for filtered exports of moments that nothing else tells; none when blank.
             prefix: Prefix in that bucket.
         """
-        key = masked_inputs.read(self.book.incident, key)
+        key = masked_inputs.read(self.session.incident, key)
         if not key.strip():
             return cards.note("No item was asked for: give `key` to see what happened to one.", "muted")
         moments = [time.strip() for time in times.split(",") if time.strip()]
         if moments:
-            return item_at(self.book, key, *moments, log=self.log, bucket=bucket, prefix=prefix)
+            return item_at(self.session, key, *moments, log=self.log, bucket=bucket, prefix=prefix)
         found = one_key(key, self.log.key_schema)
         return change_log_views.history_view(found, self.log.history(found), self.log)
 
-    def damage(self, *, kinds: str = "", keys: str = "", where: str = "") -> Damage:
+    def damage(self, *, kinds: str = "", keys: str = "", where: str = "") -> LogDamage:
         """Return the change set whose revert takes back what looks like this, and leave it in the incident.
 
         Raises:
             BadInput: A part of the description cannot be read.
         """
-        book, wanted, narrowed = self.book, self._damage(kinds, keys, where), _narrowed(self.book)
-        number = 1 + len(list(book.incident.path("changes").glob("[0-9][0-9][0-9]")))
+        session, wanted, narrowed = self.session, self._damage(kinds, keys, where), _narrowed(self.session)
+        number = 1 + len(list(session.incident.path("changes").glob("[0-9][0-9][0-9]")))
         kept = f"changes/{number:03}"
-        found = self.log.changes(book.path(kept), damage=wanted, since_at=self.since_at, until_at=self.until_at)
+        found = self.log.changes(session.path(kept), damage=wanted, since_at=self.since_at, until_at=self.until_at)
         counts = found.counts.to_dict()
-        scope = masked_inputs.recorded(book.incident, wanted)
-        book.done(
+        scope = masked_inputs.recorded(session.incident, wanted)
+        session.done(
             "diff", "damage_told", diff=counts, changes=kept, scope=scope, scoped=counts, scoped_changes=kept,
             scoped_at=iso(now()),
         )  # fmt: skip
-        told = Damage(book, self.log, found, wanted, self.since_at, self.until_at)
-        if narrowed and masked_inputs.meant(book.incident, narrowed["damage"]) != wanted:
-            book.keep("damage_not_narrowed", narrowed=None)
+        told = LogDamage(session, self.log, found, wanted, self.since_at, self.until_at)
+        if narrowed and masked_inputs.recorded_scope(session.incident, narrowed["damage"]) != wanted:
+            session.keep("damage_not_narrowed", narrowed=None)
         elif narrowed:
-            told.narrow(masked_inputs.meant(book.incident, narrowed["scope"]), narrowed["scope"]["words"])
+            told.narrow(masked_inputs.recorded_scope(session.incident, narrowed["scope"]), narrowed["scope"]["words"])
         return told
 
     def _damage(self, kinds: str, keys: str, where: str) -> Scope:
         """Return what damage looks like; said of nothing, it looks as it did when it was described last."""
-        keys, where = (masked_inputs.read(self.book.incident, text) for text in (keys, where))
+        keys, where = (masked_inputs.read(self.session.incident, text) for text in (keys, where))
         wanted = Scope.parse(kinds, keys, where, self.log.key_schema, steps=True)
-        known = _narrowed(self.book).get("damage") or self.book.data.get("scope")
-        return masked_inputs.meant(self.book.incident, known) if wanted == EVERYTHING and known else wanted
+        known = _narrowed(self.session).get("damage") or self.session.data.get("scope")
+        return masked_inputs.recorded_scope(self.session.incident, known) if wanted == EVERYTHING and known else wanted
 
 
 @dataclass(frozen=True)
-class Damage(Shows):
+class LogDamage(Shows):
     """The changes whose revert takes back the damage."""
 
-    book: Book
+    session: Session
     log: ChangeLog
     changes: ChangeSet
     wanted: Scope
@@ -124,7 +124,7 @@ class Damage(Shows):
 
     def view(self) -> View:
         """Return how many items the damage removed, modified and inserted, and what counts as damage."""
-        narrowed = _narrowed(self.book)
+        narrowed = _narrowed(self.session)
         words = narrowed["scope"]["words"] if narrowed else ""
         return change_log_views.damage_card(self.changes, self.wanted, self.since_at, self.until_at, narrowed=words)
 
@@ -151,14 +151,17 @@ class Damage(Shows):
             wanted: The scope.
             words: The scope in words; its own description where blank.
         """
-        scoped = diff.narrow(diff.Difference(self.book, self.changes), wanted, words).changes
+        scoped = diff.narrow(diff.IncidentChanges(self.session, self.changes), wanted, words).changes
         whole = wanted == EVERYTHING
         kept = (
             None
             if whole
-            else {"damage": masked_inputs.recorded(self.book.incident, self.wanted), "scope": self.book.data["scope"]}
+            else {
+                "damage": masked_inputs.recorded(self.session.incident, self.wanted),
+                "scope": self.session.data["scope"],
+            }
         )
-        self.book.keep("damage_narrowed", narrowed=kept)
+        self.session.keep("damage_narrowed", narrowed=kept)
         return scoped
 
     def _use(self, wanted: Scope, words: str) -> str:
@@ -167,39 +170,43 @@ class Damage(Shows):
             "everything"
         ]
         count = self.narrow(wanted, "; of these, ".join(told)).counts.changes
-        return f"{things(count, 'change')} of {len(self.changes):,} are taken back. Run on from the next cell."
+        return f"{count_text(count, 'change')} of {len(self.changes):,} are taken back. Run on from the next cell."
 
 
-def _narrowed(book: Book) -> dict[str, Any]:
+def _narrowed(session: Session) -> dict[str, Any]:
     """Return what the damage was narrowed down to, and what damage that was; nothing if it was not."""
-    narrowed: dict[str, Any] = book.data.get("narrowed") or {}
+    narrowed: dict[str, Any] = session.data.get("narrowed") or {}
     return narrowed
 
 
-def ahead(book: Book, *, source: str = "", since: str = "", until: str = "", width_minutes: float = 0.0) -> View:
+def estimate(
+    session: Session, *, source: str = "", since: str = "", until: str = "", width_minutes: float = 0.0
+) -> View:
     """Return the routes for this table side by side, what each costs, and which one is taken. Nothing is started.
 
     Args and errors are those of `read`.
     """
-    table = book.table()
-    wanted = read_log.asked(book, source=source, since=since, until=until, width_minutes=width_minutes)
+    table = session.table()
+    wanted = read_log.asked(session, source=source, since=since, until=until, width_minutes=width_minutes)
     windows: list[Window] = []
     notes = []
     if wanted.source == "export":
-        windows = read_log.windows(book, wanted)
+        windows = read_log.windows(session, wanted)
         first, last = min(begin for begin, _ in windows), max(end for _, end in windows)
-        notes.append(f"It has the service make {things(len(windows), 'export')}, of {moment(first)} to {moment(last)}.")
+        notes.append(
+            f"It has the service make {count_text(len(windows), 'export')}, of {moment(first)} to {moment(last)}."
+        )
     found = routes(table.size_bytes, windows=[end - begin for begin, end in windows], prices=costs.prices())
     chosen = "incremental exports" if windows else "stream"
     taken = next(one for one in found if one.name == chosen)
-    progress.tell(f"{taken.name}: {taken.time}; costs {taken.cost}")
+    progress.terminal_line(f"{taken.name}: {taken.time}; costs {taken.cost}")
     return change_log_views.routes_card(
         found, table=table.name, chosen=chosen, size_text=size(table.size_bytes), notes=notes
     )
 
 
 def read(
-    book: Book,
+    session: Session,
     *,
     source: str = "",
     since: str = "",
@@ -215,7 +222,7 @@ def read(
     for the same window a moment ago, or for a plan that *approve* names, is not read again.
 
     Args:
-        book: The incident's book.
+        session: The incident's session.
         source: `stream`, `export`, or blank for the stream if it reaches, else exports.
         since: Beginning of the window: ISO 8601 with Z or an offset, or a duration ago.
         until: Its end, excluded, written the same way; blank for up to now, or as late as can be exported.
@@ -228,44 +235,44 @@ def read(
         InputNeeded: *since*, or the bucket, is blank and cannot be found.
         BadInput: A time is not one, or the source cannot tell that window.
     """
-    if plans.approved(book, "", approve) is not None and book.data.get("log"):
-        return _opened(book)
-    wanted = read_log.asked(book, source=source, since=since, until=until, width_minutes=width_minutes)
+    if plans.approved(session, "", approve) is not None and session.data.get("log"):
+        return _opened(session)
+    wanted = read_log.asked(session, source=source, since=since, until=until, width_minutes=width_minutes)
     since_at, until_at = wanted.since_at, wanted.until_at
-    book.keep("window_chosen", route=wanted.source, window={"since": iso(since_at), "until": iso(until_at)})
-    if (kept := _kept(book, wanted)) is not None:
+    session.keep("window_chosen", route=wanted.source, window={"since": iso(since_at), "until": iso(until_at)})
+    if (kept := _kept(session, wanted)) is not None:
         return kept
     at = now()
-    folder, told = read_log.read(book, wanted, bucket=bucket, prefix=prefix)
+    folder, told = read_log.read(session, wanted, bucket=bucket, prefix=prefix)
     about = {"folder": folder, "width_minutes": _minutes(wanted), "read_at": iso(at), **told.to_dict()}
-    book.done("log", "log_read", log=about, **dict.fromkeys(OF_A_COMPARISON))
-    return Log(book, told, max(since_at, told.since_at), min(until_at, told.until_at))
+    session.done("log", "log_read", log=about, **dict.fromkeys(OF_A_COMPARISON))
+    return Log(session, told, max(since_at, told.since_at), min(until_at, told.until_at))
 
 
-def _opened(book: Book) -> Log:
-    kept, window = book.data["log"], book.data["window"]
+def _opened(session: Session) -> Log:
+    kept, window = session.data["log"], session.data["window"]
     return Log(
-        book,
-        ChangeLog.open(book.path(kept["folder"])),
+        session,
+        ChangeLog.open(session.path(kept["folder"])),
         datetime.fromisoformat(window["since"]),
         datetime.fromisoformat(window["until"]),
     )
 
 
-def _kept(book: Book, wanted: Asked) -> Log | None:
+def _kept(session: Session, wanted: LogRequest) -> Log | None:
     """Return the log that the incident holds already, if it tells this window as well as another reading would."""
-    kept = book.data.get("log") or {}
+    kept = session.data.get("log") or {}
     since_at, until_at = wanted.since_at, wanted.until_at
     if not kept or kept["source"] != {"stream": STREAM, "export": EXPORTS}[wanted.source]:
         return None
-    found = ChangeLog.open(book.path(kept["folder"]))
+    found = ChangeLog.open(session.path(kept["folder"]))
     if wanted.source == "stream":
         fresh = now() - datetime.fromisoformat(kept["read_at"]) < READ_AGAIN_AFTER
         same = fresh and found.since_at <= since_at and until_at <= found.until_at
     else:
         same = (found.since_at, found.until_at) == (since_at, until_at) and kept["width_minutes"] == _minutes(wanted)
-    return Log(book, found, since_at, until_at) if same else None
+    return Log(session, found, since_at, until_at) if same else None
 
 
-def _minutes(wanted: Asked) -> float:
+def _minutes(wanted: LogRequest) -> float:
     return wanted.width.total_seconds() / 60 if wanted.width else 0.0

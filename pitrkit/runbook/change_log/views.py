@@ -15,7 +15,7 @@ from pitrkit.recovery.changes.scope import EVERYTHING, Scope
 from pitrkit.runbook.diff.views import sample
 from pitrkit.ui.blocks import Block, Cell, Facts, Grid, Note, Samples, Tag, Tile, Tiles
 from pitrkit.ui.cards import note
-from pitrkit.ui.text import duration, key_text, moment, things
+from pitrkit.ui.text import count_text, duration, key_text, moment
 from pitrkit.ui.view import View
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pitrkit.recovery.changelog.change_log import ChangeLog
     from pitrkit.recovery.changelog.item_history import Sight
     from pitrkit.recovery.changelog.locate import Located
-    from pitrkit.recovery.changes.change import Step
+    from pitrkit.recovery.changes.change import ItemStep
 
 
 REVIEWS_SHOWN = 10
@@ -44,7 +44,7 @@ def log_card(log: ChangeLog) -> View:
     ]
     tiles = Tiles(tuple(Tile(f"{count:,}", kind, kind) for kind, count in kinds.items()))
     blocks: list[Block] = [Facts(tuple(rows)), tiles, *(Note(text, "warn") for text in log.notes)]
-    tag = Tag(things(len(log), "change"), "info")
+    tag = Tag(count_text(len(log), "change"), "info")
     return View("log", f"What happened in {log.table}", (tag,), tuple(blocks), log.to_dict())
 
 
@@ -64,10 +64,10 @@ def located_card(found: Located) -> View:
         bursts = tuple((f"{one.items:,}", _kinds(one.kinds), str(one.began), str(one.ended)) for one in found.bursts)
         blocks.append(Grid((">items", "kinds", "began", "ended"), bursts, "Bursts of what looks like that"))
         if found.found > len(bursts):
-            blocks.append(Note(f"{things(found.found - len(bursts), 'more burst')} not shown.", "muted"))
+            blocks.append(Note(f"{count_text(found.found - len(bursts), 'more burst')} not shown.", "muted"))
     blocks += [Note(text, "warn") for text in found.unknown]
     return View(
-        "located", "When it happened", (Tag(things(found.items, "item"), "warn"),), tuple(blocks), found.to_dict()
+        "located", "When it happened", (Tag(count_text(found.items, "item"), "warn"),), tuple(blocks), found.to_dict()
     )
 
 
@@ -99,7 +99,9 @@ def damage_card(
             Note(f"Narrowed down: taken back are only {narrowed}.", "info", "To undo that, use all as scope.")
         )
     data = {"counts": counts.to_dict(), "scope": masking.current().scope(scope).to_dict(), "source": changes.source}
-    return View("damage", f"The damage to {changes.table}", (Tag(things(counts.changes, "item")),), tuple(blocks), data)
+    return View(
+        "damage", f"The damage to {changes.table}", (Tag(count_text(counts.changes, "item")),), tuple(blocks), data
+    )
 
 
 def reviews_view(log: ChangeLog, changes: ChangeSet) -> View:
@@ -119,15 +121,15 @@ def reviews_view(log: ChangeLog, changes: ChangeSet) -> View:
     return View("reviews", "Also written by others", (Tag("for a person", "warn"),), tuple(blocks), data)
 
 
-def history_view(key: Key, steps: Sequence[Step], log: ChangeLog) -> View:
+def history_view(key: Key, steps: Sequence[ItemStep], log: ChangeLog) -> View:
     """Return the history of one item in a log."""
     if not steps:
         return note(f"{key_text(key)} was not written from {moment(log.since_at)} to {moment(log.until_at)}.")
     data: dict[str, Any] = {"key": masking.current().key(key), "steps": len(steps)}
-    return View("history", key_text(key), (Tag(things(len(steps), "change")),), (_steps(steps),), data)
+    return View("history", key_text(key), (Tag(count_text(len(steps), "change")),), (_steps(steps),), data)
 
 
-def _steps(steps: Sequence[Step]) -> Samples:
+def _steps(steps: Sequence[ItemStep]) -> Samples:
     shown = steps[-STEPS_SHOWN:]
     words = f"the last {STEPS_SHOWN} of {len(steps):,} changes" if len(steps) > STEPS_SHOWN else ""
     return Samples(
@@ -135,7 +137,7 @@ def _steps(steps: Sequence[Step]) -> Samples:
     )
 
 
-def _when(step: Step) -> str:
+def _when(step: ItemStep) -> str:
     by = f", by {step.by.upper()}" if step.by else ""
     when = _second(step.at) if step.exact else f"{_second(step.before_at)} to {_second(step.at)}"
     return f"{step.kind} {when}{by}"
@@ -153,7 +155,7 @@ def item_view(key: Key, sights: Sequence[Sight]) -> View:
     blocks: list[Block] = [Grid(("at", "the item", "told by"), rows)]
     blocks += [Samples(tuple(_changes(key, sights)))] if len(sights) > 1 else [Samples((_only(key, sights[0]),))]
     data = {"key": key, "sights": [one.to_dict() for one in sights]}
-    return View("item", key_text(key), (Tag(things(len(sights), "moment")),), tuple(blocks), data)
+    return View("item", key_text(key), (Tag(count_text(len(sights), "moment")),), tuple(blocks), data)
 
 
 def _state(sight: Sight) -> Tag:

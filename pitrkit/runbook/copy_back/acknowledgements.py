@@ -16,16 +16,16 @@ from pitrkit.recovery.advice.cost import Estimate
 from pitrkit.recovery.plan import preflight
 from pitrkit.recovery.plan.freeze import Lifted
 from pitrkit.recovery.plan.plan import Plan
-from pitrkit.recovery.plan.preflight import Finding, Load
+from pitrkit.recovery.plan.preflight import Load, TargetFinding
 from pitrkit.runbook.copy_back import freeze, plan_views
 from pitrkit.runbook.session import gate_views
-from pitrkit.runbook.session.session import Book
+from pitrkit.runbook.session.session import Session
 from pitrkit.times import iso, now
-from pitrkit.ui.text import about
+from pitrkit.ui.text import duration_estimate
 
 
 @dataclass(frozen=True)
-class Preflight:
+class PreflightCheck:
     """What a copy looks at before it writes.
 
     Attributes:
@@ -38,26 +38,26 @@ class Preflight:
     freeze: bool
     lifted: Lifted | None = None
 
-    def look(self, book: Book, table: Table, plan: Plan, pace: float) -> Acknowledged:
+    def look(self, session: Session, table: Table, plan: Plan, pace: float) -> Acknowledgements:
         """Return what is known about writing *plan* into *table* at a pace in write units a second. Reads only."""
         puts_expired = plan.policy.expired == "put" and not plan.empty
         load = Load(plan.write_units, pace, puts_expired, undoes="undo_of" in plan.scope)
-        found = preflight.check_target(book.aws, table, load=load)
-        if self.freeze and not plan.empty and all(one.name != "frozen" for one in found):
+        target_findings = preflight.check_target(session.aws, table, load=load)
+        if self.freeze and not plan.empty and all(one.name != "frozen" for one in target_findings):
             seconds = plan.write_units / pace
-            found.append(freeze.finding(book.aws, table, incident=book.incident.id, seconds=seconds))
+            target_findings.append(freeze.finding(session.aws, table, incident=session.incident.id, seconds=seconds))
         if self.lifted is not None:
             words = f"an earlier run had left other writers held off; that is undone now. {self.lifted.words}"
-            found.append(Finding("freeze-undone", "warning", words, "Nothing."))
-        return Acknowledged(found, self.accept)
+            target_findings.append(TargetFinding("freeze-undone", "warning", words, "Nothing."))
+        return Acknowledgements(target_findings, self.accept)
 
-    def holding(self, book: Book, table: Table) -> AbstractContextManager[None]:
+    def holding(self, session: Session, table: Table) -> AbstractContextManager[None]:
         """Return a context in which other writers are held off, if that is asked for."""
-        return freeze.held(book, table) if self.freeze else nullcontext()
+        return freeze.frozen(session, table) if self.freeze else nullcontext()
 
 
 @dataclass
-class Acknowledged:
+class Acknowledgements:
     """Findings, and which of them are acknowledged.
 
     Attributes:
@@ -67,29 +67,29 @@ class Acknowledged:
         looked_at: When they were found.
     """
 
-    found: Sequence[Finding]
+    found: Sequence[TargetFinding]
     given: tuple[str, ...]
     ticked: dict[str, datetime] = field(default_factory=dict)
     looked_at: datetime = field(default_factory=now)
 
-    def since(self, before: Acknowledged) -> Acknowledged:
+    def since(self, before: Acknowledgements) -> Acknowledgements:
         """Return these findings with what was acknowledged of the same ones *before*, word for word."""
         same = {one.name for one in self.found if one in before.found}
         self.ticked = {name: at for name, at in before.ticked.items() if name in same}
         return self
 
     @property
-    def findings(self) -> list[Finding]:
+    def findings(self) -> list[TargetFinding]:
         """The findings with those accepted that are acknowledged, the gravest first."""
         return preflight.accepted(self.found, (*self.given, *self.ticked))
 
     @property
-    def waiting(self) -> list[Finding]:
+    def waiting(self) -> list[TargetFinding]:
         """Those that nobody has acknowledged yet, and somebody must."""
         return preflight.to_accept(self.findings)
 
     @property
-    def by_hand(self) -> list[Finding]:
+    def by_hand(self) -> list[TargetFinding]:
         """Those that may be acknowledged by hand."""
         return [one for one in preflight.to_accept(self.found) if one.name not in self.given]
 
@@ -117,8 +117,8 @@ class Acknowledged:
     def words(self) -> str:
         """Return what could do harm, or stops the shop, a line each, for a terminal."""
         grave = {"blocking", "accepted"}
-        told = [one for one in self.findings if one.severity in grave or one.name.startswith("freeze")]
-        return "".join(f"\n   {one.severity}: {one.name}: {one.what}" for one in told)
+        shown_findings = [one for one in self.findings if one.severity in grave or one.name.startswith("freeze")]
+        return "".join(f"\n   {one.severity}: {one.name}: {one.what}" for one in shown_findings)
 
     def parameter(self) -> str:
         """Return the parameter that acknowledges all that is to be."""
@@ -140,7 +140,7 @@ class Acknowledged:
         ]
 
 
-def words(plan: Plan, known: Acknowledged, costs: Estimate, *, pace: float, outside: Mapping[str, int]) -> str:
+def to_text(plan: Plan, known: Acknowledgements, costs: Estimate, *, pace: float, outside: Mapping[str, int]) -> str:
     """Return what would be done in a few lines, for a terminal.
 
     Args:
@@ -152,11 +152,11 @@ def words(plan: Plan, known: Acknowledged, costs: Estimate, *, pace: float, outs
     """
     (_, did), (_, scope) = _pairs(plan)
     left = f"; outside the scope: {outside_words(outside)}" if outside else ""
-    takes = f"{about(plan.write_units / pace)}, costs {costs}"
+    takes = f"{duration_estimate(plan.write_units / pace)}, costs {costs}"
     return f"   it {did}\n   scope: {scope}{left}\n   takes {takes}{known.words()}"
 
 
-def closed(closed: GateClosed, plan: Plan, known: Acknowledged, said: str) -> GateClosed:
+def closed(closed: GateClosed, plan: Plan, known: Acknowledgements, said: str) -> GateClosed:
     """Return a closed gate's error with what would be done: in *said*, and on its card."""
     why = closed.what.partition(f"plan {plan.digest[:SHORTEST]} ")[2]
     told = GateClosed(f"{closed.what}\n{said}", digest=closed.digest, table=closed.table, fix=closed.fix)

@@ -17,8 +17,8 @@ from pitrkit.recovery.apply.journal import Conflict
 from pitrkit.recovery.plan.plan import Plan
 from pitrkit.runbook.copy_back.result_views import conflict_card, conflicts_card, counted, group_of, tally_of
 from pitrkit.ui.cards import error_card, note
-from pitrkit.ui.controls import WIDE, Control
-from pitrkit.ui.text import folded, key_text, things, visible
+from pitrkit.ui.controls import WIDE, CardControl
+from pitrkit.ui.text import count_text, folded, key_text, visible
 from pitrkit.ui.view import View
 
 PAGE = 5
@@ -64,7 +64,7 @@ class _Row:
             self._on_change(self._place, change["new"])
 
 
-class ConflictBox(Control):
+class ConflictBox(CardControl):
     """The conflicts of a copy, to be decided.
 
     Args:
@@ -116,7 +116,7 @@ class ConflictBox(Control):
         self.where = widgets.HTML()
         self.tally = widgets.HTML()
         self.make = widgets.Button(icon="gavel", layout={"width": "max-content"})
-        self.said = widgets.HTML()
+        self.status_line = widgets.HTML()
         self._rows = [_Row(self._decided) for _ in range(min(PAGE, len(conflicts)))]
         self._pages = widgets.VBox([])
         self._connect()
@@ -130,7 +130,7 @@ class ConflictBox(Control):
                 widgets.HBox([self.before, self.after, self.where], layout=wrap),
                 self.tally,
                 self.make,
-                self.said,
+                self.status_line,
             ]
             if conflicts
             else []
@@ -159,27 +159,26 @@ class ConflictBox(Control):
         try:
             plan = self._on_settle(wanted)
         except Exception as error:  # noqa: BLE001 (what a button raises is seen nowhere else)
-            self.said.value = error_card(error)._repr_html_()
+            self.status_line.value = error_card(error)._repr_html_()
             self.make.disabled = False
             return
         self._settled_as = wanted
         self.show(conflicts_card(self._conflicts, self.decisions, digest=self._digest))
-        self.said.value = self._settled(plan)._repr_html_()
+        self.status_line.value = self._settled(plan)._repr_html_()
         self._fill()
 
     def _settled(self, plan: Plan | None) -> View:
-        left = counted(self._conflicts, self.decisions)
-        still = f" {things(left['open'], 'conflict')} stay undecided." if left["open"] else ""
+        undecided = counted(self._conflicts, self.decisions)
+        still = f" {count_text(undecided['open'], 'conflict')} stay undecided." if undecided["open"] else ""
         if plan is None:
-            return note(f"Recorded: {things(left['theirs'], 'item')} stay as they were found.{still}", "good")
+            return note(f"Recorded: {count_text(undecided['theirs'], 'item')} stay as they were found.{still}", "good")
         if plan.empty:
             words = (
                 "None of ours can be planned: the items were written once more meanwhile. The plan's card says more."
             )
             return note(words, "warn")
-        words = (
-            f"Plan {plan.digest[:SHORTEST]} takes ours in {things(plan.total, 'item')} and waits at the gate.{still}"
-        )
+        items = count_text(plan.total, "item")
+        words = f"Plan {plan.digest[:SHORTEST]} takes ours in {items} and waits at the gate.{still}"
         return note(words, "good", "Go up to the gate, approve it, and run on from there.")
 
     def _decided(self, place: int, decision: str) -> None:
@@ -209,14 +208,14 @@ class ConflictBox(Control):
         self._page = max(0, min(self._page, last))
         shown = self._listed[self._page * PAGE : (self._page + 1) * PAGE]
         for row, place in zip(self._rows, shown, strict=False):
-            one = self._conflicts[place]
-            row.fill(place, one, self.decisions.get(one.number, ""))
+            conflict = self._conflicts[place]
+            row.fill(place, conflict, self.decisions.get(conflict.number, ""))
         boxes = tuple(row.box for row in self._rows[: len(shown)])
         if self._pages.children != boxes:
             self._pages.children = boxes
         self.before.disabled, self.after.disabled = self._page == 0, self._page == last
-        of = f"Page {self._page + 1} of {last + 1}, {things(len(self._listed), 'conflict')}"
-        self.where.value = f"<span>{of}</span>"
+        page_text = f"Page {self._page + 1} of {last + 1}, {count_text(len(self._listed), 'conflict')}"
+        self.where.value = f"<span>{page_text}</span>"
         self.theirs.description = visible(f"Keep theirs: all {len(self._listed):,} listed")
         self.ours.description = visible(f"Take ours: all {len(self._listed):,} listed")
         self.theirs.disabled = self.ours.disabled = not self._listed

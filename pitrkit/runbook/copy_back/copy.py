@@ -37,21 +37,21 @@ from pitrkit.recovery.plan.plan import Plan
 from pitrkit.recovery.token_bucket import Pace
 from pitrkit.runbook.copy_back import acknowledgements, plan_views, plans, result_views, safety_backup
 from pitrkit.runbook.copy_back import freeze as freezing
-from pitrkit.runbook.copy_back.acknowledgements import Acknowledged, Preflight
+from pitrkit.runbook.copy_back.acknowledgements import Acknowledgements, PreflightCheck
 from pitrkit.runbook.copy_back.conflicts_widget import ConflictBox
 from pitrkit.runbook.copy_back.gate_widget import CopyGate
 from pitrkit.runbook.copy_back.options import Braking
 from pitrkit.runbook.copy_back.plan_views import CopyProgress
 from pitrkit.runbook.copy_back.plans import Slot
 from pitrkit.runbook.session import costs, gate_views
-from pitrkit.runbook.session.approval import Passage
-from pitrkit.runbook.session.session import Book
+from pitrkit.runbook.session.approval import ApprovalFlow
+from pitrkit.runbook.session.session import Session
 from pitrkit.times import now
 from pitrkit.ui import cards, error_display
 from pitrkit.ui.blocks import Link
 from pitrkit.ui.error_display import Interrupted
-from pitrkit.ui.progress import Progress, Show
-from pitrkit.ui.text import things
+from pitrkit.ui.progress import ProgressBar, Show
+from pitrkit.ui.text import count_text
 from pitrkit.ui.view import Shows, View
 
 WRITE_UNITS = 500.0
@@ -76,15 +76,15 @@ class Copy(Shows):
         settled: Writes of it that have come to their outcome already, as far as anybody has looked.
     """
 
-    book: Book
+    session: Session
     table: Table
     plan: Plan
     slot: Slot
-    known: Acknowledged
-    ahead: Preflight
+    known: Acknowledgements
+    preflight_check: PreflightCheck
     write_units: float
     braking: Braking
-    passage: Passage
+    passage: ApprovalFlow
     safety_copy: bool = False
     drift: Drift | None = None
     settled: int = 0
@@ -108,7 +108,7 @@ class Copy(Shows):
 
     def _outside(self) -> dict[str, int]:
         """Return how many differences of each kind are not looked at by this plan."""
-        return outside_plan(self.book.data, str(self.plan.scope.get("changes", "")))
+        return outside_plan(self.session.data, str(self.plan.scope.get("changes", "")))
 
     def _ipython_display_(self) -> None:
         # Under an id: when it is planned again, the card above the gate is that of the plan which is approved there.
@@ -116,7 +116,7 @@ class Copy(Shows):
 
     def words(self) -> str:
         """Return what would be done in a few lines, for a terminal."""
-        return acknowledgements.words(
+        return acknowledgements.to_text(
             self.plan, self.known, self._costs(), pace=self.write_units, outside=self._outside()
         )
 
@@ -126,18 +126,18 @@ class Copy(Shows):
     @property
     def journal(self) -> Path:
         """Path of this plan's journal."""
-        return journal.journal_path(self.book.incident.path("journal"), self.plan)
+        return journal.journal_path(self.session.incident.path("journal"), self.plan)
 
     @property
     def command(self) -> str:
         """The one command that approves this plan."""
-        return self.book.command(plans.notebook_of(self.book.data, self.slot), self.plan.digest, **self._given())
+        return self.session.command(plans.notebook_of(self.session.data, self.slot), self.plan.digest, **self._given())
 
     def _given(self) -> dict[str, Any]:
         """Return the parameters that the approved run needs besides the digest."""
         pace = self.write_units if self.write_units != WRITE_UNITS else ""
         copy = {"copy": self.plan.scope["undo_of"][:SHORTEST]} if self.slot == "undo" else {}
-        how = {"accept": self.known.parameter(), "freeze": self.ahead.freeze, "write_units": pace}
+        how = {"accept": self.known.parameter(), "freeze": self.preflight_check.freeze, "write_units": pace}
         return {**copy, **how, **self.braking.to_parameters(), "safety_copy": self.safety_copy}
 
     def approve(self) -> CopyGate:
@@ -146,7 +146,7 @@ class Copy(Shows):
         return self._box
 
     def acknowledge(self, name: str, on: bool) -> None:
-        """Acknowledge a finding by hand, or take that back. It counts for this plan and this session."""
+        """Acknowledge a finding by hand, or take that back. It counts for this plan and this kernel."""
         self.known.tick(name, on)
         if not on:
             self.passage.approval = None
@@ -173,9 +173,9 @@ class Copy(Shows):
 
     def look_again(self, *, show: Show | None = None) -> Drift:
         """Read what the plan is about again and return what moved since it was made. Reads only."""
-        with self._at_work(), Progress("Looking at what moved", total=self.plan.total, show=show) as progress:
-            done = plans.settled(self.book, self.plan)
-            self.drift = drifting.drift(self.book.aws, self.table, self.plan, settled=done, on_progress=progress)
+        with self._at_work(), ProgressBar("Looking at what moved", total=self.plan.total, show=show) as progress:
+            done = plans.settled_writes(self.session, self.plan)
+            self.drift = drifting.drift(self.session.aws, self.table, self.plan, settled=done, on_progress=progress)
         self.settled, self._looked_at = len(done), now()
         self._show_again()
         return self.drift
@@ -183,16 +183,16 @@ class Copy(Shows):
     def plan_again(self, *, show: Show | None = None) -> None:
         """Read every candidate again and plan the same revert anew; what was approved before is void. Reads only."""
         with self._at_work():
-            before = plans.changes_of(self.book, self.plan)
-            found = plans.build(self.book, self.table, before, self.plan.policy, self.plan.scope, show=show)
-            self._take(found)
+            before = plans.changes_of(self.session, self.plan)
+            new_plan = plans.build(self.session, self.table, before, self.plan.policy, self.plan.scope, show=show)
+            self._take(new_plan)
 
     def _take(self, found: Plan) -> None:
         """Go on with another plan. It has to be approved for itself."""
-        plans.remember(self.book, self.slot, found)
-        self.known = self.ahead.look(self.book, self.table, found, self.write_units)
+        plans.record_plan(self.session, self.slot, found)
+        self.known = self.preflight_check.look(self.session, self.table, found, self.write_units)
         self.plan, self.drift, self._looked_at, self.settled = found, None, None, 0
-        self.passage = Passage(None if found.empty else found, self.table.name)
+        self.passage = ApprovalFlow(None if found.empty else found, self.table.name)
         self._show_again()
 
     def _show_again(self) -> None:
@@ -214,28 +214,28 @@ class Copy(Shows):
 
     def _gate(self, approve: str) -> View:
         if not self.plan.empty and now() - self.known.looked_at > LOOKS_AGAIN_AFTER:
-            known = self.ahead.look(self.book, self.book.target(), self.plan, self.write_units)
+            known = self.preflight_check.look(self.session, self.session.target(), self.plan, self.write_units)
             self.known = known.since(self.known)
             self._show_again()
         if not self.plan.empty:
             preflight.require_clear(self.known.findings, self.plan.table)
-        by = self.book.aws.caller().arn
+        by = self.session.aws.caller().arn
         try:
             if not self.plan.empty:
                 self.passage.approval = None  # an approval that was given before something was known is void
                 self.known.require(self.plan, self.command)
             view = self.passage.check(approve, command=self.command, by=by)
         except GateClosed as closed:
-            self.book.note("gate_closed", digest=self.plan.digest, accept=self.known.parameter())
+            self.session.note("gate_closed", digest=self.plan.digest, accept=self.known.parameter())
             raise self._closed(closed) from None
         except StalePlan as stale:
-            self.book.note("plan_stale", digest=self.plan.digest, why=stale.what)
+            self.session.note("plan_stale", digest=self.plan.digest, why=stale.what)
             with suppress(PitrkitError):  # what moved is told where it can be
                 stale.card = self._stale(stale.what, approve)
             raise
         if self.passage.approval is None:
             return view
-        approval = {**self.passage.word(by), "freeze": self.ahead.freeze}
+        approval = {**self.passage.word(by), "freeze": self.preflight_check.freeze}
         self._keep("gate_opened", approval=approval, accepted=self.known.to_record(by))
         if now() - (self._looked_at or self.plan.created_at) > LOOKS_AGAIN_AFTER:
             self.look_again()
@@ -247,17 +247,17 @@ class Copy(Shows):
     def _stale(self, what: str, approve: str) -> View:
         self.look_again()
         assert self.drift is not None
-        approved = plans.approved(self.book, self.slot, approve)
+        approved = plans.approved(self.session, self.slot, approve)
         if approved is not None and approved.digest != self.plan.digest:
             return plan_views.stale_card(what, self.plan, self.drift, self.command, approved=approved)
-        again = self.book.command(plans.notebook_of(self.book.data, self.slot), "", **self._given())
+        again = self.session.command(plans.notebook_of(self.session.data, self.slot), "", **self._given())
         return plan_views.stale_card(what, self.plan, self.drift, again)
 
     def apply(self) -> View:
         """Write the plan under its guards. Interrupted, it goes on where it stopped when it is run again.
 
         Raises:
-            GateClosed: The gate was not passed in this session.
+            GateClosed: The gate was not passed in this kernel.
             BadInput: A brake cannot be used; nothing is written by this run.
             Interrupted: The kernel was interrupted: what was under way is settled, and the record says so.
         """
@@ -268,19 +268,19 @@ class Copy(Shows):
         self.passage.require()
         if self.plan.empty:
             return cards.note("Nothing to write.")
-        brakes = self.braking.brakes(self.book.aws, self.table.name)
+        brakes = self.braking.brakes(self.session.aws, self.table.name)
         if self.safety_copy:
-            safety_backup.make(self.book, self.table, self.plan.digest, begun=self.journal.exists())
+            safety_backup.make_backup(self.session, self.table, self.plan.digest, begun=self.journal.exists())
         self._keep("apply_started", apply={}, verify=None)
         label = f"Writing to {self.plan.table}"
         try:
             with (
-                error_display.meaning(WRITTEN_SO_FAR),
-                self.ahead.holding(self.book, self.table),
+                error_display.failure_meaning(WRITTEN_SO_FAR),
+                self.preflight_check.holding(self.session, self.table),
                 CopyProgress(label, self.plan.total) as progress,
             ):
                 done = applying.apply(
-                    self.book.aws,
+                    self.session.aws,
                     self.table,
                     self.plan,
                     self.journal,
@@ -292,7 +292,7 @@ class Copy(Shows):
             raise Interrupted(self._interrupted()) from None
         self._count(done)
         self._keep("apply_finished", apply=done.to_dict())
-        freeze = freezing.words(self.book.data) if self.ahead.freeze else ""
+        freeze = freezing.to_text(self.session.data) if self.preflight_check.freeze else ""
         return result_views.applied_card(done, links=self._onward(done), freeze=freeze)
 
     def _interrupted(self) -> View:
@@ -304,10 +304,10 @@ class Copy(Shows):
 
     def _count(self, done: Applied) -> None:
         copied = {self.plan.digest[:SHORTEST]: {"slot": self.slot, "applied": done.applied}}
-        self.book.incident.update("copy_counted", into={"copies": copied})
+        self.session.incident.update("copy_counted", into={"copies": copied})
 
     def _onward(self, done: Applied | None) -> tuple[Link, ...]:
-        return (Link("take this copy back", self.book.link("12_undo")),) if done is not None and done.applied else ()
+        return (Link("take this copy back", self.session.link("12_undo")),) if done is not None and done.applied else ()
 
     def verify(self) -> View:
         """Read every written item again and say what is true now."""
@@ -318,20 +318,20 @@ class Copy(Shows):
         if self.plan.empty:
             return self._done(cards.note("Nothing was written, so there is nothing to verify."))
         with (
-            error_display.meaning(NOT_VERIFIED),
-            Progress("Verifying", total=self.plan.total, unit="items") as progress,
+            error_display.failure_meaning(NOT_VERIFIED),
+            ProgressBar("Verifying", total=self.plan.total, unit="items") as progress,
         ):
-            found = verifying.verify(self.book.aws, self.table, self.plan, self.journal, on_progress=progress)
+            verification = verifying.verify(self.session.aws, self.table, self.plan, self.journal, on_progress=progress)
         # The keys that do not hold stay in the view: a record names no item that nobody asked for.
-        self._keep("verified", verify={name: value for name, value in found.to_dict().items() if name != "keys"})
-        links = [Link("take this copy back", self.book.link("12_undo"))] if found.checked else []
+        self._keep("verified", verify={name: value for name, value in verification.to_dict().items() if name != "keys"})
+        links = [Link("take this copy back", self.session.link("12_undo"))] if verification.checked else []
         return self._done(
-            result_views.verified_card(found, [*links, Link("write the report", self.book.link("06_report"))])
+            result_views.verified_card(verification, [*links, Link("write the report", self.session.link("06_report"))])
         )
 
     def _done(self, view: View) -> View:
         step = self.slot or "copy"
-        self.book.done(step, f"{step}_done")
+        self.session.done(step, f"{step}_done")
         return view
 
     def conflicts(self, decide: str = "") -> ConflictBox:
@@ -346,7 +346,7 @@ class Copy(Shows):
         """
         choose("conflicts", decide)
         of = self._last()
-        met = plans.conflicts(self.book, of) if of is not None else []
+        met = plans.conflicts(self.session, of) if of is not None else []
         box = ConflictBox(met, lambda decisions: self.settle(of, met, decisions), digest=of.digest if of else "")
         if decide and met:
             box.decide(range(len(met)), decide)  # type: ignore[arg-type]
@@ -364,7 +364,7 @@ class Copy(Shows):
     def _last(self) -> Plan | None:
         if not self.plan.empty and self.journal.exists():
             return self.plan
-        return next((one for one in plans.written(self.book) if plans.of_slot(one, self.slot)), None)
+        return next((one for one in plans.written_plans(self.session) if plans.of_slot(one, self.slot)), None)
 
     def settle(
         self, of: Plan | None, met: Sequence[Conflict], decisions: Mapping[int, Decision], *, show: Show | None = None
@@ -378,27 +378,27 @@ class Copy(Shows):
     ) -> Plan | None:
         counts = result_views.counted(met, decisions)
         decided = {"plan": of.digest, **counts}
-        if plans.is_current(self.book, self.slot, of):
-            plans.keep(self.book, self.slot, "conflicts_decided", decided=decided)
+        if plans.is_current(self.session, self.slot, of):
+            plans.save_results(self.session, self.slot, "conflicts_decided", decided=decided)
         else:
-            self.book.note("conflicts_decided", **decided)
+            self.session.note("conflicts_decided", **decided)
         if not counts["ours"]:
             return None
         short = of.digest[:SHORTEST]
-        number = 1 + len(list(self.book.incident.path("changes").glob(f"conflicts-{short}-*")))
-        folder = self.book.incident.path("changes", f"conflicts-{short}-{number:02}")
+        number = 1 + len(list(self.session.incident.path("changes").glob(f"conflicts-{short}-*")))
+        folder = self.session.incident.path("changes", f"conflicts-{short}-{number:02}")
         found_at = now().isoformat(timespec="seconds")
         changes = settling.changes(of, met, decisions, folder, found_at=found_at)
-        words = f"{things(counts['ours'], 'conflict')} of copy {short}, decided to take ours"
+        words = f"{count_text(counts['ours'], 'conflict')} of copy {short}, decided to take ours"
         scope = {"conflicts_of": of.digest, "words": words, "changes": folder.name}
         scope |= {"undo_of": of.scope["undo_of"]} if "undo_of" in of.scope else {}
-        found = plans.build(self.book, self.table, changes, settling.policy_of(of), scope, show=show)
-        self._take(found)
-        return found
+        new_plan = plans.build(self.session, self.table, changes, settling.policy_of(of), scope, show=show)
+        self._take(new_plan)
+        return new_plan
 
     def _keep(self, event: str, **results: Any) -> None:
         # An empty plan that came after a copy was finished has nothing to say that the copy's own results do not.
-        if plans.is_current(self.book, self.slot, self.plan):
-            plans.keep(self.book, self.slot, event, **results)
+        if plans.is_current(self.session, self.slot, self.plan):
+            plans.save_results(self.session, self.slot, event, **results)
         else:
-            self.book.note(event, plan=self.plan.digest, **results)
+            self.session.note(event, plan=self.plan.digest, **results)

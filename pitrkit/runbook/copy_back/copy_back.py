@@ -15,13 +15,13 @@ from pitrkit.recovery.plan.policy import Policy
 from pitrkit.recovery.token_bucket import Pace
 from pitrkit.runbook.copy_back import freeze as freezing
 from pitrkit.runbook.copy_back import plans
-from pitrkit.runbook.copy_back.acknowledgements import Preflight
+from pitrkit.runbook.copy_back.acknowledgements import PreflightCheck
 from pitrkit.runbook.copy_back.copy import LOOKS_AGAIN_AFTER, WRITE_UNITS, Copy
 from pitrkit.runbook.copy_back.options import Braking, policy
 from pitrkit.runbook.copy_back.plans import Slot
 from pitrkit.runbook.diff import diff
-from pitrkit.runbook.session.approval import Passage
-from pitrkit.runbook.session.session import Book
+from pitrkit.runbook.session.approval import ApprovalFlow
+from pitrkit.runbook.session.session import Session
 from pitrkit.runbook.session.verdict import open_conflicts
 from pitrkit.times import now
 from pitrkit.ui.controls import Choice
@@ -30,7 +30,7 @@ NOTEBOOKS: dict[str, Slot] = {"05_copy_back": "", "10_rollback_without_restore":
 """The notebooks that copy, each with where its copy keeps its state."""
 
 
-def choose_modified(difference: diff.Difference, modified: str = "") -> Choice:
+def choose_modified(difference: diff.IncidentChanges, modified: str = "") -> Choice:
     """Return a widget that asks what to do with modified items, if there are any in scope."""
     counts = difference.changes.counts
     unless_told = (
@@ -51,7 +51,7 @@ def choose_modified(difference: diff.Difference, modified: str = "") -> Choice:
 
 
 def plan(
-    book: Book,
+    session: Session,
     *,
     modified: str = "",
     inserted: str = "",
@@ -77,16 +77,16 @@ def plan(
         InputNeeded: There is no comparison yet.
         BadInput: A policy word is not known, a brake cannot be used, or *approve* names a plan of another policy.
     """
-    changes = diff.open_scoped(book).changes
+    changes = diff.open_scoped(session).changes
     # What differs from now may be a good write; what differs from right after the damage is not.
     unless_told = "ask" if changes.open_ended else "revert"
-    wanted = policy(modified or unless_told, inserted, attributes, guard=guard, expired=expired, mixed=mixed)
+    copy_policy = policy(modified or unless_told, inserted, attributes, guard=guard, expired=expired, mixed=mixed)
     explicit = bool(modified or inserted or attributes or guard or expired or mixed)
-    scope = book.data.get("scope") or masked_inputs.recorded(book.incident, changes.scope)
+    scope = session.data.get("scope") or masked_inputs.recorded(session.incident, changes.scope)
     return prepare(
-        book,
+        session,
         changes,
-        wanted,
+        copy_policy,
         slot="",
         scope=scope,
         accept=accept,
@@ -100,7 +100,7 @@ def plan(
 
 
 def prepare(
-    book: Book,
+    session: Session,
     changes: ChangeSet,
     wanted: Policy,
     *,
@@ -115,31 +115,31 @@ def prepare(
     explicit: bool = True,
 ) -> Copy:
     """Return a `Copy` of the plan that reverts *changes*, built anew or found by its approval."""
-    lifted = freezing.left_over(book)
-    table = book.target()
+    lifted = freezing.left_over(session)
+    table = session.target()
     scope = {**scope, "changes": changes.folder.name}
     accepted = preflight.parse_accept(accept)
     pace = Pace(write_units)
-    braking.brakes(book.aws, table.name)  # a brake that does not work is told before anything is approved
-    found = plans.approved(book, slot, approve) or plans.again(book, slot, wanted, scope)
-    if found is not None and explicit and found.policy != wanted:
+    braking.brakes(session.aws, table.name)  # a brake that does not work is told before anything is approved
+    copy_plan = plans.approved(session, slot, approve) or plans.again(session, slot, wanted, scope)
+    if copy_plan is not None and explicit and copy_plan.policy != wanted:
         raise BadInput(
-            f"plan {found.digest[:SHORTEST]} was made with another policy than is asked for now",
+            f"plan {copy_plan.digest[:SHORTEST]} was made with another policy than is asked for now",
             table=table.name,
             fix="Leave the policy's parameters blank to write that plan, or leave `approve` blank to make a new one.",
         )
-    reopened = found is not None
-    if found is None:
-        found = plans.build(book, table, changes, wanted, scope)
-    plans.remember(book, slot, found)
-    ahead = Preflight(accepted, freeze, lifted)
-    known = ahead.look(book, table, found, pace.units)
-    passage = Passage(None if found.empty else found, table.name)
-    copy = Copy(book, table, found, slot, known, ahead, pace.units, braking, passage, safety_copy)
-    if reopened and not found.empty and now() - found.created_at > LOOKS_AGAIN_AFTER:
+    reopened = copy_plan is not None
+    if copy_plan is None:
+        copy_plan = plans.build(session, table, changes, wanted, scope)
+    plans.record_plan(session, slot, copy_plan)
+    ahead = PreflightCheck(accepted, freeze, lifted)
+    preflight_check = ahead.look(session, table, copy_plan, pace.units)
+    passage = ApprovalFlow(None if copy_plan.empty else copy_plan, table.name)
+    copy = Copy(session, table, copy_plan, slot, preflight_check, ahead, pace.units, braking, passage, safety_copy)
+    if reopened and not copy_plan.empty and now() - copy_plan.created_at > LOOKS_AGAIN_AFTER:
         copy.look_again()
-    elif reopened and not found.empty:
-        copy.settled = len(plans.settled(book, found))
+    elif reopened and not copy_plan.empty:
+        copy.settled = len(plans.settled_writes(session, copy_plan))
     return copy
 
 
@@ -151,8 +151,8 @@ def ending(data: Mapping[str, Any], slot: Slot = "") -> Exit:
     """
     state = plans.state_of(data, slot)
     done, verified, made = state.get("apply") or {}, state.get("verify") or {}, state.get("plan") or {}
-    left = open_conflicts(state) or done.get("failed", 0) or made.get("undecided", 0)
+    unfinished_count = open_conflicts(state) or done.get("failed", 0) or made.get("undecided", 0)
     planned = sum(made.get(name, 0) for name in ("puts", "updates", "deletes"))
     if not planned:
-        return Exit.LEFT if left or (not slot and nothing_in_scope(data)) else Exit.DONE
-    return Exit.DONE if verified.get("ok") and not left else Exit.LEFT
+        return Exit.LEFT if unfinished_count or (not slot and nothing_in_scope(data)) else Exit.DONE
+    return Exit.DONE if verified.get("ok") and not unfinished_count else Exit.LEFT

@@ -21,10 +21,10 @@ from pitrkit.errors import AccessDenied, AwsError, BadInput, PitrkitError
 from pitrkit.incident.incident import Incident
 from pitrkit.recovery.plan import freeze as freezes
 from pitrkit.recovery.plan.freeze import Freeze, Lifted
-from pitrkit.recovery.plan.preflight import Finding
-from pitrkit.runbook.session.session import Book
+from pitrkit.recovery.plan.preflight import TargetFinding
+from pitrkit.runbook.session.session import Session
 from pitrkit.times import iso, now
-from pitrkit.ui.text import about
+from pitrkit.ui.text import duration_estimate
 
 KEPT = "freeze"
 """Where `incident.json` holds it."""
@@ -34,7 +34,7 @@ LOCK = "freeze.lock"
 _IN_FORCE = ("intended", "frozen")
 
 
-def finding(aws: Aws, table: Table, *, incident: str, seconds: float) -> Finding:
+def finding(aws: Aws, table: Table, *, incident: str, seconds: float) -> TargetFinding:
     """Return what holding others off will do, once it is seen that it can be done; nothing is changed.
 
     Raises:
@@ -45,10 +45,10 @@ def finding(aws: Aws, table: Table, *, incident: str, seconds: float) -> Finding
     but = would.principals[0].partition(":role/")
     others = "callers of the same role are not held off" if but[1] else "this user's other programs are not held off"
     elsewhere = f", nor are writers in {', '.join(table.replicas)}" if table.replicas else ""
-    return Finding(
+    return TargetFinding(
         "freeze",
         "warning",
-        f"while this copy writes, for {about(seconds)}, everybody's writes to the table except those of "
+        f"while this copy writes, for {duration_estimate(seconds)}, everybody's writes to the table except those of "
         f"{would.principals[0]} are refused with AccessDenied: the shop stops writing; {others}{elsewhere}",
         "Tell those who write. It is undone when the copy ends, however it ends; after a crash by the next run, or by "
         f"pitrkit unfreeze {incident}",
@@ -56,39 +56,39 @@ def finding(aws: Aws, table: Table, *, incident: str, seconds: float) -> Finding
 
 
 @contextmanager
-def held(book: Book, table: Table) -> Iterator[None]:
+def frozen(session: Session, table: Table) -> Iterator[None]:
     """Hold other writers off the table for as long as the block lasts.
 
     Raises:
         PitrkitError: It could not be done, and nothing was; or it could not be undone, and may be in force.
     """
-    with _alive(book.incident):
-        _held_off_by_none(book)
-        would = _intend(book.aws, table, book.incident.id)
-        book.keep("freeze_intended", freeze={"state": "intended", **would.to_dict(), "by": book.aws.caller().arn})
+    with _alive(session.incident):
+        _held_off_by_none(session)
+        would = _intend(session.aws, table, session.incident.id)
+        session.keep("freeze_intended", freeze={"state": "intended", **would.to_dict(), "by": session.aws.caller().arn})
         try:
-            done = _put(book, would)
-            book.keep("freeze_put", into={KEPT: {"state": "frozen", "frozen_at": iso(now()), **done.to_dict()}})
+            done = _put(session, would)
+            session.keep("freeze_put", into={KEPT: {"state": "frozen", "frozen_at": iso(now()), **done.to_dict()}})
             yield
         except _Refused as refused:
             raise refused.error from None
         except BaseException as error:
-            _undo(book, error)
+            _undo(session, error)
             raise
-        _undo(book, None)
+        _undo(session, None)
 
 
-def left_over(book: Book) -> Lifted | None:
+def left_over(session: Session) -> Lifted | None:
     """Undo a freeze that an earlier run of this incident has left, and return how; None where there is none.
 
     Raises:
         BadInput: The run that froze the table is still alive.
         PitrkitError: It could not be undone, and may be in force.
     """
-    if not is_in_force(book.data):
+    if not is_in_force(session.data):
         return None
-    with _alive(book.incident):
-        return _lift(book)
+    with _alive(session.incident):
+        return _lift(session)
 
 
 def is_in_force(data: dict[str, Any]) -> bool:
@@ -96,7 +96,7 @@ def is_in_force(data: dict[str, Any]) -> bool:
     return (data.get(KEPT) or {}).get("state") in _IN_FORCE
 
 
-def words(data: dict[str, Any]) -> str:
+def to_text(data: dict[str, Any]) -> str:
     """Return what became of the freeze of an incident, as its `incident.json` has it; blank if there was none."""
     kept = data.get(KEPT) or {}
     match kept.get("state"):
@@ -122,26 +122,26 @@ class _Refused(Exception):
         self.error = error
 
 
-def _put(book: Book, would: Freeze) -> Freeze:
+def _put(session: Session, would: Freeze) -> Freeze:
     try:
-        return freezes.put(book.aws, would)
+        return freezes.apply_freeze(session.aws, would)
     except (AccessDenied, PolicyChanged) as error:
-        book.keep("freeze_refused", into={KEPT: {"state": "refused", "why": error.what}})
+        session.keep("freeze_refused", into={KEPT: {"state": "refused", "why": error.what}})
         raise _Refused(error) from error
 
 
-def _held_off_by_none(book: Book) -> None:
-    if is_in_force(book.data):
-        _lift(book)
+def _held_off_by_none(session: Session) -> None:
+    if is_in_force(session.data):
+        _lift(session)
 
 
-def _undo(book: Book, error: BaseException | None) -> None:
+def _undo(session: Session, error: BaseException | None) -> None:
     """Undo the freeze, whatever interrupts: what is asked for twice at most ends the copy sooner."""
     failed: list[BaseException] = []
 
     def work() -> None:
         try:
-            _lift(book)
+            _lift(session)
         except BaseException as problem:  # noqa: BLE001 (raised below)
             failed.append(problem)
 
@@ -151,24 +151,24 @@ def _undo(book: Book, error: BaseException | None) -> None:
         with suppress(KeyboardInterrupt):
             thread.join(0.2)
     if failed:
-        said = failed[0].what if isinstance(failed[0], PitrkitError) else str(failed[0])
-        book.note("freeze_not_lifted", why=said)
+        failure_text = failed[0].what if isinstance(failed[0], PitrkitError) else str(failed[0])
+        session.note("freeze_not_lifted", why=failure_text)
         ended = f"; the copy ended with: {error}" if error is not None else ""
         raise PitrkitError(
-            f"other writers are still held off, as that could not be undone: {said}{ended}",
-            table=str(book.data.get("table", "")),
-            fix=f"pitrkit unfreeze {book.incident.id}",
+            f"other writers are still held off, as that could not be undone: {failure_text}{ended}",
+            table=str(session.data.get("table", "")),
+            fix=f"pitrkit unfreeze {session.incident.id}",
         ) from failed[0]
 
 
-def _lift(book: Book) -> Lifted:
-    freeze = Freeze.from_dict(book.data[KEPT])
-    found = freezes.lift(book.aws, freeze)
-    what = {"state": "lifted", "lifted_at": iso(now()), "how": found.how, "lifted_by": book.aws.caller().arn}
-    book.keep("freeze_lifted", into={KEPT: {**what, "lift_request_id": found.request_id}})
+def _lift(session: Session) -> Lifted:
+    freeze = Freeze.from_dict(session.data[KEPT])
+    found = freezes.lift(session.aws, freeze)
+    what = {"state": "lifted", "lifted_at": iso(now()), "how": found.how, "lifted_by": session.aws.caller().arn}
+    session.keep("freeze_lifted", into={KEPT: {**what, "lift_request_id": found.request_id}})
     told = True
     with suppress(AwsError):  # it is undone; only when that is told is not known
-        told = freezes.await_lifted(book.aws, freeze)
+        told = freezes.await_lifted(session.aws, freeze)
     return replace(found, told=told)
 
 

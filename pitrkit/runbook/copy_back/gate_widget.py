@@ -9,19 +9,19 @@ import ipywidgets as widgets
 
 from pitrkit.files import SHORTEST
 from pitrkit.runbook.copy_back.plan_views import moved_samples
-from pitrkit.runbook.session.approval import Passage
+from pitrkit.runbook.session.approval import ApprovalFlow
 from pitrkit.runbook.session.gate_views import ApproveBox, drift_note
 from pitrkit.ui.blocks import Block, Note
 from pitrkit.ui.cards import error_card, note
-from pitrkit.ui.text import things, visible
+from pitrkit.ui.text import count_text, visible
 from pitrkit.ui.view import View
 
 if TYPE_CHECKING:
     from pitrkit.aws.tables.tables import Table
     from pitrkit.recovery.plan.drift import Drift
     from pitrkit.recovery.plan.plan import Plan
-    from pitrkit.recovery.plan.preflight import Finding
-    from pitrkit.runbook.copy_back.acknowledgements import Acknowledged
+    from pitrkit.recovery.plan.preflight import TargetFinding
+    from pitrkit.runbook.copy_back.acknowledgements import Acknowledgements
     from pitrkit.ui.progress import Show
 
 
@@ -30,7 +30,7 @@ class PlannedCopy(Protocol):
 
     plan: Plan
     table: Table
-    known: Acknowledged
+    known: Acknowledgements
 
     @property
     def command(self) -> str:
@@ -74,7 +74,7 @@ class CopyGate(ApproveBox):
             plan.digest,
             copy.table.name,
             summary=plan.to_dict(),
-            on_approve=Passage.approve,
+            on_approve=ApprovalFlow.approve,
             needed=not plan.empty,
             command=copy.command,
         )
@@ -97,13 +97,15 @@ class CopyGate(ApproveBox):
 
     def _add_buttons(self) -> None:
         buttons = widgets.HBox([self.look, self.again] if self._needed else [self.again])
-        self.box.children = (self.ticks, self.row, buttons, self.said) if self._needed else (buttons, self.said)
+        self.box.children = (
+            (self.ticks, self.row, buttons, self.status_line) if self._needed else (buttons, self.status_line)
+        )
 
     def _tick_boxes(self) -> None:
         """Offer a box for each finding that could do harm; before all are ticked nothing can be approved."""
         self.ticks.children = tuple(self._tick_box(one) for one in self._copy.known.by_hand)
 
-    def _tick_box(self, finding: Finding) -> widgets.Checkbox:
+    def _tick_box(self, finding: TargetFinding) -> widgets.Checkbox:
         words = visible(f"{finding.name}: {finding.what}")
         box = widgets.Checkbox(
             value=finding.name in self._copy.known.ticked,
@@ -132,10 +134,10 @@ class CopyGate(ApproveBox):
             shown = error_card(error)
         finally:
             self.look.disabled = self.again.disabled = False
-        self.said.value = shown._repr_html_()
+        self.status_line.value = shown._repr_html_()
 
     def _show(self, _text: str, html: str) -> None:
-        self.said.value = html
+        self.status_line.value = html
 
     def _look(self) -> View:
         return drift_card(self._copy.look_again(show=self._show))
@@ -146,7 +148,7 @@ class CopyGate(ApproveBox):
         plan = self._copy.plan
         counts = f"{plan.puts:,} put back, {plan.updates:,} updated, {plan.deletes:,} deleted"
         difference = plan.total - before.total
-        than = f", {things(abs(difference), 'write')} {'more' if difference > 0 else 'fewer'} than before"
+        than = f", {count_text(abs(difference), 'write')} {'more' if difference > 0 else 'fewer'} than before"
         words = f"New plan {plan.digest[:SHORTEST]}: {counts}{than if difference else ''}."
         return note(words, "info", "Read its card above; the approval of the one before no longer counts.")
 
@@ -155,7 +157,7 @@ def drift_card(drift: Drift) -> View:
     """Return what moved since a plan was made, the first items side by side."""
     moved = drift_note(drift)
     if moved is None:
-        return note(f"Nothing moved: {things(drift.checked, 'item')} read again, all as the plan saw them.", "good")
+        return note(f"Nothing moved: {count_text(drift.checked, 'item')} read again, all as the plan saw them.", "good")
     blocks: list[Block] = [Note(moved.text, moved.tone, moved.fix)]
     if drift.items:
         blocks.append(moved_samples(drift))

@@ -36,8 +36,8 @@ from pitrkit.ui.blocks import (
     Tiles,
     Tone,
 )
-from pitrkit.ui.progress import Progress
-from pitrkit.ui.text import duration, moment, things
+from pitrkit.ui.progress import ProgressBar
+from pitrkit.ui.text import count_text, duration, moment
 from pitrkit.ui.view import View
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from pitrkit.recovery.plan.drift import Drift
     from pitrkit.recovery.plan.plan import Plan
     from pitrkit.recovery.plan.policy import Policy
-    from pitrkit.recovery.plan.preflight import Finding
+    from pitrkit.recovery.plan.preflight import TargetFinding
 
 
 MOVED_SHOWN = 5
@@ -67,7 +67,7 @@ _TONES: dict[str, Tone] = {"blocking": "bad", "accepted": "warn", "warning": "wa
 def plan_card(
     plan: Plan,
     *,
-    findings: Sequence[Finding] = (),
+    findings: Sequence[TargetFinding] = (),
     estimate: Estimate | None = None,
     safety: Estimate | None = None,
     pace: float = 0,
@@ -87,18 +87,20 @@ def plan_card(
         drift: What moved since it was made, if anybody looked.
         settled: Writes that an earlier run of it has brought to an outcome.
     """
-    left = sum(plan.left.values())
+    skipped_count = sum(plan.left.values())
     tiles = Tiles(
         (
             Tile(f"{plan.puts:,}", "put back", "good"),
             Tile(f"{plan.updates:,}", "updated", "warn"),
             Tile(f"{plan.deletes:,}", "deleted", "bad"),
-            Tile(f"{left:,}", "left alone", "muted"),
+            Tile(f"{skipped_count:,}", "left alone", "muted"),
         )
     )
     blocks: list[Block] = [tiles]
     if settled and not plan.empty:
-        text = f"This plan is written in part: {settled:,} of {things(plan.total, 'write')} have come to an outcome."
+        text = (
+            f"This plan is written in part: {settled:,} of {count_text(plan.total, 'write')} have come to an outcome."
+        )
         fix = f"Approve it again to go on with the {plan.total - settled:,} to go; nothing is written twice."
         blocks.append(Note(text, "warn", fix))
     if drift is not None and (moved := drift_note(drift)) is not None:
@@ -107,7 +109,7 @@ def plan_card(
     if not plan.empty:
         blocks.append(_guarded(plan))
     blocks.append(Heading("What will not"))
-    blocks.append(_left(plan.left) if left else Note("Nothing in scope is left out.", "muted"))
+    blocks.append(_left(plan.left) if skipped_count else Note("Nothing in scope is left out.", "muted"))
     if outside:
         blocks.append(Facts((("outside the scope", outside_words(outside)),)))
     if findings:
@@ -120,7 +122,7 @@ def plan_card(
             Heading("Taking it back"),
             *_undoing(),
         ]
-    tag = Tag("nothing to write", "good") if plan.empty else Tag(things(plan.total, "write"), "info")
+    tag = Tag("nothing to write", "good") if plan.empty else Tag(count_text(plan.total, "write"), "info")
     data = {
         **plan.to_dict(),
         "findings": [one.to_dict() for one in findings],
@@ -133,7 +135,7 @@ def plan_card(
     return View("plan", f"Plan {plan.digest[:SHORTEST]}", (tag,), tuple(blocks), data)
 
 
-def _fix(finding: Finding) -> str:
+def _fix(finding: TargetFinding) -> str:
     return "Acknowledged." if finding.severity == "accepted" else finding.fix
 
 
@@ -152,11 +154,13 @@ def _what(plan: Plan) -> Facts:
 def _guarded(plan: Plan) -> Note:
     what = {"item": "its item is", "attributes": "what it changes in its item is"}[plan.policy.guard]
     each = f"Each write is done only if {what} still as it was read for this plan; otherwise it is a conflict, "
-    return Note(f"Approving lets exactly these {things(plan.total, 'write')} happen, nothing else. {each}left alone.")
+    return Note(
+        f"Approving lets exactly these {count_text(plan.total, 'write')} happen, nothing else. {each}left alone."
+    )
 
 
 def _cost(plan: Plan, pace: float, estimate: Estimate | None, safety: Estimate | None) -> Facts:
-    units = things(plan.write_units, "write unit")
+    units = count_text(plan.write_units, "write unit")
     rows: list[tuple[str, Cell]] = [("writes", units)]
     if pace > 0:
         rows.append(("takes about", f"{units}, {duration(plan.write_units / pace)} at {pace:,.0f} units a second"))
@@ -265,7 +269,7 @@ def tally_card(label: str, tally: Tally, seconds: float, to_go: float | None) ->
         seconds: Time taken so far.
         to_go: Estimate of the seconds that are left, None while there is none.
     """
-    share = f"{tally.done:,} of {things(tally.total, 'write')}"
+    share = f"{tally.done:,} of {count_text(tally.total, 'write')}"
     tiles = Tiles(
         (
             Tile(f"{tally.applied:,}", "applied", "good"),
@@ -281,9 +285,11 @@ def tally_card(label: str, tally: Tally, seconds: float, to_go: float | None) ->
         Segment("failed", tally.failed, "failed"),
         Segment("to go", max(0, tally.total - tally.done), "togo"),
     )
-    left = f"about {duration(to_go)} to go" if to_go is not None and seconds >= 1 else "time left not known yet"
+    remaining_text = (
+        f"about {duration(to_go)} to go" if to_go is not None and seconds >= 1 else "time left not known yet"
+    )
     rows: tuple[tuple[str, Cell], ...] = (
-        ("time", f"{duration(seconds)}, {left}"),
+        ("time", f"{duration(seconds)}, {remaining_text}"),
         ("pace", f"{tally.units:,.0f} of {tally.pace:,.0f} write units a second"),
         ("why not faster", tally.why),
     )
@@ -292,7 +298,7 @@ def tally_card(label: str, tally: Tally, seconds: float, to_go: float | None) ->
     return View("tally", label, (Tag(share, "info"),), blocks)
 
 
-class CopyProgress(Progress):
+class CopyProgress(ProgressBar):
     """Shows a copy under way as a card of its own, which gives way to one line when it has ended."""
 
     def __init__(self, label: str, total: int, **options: Any) -> None:

@@ -22,10 +22,10 @@ from pitrkit.recovery.plan import plan as planning
 from pitrkit.recovery.plan.plan import Plan
 from pitrkit.recovery.plan.policy import Policy
 from pitrkit.runbook.session.gate import PLAN_LASTS
-from pitrkit.runbook.session.session import Book
+from pitrkit.runbook.session.session import Session
 from pitrkit.runbook.session.status import has_log
 from pitrkit.times import iso, now
-from pitrkit.ui.progress import Progress, Show
+from pitrkit.ui.progress import ProgressBar, Show
 
 Slot = Literal["", "undo"]
 """Where in `incident.json` a copy keeps its state: at the top, or under `undo`."""
@@ -41,12 +41,12 @@ def notebook_of(data: Mapping[str, Any], slot: Slot) -> str:
     return "10_rollback_without_restore" if has_log(data) else "05_copy_back"
 
 
-def keep(book: Book, slot: Slot, event: str, **results: Any) -> None:
+def save_results(session: Session, slot: Slot, event: str, **results: Any) -> None:
     """Leave a copy's results in the incident, at the top or under its slot."""
     if slot:
-        book.keep(event, into={slot: results})
+        session.keep(event, into={slot: results})
     else:
-        book.keep(event, **results)
+        session.keep(event, **results)
 
 
 def state_of(data: Mapping[str, Any], slot: Slot) -> Mapping[str, Any]:
@@ -54,17 +54,17 @@ def state_of(data: Mapping[str, Any], slot: Slot) -> Mapping[str, Any]:
     return (data.get(slot) or {}) if slot else data
 
 
-def is_current(book: Book, slot: Slot, plan: Plan) -> bool:
+def is_current(session: Session, slot: Slot, plan: Plan) -> bool:
     """Return whether *plan* is the one that the incident is about to write, or has written."""
-    return bool((state_of(book.data, slot).get("plan") or {}).get("digest") == plan.digest)
+    return bool((state_of(session.data, slot).get("plan") or {}).get("digest") == plan.digest)
 
 
-def approved(book: Book, slot: Slot, approve: str) -> Plan | None:
+def approved(session: Session, slot: Slot, approve: str) -> Plan | None:
     """Return the plan of this incident and slot that *approve* names, None if it names none."""
     short = approve.strip().lower()[:SHORTEST]
-    if not re.fullmatch(rf"[0-9a-f]{{{SHORTEST}}}", short) or not book.incident.path("plan", short).is_dir():
+    if not re.fullmatch(rf"[0-9a-f]{{{SHORTEST}}}", short) or not session.incident.path("plan", short).is_dir():
         return None
-    found = Plan.open(book.incident.path("plan", short))
+    found = Plan.open(session.incident.path("plan", short))
     return found if of_slot(found, slot) else None
 
 
@@ -73,15 +73,15 @@ def of_slot(plan: Plan, slot: Slot) -> bool:
     return ("undo_of" in plan.scope) == (slot == "undo")
 
 
-def again(book: Book, slot: Slot, wanted: Policy, scope: Mapping[str, Any]) -> Plan | None:
+def again(session: Session, slot: Slot, wanted: Policy, scope: Mapping[str, Any]) -> Plan | None:
     """Return the plan of the same changes and policy that was made a moment ago, or is written in part; else None."""
-    state = state_of(book.data, slot)
+    state = state_of(session.data, slot)
     made, done = state.get("plan") or {}, state.get("apply")
     begun = done is not None
     if not made or (done and not done.get("failed") and not done.get("unsent")):
         return None
     try:
-        found = Plan.open(book.incident.path("plan", made["digest"][:SHORTEST]))
+        found = Plan.open(session.incident.path("plan", made["digest"][:SHORTEST]))
     except (BadInput, RecordAltered):
         return None  # a plan that cannot be read is made again
     same = found.policy == wanted and found.scope == scope
@@ -89,22 +89,28 @@ def again(book: Book, slot: Slot, wanted: Policy, scope: Mapping[str, Any]) -> P
 
 
 def build(
-    book: Book, table: Table, changes: ChangeSet, wanted: Policy, scope: dict[str, Any], *, show: Show | None = None
+    session: Session,
+    table: Table,
+    changes: ChangeSet,
+    wanted: Policy,
+    scope: dict[str, Any],
+    *,
+    show: Show | None = None,
 ) -> Plan:
     """Build the plan that reverts *changes* and put it where the incident's plans are.
 
     Args:
-        book: The incident's book.
+        session: The incident's session.
         table: The table, as described just now.
         changes: What to revert.
         wanted: How.
         scope: What the changes were narrowed to.
         show: Shows the progress; by default the output of the running cell.
     """
-    folder = book.incident.path("plan", "building")
-    with Progress("Reading the candidates again", total=len(changes), show=show) as progress:
-        built = planning.build(book.aws, table, changes, wanted, folder, scope=scope, on_progress=progress)
-    place = book.incident.path("plan", built.digest[:SHORTEST])
+    folder = session.incident.path("plan", "building")
+    with ProgressBar("Reading the candidates again", total=len(changes), show=show) as progress:
+        built = planning.build(session.aws, table, changes, wanted, folder, scope=scope, on_progress=progress)
+    place = session.incident.path("plan", built.digest[:SHORTEST])
     if place.exists():
         shutil.rmtree(folder)
     else:
@@ -112,21 +118,21 @@ def build(
     return Plan.open(place)
 
 
-def changes_of(book: Book, plan: Plan) -> ChangeSet:
+def changes_of(session: Session, plan: Plan) -> ChangeSet:
     """Return the changes that *plan* was built of.
 
     Raises:
         BadInput: They are not there any more.
     """
-    return ChangeSet.open(book.incident.path("changes", plan.scope["changes"]))
+    return ChangeSet.open(session.incident.path("changes", plan.scope["changes"]))
 
 
-def remember(book: Book, slot: Slot, chosen: Plan) -> None:
+def record_plan(session: Session, slot: Slot, chosen: Plan) -> None:
     """Make *chosen* the plan that the incident is about to write, unless it is already.
 
     An empty plan does not take the place of one that was written: looking again does not change what was done.
     """
-    if is_current(book, slot, chosen) or (chosen.empty and state_of(book.data, slot).get("apply")):
+    if is_current(session, slot, chosen) or (chosen.empty and state_of(session.data, slot).get("apply")):
         return
     made = {
         "digest": chosen.digest,
@@ -140,22 +146,22 @@ def remember(book: Book, slot: Slot, chosen: Plan) -> None:
         "changes": chosen.scope["changes"],
         "created_at": iso(chosen.created_at),
     }
-    keep(book, slot, "plan_built", plan=made, approval=None, accepted=None, apply=None, verify=None)
+    save_results(session, slot, "plan_built", plan=made, approval=None, accepted=None, apply=None, verify=None)
 
 
-def written(book: Book) -> list[Plan]:
+def written_plans(session: Session) -> list[Plan]:
     """Return the plans of this incident of which something was written, the latest first."""
-    logs = book.incident.path("journal").glob("*.jsonl")
-    plans = [Plan.open(book.incident.path("plan", log.stem)) for log in logs]
+    logs = session.incident.path("journal").glob("*.jsonl")
+    plans = [Plan.open(session.incident.path("plan", log.stem)) for log in logs]
     return sorted((one for one in plans if not one.empty), key=lambda one: one.created_at, reverse=True)
 
 
-def settled(book: Book, plan: Plan) -> frozenset[int]:
+def settled_writes(session: Session, plan: Plan) -> frozenset[int]:
     """Return the numbers of the writes of *plan* that have come to their outcome."""
-    entries = Journal(journal.journal_path(book.incident.path("journal"), plan), plan).outcomes()
+    entries = Journal(journal.journal_path(session.incident.path("journal"), plan), plan).outcomes()
     return frozenset(entry.number for entry in entries if entry.outcome != "failed")
 
 
-def conflicts(book: Book, plan: Plan) -> list[Conflict]:
+def conflicts(session: Session, plan: Plan) -> list[Conflict]:
     """Return the conflicts that *plan* met, sorted by key; none where nothing of it was written."""
-    return journal.conflicts(plan, journal.journal_path(book.incident.path("journal"), plan))
+    return journal.conflicts(plan, journal.journal_path(session.incident.path("journal"), plan))

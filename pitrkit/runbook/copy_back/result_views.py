@@ -11,7 +11,7 @@ from pitrkit.recovery.apply.conflicts import ours
 from pitrkit.runbook.diff.views import sample
 from pitrkit.ui.blocks import Bar, Block, Cell, Facts, Folded, Grid, Link, Links, Note, Samples, Segment, Tag
 from pitrkit.ui.cards import note
-from pitrkit.ui.text import duration, folded, key_text, moment, things, visible
+from pitrkit.ui.text import count_text, duration, folded, key_text, moment, visible
 from pitrkit.ui.view import View
 
 if TYPE_CHECKING:
@@ -45,11 +45,11 @@ def applied_card(
     if freeze:
         blocks.append(Note(freeze))
     if done.failed or done.unsent:
-        text = f"{things(done.failed + done.unsent, 'write')} to go. {done.why}".rstrip()
+        text = f"{count_text(done.failed + done.unsent, 'write')} to go. {done.why}".rstrip()
         blocks.append(Note(text, "bad", "Run this step again: it goes on with these and repeats nothing."))
     if done.conflicts:
         fix = "Decide each below, or leave them to their writers."
-        text = f"{things(done.conflicts, 'item was', 'items were')} changed by somebody meanwhile and left alone."
+        text = f"{count_text(done.conflicts, 'item was', 'items were')} changed by somebody meanwhile and left alone."
         blocks.append(Note(text, "warn", fix))
     if conflicts:
         blocks.append(conflict_samples(conflicts))
@@ -129,7 +129,9 @@ def conflicts_card(
         return note("No conflicts: nobody wrote an item of this plan meanwhile.", "good")
     decided = decisions or {}
     shown = conflicts[:CONFLICTS_SHOWN]
-    rows = tuple((key_text(one.key), group_of(one), would(one), WORDS[decided.get(one.number, "")]) for one in shown)
+    rows = tuple(
+        (key_text(one.key), group_of(one), outcome_text(one), WORDS[decided.get(one.number, "")]) for one in shown
+    )
     more = f"The first {len(shown)} of {len(conflicts):,}." if len(shown) < len(conflicts) else ""
     blocks: tuple[Block, ...] = (
         tally_of(conflicts, decided),
@@ -139,7 +141,7 @@ def conflicts_card(
         ),
         Folded("the items side by side", conflict_samples(conflicts)),
     )
-    tag = Tag(things(len(conflicts), "conflict"), "warn")
+    tag = Tag(count_text(len(conflicts), "conflict"), "warn")
     data = {"plan": digest, "conflicts": len(conflicts), **counted(conflicts, decided)}
     return View("conflicts", "Conflicts", (tag,), blocks, data)
 
@@ -157,7 +159,7 @@ def tally_of(conflicts: Sequence[Conflict], decisions: Mapping[int, Decision]) -
     return Bar(tuple(Segment(words, counts[name], tone) for name, words, tone in tones))
 
 
-def would(conflict: Conflict) -> str:
+def outcome_text(conflict: Conflict) -> str:
     """Return what taking ours would do to the item, in words."""
     goal = ours(conflict)
     if goal == conflict.found:
@@ -178,7 +180,7 @@ def _listed(names: Sequence[str]) -> str:
 
 def conflict_card(conflict: Conflict) -> View:
     """Return one conflict, the item as found beside what taking ours would make of it."""
-    words = f"{group_of(conflict)}; taking ours would {would(conflict)}"
+    words = f"{group_of(conflict)}; taking ours would {outcome_text(conflict)}"
     mark = Tag("conflict, maybe ours before" if conflict.unsure else "conflict", "warn")
     seen = sample(mark, conflict.key, conflict.found, ours(conflict))
     blocks = (Samples((seen,), "found (theirs)", "ours"), Note(words, "muted"))
@@ -193,7 +195,7 @@ def verified_card(found: Verified, links: Sequence[Link] = ()) -> View:
         links: Ways on, such as the undo and the report.
     """
     rows: list[tuple[str, Cell]] = [
-        ("read again", f"{things(found.checked, 'item')}, strongly consistent"),
+        ("read again", f"{count_text(found.checked, 'item')}, strongly consistent"),
         ("as they should be", f"{found.checked - found.mismatches:,}"),
         ("not as they should be", Tag(f"{found.mismatches:,}", "bad") if found.mismatches else "0"),
     ]

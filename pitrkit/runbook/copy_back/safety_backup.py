@@ -12,9 +12,9 @@ from pitrkit.aws.tables.tables import Table
 from pitrkit.errors import AwsError
 from pitrkit.files import SHORTEST
 from pitrkit.runbook.restore import restore_wait
-from pitrkit.runbook.session.session import Book
+from pitrkit.runbook.session.session import Session
 from pitrkit.ui import error_display
-from pitrkit.ui.progress import Progress
+from pitrkit.ui.progress import ProgressBar
 
 STATE = "safety_copies"
 """Object of `incident.json`: the backups that this incident made, by the first characters of their plan's digest."""
@@ -22,11 +22,11 @@ STATE = "safety_copies"
 MEANING = "The safety copy that was asked for is not there, so nothing is written."
 
 
-def make(book: Book, table: Table, digest: str, *, begun: bool) -> SafetyCopy:
+def make_backup(session: Session, table: Table, digest: str, *, begun: bool) -> SafetyCopy:
     """Make the backup of *table* before the plan of *digest* is written, unless it is there.
 
     Args:
-        book: The incident's book.
+        session: The incident's session.
         table: The table.
         digest: The plan's.
         begun: Whether something of the plan is written already: then this shows the table in between.
@@ -34,31 +34,31 @@ def make(book: Book, table: Table, digest: str, *, begun: bool) -> SafetyCopy:
     Raises:
         AwsError: It cannot be made. Nothing was written.
     """
-    with error_display.meaning(MEANING):
+    with error_display.failure_meaning(MEANING):
         try:
-            return _make(book, table, digest, begun=begun)
+            return _make(session, table, digest, begun=begun)
         except AwsError as error:
             refused = {"code": error.code, "request_id": error.request_id}
-            book.note("safety_copy_failed", plan=digest, why=error.what, **refused)
+            session.note("safety_copy_failed", plan=digest, why=error.what, **refused)
             raise
 
 
-def _make(book: Book, table: Table, digest: str, *, begun: bool) -> SafetyCopy:
+def _make(session: Session, table: Table, digest: str, *, begun: bool) -> SafetyCopy:
     short = digest[:SHORTEST]
-    known = (book.data.get(STATE) or {}).get(short)
-    if known and safety_backups.exists(book.aws, known["arn"], table=table.name):
+    known = (session.data.get(STATE) or {}).get(short)
+    if known and safety_backups.exists(session.aws, known["arn"], table=table.name):
         begun = bool(known.get("begun"))
-    name = safety_backups.name_of(book.incident.id, digest)
-    book.note("safety_copy_requested", table=table.name, name=name)
-    copy = safety_backups.make(book.aws, table, name)
-    with Progress(f"Safety copy of {table.name}", unit="seconds") as progress:
+    name = safety_backups.name_of(session.incident.id, digest)
+    session.note("safety_copy_requested", table=table.name, name=name)
+    copy = safety_backups.start_backup(session.aws, table, name)
+    with ProgressBar(f"Safety copy of {table.name}", unit="seconds") as progress:
         done = safety_backups.wait(
-            book.aws,
+            session.aws,
             copy,
-            poll_seconds=restore_wait.poll_seconds(book),
+            poll_seconds=restore_wait.poll_seconds(session),
             on_progress=lambda status: progress(0, None, f"{status}, {copy.arn}"),
         )
     told = {**(known or {}), **done.to_dict(), "begun": begun}
     told["request_id"] = done.request_id or str((known or {}).get("request_id", ""))
-    book.keep("safety_copy_made", into={STATE: {short: told}})
+    session.keep("safety_copy_made", into={STATE: {short: told}})
     return done

@@ -13,37 +13,33 @@ from pitrkit.recovery.plan.policy import Policy
 from pitrkit.runbook.copy_back import copy_back, plans
 from pitrkit.runbook.copy_back.copy import WRITE_UNITS, Copy
 from pitrkit.runbook.copy_back.options import Braking
-from pitrkit.runbook.session.session import Book
+from pitrkit.runbook.session.session import Session
 from pitrkit.ui.controls import Choice
-from pitrkit.ui.text import things
+from pitrkit.ui.text import count_text
 
 
-def copies(book: Book) -> Choice:
+def copies(session: Session) -> Choice:
     """Return a widget over the copies that this incident has written, the latest first."""
-    return Choice(
-        "copy to undo",
-        [
-            (
-                f"{one.digest[:SHORTEST]}  ({things(one.total, 'write')}, planned {one.created_at:%Y-%m-%d %H:%M} UTC)",
-                one.digest,
-            )
-            for one in plans.written(book)
-        ],
-    )
+    return Choice("copy to undo", [(_label(plan), plan.digest) for plan in plans.written_plans(session)])
 
 
-def chosen(book: Book, copy: str) -> Plan:
+def _label(plan: Plan) -> str:
+    writes = count_text(plan.total, "write")
+    return f"{plan.digest[:SHORTEST]}  ({writes}, planned {plan.created_at:%Y-%m-%d %H:%M} UTC)"
+
+
+def chosen(session: Session, copy: str) -> Plan:
     """Return the plan of the copy that is to be undone.
 
     Args:
-        book: The incident's book.
+        session: The incident's session.
         copy: Digest of the plan that was written, or its first 12 characters; blank for the only one.
 
     Raises:
         InputNeeded: *copy* is blank and several copies were made.
         BadInput: This incident has made no such copy.
     """
-    written = plans.written(book)
+    written = plans.written_plans(session)
     if not written:
         raise BadInput("this incident has written nothing yet", fix="There is nothing to undo.")
     if not copy and len(written) > 1:
@@ -58,17 +54,17 @@ def chosen(book: Book, copy: str) -> Plan:
     )
 
 
-def changes_of(book: Book, one: Plan) -> ChangeSet:
+def changes_of(session: Session, one: Plan) -> ChangeSet:
     """Return what the copy of a plan really wrote, as a change set: before, and after."""
-    folder = book.incident.path("changes", f"undo-{one.digest[:SHORTEST]}")
-    found = journal.journal_changes(one, journal.journal_path(book.incident.path("journal"), one), folder)
-    if (book.data.get("undo") or {}).get("of") != one.digest:
-        book.keep("undo_chosen", undo={"of": one.digest, "changes": f"changes/{folder.name}"})
+    folder = session.incident.path("changes", f"undo-{one.digest[:SHORTEST]}")
+    found = journal.journal_changes(one, journal.journal_path(session.incident.path("journal"), one), folder)
+    if (session.data.get("undo") or {}).get("of") != one.digest:
+        session.keep("undo_chosen", undo={"of": one.digest, "changes": f"changes/{folder.name}"})
     return found
 
 
 def plan(
-    book: Book,
+    session: Session,
     *,
     copy: str = "",
     accept: str = "",
@@ -89,8 +85,8 @@ def plan(
         InputNeeded: *copy* is blank and several copies were made.
         BadInput: This incident has made no such copy, or *approve* is for the undo of another one.
     """
-    approved = plans.approved(book, "undo", approve)
-    one = chosen(book, copy or (approved.scope["undo_of"] if approved else ""))
+    approved = plans.approved(session, "undo", approve)
+    one = chosen(session, copy or (approved.scope["undo_of"] if approved else ""))
     if approved is not None and approved.scope["undo_of"] != one.digest:
         raise BadInput(
             f"the approval is for the undo of {approved.scope['undo_of'][:SHORTEST]}, not of {one.digest[:SHORTEST]}",
@@ -98,8 +94,8 @@ def plan(
             fix="Leave `copy` blank to undo what was approved, or leave `approve` blank to plan anew.",
         )
     return copy_back.prepare(
-        book,
-        changes_of(book, one),
+        session,
+        changes_of(session, one),
         replace(Policy.UNDO, guard=one.policy.guard),
         slot="undo",
         scope={"undo_of": one.digest},

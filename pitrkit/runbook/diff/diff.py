@@ -11,7 +11,7 @@ from pitrkit.aws.client.client import Aws
 from pitrkit.aws.tables import tables
 from pitrkit.aws.tables.tables import Table
 from pitrkit.config import masked_inputs, masking
-from pitrkit.incident.state import Side, sides
+from pitrkit.incident.state import CopyFields, sides
 from pitrkit.recovery.changes import change_set
 from pitrkit.recovery.changes.change_set import ChangeSet
 from pitrkit.recovery.changes.scope import Scope
@@ -23,11 +23,11 @@ from pitrkit.runbook.diff import views as diff_views
 from pitrkit.runbook.diff.explorer import Explorer
 from pitrkit.runbook.restore import restore
 from pitrkit.runbook.session import costs
-from pitrkit.runbook.session.session import Book
+from pitrkit.runbook.session.session import Session
 from pitrkit.runbook.start.table_overview import check_copy
 from pitrkit.times import iso, now
-from pitrkit.ui.progress import Progress
-from pitrkit.ui.text import things
+from pitrkit.ui.progress import ProgressBar
+from pitrkit.ui.text import count_text
 from pitrkit.ui.view import Shows, View
 
 
@@ -40,10 +40,10 @@ class _How:
 
 
 @dataclass(frozen=True)
-class Difference(Shows):
+class IncidentChanges(Shows):
     """The change set from then to now, in the incident's folder."""
 
-    book: Book
+    session: Session
     changes: ChangeSet
 
     def view(self) -> View:
@@ -72,7 +72,7 @@ class Difference(Shows):
 
     def _use(self, wanted: Scope, words: str) -> str:
         scoped = narrow(self, wanted, words).changes.counts.changes
-        return f"{things(scoped, 'change')} of {len(self.changes):,} are in scope. Run on from the next cell."
+        return f"{count_text(scoped, 'change')} of {len(self.changes):,} are in scope. Run on from the next cell."
 
 
 def explore(changes: ChangeSet, limit: int) -> pd.DataFrame:
@@ -81,12 +81,12 @@ def explore(changes: ChangeSet, limit: int) -> pd.DataFrame:
     return change_set.frame(shown, changes.key_schema.names)
 
 
-def ahead(book: Book, *, read_units: float = 0.0) -> View:
+def estimate(session: Session, *, read_units: float = 0.0) -> View:
     """Return what reading the tables takes and costs. Nothing is read.
 
     Args are those of `diff`.
     """
-    table, data = book.table(), book.data
+    table, data = session.table(), session.data
     pace = Pace(read_units, kind="read").units if read_units else 0.0
     past = [side for side in sides(data) if data.get(side.by) != "exported" and data.get(side.table)]
     # A copy holds what the table held, and its own size is not known for hours.
@@ -97,14 +97,14 @@ def ahead(book: Book, *, read_units: float = 0.0) -> View:
     return costs.card("What this takes and costs", steps, size_bytes=table.size_bytes, nothing=nothing)
 
 
-def diff(book: Book, *, segments: int = 4, read_units: float = 0.0) -> Difference:
+def diff(session: Session, *, segments: int = 4, read_units: float = 0.0) -> IncidentChanges:
     """Snapshot the restored copy and the live table, and compare them item by item.
 
     In a three-way recovery the two copies are compared, from before and from right after the damage; the live table
     is not read. A copy's snapshot is kept and used again; the live table is read anew each time.
 
     Args:
-        book: The incident's book.
+        session: The incident's session.
         segments: Parallel scan segments for each table.
         read_units: Pace of each table's scan in read units a second; 0 for as fast as the service answers.
 
@@ -112,17 +112,17 @@ def diff(book: Book, *, segments: int = 4, read_units: float = 0.0) -> Differenc
         BadInput: The two tables are keyed differently, one is not active, or the pace is below 0.
     """
     how = _How(segments, Pace(read_units, kind="read") if read_units else None)
-    original = book.table()
-    number = 1 + len(list(book.incident.path("changes").glob("[0-9][0-9][0-9]")))
-    (then, at), *until = [_past(book, side, original, how) for side in sides(book.data)]
-    later, later_at = until[0] if until else _present(book, original, f"now-{number:03}", how)
-    folder = book.incident.path("changes", f"{number:03}")
+    original = session.table()
+    number = 1 + len(list(session.incident.path("changes").glob("[0-9][0-9][0-9]")))
+    (then, at), *until = [_past(session, side, original, how) for side in sides(session.data)]
+    later, later_at = until[0] if until else _present(session, original, f"now-{number:03}", how)
+    folder = session.incident.path("changes", f"{number:03}")
     source = change_set.TWO_COPIES if until else change_set.ONE_COPY
-    found = change_set.diff(then, later, folder, before_at=at, after_at=later_at, source=source, table=original.name)
-    book.done(
+    changes = change_set.diff(then, later, folder, before_at=at, after_at=later_at, source=source, table=original.name)
+    session.done(
         "diff",
         "tables_compared",
-        diff=found.counts.to_dict(),
+        diff=changes.counts.to_dict(),
         changes=f"changes/{number:03}",
         scoped_changes=None,
         scope=None,
@@ -130,90 +130,92 @@ def diff(book: Book, *, segments: int = 4, read_units: float = 0.0) -> Differenc
         segments=segments,
         read_units=read_units,
     )
-    return Difference(book, found)
+    return IncidentChanges(session, changes)
 
 
-def _past(book: Book, side: Side, original: Table, how: _How) -> tuple[Snapshot, str]:
+def _past(session: Session, side: CopyFields, original: Table, how: _How) -> tuple[Snapshot, str]:
     """Return one side of the past, and the second it shows."""
-    if book.data.get(side.by) == "exported":
-        return _exported(book, side, original), str(book.data[side.at])
-    there = book.aws_of(side)
-    copy = tables.describe(there, book.known(side.table, step="03_restore"))
+    if session.data.get(side.by) == "exported":
+        return _exported(session, side, original), str(session.data[side.at])
+    copy_aws = session.aws_of(side)
+    copy = tables.describe(copy_aws, session.required(side.table, step="03_restore"))
     check_copy(copy, original)
     # Named by the table's id: another table that took the copy's name is read anew. One that was never a restore may
     # be written to by others, so it is read anew each time.
     name = snapshot_name(side, copy.id)
-    taken = _snapshot(book, copy, name, how, keep=copy.restored is not None, there=there)
-    return taken, str(book.data.get(side.at) or iso(taken.started_at))
+    past_snapshot = _snapshot(session, copy, name, how, keep=copy.restored is not None, there=copy_aws)
+    return past_snapshot, str(session.data.get(side.at) or iso(past_snapshot.started_at))
 
 
-def snapshot_name(side: Side, table_id: str) -> str:
+def snapshot_name(side: CopyFields, table_id: str) -> str:
     """Return the name of the folder that holds the snapshot of one copy."""
     return f"{side.snapshot}-{table_id[:13]}"
 
 
-def _exported(book: Book, side: Side, original: Table) -> Snapshot:
+def _exported(session: Session, side: CopyFields, original: Table) -> Snapshot:
     """Return one side of the past out of its full export."""
-    export = restore.exported(book, side)
-    folder = book.incident.path("snapshots", f"{side.snapshot}-{export.arn.rpartition('/')[2]}")
+    export = restore.exported(session, side)
+    folder = session.incident.path("snapshots", f"{side.snapshot}-{export.arn.rpartition('/')[2]}")
     if (folder / "snapshot.json").exists():
         return Snapshot.open(folder)
-    with Progress(f"Reading the {export}", total=export.item_count or None) as progress:
-        taken = export_snapshot.from_export(
-            book.aws,
+    with ProgressBar(f"Reading the {export}", total=export.item_count or None) as progress:
+        export_copy = export_snapshot.from_export(
+            session.aws,
             export,
             original,
             folder,
             on_progress=lambda read: progress(read.items, export.item_count or None, f"{read.bytes / 1e6:,.1f} MB"),
         )
-    book.note("snapshot_taken", table=original.name, export=export.arn, items=taken.items, bytes=taken.bytes)
-    return taken
+    session.note(
+        "snapshot_taken", table=original.name, export=export.arn, items=export_copy.items, bytes=export_copy.bytes
+    )
+    return export_copy
 
 
-def _present(book: Book, original: Table, name: str, how: _How) -> tuple[Snapshot, str]:
+def _present(session: Session, original: Table, name: str, how: _How) -> tuple[Snapshot, str]:
     """Return the live table as it is now, and when that was."""
-    taken = _snapshot(book, original, name, how)
-    return taken, iso(taken.started_at)
+    present_snapshot = _snapshot(session, original, name, how)
+    return present_snapshot, iso(present_snapshot.started_at)
 
 
 def _snapshot(
-    book: Book, table: Table, name: str, how: _How, *, keep: bool = False, there: Aws | None = None
+    session: Session, table: Table, name: str, how: _How, *, keep: bool = False, there: Aws | None = None
 ) -> Snapshot:
-    folder = book.incident.path("snapshots", name)
+    folder = session.incident.path("snapshots", name)
     if keep and (folder / "snapshot.json").exists():
         return Snapshot.open(folder)
-    with Progress(f"Reading {table.name}", total=table.item_count or None) as progress:
+    with ProgressBar(f"Reading {table.name}", total=table.item_count or None) as progress:
         taken = snapshot.take(
-            there or book.aws,
+            there or session.aws,
             table,
             folder,
             segments=how.segments,
             pace=Bucket(how.pace) if how.pace else None,
             on_progress=lambda read: progress(read.items, table.item_count or None, _note(read)),
         )
-    book.note("snapshot_taken", table=table.name, items=taken.items, bytes=taken.bytes, read_units=taken.read_units)
+    session.note("snapshot_taken", table=table.name, items=taken.items, bytes=taken.bytes, read_units=taken.read_units)
     return taken
 
 
 def _note(read: Read) -> str:
     """Return what else there is to say of a scan under way."""
-    said = f"{read.bytes / 1e6:,.1f} MB, {read.read_units:,.0f} read units"
-    return f"{said}, {read.why}" if read.why else said
+    amount_read = f"{read.bytes / 1e6:,.1f} MB, {read.read_units:,.0f} read units"
+    return f"{amount_read}, {read.why}" if read.why else amount_read
 
 
-def open_scoped(book: Book) -> Difference:
+def open_scoped(session: Session) -> IncidentChanges:
     """Return the changes in scope that the incident holds already.
 
     Raises:
         InputNeeded: Nothing was compared yet.
     """
-    kept = book.data.get("scoped_changes") or book.known("changes", step="04_diff")
-    return Difference(book, ChangeSet.open(book.path(kept)))
+    kept = session.data.get("scoped_changes") or session.required("changes", step="04_diff")
+    return IncidentChanges(session, ChangeSet.open(session.path(kept)))
 
 
 def scope(
-    difference: Difference, *, kinds: str = "", keys: str = "", where: str = "", explorer: Explorer | None = None
-) -> Difference:
+    difference: IncidentChanges, *, kinds: str = "", keys: str = "", where: str = "", explorer: Explorer | None = None
+) -> IncidentChanges:
     """Keep only the changes that are the damage. Parameters win; where all are blank, the explorer's scope counts.
 
     Args:
@@ -226,14 +228,14 @@ def scope(
     Raises:
         BadInput: A part of the scope cannot be read.
     """
-    keys, where = (masked_inputs.read(difference.book.incident, text) for text in (keys, where))
-    wanted = Scope.parse(kinds, keys, where, difference.changes.key_schema)
-    if wanted == Scope() and explorer is not None and explorer.scope is not None:
+    keys, where = (masked_inputs.read(difference.session.incident, text) for text in (keys, where))
+    parsed_scope = Scope.parse(kinds, keys, where, difference.changes.key_schema)
+    if parsed_scope == Scope() and explorer is not None and explorer.scope is not None:
         return narrow(difference, explorer.scope, explorer.words)
-    return narrow(difference, wanted)
+    return narrow(difference, parsed_scope)
 
 
-def narrow(difference: Difference, wanted: Scope, words: str = "") -> Difference:
+def narrow(difference: IncidentChanges, wanted: Scope, words: str = "") -> IncidentChanges:
     """Keep only the changes in *wanted*, and leave that in the incident as the scope of its plan.
 
     Args:
@@ -244,16 +246,22 @@ def narrow(difference: Difference, wanted: Scope, words: str = "") -> Difference
     Raises:
         BadInput: The condition cannot be evaluated on one of the changes.
     """
-    book = difference.book
-    said = masked_inputs.recorded(book.incident, wanted, words)
-    whole, kept = book.data["changes"], book.data.get("scoped_changes") or ""
+    session = difference.session
+    scope_record = masked_inputs.recorded(session.incident, wanted, words)
+    whole, scoped_name = session.data["changes"], session.data.get("scoped_changes") or ""
     if wanted == Scope():
-        scoped, kept = difference.changes, whole
-    elif book.data.get("scope") == said and kept.startswith(f"{whole}-scope-"):
-        return Difference(book, ChangeSet.open(book.path(kept)))
+        scoped, scoped_name = difference.changes, whole
+    elif session.data.get("scope") == scope_record and scoped_name.startswith(f"{whole}-scope-"):
+        return IncidentChanges(session, ChangeSet.open(session.path(scoped_name)))
     else:
-        number = 1 + len(list(book.incident.path("changes").glob("*-scope-*")))
-        kept = f"{whole}-scope-{number:02}"
-        scoped = difference.changes.scoped(wanted, book.path(kept))
-    book.keep("scope_set", scope=said, scoped_changes=kept, scoped=scoped.counts.to_dict(), scoped_at=iso(now()))
-    return Difference(book, scoped)
+        number = 1 + len(list(session.incident.path("changes").glob("*-scope-*")))
+        scoped_name = f"{whole}-scope-{number:02}"
+        scoped = difference.changes.scoped(wanted, session.path(scoped_name))
+    session.keep(
+        "scope_set",
+        scope=scope_record,
+        scoped_changes=scoped_name,
+        scoped=scoped.counts.to_dict(),
+        scoped_at=iso(now()),
+    )
+    return IncidentChanges(session, scoped)

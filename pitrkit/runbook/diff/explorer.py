@@ -19,13 +19,13 @@ from pitrkit.config import masking
 from pitrkit.errors import BadInput, PitrkitError
 from pitrkit.recovery.changes import change_set
 from pitrkit.recovery.changes.query import Query
-from pitrkit.recovery.changes.search import TRIED, Found, Search, Shift, Sort
+from pitrkit.recovery.changes.search import TRIED, Search, SearchResult, Shift, Sort
 from pitrkit.runbook.diff import csv_export, explorer_views
 from pitrkit.runbook.diff.explorer_filters import Filters, button, row
-from pitrkit.ui.browser_widgets import Facets, Group, Rows
+from pitrkit.ui.browser_widgets import ChangeGrid, Facets, Group
 from pitrkit.ui.cards import error_card, note
-from pitrkit.ui.controls import Control
-from pitrkit.ui.text import folded, key_text, things, visible
+from pitrkit.ui.controls import CardControl
+from pitrkit.ui.text import count_text, folded, key_text, visible
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,7 +46,7 @@ _FOCUS_SAMPLE = 5_000
 _FOCUS_OF = 4
 
 
-class Explorer(Control):
+class Explorer(CardControl):
     """Filters over a change set, with charts, a grid and the opened item of what they let through.
 
     Args:
@@ -67,7 +67,7 @@ class Explorer(Control):
         self._changes, self._on_use, self._tried = changes, on_use, tried
         self._search = Search(changes)
         self._keys = changes.key_schema.names
-        self._found: Found | None = None
+        self._found: SearchResult | None = None
         self._groups: list[Group] = []
         self._shifts: list[Shift] = []
         self._together: list[tuple[tuple[str, ...], int]] = []
@@ -83,7 +83,7 @@ class Explorer(Control):
             on_change=self.does(self._look),
             on_refuse=lambda why: self._say(why, "warn"),
         )
-        self.found, self.said, self.item = widgets.HTML(), widgets.HTML(), widgets.HTML()
+        self.found, self.status_line, self.item = widgets.HTML(), widgets.HTML(), widgets.HTML()
         self.use = button("Use as scope", "filter", "Recover only what is shown here")
         self.only = button("Only ticked", "check-square-o", "Show only the items that are ticked in the grid")
         self.clear = button("Clear filters", "eraser", "Show every change again")
@@ -96,7 +96,7 @@ class Explorer(Control):
         self.copy.on_click(self.does(self._copied))
         self.save.on_click(self.does(self._saved))
         self.only.disabled = True
-        self.facets, self.grid = Facets(), Rows()
+        self.facets, self.grid = Facets(), ChangeGrid()
         self.facets.on_press(lambda id_: self.does(self._pressed, id_)())
         self.grid.observe(self.does(self._turned), names=["page", "length"])
         self.grid.observe(self.does(lambda: self._turned(page=0)), names="sort")
@@ -105,7 +105,9 @@ class Explorer(Control):
         self._look()
         self.view = self._still()
         buttons = row(self.use, self.only, self.clear, self.copy, self.save)
-        self.box = widgets.VBox([self.filters.box, self.found, buttons, self.said, self.facets, self.grid, self.item])
+        self.box = widgets.VBox(
+            [self.filters.box, self.found, buttons, self.status_line, self.facets, self.grid, self.item]
+        )
 
     @property
     def scope(self) -> Scope | None:
@@ -114,7 +116,7 @@ class Explorer(Control):
 
     def frame(self, limit: int = 1000) -> pd.DataFrame:
         """Return the first *limit* changes of what is shown as a pandas frame, plain values, for looking at only."""
-        shown = islice(self._search.each(self._shown()), limit)
+        shown = islice(self._search.matches(self._shown()), limit)
         return change_set.frame([masking.current().change(one, text=True) for one in shown], self._keys)
 
     def save_csv(self, path: Path | None = None) -> Path:
@@ -123,15 +125,15 @@ class Explorer(Control):
         Args:
             path: Where to; beside the change set where it is not given.
         """
-        found = self._shown()
+        result = self._shown()
         if path is None:
             number = 1 + len(list(self._changes.folder.glob("explored-*.csv")))
             path = self._changes.folder / f"explored-{number:02}.csv"
         with path.open("w", newline="", encoding="utf-8-sig") as file:
-            csv_export.write(file, self._search.each(found), self._keys, self._names_in(found))
+            csv_export.write(file, self._search.matches(result), self._keys, self._names_in(result))
         return path
 
-    def _shown(self) -> Found:
+    def _shown(self) -> SearchResult:
         return self._found or self._search.find(Query())
 
     def _first_columns(self, names: list[str]) -> list[str]:
@@ -273,27 +275,27 @@ class Explorer(Control):
         try:
             said = self._on_use(scope, words) if self._on_use is not None else "Run the next cell."
         except PitrkitError as error:
-            self.said.value = error_card(error)._repr_html_()
+            self.status_line.value = error_card(error)._repr_html_()
             return
         self._scope, self.words = scope, words
         self.show(self._still())
         self._say(f"Scope: {words}. {said}", "good")
 
-    def _names_in(self, found: Found) -> list[str]:
-        return csv_export.names_of(islice(self._search.each(found), 1000), self._keys, change_set.ATTRIBUTES_SHOWN)
+    def _names_in(self, found: SearchResult) -> list[str]:
+        return csv_export.names_of(islice(self._search.matches(found), 1000), self._keys, change_set.ATTRIBUTES_SHOWN)
 
     def _copied(self) -> None:
-        found = self._shown()
+        result = self._shown()
         text = io.StringIO()
-        count = csv_export.write(text, islice(self._search.each(found), COPIED), self._keys, self._names_in(found))
-        more = f", the first of {len(found):,}; save it to have all" if len(found) > count else ""
-        self.grid.copy(text.getvalue(), f"{things(count, 'change')} copied as CSV{more}")
+        count = csv_export.write(text, islice(self._search.matches(result), COPIED), self._keys, self._names_in(result))
+        more = f", the first of {len(result):,}; save it to have all" if len(result) > count else ""
+        self.grid.copy(text.getvalue(), f"{count_text(count, 'change')} copied as CSV{more}")
 
     def _saved(self) -> None:
         try:
-            self._say(f"{things(len(self._shown()), 'change')} saved in {self.save_csv()}", "good")
+            self._say(f"{count_text(len(self._shown()), 'change')} saved in {self.save_csv()}", "good")
         except OSError as error:
             self._say(f"It cannot be saved: {error.strerror or error}", "bad")
 
     def _say(self, text: str, tone: Any = "info") -> None:
-        self.said.value = note(text, tone)._repr_html_() if text else ""
+        self.status_line.value = note(text, tone)._repr_html_() if text else ""

@@ -13,7 +13,7 @@ from pitrkit.recovery.changes.change import KINDS
 from pitrkit.recovery.changes.query import HOWS, VALUED, Query, Side, Term
 from pitrkit.recovery.changes.scope import Scope
 from pitrkit.ui.controls import WIDE
-from pitrkit.ui.text import folded, things, visible
+from pitrkit.ui.text import count_text, folded, visible
 
 if TYPE_CHECKING:
     from pitrkit.recovery.changes.change_set import ChangeSet
@@ -178,7 +178,7 @@ class Filters:
             chip.on_click(lambda _button: self.put(fingerprint=()))
             chips.append(chip)
         if self.ticked:
-            chip = _chip(f"only {things(len(self.ticked), 'ticked item')}")
+            chip = _chip(f"only {count_text(len(self.ticked), 'ticked item')}")
             chip.on_click(lambda _button: self.put(ticked=()))
             chips.append(chip)
         self.chips.children = chips
@@ -195,8 +195,8 @@ def button(text: str, icon: str, tooltip: str) -> Any:
 
 
 def _chip(text: str) -> Any:
-    said = folded(visible(text), 80)
-    return button(said, "times", f"Remove the filter: {said}")
+    chip_text = folded(visible(text), 80)
+    return button(chip_text, "times", f"Remove the filter: {chip_text}")
 
 
 def _dropdown(label: str, options: list[tuple[str, Any]], tooltip: str, width: str) -> Any:

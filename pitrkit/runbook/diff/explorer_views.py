@@ -13,15 +13,15 @@ from pitrkit.recovery.changes.change import KINDS
 from pitrkit.recovery.changes.query import Query, Side, Term
 from pitrkit.runbook.diff.item_tree import tree
 from pitrkit.ui.blocks import Bar, BarRow, Bars, Block, Cell, Code, Facts, Grid, Note, Segment, Tag
-from pitrkit.ui.browser_widgets import Group, Part, PressBar
-from pitrkit.ui.text import folded, key_text, shortened, things, value_text, visible
+from pitrkit.ui.browser_widgets import BarSegment, Group, PressBar
+from pitrkit.ui.text import count_text, folded, key_text, shortened, value_text, visible
 from pitrkit.ui.view import View
 
 if TYPE_CHECKING:
     from pitrkit.recovery.changes.change import Change
     from pitrkit.recovery.changes.change_set import ChangeSet
     from pitrkit.recovery.changes.fingerprints import Differing
-    from pitrkit.recovery.changes.search import Found, Shift
+    from pitrkit.recovery.changes.search import SearchResult, Shift
 
 
 SHOWN = 8
@@ -34,7 +34,7 @@ NAMES = 4
 """Names of changed attributes in a cell."""
 
 
-def found_card(found: Found) -> View:
+def found_card(found: SearchResult) -> View:
     """Return what passes the filters: the scope in words, as parameters, and the counts by kind."""
     whole = found.query.scope()
     scope = masking.current().scope(whole)
@@ -42,7 +42,7 @@ def found_card(found: Found) -> View:
     if scope.kinds:
         rows.append(("kinds", ",".join(scope.kinds)))
     if scope.keys:
-        rows.append(("keys", things(len(scope.keys), "key")))
+        rows.append(("keys", count_text(len(scope.keys), "key")))
     blocks: list[Block] = [Facts(tuple(rows))]
     if scope.where:
         blocks.append(Code(scope.where, "where"))
@@ -52,12 +52,14 @@ def found_card(found: Found) -> View:
         blocks.append(Note(words, "warn"))
     if not len(found) and found.total:
         blocks.append(Note("Nothing passes these filters.", "warn"))
-    tag = Tag(f"{len(found):,} of {things(found.total, 'change')}")
+    tag = Tag(f"{len(found):,} of {count_text(found.total, 'change')}")
     data = {"scope": scope.to_dict(), "counts": found.counts.to_dict()}
     return View("found", "In these filters", (tag,), tuple(blocks), data)
 
 
-def still_card(changes: ChangeSet, found: Found, first: Sequence[Change], columns: Sequence[str], groups: Any) -> View:
+def still_card(
+    changes: ChangeSet, found: SearchResult, first: Sequence[Change], columns: Sequence[str], groups: Any
+) -> View:
     """Return the still picture of a search, for whoever reads the saved notebook."""
     text = (
         f"{changes.counts.removed:,} removed, {changes.counts.modified:,} modified and {changes.counts.inserted:,} "
@@ -75,7 +77,7 @@ def still_card(changes: ChangeSet, found: Found, first: Sequence[Change], column
             f"The first {len(first):,} of {len(found):,}, in key order" if len(found) > len(first) else "All of them"
         )
         blocks.append(Grid((*heads, *sides), rows, caption))
-    tag = Tag(things(len(found), "change"))
+    tag = Tag(count_text(len(found), "change"))
     data = {"counts": found.counts.to_dict(), "keys": [masking.current().key(one.key) for one in first]}
     return View("explored", "Explore the changes", (tag,), tuple(blocks), data)
 
@@ -106,22 +108,22 @@ def cells(change: Change, keys: Sequence[str], columns: Sequence[str]) -> list[d
     change = masking.current().change(change)
     key = attributes(change.key)
     then, now = attributes(change.before or "{}"), attributes(change.after or "{}")
-    found: list[dict[str, Any]] = [{"text": _cell(key[name]), "number": "N" in key[name]} for name in keys]
+    cell_rows: list[dict[str, Any]] = [{"text": _cell(key[name]), "number": "N" in key[name]} for name in keys]
     if change.before is None or change.after is None:
-        found.append({"text": "all of it", "quiet": True})
+        cell_rows.append({"text": "all of it", "quiet": True})
     else:
         differ = sorted(name for name in then.keys() | now.keys() if then.get(name) != now.get(name))
         more = f" +{len(differ) - NAMES}" if len(differ) > NAMES else ""
-        found.append({"text": ", ".join(folded(visible(name), 30) for name in differ[:NAMES]) + more})
+        cell_rows.append({"text": ", ".join(folded(visible(name), 30) for name in differ[:NAMES]) + more})
     for name in columns:
         differs = change.kind == "modified" and then.get(name) != now.get(name)
         for side, image in ((then, change.before), (now, change.after)):
             if name in side:
-                found.append({"text": _cell(side[name]), "differs": differs, "number": "N" in side[name]})
+                cell_rows.append({"text": _cell(side[name]), "differs": differs, "number": "N" in side[name]})
             else:
                 quiet = "absent" if image is not None else ("not there" if change.kind == "inserted" else "gone")
-                found.append({"text": quiet, "quiet": True, "differs": differs})
-    return found
+                cell_rows.append({"text": quiet, "quiet": True, "differs": differs})
+    return cell_rows
 
 
 def _cell(typed: Any) -> str:
@@ -170,7 +172,7 @@ def _attribute(one: Differing, *, shown: bool) -> PressBar:
         one.attribute,
         one.total,
         f"{one.attribute}: {counted}. {does}.",
-        tuple(Part(tone, count) for count, _, tone in parts),
+        tuple(BarSegment(tone, count) for count, _, tone in parts),
         pressed=shown,
     )
 
@@ -181,8 +183,8 @@ def _print(place: int, names: tuple[str, ...], count: int, query: Query) -> Pres
         f"print:{place}",
         label,
         count,
-        f"Exactly {label} changed in {things(count, 'item')}. Show only those.",
-        (Part("modified", count),),
+        f"Exactly {label} changed in {count_text(count, 'item')}. Show only those.",
+        (BarSegment("modified", count),),
         pressed=query.fingerprint == names,
     )
 
@@ -195,9 +197,9 @@ def _shift(place: int, one: Shift, attribute: str, query: Query) -> PressBar:
     usable = bool(terms)
     does = "Show only those." if usable else "It cannot be filtered by a press; write a condition in Where."
     pressed = usable and set(terms) <= set(query.terms)
-    words = f"{attribute} from {then} to {now} in {things(one.count, 'item')}. {does}"
+    words = f"{attribute} from {then} to {now} in {count_text(one.count, 'item')}. {does}"
     return PressBar(
-        f"shift:{place}", label, one.count, words, (Part(tone, one.count),), pressed=pressed,
+        f"shift:{place}", label, one.count, words, (BarSegment(tone, one.count),), pressed=pressed,
         disabled=not usable,
     )  # fmt: skip
 
@@ -237,7 +239,7 @@ def shift_value(value: str | None) -> str | None:
     return None
 
 
-def _bar(found: Found) -> Bar:
+def _bar(found: SearchResult) -> Bar:
     return Bar(tuple(Segment(kind, getattr(found.counts, kind), kind) for kind in KINDS))
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pitrkit.aws.items import attributes
 from pitrkit.config import masking
-from pitrkit.ui.text import Shown, compare, folded, key_text, show, things, value_text, visible
+from pitrkit.ui.text import Shown, compare, count_text, folded, key_text, show, value_text, visible
 
 if TYPE_CHECKING:
     from pitrkit.recovery.changes.change import Change
@@ -36,7 +36,7 @@ Typed = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class TreeValue:
     """A value on one side.
 
     Attributes:
@@ -51,7 +51,7 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TreeRow:
     """An attribute, a member of one, or (without sides) the beginning of a map or list.
 
     Attributes:
@@ -65,8 +65,8 @@ class Row:
 
     depth: int
     name: str
-    then: Side | None = None
-    now: Side | None = None
+    then: TreeValue | None = None
+    now: TreeValue | None = None
     state: State = ""
     note: str = ""
 
@@ -82,8 +82,8 @@ class Tree:
     """
 
     block: ClassVar[str] = "tree"
-    rows: tuple[Row, ...]
-    same: tuple[Row, ...] = ()
+    rows: tuple[TreeRow, ...]
+    same: tuple[TreeRow, ...] = ()
     side: Literal["", "then", "now"] = ""
     same_words: str = ""
 
@@ -102,7 +102,7 @@ class Tree:
         return [*found, *([f"  {self.same_words}"] if self.same_words else [])]
 
 
-def _text(side: Side | None) -> str:
+def _text(side: TreeValue | None) -> str:
     return "(absent)" if side is None else str(side.shown)
 
 
@@ -120,7 +120,7 @@ def tree(change: Change) -> Tree:
     alike = [name for name in names if name not in set(differ)]
     rows = [row for name in differ for row in _rows(name, then.get(name), now.get(name), 0)]
     same = [row for name in alike for row in _rows(name, then[name], now[name], 0)]
-    words = f"{things(len(alike), 'unchanged attribute')}: {_listed(alike)}" if alike else ""
+    words = f"{count_text(len(alike), 'unchanged attribute')}: {_listed(alike)}" if alike else ""
     return Tree(_limited(rows), _limited(same), same_words=words)
 
 
@@ -138,13 +138,13 @@ def _name(name: str) -> str:
     return folded(visible(name), 60)
 
 
-def _limited(rows: list[Row]) -> tuple[Row, ...]:
+def _limited(rows: list[TreeRow]) -> tuple[TreeRow, ...]:
     if len(rows) <= ROWS:
         return tuple(rows)
-    return (*rows[:ROWS], Row(0, "", note=f"{things(len(rows) - ROWS, 'more value')} not shown"))
+    return (*rows[:ROWS], TreeRow(0, "", note=f"{count_text(len(rows) - ROWS, 'more value')} not shown"))
 
 
-def _rows(name: str, then: Typed | None, now: Typed | None, depth: int) -> Iterator[Row]:
+def _rows(name: str, then: Typed | None, now: Typed | None, depth: int) -> Iterator[TreeRow]:
     """Yield the rows of one value and of all that is nested in it."""
     kinds = {kind for side in (then, now) if side is not None for kind in side}
     if len(kinds) > 1 or not kinds & {"M", "L", *_SETS}:
@@ -154,18 +154,18 @@ def _rows(name: str, then: Typed | None, now: Typed | None, depth: int) -> Itera
     members = _members(kind, (then or {}).get(kind), (now or {}).get(kind))
     state = _state(then, now)
     if not members:
-        yield Row(depth, _name(name), state=state, note=f"empty {_TYPES[kind]}")
+        yield TreeRow(depth, _name(name), state=state, note=f"empty {_TYPES[kind]}")
         return
     noun = "attribute" if kind == "M" else "member"
-    yield Row(depth, _name(name), state=state, note=f"{_TYPES[kind]} of {things(len(members), noun)}"
-              if kind in {"M", "L"} else f"{_TYPES[kind]}, {things(len(members), noun)}")  # fmt: skip
+    yield TreeRow(depth, _name(name), state=state, note=f"{_TYPES[kind]} of {count_text(len(members), noun)}"
+              if kind in {"M", "L"} else f"{_TYPES[kind]}, {count_text(len(members), noun)}")  # fmt: skip
     alike = [one for one in members if one[1] == one[2]]
     hidden = {one[0] for one in alike[CONTEXT:]} if state == "changed" else set()
     for inner, before, after in members:
         if inner not in hidden:
             yield from _rows(inner, before, after, depth + 1)
     if hidden:
-        yield Row(depth + 1, "", note=f"{things(len(hidden), f'unchanged {noun}')} not shown")
+        yield TreeRow(depth + 1, "", note=f"{count_text(len(hidden), f'unchanged {noun}')} not shown")
 
 
 def _members(kind: str, then: Any, now: Any) -> list[tuple[str, Typed | None, Typed | None]]:
@@ -207,7 +207,7 @@ def _state(then: Typed | None, now: Typed | None) -> State:
     return "changed" if then != now else ""
 
 
-def _leaf(name: str, then: Typed | None, now: Typed | None, depth: int, *, told: bool) -> Row:
+def _leaf(name: str, then: Typed | None, now: Typed | None, depth: int, *, told: bool) -> TreeRow:
     texts = [None if side is None else value_text(side) for side in (then, now)]
     if texts[0] is not None and texts[1] is not None and texts[0] != texts[1]:
         shown: list[Shown | None] = list(compare(texts[0], texts[1]))
@@ -219,11 +219,11 @@ def _leaf(name: str, then: Typed | None, now: Typed | None, depth: int, *, told:
     ]
     kinds = [next(iter(typed)) if typed is not None else "" for typed in (then, now)]
     kind = f" ({' → '.join(_TYPES[one] for one in kinds if one)})" if told and all(kinds) else ""
-    return Row(depth, _name(name) + kind, sides[0], sides[1], _state(then, now))
+    return TreeRow(depth, _name(name) + kind, sides[0], sides[1], _state(then, now))
 
 
-def _side(typed: Typed, text: str, shown: Shown) -> Side:
+def _side(typed: Typed, text: str, shown: Shown) -> TreeValue:
     whole = text if shown.length else ""
     if "B" in typed and len(typed["B"]) > _BASE64:
-        return Side(shown, typed["B"][:WHOLE], cut=len(typed["B"]) > WHOLE)
-    return Side(shown, whole[:WHOLE], cut=len(whole) > WHOLE)
+        return TreeValue(shown, typed["B"][:WHOLE], cut=len(typed["B"]) > WHOLE)
+    return TreeValue(shown, whole[:WHOLE], cut=len(whole) > WHOLE)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from pitrkit.aws.items import attributes
 from pitrkit.config import masking
 from pitrkit.recovery.changes.change import KINDS, Kind
-from pitrkit.ui.blocks import Bar, BarRow, Bars, Block, Facts, Note, Row, Sample, Samples, Segment, Tag
+from pitrkit.ui.blocks import Bar, BarRow, Bars, Block, Facts, Note, Sample, SampleRow, Samples, Segment, Tag
 from pitrkit.ui.cards import note
-from pitrkit.ui.text import compare, folded, key_text, show, things, value_text, visible
+from pitrkit.ui.text import compare, count_text, folded, key_text, show, value_text, visible
 from pitrkit.ui.view import View
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def counts_card(changes: ChangeSet) -> View:
     if not counts.changes:
         whole = "Nothing differs." if scope == "everything" else "Nothing in this scope differs."
         blocks.append(Note(whole, "good"))
-    found = things(counts.changes, "difference")
+    found = count_text(counts.changes, "difference")
     tag = Tag(found, "warn" if counts.changes else "good")
     data = {
         "table": changes.table,
@@ -74,14 +74,18 @@ def _when(text: str) -> str:
 
 def samples_view(changes: ChangeSet, n: int = 3) -> View:
     """Return up to *n* changes of each kind, then and now side by side, changed attributes marked."""
-    found = [change for kind in KINDS for change in changes.samples(kind, n)]
-    if not found:
+    sampled_changes = [change for kind in KINDS for change in changes.samples(kind, n)]
+    if not sampled_changes:
         return note("There is no difference to show.", "good")
-    shown = {kind: sum(change.kind == kind for change in found) for kind in KINDS}
+    shown = {kind: sum(change.kind == kind for change in sampled_changes) for kind in KINDS}
     counts = changes.counts
     words = ", ".join(f"{shown[kind]:,} of {getattr(counts, kind):,} {kind}" for kind in KINDS if shown[kind])
-    data = {"shown": shown, "of": counts.to_dict(), "keys": [masking.current().key(change.key) for change in found]}
-    return View("samples", "Samples", (Tag(words),), (side_by_side(found),), data)
+    data = {
+        "shown": shown,
+        "of": counts.to_dict(),
+        "keys": [masking.current().key(change.key) for change in sampled_changes],
+    }
+    return View("samples", "Samples", (Tag(words),), (side_by_side(sampled_changes),), data)
 
 
 def side_by_side(changes: Iterable[Change], caption: str = "") -> Samples:
@@ -108,7 +112,7 @@ def sample(kind: Tag, key: Key, then: Image | None, now: Image | None) -> Sample
         unchanged = [name for name in names if before.get(name) == after.get(name)]
     rest = []
     if len(rows) > ROWS_SHOWN:
-        rest.append(f"{things(len(rows) - ROWS_SHOWN, 'more attribute')} not shown")
+        rest.append(f"{count_text(len(rows) - ROWS_SHOWN, 'more attribute')} not shown")
     if unchanged:
         more = f" and {len(unchanged) - NAMES_SHOWN:,} more" if len(unchanged) > NAMES_SHOWN else ""
         listed = ", ".join(_name(name) for name in unchanged[:NAMES_SHOWN])
@@ -120,13 +124,15 @@ def _name(name: str) -> str:
     return folded(visible(name), 60)
 
 
-def _row(name: str, before: Mapping[str, Any], after: Mapping[str, Any], *, changed: bool) -> Row:
+def _row(name: str, before: Mapping[str, Any], after: Mapping[str, Any], *, changed: bool) -> SampleRow:
     then = value_text(before[name]) if name in before else None
     now = value_text(after[name]) if name in after else None
     if then is not None and now is not None:
         left, right = compare(then, now)
-        return Row(_name(name), left, right, changed)
-    return Row(_name(name), show(then) if then is not None else None, show(now) if now is not None else None, changed)
+        return SampleRow(_name(name), left, right, changed)
+    return SampleRow(
+        _name(name), show(then) if then is not None else None, show(now) if now is not None else None, changed
+    )
 
 
 def attributes_view(statistics: pd.DataFrame) -> View:
@@ -153,6 +159,6 @@ def attributes_view(statistics: pd.DataFrame) -> View:
     )
     blocks: list[Block] = [Bars(bars, "In how many modified items")]
     if len(rows) > BARS_SHOWN:
-        blocks.append(Note(f"{things(len(rows) - BARS_SHOWN, 'more attribute')} not shown.", "muted"))
+        blocks.append(Note(f"{count_text(len(rows) - BARS_SHOWN, 'more attribute')} not shown.", "muted"))
     data = {"attributes": [dict(zip(columns, row, strict=True)) for row in rows]}
     return View("attributes", "Attributes that changed", blocks=tuple(blocks), data=data)

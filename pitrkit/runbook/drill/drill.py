@@ -25,12 +25,12 @@ from pitrkit.recovery.advice.cost import Estimate
 from pitrkit.recovery.token_bucket import Pace
 from pitrkit.runbook.copy_back.copy import WRITE_UNITS
 from pitrkit.runbook.drill import leftovers
-from pitrkit.runbook.drill.proposal import COST_LIMIT, ITEMS, Asked
+from pitrkit.runbook.drill.proposal import COST_LIMIT, ITEMS, DrillRequest
 from pitrkit.runbook.drill.rehearsal import Rehearsal
 from pitrkit.runbook.finish import drill_history
 from pitrkit.runbook.finish.drill_history import Limits
 from pitrkit.runbook.session import costs
-from pitrkit.runbook.session.approval import Passage
+from pitrkit.runbook.session.approval import ApprovalFlow
 from pitrkit.runbook.session.gate import Intent
 from pitrkit.runbook.session.session import new_id
 from pitrkit.times import now
@@ -78,7 +78,7 @@ def prepare(
     given = {"recovery_time": recovery_time, "recovery_point": recovery_point}
     if read_units:
         Pace(read_units, kind="read")
-    asked = Asked(
+    drill_request = DrillRequest(
         at=at,
         items=items,
         limits=_limits(recovery_time, recovery_point),
@@ -88,34 +88,34 @@ def prepare(
         read_units=read_units,
     )
     name = _incident(incident, table)
-    found = tables.describe(aws, table)
+    source_table = tables.describe(aws, table)
     window = pitr.protection(aws, table).window
     protection = pitr.check_restorable(aws, table, times.parse_time(at, now=now(), window=window))
     caller = aws.caller()
     details = {
         "account": caller.account,
         "region": aws.region,
-        "table ARN": found.arn,
+        "table ARN": source_table.arn,
         "restores": at,
         "copies": f"{items:,} items at most" if items else "all items",
         "costs at most": f"USD {cost_limit:.2f}",
         "makes and deletes": f"two tables named {table}-drill-..., and what earlier drills of this folder left",
         "writes to the table": "nothing",
     }
-    intent = Intent("drill", found.name, details)
+    intent = Intent("drill", source_table.name, details)
     return Rehearsal(
         aws=aws,
-        table=found,
+        table=source_table,
         incident=name,
-        asked=asked,
+        asked=drill_request,
         protection=protection,
-        estimate=estimate(found, items),
+        estimate=estimate(source_table, items),
         others=drill_history.earlier(
             {"table": table, "account": caller.account, "region": aws.region, "incident": name}
         ),
-        strangers=leftovers.strangers(aws, table),
+        strangers=leftovers.unrecorded_tables(aws, table),
         intent=intent,
-        passage=Passage(intent, found.name),
+        passage=ApprovalFlow(intent, source_table.name),
     )
 
 
@@ -144,8 +144,8 @@ def _number(name: str, value: float | str) -> float:
 
 
 def _limits(recovery_time: str, recovery_point: str) -> Limits:
-    said = team_settings.read().drill
-    return Limits.parse(recovery_time or said.recovery_time, recovery_point or said.recovery_point)
+    kit_settings = team_settings.read().drill
+    return Limits.parse(recovery_time or kit_settings.recovery_time, recovery_point or kit_settings.recovery_point)
 
 
 def _incident(incident: str, table: str) -> str:

@@ -17,10 +17,10 @@ from pitrkit.aws.client.client import Aws
 from pitrkit.aws.tables import tables
 from pitrkit.errors import RecordAltered
 from pitrkit.incident.incident import Incident
-from pitrkit.incident.state import SCRATCH, THEN
+from pitrkit.incident.state import BEFORE_DAMAGE, SCRATCH
 from pitrkit.runbook.finish import clean_up, report
 from pitrkit.runbook.finish.drill_history import left_over
-from pitrkit.runbook.session.session import Book
+from pitrkit.runbook.session.session import Session
 from pitrkit.runbook.session.table_claims import UNMADE
 from pitrkit.runbook.start import table_overview
 from pitrkit.times import now
@@ -30,7 +30,7 @@ _HELD: list[int] = []
 """Locks of this process; the system lets go of them when it ends, however it ends."""
 
 
-def hold(incident: Incident) -> None:
+def mark_running(incident: Incident) -> None:
     """Mark the drill as running for as long as this process lives."""
     handle = os.open(incident.path(LOCK), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -50,8 +50,8 @@ def drills(data: Mapping[str, Any]) -> Iterator[tuple[Incident, dict[str, Any]]]
             other = one.data
         except RecordAltered:
             continue  # named where incidents are listed
-        here = all(other.get(name) == data.get(name) for name in ("account", "region"))
-        if here and other.get("drill") and one.id != data.get("incident"):
+        same_account = all(other.get(name) == data.get(name) for name in ("account", "region"))
+        if same_account and other.get("drill") and one.id != data.get("incident"):
             yield one, other
 
 
@@ -60,50 +60,52 @@ def unfinished(data: Mapping[str, Any]) -> list[Incident]:
     return [
         one
         for one, other in drills(data)
-        if any(other.get(side.by) in ("incident", UNMADE) for side in (THEN, SCRATCH)) and not running(one)
+        if any(other.get(side.by) in ("incident", UNMADE) for side in (BEFORE_DAMAGE, SCRATCH)) and not running(one)
     ]
 
 
-def remove(book: Book) -> list[str]:
-    """Delete the tables that the drill of *book* made, and return those that are still there.
+def remove(session: Session) -> list[str]:
+    """Delete the tables that the drill of *session* made, and return those that are still there.
 
     The approval of the drill covers it: it says that the drill deletes what it makes.
     """
-    removal = clean_up.prepare(book, leave="exports")
+    removal = clean_up.prepare(session, leave="exports")
     if removal.intent is not None:
         removal.gate(removal.intent.digest)
         removal.delete()
-    for side in (THEN, SCRATCH):
-        data = book.data
-        if data.get(side.by) == "incident" and data.get(side.table) and not tables.find(book.aws, data[side.table]):
+    for side in (BEFORE_DAMAGE, SCRATCH):
+        data = session.data
+        if data.get(side.by) == "incident" and data.get(side.table) and not tables.find(session.aws, data[side.table]):
             now_whose: dict[str, Any] = {side.by: "deleted" if data.get(side.table_id) else UNMADE}
-            book.keep("table_not_there", **now_whose)
-    return left_over(book.data)
+            session.keep("table_not_there", **now_whose)
+    return left_over(session.data)
 
 
-def tidy(book: Book, why: str) -> list[str]:
+def finish_stopped(session: Session, why: str) -> list[str]:
     """Bring a drill that stopped to its end: delete what it made, say why it failed, write its report, seal it.
 
     Returns:
         The tables that could not be deleted (yet).
     """
-    left = remove(book)
-    if not book.data["drill"].get("outcome"):
+    left = remove(session)
+    if not session.data["drill"].get("outcome"):
         outcome = {"passed": False, "why": [why, *(f"{name} was not deleted" for name in left)]}
-        book.keep("drill_ended", into={"drill": {"outcome": outcome, "ended_at": now().isoformat(timespec="seconds")}})
-    report.report(book)
-    report.seal(book)
+        session.keep(
+            "drill_ended", into={"drill": {"outcome": outcome, "ended_at": now().isoformat(timespec="seconds")}}
+        )
+    report.report(session)
+    report.seal(session)
     return left
 
 
-def strangers(aws: Aws, table: str) -> list[str]:
+def unrecorded_tables(aws: Aws, table: str) -> list[str]:
     """Return tables that look like those of a drill of *table* and are in no record in this folder."""
     looks = re.compile(rf"{re.escape(table[:215])}-drill-\d{{8}}T\d{{6}}Z-[0-9a-f]{{6}}(-scratch)?")
-    found = table_overview.permitted(lambda: [name for name in tables.names(aws) if looks.fullmatch(name)]) or []
-    known: set[str] = set()
-    for one in Incident.existing() if found else ():
+    match = table_overview.permitted(lambda: [name for name in tables.table_names(aws) if looks.fullmatch(name)]) or []
+    name_set: set[str] = set()
+    for one in Incident.existing() if match else ():
         try:
-            known |= {str(one.data.get(side.table)) for side in (THEN, SCRATCH)}
+            name_set |= {str(one.data.get(side.table)) for side in (BEFORE_DAMAGE, SCRATCH)}
         except RecordAltered:
             continue  # named where incidents are listed
-    return [name for name in found if name not in known]
+    return [name for name in match if name not in name_set]

@@ -13,21 +13,21 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pitrkit.aws.backups.pitr import Protection
+from pitrkit.aws.backups.pitr import ContinuousBackups
 from pitrkit.aws.client.client import Aws
 from pitrkit.aws.tables.tables import Table
 from pitrkit.errors import BadInput, GateClosed
 from pitrkit.files import SHORTEST
 from pitrkit.incident.incident import Incident
-from pitrkit.incident.state import SCRATCH, THEN
+from pitrkit.incident.state import BEFORE_DAMAGE, SCRATCH
 from pitrkit.recovery.advice.cost import Estimate
 from pitrkit.runbook.copy_back.copy import WRITE_UNITS
 from pitrkit.runbook.drill import leftovers
 from pitrkit.runbook.drill import views as drill_views
-from pitrkit.runbook.drill.scratch_table import DrillBook
-from pitrkit.runbook.finish.drill_history import Drill, Limits
+from pitrkit.runbook.drill.scratch_table import DrillSession
+from pitrkit.runbook.finish.drill_history import DrillRecord, Limits
 from pitrkit.runbook.session import table_claims
-from pitrkit.runbook.session.approval import Passage
+from pitrkit.runbook.session.approval import ApprovalFlow
 from pitrkit.runbook.session.gate import Intent
 from pitrkit.runbook.session.gate_views import ApproveBox
 from pitrkit.runbook.session.session import COMMAND_VARIABLE
@@ -43,7 +43,7 @@ COST_LIMIT = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class DrillRequest:
     """What a drill was asked for, see `drill.prepare`; *given_limits* are those that are not of the settings."""
 
     at: str
@@ -57,7 +57,7 @@ class Asked:
 
 @dataclass
 class Proposal(Shows):
-    """A drill of one table before its gate, and its book behind it.
+    """A drill of one table before its gate, and its session behind it.
 
     Attributes:
         estimate: What it costs.
@@ -68,14 +68,14 @@ class Proposal(Shows):
     aws: Aws
     table: Table
     incident: str
-    asked: Asked
-    protection: Protection
+    asked: DrillRequest
+    protection: ContinuousBackups
     estimate: Estimate
-    others: Sequence[Drill]
+    others: Sequence[DrillRecord]
     strangers: Sequence[str]
     intent: Intent
-    passage: Passage
-    _book: DrillBook | None = None
+    passage: ApprovalFlow
+    _book: DrillSession | None = None
 
     def view(self) -> View:
         """Return what the drill would do, what it costs, and how those before it went."""
@@ -90,8 +90,8 @@ class Proposal(Shows):
         )
 
     @property
-    def book(self) -> DrillBook:
-        """The drill's book. Approved once, a drill goes on for as long as its restore takes.
+    def session(self) -> DrillSession:
+        """The drill's session. Approved once, a drill goes on for as long as its restore takes.
 
         Raises:
             GateClosed: The gate was not passed here.
@@ -155,7 +155,7 @@ class Proposal(Shows):
         self._book.note("gate_opened", **self.passage.approval.to_dict(), by=by, action=self.intent.action)
         return view
 
-    def _open(self) -> DrillBook:
+    def _open(self) -> DrillSession:
         data = {"account": self.aws.caller().account, "region": self.aws.region, "incident": self.incident}
         for one, other in leftovers.drills(data):
             if other.get("table") == self.table.name and leftovers.running(one):
@@ -164,7 +164,7 @@ class Proposal(Shows):
                 )
         account, region, table = data["account"], data["region"], self.table.name
         opened = Incident.open(self.incident, create=True, account=account, region=region, table=table)
-        leftovers.hold(opened)
+        leftovers.mark_running(opened)
         if not opened.data.get("drill"):
             names = table_claims.drill_names(self.table.name, now())
             drill = {
@@ -172,8 +172,8 @@ class Proposal(Shows):
                 "items": self.asked.items,
                 "limits": self.asked.limits.to_dict(),
                 "estimate": self.estimate.to_dict(),
-                "copy": names[THEN],
+                "copy": names[BEFORE_DAMAGE],
                 "scratch": names[SCRATCH],
             }
             opened.update("drill_opened", drill=drill)
-        return DrillBook(self.aws, select_table.select(self.aws, self.table.name, incident=self.incident).incident)
+        return DrillSession(self.aws, select_table.select(self.aws, self.table.name, incident=self.incident).incident)

@@ -17,7 +17,7 @@ from typing import Any
 from pitrkit.aws.backups import pitr
 from pitrkit.aws.tables import tables
 from pitrkit.errors import DrillFailed, InputNeeded
-from pitrkit.incident.state import SCRATCH, THEN
+from pitrkit.incident.state import BEFORE_DAMAGE, SCRATCH
 from pitrkit.recovery.plan.policy import Policy
 from pitrkit.recovery.snapshot import snapshot
 from pitrkit.runbook.copy_back import copy_back, undo
@@ -27,12 +27,12 @@ from pitrkit.runbook.diff import diff
 from pitrkit.runbook.drill import leftovers, scratch_table
 from pitrkit.runbook.drill import views as drill_views
 from pitrkit.runbook.drill.proposal import Proposal
-from pitrkit.runbook.drill.scratch_table import DrillBook
+from pitrkit.runbook.drill.scratch_table import DrillSession
 from pitrkit.runbook.finish import drill_history, report
-from pitrkit.runbook.finish.drill_history import Drill
+from pitrkit.runbook.finish.drill_history import DrillRecord
 from pitrkit.runbook.restore import restore
 from pitrkit.runbook.session import table_claims
-from pitrkit.runbook.session.session import Book
+from pitrkit.runbook.session.session import Session
 from pitrkit.runbook.timeline import pick_timestamp
 from pitrkit.times import iso, now
 from pitrkit.ui import cards
@@ -54,63 +54,63 @@ class Rehearsal(Proposal):
     _copy: Copy | None = None
 
     @contextmanager
-    def _step(self, name: str) -> Iterator[DrillBook]:
+    def _step(self, name: str) -> Iterator[DrillSession]:
         """Time a step of the drill. One that raises has taken no time that would mean anything."""
-        book = self.book
-        book.note("drill_step_began", step=name)
+        session = self.session
+        session.note("drill_step_began", step=name)
         began = time.monotonic()
-        yield book
+        yield session
         took = round(time.monotonic() - began, 3)
-        book.keep("drill_step_done", into={"drill_steps": {name: took}})
+        session.keep("drill_step_done", into={"drill_steps": {name: took}})
 
     def sweep(self) -> View:
         """Delete what earlier drills have left behind."""
         swept: dict[str, list[str]] = {}
-        for one in leftovers.unfinished(self.book.data):
+        for one in leftovers.unfinished(self.session.data):
             why = "it was stopped, and did not clean up after itself"
-            swept[one.id] = leftovers.tidy(DrillBook(self.aws, one), why)
+            swept[one.id] = leftovers.finish_stopped(DrillSession(self.aws, one), why)
         if swept:
-            self.book.note("left_overs_deleted", drills=swept)
-        return drill_views.swept(swept, self.strangers)
+            self.session.note("left_overs_deleted", drills=swept)
+        return drill_views.leftovers_result(swept, self.strangers)
 
     def restore(self) -> View:
         """Restore the past into a new table, and note how far back its latest second lies. The clock starts here."""
-        book = self.book
-        if not book.data["drill"].get("began_at"):
-            self._begin(book)
+        session = self.session
+        if not session.data["drill"].get("began_at"):
+            self._begin(session)
         with self._step("restore"):
-            name = book.data["drill"]["copy"]
-            table_claims.claim(book, THEN, name)
-            restore.start(book, target=name)
-            view = restore.wait(book)
+            name = session.data["drill"]["copy"]
+            table_claims.claim(session, BEFORE_DAMAGE, name)
+            restore.start(session, target=name)
+            view = restore.wait(session)
         copy = tables.describe(self.aws, name)
-        wanted = datetime.fromisoformat(book.data[THEN.at])
+        wanted = datetime.fromisoformat(session.data[BEFORE_DAMAGE.at])
         lag = (wanted - copy.restored.restore_at).total_seconds() if copy.restored else 0.0
-        behind = float(book.data["drill"]["latest_behind_seconds"])
-        book.keep("recovery_point_found", into={"drill": {"recovery_point_seconds": behind + max(0.0, lag)}})
+        behind = float(session.data["drill"]["latest_behind_seconds"])
+        session.keep("recovery_point_found", into={"drill": {"recovery_point_seconds": behind + max(0.0, lag)}})
         return view
 
-    def _begin(self, book: DrillBook) -> None:
+    def _begin(self, session: DrillSession) -> None:
         window = pitr.protection(self.aws, self.table.name).window
         began_at = now()
         behind = max(0.0, (began_at - window.latest_at).total_seconds()) if window else 0.0
-        pick_timestamp.pick(book, self.asked.at)
+        pick_timestamp.pick(session, self.asked.at)
         began = {"began_at": began_at.isoformat(timespec="milliseconds"), "latest_behind_seconds": round(behind, 3)}
-        book.keep("drill_began", into={"drill": began})
+        session.keep("drill_began", into={"drill": began})
 
     def diff(self) -> View:
         """Compare the copy with the live table, item by item. Reads both."""
-        with self._step("diff") as book:
-            return diff.diff(book, read_units=self.asked.read_units).counts()
+        with self._step("diff") as session:
+            return diff.diff(session, read_units=self.asked.read_units).counts()
 
     def plan(self) -> Copy:
         """Make the scratch table, and plan to put into it what it lacks of the copy."""
-        with self._step("plan") as book:
-            scratch_table.make(book, book.data["drill"]["scratch"])
-            changes = scratch_table.damage(book, self.asked.items)
+        with self._step("plan") as session:
+            scratch_table.make(session, session.data["drill"]["scratch"])
+            changes = scratch_table.damage(session, self.asked.items)
             words = f"{len(changes):,} items of the restored copy, all of which the scratch table lacks"
             self._copy = copy_back.prepare(
-                book,
+                session,
                 changes,
                 _POLICY,
                 slot="",
@@ -136,7 +136,7 @@ class Rehearsal(Proposal):
             return _without_ways(self._write(copy))
 
     def _write(self, copy: Copy) -> View:
-        self.book.note("plan_approved_by_drill", digest=copy.plan.digest, drill=self.intent.digest)
+        self.session.note("plan_approved_by_drill", digest=copy.plan.digest, drill=self.intent.digest)
         copy.gate(copy.plan.digest)
         return copy.apply()
 
@@ -145,29 +145,29 @@ class Rehearsal(Proposal):
         copy = self._planned
         with self._step("verify"):
             view = copy.verify()
-        began_at = datetime.fromisoformat(self.book.data["drill"]["began_at"])
+        began_at = datetime.fromisoformat(self.session.data["drill"]["began_at"])
         took = round((now() - began_at).total_seconds(), 3)
-        self.book.keep("drill_recovered", into={"drill": {"recovery_seconds": took}})
+        self.session.keep("drill_recovered", into={"drill": {"recovery_seconds": took}})
         return _without_ways(view)
 
     def undo(self) -> View:
         """Take the copy back, and see by a scan that the scratch table is empty again."""
-        with self._step("undo") as book:
+        with self._step("undo") as session:
             verified = True
             if not self._planned.plan.empty:
-                undoing = undo.plan(book, accept=_ACCEPT, write_units=self.asked.write_units)
+                undoing = undo.plan(session, accept=_ACCEPT, write_units=self.asked.write_units)
                 self._write(undoing)
                 undoing.verify()
-                verified = bool((book.data["undo"].get("verify") or {}).get("ok"))
-            folder = book.incident.path("snapshots", SCRATCH.snapshot)
-            left = snapshot.take(self.aws, book.target(), folder, consistent=True).items
-            book.keep("drill_undone", into={"drill": {"undone": {"ok": verified and not left, "left": left}}})
-        return drill_views.undone(left, self._planned.plan.total, ok=verified and not left)
+                verified = bool((session.data["undo"].get("verify") or {}).get("ok"))
+            folder = session.incident.path("snapshots", SCRATCH.snapshot)
+            left = snapshot.take(self.aws, session.target(), folder, consistent=True).items
+            session.keep("drill_undone", into={"drill": {"undone": {"ok": verified and not left, "left": left}}})
+        return drill_views.undo_result(left, self._planned.plan.total, ok=verified and not left)
 
     def clean_up(self) -> View:
         """Delete the restored copy and the scratch table."""
-        with self._step("clean_up") as book:
-            left = leftovers.remove(book)
+        with self._step("clean_up") as session:
+            left = leftovers.remove(session)
         return drill_views.cleaned(left)
 
     def finish(self) -> View:
@@ -175,18 +175,18 @@ class Rehearsal(Proposal):
 
         What was copied and taken back as it should be leaves no items in the record: the numbers are what it is about.
         """
-        book = self.book
-        why = drill_history.failures(book.data)
-        if "outcome" not in book.data["drill"]:
+        session = self.session
+        why = drill_history.failures(session.data)
+        if "outcome" not in session.data["drill"]:
             ended = {"outcome": {"passed": not why, "why": list(why)}, "ended_at": now().isoformat(timespec="seconds")}
-            book.keep("drill_ended", into={"drill": ended})
-        if (book.data.get("verify") or {}).get("ok") and book.data["drill"]["undone"]["ok"]:
-            _forget_items(book)
-        report.report(book)
-        report.seal(book)
-        drill = Drill.of(book.data)
+            session.keep("drill_ended", into={"drill": ended})
+        if (session.data.get("verify") or {}).get("ok") and session.data["drill"]["undone"]["ok"]:
+            _forget_items(session)
+        report.report(session)
+        report.seal(session)
+        drill = DrillRecord.of(session.data)
         assert drill is not None
-        return drill_views.result(drill, self.others, book.incident.folder)
+        return drill_views.result(drill, self.others, session.incident.folder)
 
     def verdict(self) -> View:
         """Return that the drill passed, or raise why it failed, so that a schedule sees it.
@@ -194,12 +194,12 @@ class Rehearsal(Proposal):
         Raises:
             DrillFailed: It failed.
         """
-        outcome = self.book.data["drill"]["outcome"]
+        outcome = self.session.data["drill"]["outcome"]
         if not outcome["passed"]:
             raise DrillFailed(
                 f"the drill failed: {'; '.join(outcome['why'])}",
                 table=self.table.name,
-                fix=f"The report says more: {self.book.incident.folder / 'report.html'}",
+                fix=f"The report says more: {self.session.incident.folder / 'report.html'}",
             )
         return cards.note("The drill passed.", "good")
 
@@ -209,13 +209,13 @@ def _without_ways(view: View) -> View:
     return replace(view, blocks=tuple(block for block in view.blocks if not isinstance(block, Links)))
 
 
-def _forget_items(book: Book) -> None:
+def _forget_items(session: Session) -> None:
     """Delete the items that the incident's folder holds, and record how much that was."""
     gone: dict[str, Any] = {}
     for name in _DATA:
-        folder = book.incident.path(name)
+        folder = session.incident.path(name)
         files = [path for path in folder.rglob("*") if path.is_file()] if folder.is_dir() else []
         gone[name] = {"files": len(files), "bytes": sum(path.stat().st_size for path in files)}
         shutil.rmtree(folder, ignore_errors=True)
     void = dict.fromkeys(("changes", "scoped_changes"))
-    book.keep("items_forgotten", **void, into={"drill": {"forgotten": gone, "forgotten_at": iso(now())}})
+    session.keep("items_forgotten", **void, into={"drill": {"forgotten": gone, "forgotten_at": iso(now())}})

@@ -1,7 +1,8 @@
-"""The scratch table of a drill, and the only book by which a drill writes items.
+"""The scratch table of a drill, and the only session by which a drill writes items.
 
-Whatever is written goes to `Book.target`. For a drill's incident that refuses, so neither 05 nor 10 nor 12 can be led
-from a drill to the real table. `DrillBook` alone has one: the scratch table, if it is the very one that the drill made.
+Whatever is written goes to `Session.target`. For a drill's incident that refuses, so neither 05 nor 10 nor 12 can be
+led from a drill to the real table. `DrillSession` alone has one: the scratch table, if it is the very one that the
+drill made.
 """
 
 from __future__ import annotations
@@ -14,21 +15,21 @@ from pitrkit.aws.backups import pitr
 from pitrkit.aws.tables import tables
 from pitrkit.aws.tables.tables import Table
 from pitrkit.errors import BadInput
-from pitrkit.incident.state import SCRATCH, THEN
+from pitrkit.incident.state import BEFORE_DAMAGE, SCRATCH
 from pitrkit.recovery.changes import sample
 from pitrkit.recovery.changes.change_set import ChangeSet
 from pitrkit.recovery.snapshot.snapshot import Snapshot
 from pitrkit.runbook.diff.diff import snapshot_name
 from pitrkit.runbook.restore.restore_wait import poll_seconds
 from pitrkit.runbook.session import table_claims
-from pitrkit.runbook.session.session import Book
+from pitrkit.runbook.session.session import Session
 from pitrkit.times import iso, now
-from pitrkit.ui.progress import Progress
+from pitrkit.ui.progress import ProgressBar
 
 
 @dataclass(frozen=True)
-class DrillBook(Book):
-    """A drill's book: it reads the real table, and writes to the scratch table alone."""
+class DrillSession(Session):
+    """A drill's session: it reads the real table, and writes to the scratch table alone."""
 
     def target(self) -> Table:
         """Return the scratch table.
@@ -50,32 +51,32 @@ class DrillBook(Book):
         return found
 
 
-def make(book: DrillBook, name: str) -> Table:
+def make(session: DrillSession, name: str) -> Table:
     """Return the empty scratch table, made if it is not there yet, once it can be written to."""
-    table_claims.claim(book, SCRATCH, name)
-    table_claims.settle(book)
-    if not book.data.get(SCRATCH.table_id):
-        created = tables.create_like(book.aws, book.data["table"], name)
+    table_claims.claim(session, SCRATCH, name)
+    table_claims.resolve(session)
+    if not session.data.get(SCRATCH.table_id):
+        created = tables.create_like(session.aws, session.data["table"], name)
         results: dict[str, Any] = {SCRATCH.table_id: created.id, SCRATCH.started_at: iso(now())}
-        book.keep("scratch_created", **results)
-    with Progress(f"Making {name}", unit="seconds") as progress:
+        session.keep("scratch_created", **results)
+    with ProgressBar(f"Making {name}", unit="seconds") as progress:
         pitr.wait(
-            book.aws,
+            session.aws,
             name,
-            poll_seconds=poll_seconds(book),
+            poll_seconds=poll_seconds(session),
             on_progress=lambda status, seconds: progress(int(seconds), None, status),
         )
-    return book.target()
+    return session.target()
 
 
-def copied(book: DrillBook) -> Path:
+def copied(session: DrillSession) -> Path:
     """Return the folder with the snapshot of the restored copy."""
-    return book.incident.path("snapshots", snapshot_name(THEN, str(book.data[THEN.table_id])))
+    return session.incident.path("snapshots", snapshot_name(BEFORE_DAMAGE, str(session.data[BEFORE_DAMAGE.table_id])))
 
 
-def damage(book: DrillBook, items: int) -> ChangeSet:
+def damage(session: DrillSession, items: int) -> ChangeSet:
     """Return what the scratch table lacks of the restored copy: *items* of its items, or all where that is 0."""
-    folder = book.incident.path("changes", "scratch")
-    at = str(book.data[THEN.at])
-    table = str(book.data[SCRATCH.table])
-    return sample.missing(Snapshot.open(copied(book)), folder, items=items, table=table, before_at=at)
+    folder = session.incident.path("changes", "scratch")
+    at = str(session.data[BEFORE_DAMAGE.at])
+    table = str(session.data[SCRATCH.table])
+    return sample.missing_items(Snapshot.open(copied(session)), folder, items=items, table=table, before_at=at)

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pitrkit.runbook.finish import drill_history
-from pitrkit.runbook.finish.drill_history import RECOVERY, Drill, Limits, compared
+from pitrkit.runbook.finish.drill_history import RECOVERY, DrillRecord, Limits, compared
 from pitrkit.ui.blocks import Block, Cell, Facts, Grid, Note, Tag, Tile, Tiles, Tone
-from pitrkit.ui.text import duration, moment, things
+from pitrkit.ui.text import count_text, duration, moment
 from pitrkit.ui.view import View
 
 if TYPE_CHECKING:
-    from pitrkit.aws.backups.pitr import Protection
+    from pitrkit.aws.backups.pitr import ContinuousBackups
     from pitrkit.recovery.advice.cost import Estimate
     from pitrkit.runbook.session.gate import Intent
 
@@ -35,9 +35,9 @@ def proposal(
     estimate: Estimate,
     limits: Limits,
     *,
-    protection: Protection,
+    protection: ContinuousBackups,
     at: datetime,
-    others: Sequence[Drill],
+    others: Sequence[DrillRecord],
     strangers: Sequence[str],
 ) -> View:
     """Return a drill as something to approve: what it makes, what it costs, its limits, and those before it."""
@@ -75,7 +75,7 @@ def _strange(strangers: Sequence[str]) -> list[Block]:
     return [Note(text, "warn", "Look at them; once you know that nobody needs them, delete them in the console.")]
 
 
-def swept(drills: Mapping[str, Sequence[str]], strangers: Sequence[str]) -> View:
+def leftovers_result(drills: Mapping[str, Sequence[str]], strangers: Sequence[str]) -> View:
     """Return what earlier drills had left, and what became of it."""
     blocks: list[Block] = [
         Note(f"{name}: {', '.join(left)} cannot be deleted yet.", "warn", "The next drill tries again.")
@@ -88,11 +88,11 @@ def swept(drills: Mapping[str, Sequence[str]], strangers: Sequence[str]) -> View
     return View("note", blocks=tuple(blocks) or nothing, data={"swept": {k: list(v) for k, v in drills.items()}})
 
 
-def undone(left: int, written: int, *, ok: bool) -> View:
+def undo_result(left: int, written: int, *, ok: bool) -> View:
     """Return whether the undo emptied the scratch table."""
     if not written:
         return View("note", blocks=(Note("The copy held no items, so there was nothing to take back.", "muted"),))
-    text = f"{things(written, 'item')} taken back; a scan finds {things(left, 'item')} in the scratch table."
+    text = f"{count_text(written, 'item')} taken back; a scan finds {count_text(left, 'item')} in the scratch table."
     tone: Tone = "good" if ok else "bad"
     return View("note", blocks=(Note(text, tone),), data={"written": written, "left": left, "ok": ok})
 
@@ -106,7 +106,7 @@ def cleaned(left: Sequence[str]) -> View:
     return View("note", blocks=(note,), data={"left": list(left)})
 
 
-def result(drill: Drill, others: Sequence[Drill], folder: Path | None = None) -> View:
+def result(drill: DrillRecord, others: Sequence[DrillRecord], folder: Path | None = None) -> View:
     """Return how a drill went: its two times against their limits, its steps, and the drills before it."""
     time, point = drill.recovery_seconds, drill.recovery_point_seconds
     tiles = Tiles(
@@ -142,7 +142,7 @@ def _tile(value: float | None, limit: float | None, label: str) -> Tile:
     return Tile(duration(value), f"{label}, {_limit(limit)}", "bad" if over else "good" if limit is not None else "")
 
 
-def steps(drill: Drill) -> Grid:
+def steps(drill: DrillRecord) -> Grid:
     """Return the steps of a drill with the time that each took."""
     rows = tuple(
         (duration(drill.steps[name]), does, "yes" if name in RECOVERY else "no")

@@ -18,16 +18,16 @@ from pitrkit.aws.tables import tables
 from pitrkit.aws.tables.tables import Table
 from pitrkit.errors import AwsError, BadInput, TableNotFound
 from pitrkit.incident.incident import EVENTS, STATE, Incident
-from pitrkit.incident.state import SCRATCH, Side, adopted, made
-from pitrkit.runbook.adopt.settings_plan import words
+from pitrkit.incident.state import SCRATCH, CopyFields, adopted, made
+from pitrkit.runbook.adopt.settings_plan import parse_names
 from pitrkit.runbook.copy_back import safety_backup
 from pitrkit.runbook.session import gate_views, table_claims
-from pitrkit.runbook.session.approval import Passage, pass_gate
+from pitrkit.runbook.session.approval import ApprovalFlow, pass_gate
 from pitrkit.runbook.session.gate import Intent
 from pitrkit.runbook.session.gate_views import ApproveBox
-from pitrkit.runbook.session.session import Book
+from pitrkit.runbook.session.session import Session
 from pitrkit.ui import cards, error_display, progress
-from pitrkit.ui.progress import Progress
+from pitrkit.ui.progress import ProgressBar
 from pitrkit.ui.view import Shows, View
 
 KINDS = ("copies", "exports")
@@ -50,18 +50,18 @@ class Leftover:
     name: str
     words: str
     thing: Table | ExportFiles | str = field(repr=False)
-    side: Side | None = None
+    side: CopyFields | None = None
 
 
 Found = list[Leftover | str]
 """What may be deleted, and in words what may not, and why."""
 
 
-def find(book: Book, *, leave: frozenset[str], backup: str) -> Found:
+def find(session: Session, *, leave: frozenset[str], backup: str) -> Found:
     """Return what this incident may delete, and why it may not delete the rest.
 
     Args:
-        book: The incident's book.
+        session: The incident's session.
         leave: Of `KINDS`, what is not looked at.
         backup: Name or ARN of a safety copy that is to be deleted as well, blank for none.
 
@@ -70,14 +70,14 @@ def find(book: Book, *, leave: frozenset[str], backup: str) -> Found:
     """
     found: Found = []
     if "copies" not in leave:
-        found += [_copy(book, side) for side in made(book.data)]
+        found += [_copy(session, side) for side in made(session.data)]
     if "exports" not in leave:
-        found += _exports(book)
-    return [*found, *_backups(book, backup)]
+        found += _exports(session)
+    return [*found, *_backups(session, backup)]
 
 
-def _copy(book: Book, side: Side) -> Leftover | str:
-    data = book.data
+def _copy(session: Session, side: CopyFields) -> Leftover | str:
+    data = session.data
     name, by = data.get(side.table) or "", data.get(side.by, "")
     if by != "incident":
         why = {
@@ -87,7 +87,7 @@ def _copy(book: Book, side: Side) -> Leftover | str:
             "returned": f"{name} is the deleted table brought back, not a copy of one.",
         }
         return why.get(by, "This incident has restored nothing.")
-    copy = tables.find(book.aws_of(side), name)
+    copy = tables.find(session.aws_of(side), name)
     if copy is None:
         return f"{name} is gone already."
     if copy.status == "CREATING":
@@ -108,8 +108,8 @@ def _restored_from(copy: Table, source: str) -> bool:
     return ":recovery-point:" in source or source in (copy.restored.source_arn, copy.restored.backup_arn)
 
 
-def _exports(book: Book) -> Iterator[Leftover | str]:
-    events = book.incident.events()
+def _exports(session: Session) -> Iterator[Leftover | str]:
+    events = session.incident.events()
     begun = {arn: None for event in events if event.event == "exports_begun" for arn in event.data["exports"]}
     gone = {event.data["export"] for event in events if event.event == "export_deleted"}
     adopted_ones = {
@@ -121,18 +121,18 @@ def _exports(book: Book) -> Iterator[Leftover | str]:
         short = arn.rpartition("/")[2]
         if arn in gone:
             yield f"The files of export {short} are deleted already."
-        elif other := _other_user(book, arn):
+        elif other := _other_user(session, arn):
             yield f"The files of export {short} are read by incident {other} as well: they stay."
         else:
-            yield _export(book, arn, short)
+            yield _export(session, arn, short)
 
 
-def _export(book: Book, arn: str, short: str) -> Leftover | str:
+def _export(session: Session, arn: str, short: str) -> Leftover | str:
     try:
-        described = export.describe(book.aws, arn, table=book.data["table"])
+        described = export.describe(session.aws, arn, table=session.data["table"])
         if described.status == "IN_PROGRESS":
             return f"Export {short} is still being written: run this again once it is done."
-        files = export_removal.find(book.aws, described)
+        files = export_removal.find(session.aws, described)
     except AwsError as error:
         return f"The files of export {short} could not be looked at: {error}"
     if not files.count:
@@ -143,10 +143,10 @@ def _export(book: Book, arn: str, short: str) -> Leftover | str:
     return Leftover("export", f"export {short}", f"{arn}: its files in {lies}", files)
 
 
-def _other_user(book: Book, arn: str) -> str:
+def _other_user(session: Session, arn: str) -> str:
     """Return another incident of this folder that names the export, blank if there is none."""
-    for one in Incident.existing(book.incident.folder.parent):
-        if one.id == book.incident.id:
+    for one in Incident.existing(session.incident.folder.parent):
+        if one.id == session.incident.id:
             continue
         texts = (one.folder / name for name in (STATE, EVENTS))
         if any(path.is_file() and arn.encode() in path.read_bytes() for path in texts):
@@ -154,26 +154,26 @@ def _other_user(book: Book, arn: str) -> str:
     return ""
 
 
-def _backups(book: Book, asked: str) -> Iterator[Leftover | str]:
-    made: Mapping[str, Mapping[str, Any]] = book.data.get(safety_backup.STATE) or {}
+def _backups(session: Session, asked: str) -> Iterator[Leftover | str]:
+    made: Mapping[str, Mapping[str, Any]] = session.data.get(safety_backup.STATE) or {}
     proved = {
         one["arn"]
-        for event in book.incident.events()
+        for event in session.incident.events()
         if event.event == "safety_copy_made"
         for one in event.data[safety_backup.STATE].values()
     }
-    chosen = [one for one in made.values() if asked and asked in (one["arn"], one["name"])]
-    if asked and not (chosen and chosen[0]["arn"] in proved):
+    matching_backups = [one for one in made.values() if asked and asked in (one["arn"], one["name"])]
+    if asked and not (matching_backups and matching_backups[0]["arn"] in proved):
         names = ", ".join(str(one["name"]) for one in made.values()) or "none"
         raise BadInput(
             f"{asked} is no safety copy that this incident made",
-            table=book.data.get("table", ""),
+            table=session.data.get("table", ""),
             fix=f"Those it made: {names}.",
         )
     for one in made.values():
-        if one not in chosen:
+        if one not in matching_backups:
             yield f"The safety copy {one['name']} stays: it is deleted only if you name it as `backup`."
-        elif safety_backups.exists(book.aws, one["arn"], table=one["table"]):
+        elif safety_backups.exists(session.aws, one["arn"], table=one["table"]):
             yield Leftover("backup", str(one["name"]), str(one["arn"]), str(one["arn"]))
         else:
             yield f"The safety copy {one['name']} is gone already."
@@ -189,21 +189,21 @@ class Removal(Shows):
         given: The parameters that the approved run needs besides the digest.
     """
 
-    book: Book
+    session: Session
     things: tuple[Leftover, ...]
     why_not: tuple[str, ...]
     intent: Intent | None
-    passage: Passage
+    passage: ApprovalFlow
     given: Mapping[str, str]
 
     def view(self) -> View:
         """Return what would be deleted."""
-        kept = " ".join(self.why_not)
+        reasons = " ".join(self.why_not)
         if self.intent is None:
-            return cards.note(kept or "There is nothing to delete.")
+            return cards.note(reasons or "There is nothing to delete.")
         names = ", ".join(thing.name for thing in self.things)
-        said = f"Deletes {names} for good. The original table is not touched.{' ' if kept else ''}{kept}"
-        return gate_views.intent_card(self.intent, said)
+        summary_text = f"Deletes {names} for good. The original table is not touched.{' ' if reasons else ''}{reasons}"
+        return gate_views.intent_card(self.intent, summary_text)
 
     def approve(self) -> ApproveBox:
         """Return a widget that approves the deletion when the first thing's name is typed."""
@@ -211,64 +211,66 @@ class Removal(Shows):
 
     def _command(self) -> str:
         """Return the one command that approves this deletion."""
-        return self.book.command("14_clean_up", self.intent.digest, **self.given) if self.intent else ""
+        return self.session.command("14_clean_up", self.intent.digest, **self.given) if self.intent else ""
 
     def gate(self, approve: str) -> View:
         """Open the gate for this deletion, or raise with the one command that opens it."""
         if self.intent is None:
             return cards.note("Nothing to approve.")
-        return pass_gate(self.book, self.passage, self.intent.action, approve, self._command())
+        return pass_gate(self.session, self.passage, self.intent.action, approve, self._command())
 
     def delete(self) -> View:
         """Delete these things, each only if it is still the very one that was approved; what is gone is fine."""
         if self.intent is None:
-            progress.tell(f"Nothing was deleted. {' '.join(self.why_not)}".strip())
+            progress.terminal_line(f"Nothing was deleted. {' '.join(self.why_not)}".strip())
             return cards.note("Nothing was deleted.")
         self.passage.require()
-        with error_display.meaning("The original table is not touched. What was deleted before this is deleted."):
-            said = [self._delete(thing) for thing in self.things]
-        progress.tell(f"{'. '.join(said)}.")
-        return cards.note(f"{'. '.join(said)}.")
+        with error_display.failure_meaning(
+            "The original table is not touched. What was deleted before this is deleted."
+        ):
+            deletions = [self._delete(thing) for thing in self.things]
+        progress.terminal_line(f"{'. '.join(deletions)}.")
+        return cards.note(f"{'. '.join(deletions)}.")
 
     def _delete(self, thing: Leftover) -> str:
         match thing.thing:
             case Table() as copy:
                 return self._delete_copy(thing, copy)
             case ExportFiles() as files:
-                self.book.note("delete_requested", export=files.export.arn, files=files.count)
-                with Progress(f"Deleting {thing.name}", total=files.count, unit="files") as shown:
-                    requests = export_removal.remove(self.book.aws, files, on_progress=shown)
-                self.book.done("clean_up", "cleaned_up")
-                self.book.note("export_deleted", export=files.export.arn, files=files.count, request_ids=requests)
+                self.session.note("delete_requested", export=files.export.arn, files=files.count)
+                with ProgressBar(f"Deleting {thing.name}", total=files.count, unit="files") as shown:
+                    requests = export_removal.remove(self.session.aws, files, on_progress=shown)
+                self.session.done("clean_up", "cleaned_up")
+                self.session.note("export_deleted", export=files.export.arn, files=files.count, request_ids=requests)
                 return f"{thing.name}: {files.count} files are deleted"
             case arn:
-                self.book.note("delete_requested", backup=arn)
-                request = safety_backups.delete(self.book.aws, arn, table=str(self.book.data["table"]))
-                self.book.note("backup_deleted", backup=arn, request_id=request)
-                self.book.done("clean_up", "cleaned_up")
+                self.session.note("delete_requested", backup=arn)
+                request = safety_backups.delete(self.session.aws, arn, table=str(self.session.data["table"]))
+                self.session.note("backup_deleted", backup=arn, request_id=request)
+                self.session.done("clean_up", "cleaned_up")
                 return f"{thing.name} is {'deleted' if request else 'gone already'}"
 
     def _delete_copy(self, thing: Leftover, copy: Table) -> str:
         assert thing.side is not None
         try:
-            there = self.book.aws_of(thing.side)
-            if tables.describe(there, copy.name).id != copy.id:
+            copy_aws = self.session.aws_of(thing.side)
+            if tables.describe(copy_aws, copy.name).id != copy.id:
                 raise BadInput("this is another table of the same name now", table=copy.name, fix="Look at it first.")
-            self.book.note("delete_requested", table=copy.name, table_id=copy.id)
-            answer: dict[str, Any] = there.call("dynamodb", "delete_table", TableName=copy.name)
+            self.session.note("delete_requested", table=copy.name, table_id=copy.id)
+            answer: dict[str, Any] = copy_aws.call("dynamodb", "delete_table", TableName=copy.name)
         except TableNotFound:
             answer = {}
         request = client.request_id(answer)
-        self.book.done("clean_up", "copy_deleted", **{thing.side.by: "deleted"})
-        self.book.note("delete_answered", table=copy.name, request_id=request)
+        self.session.done("clean_up", "copy_deleted", **{thing.side.by: "deleted"})
+        self.session.note("delete_answered", table=copy.name, request_id=request)
         return f"{copy.name} is {'being deleted' if request else 'gone already'}"
 
 
-def prepare(book: Book, *, leave: str = "", backup: str = "", approve: str = "") -> Removal:
+def prepare(session: Session, *, leave: str = "", backup: str = "", approve: str = "") -> Removal:
     """Prepare the deletion of what this incident made. What was given, found or made by others is kept.
 
     Args:
-        book: The incident's book.
+        session: The incident's session.
         leave: Of `copies` and `exports` what is to be kept, with commas between.
         backup: Name or ARN of a safety copy to delete as well; blank keeps all of them.
         approve: Digest of a deletion that was planned before: what is left of it is still approved by it.
@@ -276,14 +278,14 @@ def prepare(book: Book, *, leave: str = "", backup: str = "", approve: str = "")
     Raises:
         BadInput: A word is not known, or *backup* is none that this incident made.
     """
-    table_claims.settle(book)
-    data = book.data
-    found = find(book, leave=words(leave, KINDS, "leave"), backup=backup.strip())
-    things = tuple(one for one in found if isinstance(one, Leftover))
-    why_not = tuple(one for one in found if isinstance(one, str))
-    given = {"leave": leave, "backup": backup}
+    table_claims.resolve(session)
+    data = session.data
+    leftover_list = find(session, leave=parse_names(leave, KINDS, "leave"), backup=backup.strip())
+    things = tuple(one for one in leftover_list if isinstance(one, Leftover))
+    why_not = tuple(one for one in leftover_list if isinstance(one, str))
+    options = {"leave": leave, "backup": backup}
     if not things:
-        return Removal(book, (), why_not, None, Passage(None, ""), given)
+        return Removal(session, (), why_not, None, ApprovalFlow(None, ""), options)
     intent = _intent(data, [thing.words for thing in things], things[0].name)
     planned = data.get("clean_up") or {}
     short = approve.strip().lower()
@@ -294,9 +296,9 @@ def prepare(book: Book, *, leave: str = "", backup: str = "", approve: str = "")
             intent = before
     if intent.digest != planned.get("digest"):
         kept = {"digest": intent.digest, "name": intent.table, "things": [thing.words for thing in things]}
-        book.keep("clean_up_planned", clean_up=kept)
+        session.keep("clean_up_planned", clean_up=kept)
     name = intent.table
-    return Removal(book, things, why_not, intent, Passage(intent, name), given)
+    return Removal(session, things, why_not, intent, ApprovalFlow(intent, name), options)
 
 
 def _intent(data: Mapping[str, Any], things: list[str], name: str) -> Intent:

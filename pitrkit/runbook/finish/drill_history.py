@@ -15,9 +15,9 @@ from typing import Any, ClassVar
 from pitrkit import times
 from pitrkit.errors import RecordAltered
 from pitrkit.incident.incident import Incident
-from pitrkit.incident.state import SCRATCH, THEN
+from pitrkit.incident.state import BEFORE_DAMAGE, SCRATCH
 from pitrkit.ui.chart import Box
-from pitrkit.ui.text import duration, moment, things
+from pitrkit.ui.text import count_text, duration, moment
 
 COMPARED = 12
 """How many drills are looked at together."""
@@ -60,7 +60,7 @@ def _limit(text: str) -> timedelta | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Drill:
+class DrillRecord:
     """One drill.
 
     Attributes:
@@ -86,7 +86,7 @@ class Drill:
     why: tuple[str, ...]
 
     @classmethod
-    def of(cls, data: Mapping[str, Any]) -> Drill | None:
+    def of(cls, data: Mapping[str, Any]) -> DrillRecord | None:
         """Return the drill of an incident, as its `incident.json` has it; None if it is none, or never began."""
         drill = data.get("drill") or {}
         if not drill.get("began_at"):
@@ -105,21 +105,21 @@ class Drill:
         )
 
 
-def earlier(data: Mapping[str, Any]) -> list[Drill]:
+def earlier(data: Mapping[str, Any]) -> list[DrillRecord]:
     """Return the last drills of the same table before the one that *data* is about, the oldest first."""
-    found = []
+    drills = []
     for one in Incident.existing():
         try:
             other = one.data
         except RecordAltered:
             continue  # named where incidents are listed
         same = all(other.get(name) == data.get(name) for name in ("table", "account", "region"))
-        if same and one.id != data.get("incident") and (drill := Drill.of(other)) is not None:
-            found.append(drill)
-    return sorted(found, key=lambda one: one.began_at)[-(COMPARED - 1) :]
+        if same and one.id != data.get("incident") and (drill := DrillRecord.of(other)) is not None:
+            drills.append(drill)
+    return sorted(drills, key=lambda one: one.began_at)[-(COMPARED - 1) :]
 
 
-def compared(drill: Drill, others: list[Drill]) -> str:
+def compared(drill: DrillRecord, others: list[DrillRecord]) -> str:
     """Return how a drill's recovery time stands beside that of those before it that got as far."""
     took = [one.recovery_seconds for one in others if one.recovery_seconds is not None]
     if drill.recovery_seconds is None or not took:
@@ -138,22 +138,24 @@ def failures(data: Mapping[str, Any]) -> tuple[str, ...]:
     """Return why a drill that ran to its end has failed, by what its incident says; nothing if it passed."""
     drill = data.get("drill") or {}
     limits = drill.get("limits") or {}
-    found = []
+    failure_texts = []
     verified, made = data.get("verify") or {}, data.get("plan") or {}
     if made.get("puts") and not verified.get("ok"):
         wrong = verified.get("mismatches", 0) + verified.get("unwritten", 0) + verified.get("conflicts", 0)
-        found.append(f"of what was copied, {things(wrong, 'item')} did not hold")
+        failure_texts.append(f"of what was copied, {count_text(wrong, 'item')} did not hold")
     if not (drill.get("undone") or {}).get("ok"):
-        left = (drill.get("undone") or {}).get("left", 0)
-        found.append(f"the copy was not taken back whole: {things(left, 'item')} stayed in the scratch table")
+        remaining_count = (drill.get("undone") or {}).get("left", 0)
+        failure_texts.append(
+            f"the copy was not taken back whole: {count_text(remaining_count, 'item')} stayed in the scratch table"
+        )
     for name, words in (("recovery_time", "recovery took"), ("recovery_point", "the recovery point was")):
         value = drill.get("recovery_seconds" if name == "recovery_time" else "recovery_point_seconds")
         limit = limits.get(name)
         if limit is not None and value is not None and value > limit:
             behind = " behind" if name == "recovery_point" else ""
-            found.append(f"{words} {duration(value)}{behind}, and the limit is {duration(limit)}")
-    found += [f"{name} was not deleted" for name in left_over(data)]
-    return tuple(found)
+            failure_texts.append(f"{words} {duration(value)}{behind}, and the limit is {duration(limit)}")
+    failure_texts += [f"{name} was not deleted" for name in left_over(data)]
+    return tuple(failure_texts)
 
 
 def left_over(data: Mapping[str, Any]) -> list[str]:
@@ -161,7 +163,9 @@ def left_over(data: Mapping[str, Any]) -> list[str]:
     if not data.get("drill"):
         return []
     return [
-        str(data[side.table]) for side in (THEN, SCRATCH) if data.get(side.by) == "incident" and data.get(side.table)
+        str(data[side.table])
+        for side in (BEFORE_DAMAGE, SCRATCH)
+        if data.get(side.by) == "incident" and data.get(side.table)
     ]
 
 
@@ -233,7 +237,7 @@ class DrillChart:
     """Drills side by side, the oldest first."""
 
     block: ClassVar[str] = "drills"
-    drills: tuple[Drill, ...]
+    drills: tuple[DrillRecord, ...]
     columns: tuple[Column, ...]
     scales: tuple[Scale, Scale]
     legend: tuple[tuple[str, str], ...]
@@ -258,16 +262,16 @@ class DrillChart:
     def lines(self) -> list[str]:
         """Return a bar of `#` for each drill's recovery time."""
         most = self.scales[0].most
-        found = []
+        text_lines = []
         for one in self.drills:
             took = one.recovery_seconds
             bar = "#" * max(1, round(_BAR * took / most)) if took is not None else "-"
             words = duration(took) if took is not None else "not recovered"
-            found.append(f"{moment(one.began_at)}  {bar} {words}{'' if one.passed else ', failed'}")
-        return [*found, self.summary]
+            text_lines.append(f"{moment(one.began_at)}  {bar} {words}{'' if one.passed else ', failed'}")
+        return [*text_lines, self.summary]
 
 
-def draw(drills: Sequence[Drill]) -> DrillChart:
+def draw(drills: Sequence[DrillRecord]) -> DrillChart:
     """Return the chart of *drills*, the oldest first; the limits are those of the last one."""
     last = drills[-1].limits if drills else {}
     floor = _TOP + _PLOT
@@ -288,13 +292,13 @@ def draw(drills: Sequence[Drill]) -> DrillChart:
         x = round(LEFT + step * place + (step - width) / 2, 2)
         boxes = tuple(_boxes(one, x, width, scales))
         day, time = f"{one.began_at:%b %d}", f"{one.began_at:%H:%M}"
-        columns.append(Column(x, width, boxes, day, time, one.passed, words(one)))
+        columns.append(Column(x, width, boxes, day, time, one.passed, to_text(one)))
     used = {name for one in drills for name in one.steps}
     legend = tuple((_NAMES[name], _TONES[name]) for name in RECOVERY if name in used)
     return DrillChart(tuple(drills), tuple(columns), scales, legend)
 
 
-def words(drill: Drill) -> str:
+def to_text(drill: DrillRecord) -> str:
     """Return a drill in a line."""
     steps = ", ".join(f"{_NAMES[name]} {duration(drill.steps[name])}" for name in RECOVERY if name in drill.steps)
     how = "passed" if drill.passed else f"failed: {'; '.join(drill.why)}"
@@ -308,11 +312,11 @@ def _scale(label: str, floor: float, height: float, values: Sequence[float], lim
     return Scale(label, floor, height, max(most, limit or 0.0) * 1.08 if near else most * 1.08, limit if near else None)
 
 
-def _height(drill: Drill) -> float:
+def _height(drill: DrillRecord) -> float:
     return sum(drill.steps.get(name, 0.0) for name in RECOVERY)
 
 
-def _boxes(drill: Drill, x: float, width: float, scales: tuple[Scale, Scale]) -> Iterator[Box]:
+def _boxes(drill: DrillRecord, x: float, width: float, scales: tuple[Scale, Scale]) -> Iterator[Box]:
     times, points = scales
     y = times.floor
     for name in RECOVERY:

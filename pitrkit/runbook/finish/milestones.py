@@ -45,7 +45,7 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
-class Gap:
+class MilestoneGap:
     """What lies between two points; *past* where it leads away from the second that was gone back to."""
 
     x1: float
@@ -64,7 +64,7 @@ class Timeline:
     """A drawn timeline; times are UTC."""
 
     points: tuple[Point, ...]
-    gaps: tuple[Gap, ...]
+    gaps: tuple[MilestoneGap, ...]
     width: float = WIDTH
     height: float = 112.0
     line_y: float = LINE_Y
@@ -83,7 +83,7 @@ def draw(milestones: Iterable[Milestone]) -> Timeline:
         points.append(Point(x, label, time, here if here != day else "", milestone.tone))
         day = here
     gaps = [
-        Gap(one.x, other.x, duration((after.at - before.at).total_seconds()), "past" in (one.tone, other.tone))
+        MilestoneGap(one.x, other.x, duration((after.at - before.at).total_seconds()), "past" in (one.tone, other.tone))
         for (one, other), (before, after) in zip(pairwise(points), pairwise(ordered), strict=True)
     ]
     return Timeline(tuple(points), tuple(gaps))

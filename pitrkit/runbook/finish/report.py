@@ -27,7 +27,7 @@ from pitrkit.aws.services.cloudtrail import TrailEvent
 from pitrkit.errors import PitrkitError
 from pitrkit.files import SHORTEST
 from pitrkit.incident import working_copy
-from pitrkit.incident.event_log import Event
+from pitrkit.incident.event_log import LogEvent
 from pitrkit.incident.incident import Incident
 from pitrkit.incident.state import outside_plan, outside_words, sides
 from pitrkit.record import archive, audit
@@ -41,15 +41,15 @@ from pitrkit.runbook.copy_back import freeze
 from pitrkit.runbook.copy_back.plan_views import policy_words, scope_words
 from pitrkit.runbook.diff.views import side_by_side
 from pitrkit.runbook.finish import drill_history, milestones
-from pitrkit.runbook.finish.drill_history import Drill, DrillChart
+from pitrkit.runbook.finish.drill_history import DrillChart, DrillRecord
 from pitrkit.runbook.finish.milestones import Milestone, Timeline
 from pitrkit.runbook.session import views as session_views
-from pitrkit.runbook.session.session import Book
-from pitrkit.runbook.session.verdict import Verdict, reach
+from pitrkit.runbook.session.session import Session
+from pitrkit.runbook.session.verdict import Verdict, verdict_of
 from pitrkit.runbook.timeline import chart as pictures
 from pitrkit.runbook.timeline import table_history as lives
 from pitrkit.runbook.timeline.chart import Picture
-from pitrkit.runbook.timeline.table_history import Life
+from pitrkit.runbook.timeline.table_history import TableHistory
 from pitrkit.runbook.timeline.views import nearest
 from pitrkit.ui.blocks import Link, Sample
 from pitrkit.ui.text import duration, folded, key_text, moment, visible
@@ -115,7 +115,7 @@ class ReportData:
     facts: Sequence[tuple[str, str]]
     timeline: Timeline
     state: dict[str, Any]
-    life: Life | None = None
+    life: TableHistory | None = None
     picture: Picture | None = None
     done_nearby: Sequence[TrailEvent] = ()
     scope: str = "everything"
@@ -126,10 +126,10 @@ class ReportData:
     left: Sequence[tuple[int, str, Sequence[str]]] = ()
     conflicts: Sequence[tuple[str, str]] = ()
     notebooks: Sequence[dict[str, Any]] = ()
-    events: Sequence[Event] = ()
+    events: Sequence[LogEvent] = ()
     undo_command: str = ""
     missing: Sequence[str] = ()
-    drill: Drill | None = None
+    drill: DrillRecord | None = None
     drills: DrillChart | None = None
     last_hash: str = ""
     version: str = __version__
@@ -161,7 +161,7 @@ def gather(incident: Incident) -> ReportData:
             return otherwise
 
     life = attempt("The table's life", lambda: lives.load(incident), None)
-    drill = Drill.of(
+    drill = DrillRecord.of(
         state
     )  # of its items the report says nothing: they are the real table's, and nobody asked for them
     changes_path = "" if drill else state.get("scoped_changes") or state.get("changes")
@@ -184,7 +184,7 @@ def gather(incident: Incident) -> ReportData:
         incident=incident.id,
         title=title,
         written_at=incident.clock(),
-        verdict=reach(state),
+        verdict=verdict_of(state),
         facts=_facts(state),
         timeline=milestones.draw(_milestones(state, happened)),
         state=state,
@@ -207,7 +207,7 @@ def render(data: ReportData) -> str:
     return _environment().get_template("report.html.j2").render(data=data)
 
 
-def _drawn(life: Life | None, restore_at: datetime | None) -> dict[str, Any]:
+def _drawn(life: TableHistory | None, restore_at: datetime | None) -> dict[str, Any]:
     if life is None or not (life.events or life.activity):
         return {}
     around_at = restore_at or (life.candidates[0].at if life.candidates else life.end_at)
@@ -293,10 +293,10 @@ def _held_off(state: dict[str, Any]) -> str:
     kept = state.get("freeze") or {}
     since, until = (_utc(kept.get(name)) for name in ("frozen_at", "lifted_at"))
     when = f"Held off from {since}{f' to {until}' if until else ''}. " if since else ""
-    return f"{when}{freeze.words(state)}"
+    return f"{when}{freeze.to_text(state)}"
 
 
-def _milestones(state: dict[str, Any], happened: Sequence[Event]) -> list[Milestone]:
+def _milestones(state: dict[str, Any], happened: Sequence[LogEvent]) -> list[Milestone]:
     # Only the copy itself: an undo goes the same way under names of its own slot.
     copy = [event for event in happened if "undo" not in event.data]
     last = {event.event: event for event in copy}
@@ -321,7 +321,7 @@ def _milestones(state: dict[str, Any], happened: Sequence[Event]) -> list[Milest
     return [Milestone(at, label, tone) for label, at, tone in found if at is not None]  # type: ignore[arg-type]
 
 
-def _notebooks(happened: Sequence[Event]) -> list[dict[str, Any]]:
+def _notebooks(happened: Sequence[LogEvent]) -> list[dict[str, Any]]:
     runs: list[dict[str, Any]] = []
     for event in happened:
         if event.event == "notebook_started":
@@ -356,7 +356,7 @@ def _undo_command(incident: str, state: dict[str, Any], digest: str) -> str:
     return shlex.join(["pitrkit", "run", "12_undo", "-p", "incident", incident, "-p", "copy", digest[:SHORTEST]])
 
 
-def _at(event: Event | None) -> datetime | None:
+def _at(event: LogEvent | None) -> datetime | None:
     return event.at if event else None
 
 
@@ -396,16 +396,16 @@ def _environment() -> Environment:
     return environment
 
 
-def report(book: Book) -> View:
+def report(session: Session) -> View:
     """Write the incident's report.html and say where it is."""
-    book.done("report", "report_written", report="report.html")
-    path = write(book.incident)
-    data = book.data
+    session.done("report", "report_written", report="report.html")
+    path = write(session.incident)
+    data = session.data
     links = [Link("open the report", _seen_from_here(path), strong=True)] if _served(path) else []
     if data.get("copies"):
-        links.append(Link("take a copy back", book.link("12_undo")))
+        links.append(Link("take a copy back", session.link("12_undo")))
     if any(data.get(side.by) == "incident" for side in sides(data)):
-        links.append(Link("delete the restored copy", book.link("14_clean_up")))
+        links.append(Link("delete the restored copy", session.link("14_clean_up")))
     return session_views.report_card(path, data, links)
 
 
@@ -419,7 +419,7 @@ def _seen_from_here(path: Path) -> str:
     return os.path.relpath(path.resolve(), Path.cwd())
 
 
-def seal(book: Book) -> View:
+def seal(session: Session) -> View:
     """Write the manifest over every file of the incident, upload it if that is set, and check the whole record."""
-    problems = archive.keep(book.incident, seal=True)
-    return session_views.audit_card(audit.audit(book.incident.folder), problems)
+    problems = archive.save_record(session.incident, seal=True)
+    return session_views.audit_card(audit.audit(session.incident.folder), problems)

@@ -16,54 +16,56 @@ from pitrkit.aws.client.client import Aws
 from pitrkit.aws.tables import tables
 from pitrkit.aws.tables.tables import Table
 from pitrkit.errors import BadInput
-from pitrkit.incident.state import THEN, UNTIL, Side, sides
+from pitrkit.incident.state import AFTER_DAMAGE, BEFORE_DAMAGE, CopyFields, sides
 from pitrkit.options import choose
 from pitrkit.runbook.restore import restore_wait, source_views
 from pitrkit.runbook.restore.restore_wait import poll_seconds
-from pitrkit.runbook.restore.source_choice import Asked, SourceChoice
+from pitrkit.runbook.restore.source_choice import RestoreRequest, SourceChoice
 from pitrkit.runbook.session import costs
-from pitrkit.runbook.session.session import OF_A_COMPARISON, Book
+from pitrkit.runbook.session.session import OF_A_COMPARISON, Session
 from pitrkit.runbook.start import table_views
 from pitrkit.times import iso, now
 from pitrkit.ui import cards
-from pitrkit.ui.progress import Progress
+from pitrkit.ui.progress import ProgressBar
 from pitrkit.ui.view import View
 
 
-def ahead(book: Book, *, target: str = "", how: str = "") -> View:
+def estimate(session: Session, *, target: str = "", how: str = "") -> View:
     """Return what the restores or exports of this incident take and cost. Nothing is started.
 
     Args are those of `start`.
     """
-    table, data = book.table(), book.data
+    table, data = session.table(), session.data
     export = choose("how", how) == "export"
-    steps: list[costs.Step] = []
+    steps: list[costs.CostStep] = []
     for side in sides(data):
         at = data.get(side.at)
         if data.get(side.by) == "given" or data.get(side.started_at) or not at:
             continue
-        name = (target if side is THEN else "") or pitr.copy_name(table.name, times.parse_time(str(at), now=now()))
+        name = (target if side is BEFORE_DAMAGE else "") or pitr.copy_name(
+            table.name, times.parse_time(str(at), now=now())
+        )
         if export:
             steps.append(costs.exporting(table, "minutes to hours; the service promises no time"))
         else:
-            steps += costs.restoring(table, name, restore_wait.takes(book))
+            steps += costs.restoring(table, name, restore_wait.duration_text(session))
     nothing = "Nothing is to be restored: it was asked for already, or a copy was given."
     return costs.card("What this takes and costs", steps, size_bytes=table.size_bytes, nothing=nothing)
 
 
 def start(
-    book: Book,
+    session: Session,
     *,
     target: str = "",
     how: str = "",
     bucket: str = "",
     prefix: str = "",
-    asked: Asked | SourceChoice | None = None,
+    asked: RestoreRequest | SourceChoice | None = None,
 ) -> View:
     """Start the restore, or adopt the matching copy that is there; of both sides where there are two.
 
     Args:
-        book: The incident's book.
+        session: The incident's session.
         target: Name of the new table as of T, made up from the table and the second when blank.
         how: `restore` into a new table, or `export` to S3, where the copy is only looked at; blank restores.
         bucket: S3 bucket of an export; that of the table's earlier ones where blank.
@@ -75,81 +77,86 @@ def start(
         InputNeeded: An export was asked for, and its bucket is blank and cannot be found.
         BadInput: The time left the window, an option cannot be had, or the name is taken by something else.
     """
-    given = asked.asked if isinstance(asked, SourceChoice) else (asked or Asked()).check()
+    given = asked.asked if isinstance(asked, SourceChoice) else (asked or RestoreRequest()).check()
     if choose("how", how) == "export":
-        if book.data.get(THEN.by) == "given":
+        if session.data.get(BEFORE_DAMAGE.by) == "given":
             raise BadInput("a copy was given, so there is nothing to export", fix="Leave `how` blank.")
-        if chosen := ", ".join((*given.to_dict(), *(("source_arn",) if book.data.get("source_arn") else ()))):
+        if chosen := ", ".join((*given.to_dict(), *(("source_arn",) if session.data.get("source_arn") else ()))):
             raise BadInput(f"{chosen}: chosen for a restored table, and an export makes none", fix="Leave `how` blank.")
-        book.known(THEN.at, step="02_pick_timestamp")
-        return source_views.exports_card([_export(book, side, bucket, prefix) for side in sides(book.data)])
-    if given.backup or (book.data.get(THEN.table) and book.data.get("restore_options", {}).get("backup")):
-        return _start_backup(book, target, given.over(book.data.get("restore_options") or {}))
-    book.known(THEN.at if book.data.get(THEN.by) != "given" else THEN.table, step="02_pick_timestamp")
-    found = [_start(book, side, target if side is THEN else "", given) for side in sides(book.data)]
+        session.required(BEFORE_DAMAGE.at, step="02_pick_timestamp")
+        return source_views.exports_card([_export(session, side, bucket, prefix) for side in sides(session.data)])
+    if given.backup or (
+        session.data.get(BEFORE_DAMAGE.table) and session.data.get("restore_options", {}).get("backup")
+    ):
+        return _start_backup(session, target, given.over(session.data.get("restore_options") or {}))
+    session.required(
+        BEFORE_DAMAGE.at if session.data.get(BEFORE_DAMAGE.by) != "given" else BEFORE_DAMAGE.table,
+        step="02_pick_timestamp",
+    )
+    found = [_start(session, side, target if side is BEFORE_DAMAGE else "", given) for side in sides(session.data)]
     started = [(one, None) for one in found if isinstance(one, Restoration)]
     if not started:
         if chosen := ", ".join(given.to_dict()):
             raise BadInput(f"{chosen}: chosen for a restore, but a copy was given", fix="Leave it blank.")
         verb = "was" if len(found) == 1 else "were"
         return cards.note(f"Nothing to restore: {' and '.join(str(one) for one in found)} {verb} given.")
-    return table_views.restoration_card(*started, ahead=restore_wait.ahead(book))
+    return table_views.restoration_card(*started, ahead=restore_wait.estimate(session))
 
 
-def _start(book: Book, side: Side, target: str, given: Asked) -> Restoration | str:
+def _start(session: Session, side: CopyFields, target: str, given: RestoreRequest) -> Restoration | str:
     """Start the restore of one side and return it; the copy's name where the operator gave one."""
-    data = book.data
+    data = session.data
     if data.get(side.by) == "given":
         return str(data[side.table])
-    at = times.parse_time(book.known(side.at, step="02_pick_timestamp"), now=now())
-    there, source = book.source()
+    at = times.parse_time(session.required(side.at, step="02_pick_timestamp"), now=now())
+    there, source = session.source()
     asked = given.over(data.get("restore_options") or {}) if data.get(side.table) else given
     options = asked.options(indexes="none")
-    options = replace(options, region=options.region or str(data.get(side.region) or book.aws.region))
-    name = target or data.get(side.table) or pitr.copy_name(book.data["table"], at)
+    options = replace(options, region=options.region or str(data.get(side.region) or session.aws.region))
+    name = target or data.get(side.table) or pitr.copy_name(session.data["table"], at)
     # Recorded before it is asked for: if this process dies now, the next run adopts the copy it finds.
-    book.note("restore_requested", source=source.arn, target=name, restore_at=iso(at), options=options.to_dict())
+    session.note("restore_requested", source=source.arn, target=name, restore_at=iso(at), options=options.to_dict())
     restoration = pitr.restore(there, source, name, at, options=options)
-    _keep_started(book, side, restoration, source.arn, asked)
+    _keep_started(session, side, restoration, source.arn, asked)
     return restoration
 
 
-def _start_backup(book: Book, target: str, asked: Asked) -> View:
+def _start_backup(session: Session, target: str, asked: RestoreRequest) -> View:
     """Start the restore of a backup as the table of the past: the moment it shows is T."""
-    data = book.data
-    if data.get(THEN.by) == "given":
+    data = session.data
+    if data.get(BEFORE_DAMAGE.by) == "given":
         raise BadInput("a copy was given, so there is no backup to restore", fix="Leave `backup` blank.")
-    if data.get(UNTIL.at):
+    if data.get(AFTER_DAMAGE.at):
         raise BadInput(
             "a backup shows one moment, and the damage's end needs a second one",
             fix="Leave `backup` blank, or take the classic route: damage_until none in 02_pick_timestamp.",
         )
-    backup = backups.find(book.aws, asked.backup, data["table_arn"])
+    backup = backups.find(session.aws, asked.backup, data["table_arn"])
     at = iso(backup.created_at)
-    if data.get(THEN.table) and data.get(THEN.at) != at:
+    if data.get(BEFORE_DAMAGE.table) and data.get(BEFORE_DAMAGE.at) != at:
         raise BadInput(
-            f"this incident has a copy of {data[THEN.at]} already, and the backup shows {at}",
+            f"this incident has a copy of {data[BEFORE_DAMAGE.at]} already, and the backup shows {at}",
             fix="Go on with that copy, or begin another incident with 01_select_table.",
         )
     home = arns.backup_arn(backup.arn).region
-    options = replace(asked.options(indexes="none"), region=asked.region or book.aws.region)
-    name = target or data.get(THEN.table) or pitr.copy_name(data["table"], backup.created_at)
+    options = replace(asked.options(indexes="none"), region=asked.region or session.aws.region)
+    name = target or data.get(BEFORE_DAMAGE.table) or pitr.copy_name(data["table"], backup.created_at)
     if backup.managed:
         options = replace(options, region=asked.region or home, indexes=asked.indexes)
         recovery_points.check(backup.arn, options, asked.role)
     else:
-        _check_key(book, backups.details(book.aws.elsewhere(home), backup.arn))
-    book.done("pick", "moment_of_backup", restore_at=at)
-    book.note("restore_requested", source=backup.arn, target=name, restore_at=at, options=options.to_dict())
-    restoration = restore_wait.restored(book, backup, name, asked.role, options)
-    _keep_started(book, THEN, restoration, backup.arn, asked)
-    return table_views.restoration_card((restoration, None), ahead=restore_wait.ahead(book))
+        _check_key(session, backups.details(session.aws.elsewhere(home), backup.arn))
+    session.done("pick", "moment_of_backup", restore_at=at)
+    session.note("restore_requested", source=backup.arn, target=name, restore_at=at, options=options.to_dict())
+    restoration = restore_wait.restored(session, backup, name, asked.role, options)
+    _keep_started(session, BEFORE_DAMAGE, restoration, backup.arn, asked)
+    return table_views.restoration_card((restoration, None), ahead=restore_wait.estimate(session))
 
 
-def _check_key(book: Book, details: dict[str, Any]) -> None:
+def _check_key(session: Session, details: dict[str, Any]) -> None:
     """Refuse a backup of a table that is keyed otherwise: it could not be compared."""
     schema = [(key["AttributeName"], key["KeyType"]) for key in details["SourceTableDetails"]["KeySchema"]]
-    table = book.table()
+    table = session.table()
     if schema != [(attribute.name, attribute.role) for attribute in table.key_schema.attributes]:
         keys = ", ".join(name for name, _ in schema)
         raise BadInput(
@@ -159,9 +166,11 @@ def _check_key(book: Book, details: dict[str, Any]) -> None:
         )
 
 
-def _keep_started(book: Book, side: Side, restoration: Restoration, source: str, asked: Asked) -> None:
-    data, name = book.data, restoration.target
-    elsewhere = restoration.region if restoration.region != book.aws.region else None
+def _keep_started(
+    session: Session, side: CopyFields, restoration: Restoration, source: str, asked: RestoreRequest
+) -> None:
+    data, name = session.data, restoration.target
+    elsewhere = restoration.region if restoration.region != session.aws.region else None
     same = data.get(side.table) == name and data.get(side.region) == elsewhere
     ours = not restoration.adopted or (same and data.get(side.by) == "incident")
     results: dict[str, Any] = {
@@ -173,59 +182,59 @@ def _keep_started(book: Book, side: Side, restoration: Restoration, source: str,
         "restore_options": asked.to_dict(),
         **({} if same else dict.fromkeys((*OF_A_COMPARISON, side.table_id))),
     }
-    book.keep("restore_adopted" if restoration.adopted else "restore_started", **results)
+    session.keep("restore_adopted" if restoration.adopted else "restore_started", **results)
 
 
-def _export(book: Book, side: Side, bucket: str, prefix: str) -> Export:
+def _export(session: Session, side: CopyFields, bucket: str, prefix: str) -> Export:
     """Start the full export of one side, or adopt the one that is there."""
-    at = times.parse_time(book.known(side.at, step="02_pick_timestamp"), now=now())
-    book.note("export_requested", table=book.data["table"], export_at=iso(at), bucket=bucket)
-    export = exports.start_full(book.aws, book.table(), at, bucket=bucket, prefix=prefix)
+    at = times.parse_time(session.required(side.at, step="02_pick_timestamp"), now=now())
+    session.note("export_requested", table=session.data["table"], export_at=iso(at), bucket=bucket)
+    export = exports.start_full(session.aws, session.table(), at, bucket=bucket, prefix=prefix)
     results: dict[str, Any] = {side.export: export.arn, side.by: "exported", side.table: None, side.table_id: None}
-    if book.data.get(side.export) != export.arn:
+    if session.data.get(side.export) != export.arn:
         results |= dict.fromkeys(OF_A_COMPARISON)
     results[side.started_at] = iso(export.started_at or now())
-    book.keep("export_started", **results)
-    note_begun(book, [export])
+    session.keep("export_started", **results)
+    note_begun(session, [export])
     return export
 
 
-def note_begun(book: Book, found: Sequence[Export]) -> None:
+def note_begun(session: Session, found: Sequence[Export]) -> None:
     """Record which of some exports this incident had the service begin: only their files are its to delete."""
     if begun := [export.arn for export in found if export.begun]:
-        book.note("exports_begun", exports=begun)
+        session.note("exports_begun", exports=begun)
 
 
-def wait(book: Book) -> View:
+def wait(session: Session) -> View:
     """Wait until what was restored or exported can be read. Safe to interrupt: running it again goes on waiting."""
-    if book.data.get(THEN.by) == "exported":
-        done = [exported(book, side) for side in sides(book.data)]
-        book.done("restore", "exports_finished", exports=[one.arn for one in done])
+    if session.data.get(BEFORE_DAMAGE.by) == "exported":
+        done = [exported(session, side) for side in sides(session.data)]
+        session.done("restore", "exports_finished", exports=[one.arn for one in done])
         return source_views.exports_card(done)
-    return table_views.restoration_card(*[_wait(book, side) for side in sides(book.data)])
+    return table_views.restoration_card(*[_wait(session, side) for side in sides(session.data)])
 
 
-def _wait(book: Book, side: Side) -> tuple[Restoration, Table]:
-    data = book.data
-    name = book.known(side.table, step="03_restore")
+def _wait(session: Session, side: CopyFields) -> tuple[Restoration, Table]:
+    data = session.data
+    name = session.required(side.table, step="03_restore")
     label = "Looking at" if data.get(side.by) == "given" else "Restoring"
-    there = book.aws_of(side)
+    there = session.aws_of(side)
     running = not _ready(there, name)
     since = restore_wait.running_for(data.get(side.started_at)) if running else 0.0
-    expected = restore_wait.expected_seconds(book)
+    expected = restore_wait.expected_seconds(session)
 
     def shown(status: str, seconds: float) -> None:
         total = int(since + seconds)
         # Beyond what the last one took there is no estimate any more.
         rest = expected if running and expected and total < expected else None
-        progress(total, rest, status if status == "ACTIVE" else restore_wait.words(status, total, expected))
+        progress(total, rest, status if status == "ACTIVE" else restore_wait.to_text(status, total, expected))
 
-    with Progress(f"{label} {name}", unit="seconds", elapsed=since) as progress:
-        restore_wait.await_job(book, name, shown)
-        copy = pitr.wait(there, name, poll_seconds=poll_seconds(book), on_progress=shown)
+    with ProgressBar(f"{label} {name}", unit="seconds", elapsed=since) as progress:
+        restore_wait.await_job(session, name, shown)
+        copy = pitr.wait(there, name, poll_seconds=poll_seconds(session), on_progress=shown)
     # Only a restore that was seen to end says how long one takes.
     took = {"restore_seconds": int(restore_wait.running_for(data.get(side.started_at)))} if running else {}
-    book.done("restore", "restore_finished", **{side.table: name, side.table_id: copy.id}, **took)
+    session.done("restore", "restore_finished", **{side.table: name, side.table_id: copy.id}, **took)
     at = copy.restored.restore_at if copy.restored else copy.created_at
     adopted = data.get(side.by) != "incident"
     return Restoration(data["table"], name, at, adopted, copy.created_at, str(data.get(side.region) or "")), copy
@@ -239,14 +248,14 @@ def _ready(there: Aws, name: str) -> bool:
     return copy.status == "ACTIVE" and not (copy.restored and copy.restored.in_progress)
 
 
-def exported(book: Book, side: Side) -> Export:
+def exported(session: Session, side: CopyFields) -> Export:
     """Return the full export of one side once it is complete."""
-    export = describe(book.aws, book.known(side.export, step="03_restore"), table=book.data["table"])
-    with Progress(f"Waiting for the {export}", unit="seconds") as progress:
+    export = describe(session.aws, session.required(side.export, step="03_restore"), table=session.data["table"])
+    with ProgressBar(f"Waiting for the {export}", unit="seconds") as progress:
         return exports.wait(
-            book.aws,
+            session.aws,
             export,
-            size_bytes=book.table().size_bytes,
-            poll_seconds=poll_seconds(book),
+            size_bytes=session.table().size_bytes,
+            poll_seconds=poll_seconds(session),
             on_progress=lambda waiting: progress(int(waiting.seconds), waiting.expected_seconds, waiting.status),
         )

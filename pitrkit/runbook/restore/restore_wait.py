@@ -17,7 +17,7 @@ from pitrkit.aws.backups.pitr import Restoration
 from pitrkit.aws.backups.restore_options import Options
 from pitrkit.errors import RecordAltered
 from pitrkit.incident.incident import Incident
-from pitrkit.runbook.session.session import Book
+from pitrkit.runbook.session.session import Session
 from pitrkit.times import now
 from pitrkit.ui.text import duration
 
@@ -27,9 +27,9 @@ POLL_SECONDS = 5.0
 SANDBOX_POLL_SECONDS = 0.5
 
 
-def poll_seconds(book: Book) -> float:
+def poll_seconds(session: Session) -> float:
     """Return the pause between two looks at something that takes its time."""
-    return SANDBOX_POLL_SECONDS if book.aws.endpoint_url else POLL_SECONDS
+    return SANDBOX_POLL_SECONDS if session.aws.endpoint_url else POLL_SECONDS
 
 
 def running_for(started_at: object) -> float:
@@ -41,9 +41,9 @@ def running_for(started_at: object) -> float:
     return max(0.0, (now() - since).total_seconds())
 
 
-def expected_seconds(book: Book) -> float | None:
+def expected_seconds(session: Session) -> float | None:
     """Return how long the last restore of the incident's table took, as far as this folder tells; else None."""
-    table, account = book.data.get("table"), book.data.get("account")
+    table, account = session.data.get("table"), session.data.get("account")
     for one in Incident.existing():
         try:
             data = one.data
@@ -55,7 +55,7 @@ def expected_seconds(book: Book) -> float | None:
     return None
 
 
-def words(status: str, seconds: float, expected: float | None) -> str:
+def to_text(status: str, seconds: float, expected: float | None) -> str:
     """Return what is to be said of a restore that runs for *seconds*."""
     if expected is None:
         return f"{status}, {NO_PROMISE}"
@@ -63,15 +63,15 @@ def words(status: str, seconds: float, expected: float | None) -> str:
     return f"{status}, {last}" if seconds <= expected else f"{status}, longer than expected: {last}"
 
 
-def takes(book: Book) -> str:
+def duration_text(session: Session) -> str:
     """Return what is known of how long it takes before it begins."""
-    expected = expected_seconds(book)
+    expected = expected_seconds(session)
     return f"the last restore of this table took {duration(expected)}" if expected else NO_PROMISE
 
 
-def ahead(book: Book) -> str:
+def estimate(session: Session) -> str:
     """Return what is known before it begins."""
-    took = takes(book)
+    took = duration_text(session)
     goes_on = "It goes on in the service: close this, come back tomorrow, run 03 again; it is found, not repeated."
     return f"{took[0].upper()}{took[1:]}. {goes_on}"
 
@@ -81,12 +81,12 @@ JOB = "restore_job"
 
 
 def restored(
-    book: Book, backup: Backup, target: str, role: str, options: Options, *, tags: bool = False
+    session: Session, backup: Backup, target: str, role: str, options: Options, *, tags: bool = False
 ) -> Restoration:
     """Start the restore of *backup*, or adopt what an earlier run made of it.
 
     Args:
-        book: The incident's book.
+        session: The incident's session.
         backup: What to restore.
         target: Name of the new table.
         role: Role that AWS Backup restores under, where it does.
@@ -97,25 +97,27 @@ def restored(
         BadInput: An option cannot be had, or the name is taken.
     """
     if not backup.managed:
-        return backups.restore_backup(book.aws, backup, target, options=options)
-    known = book.data.get(JOB) or {}
+        return backups.restore_backup(session.aws, backup, target, options=options)
+    known = session.data.get(JOB) or {}
     earlier = str(known.get("id", "")) if known.get("table") == target else ""
-    token = sha256(f"{book.incident.id}|{backup.arn}|{target}|{earlier}".encode()).hexdigest()[:32]
+    token = sha256(f"{session.incident.id}|{backup.arn}|{target}|{earlier}".encode()).hexdigest()[:32]
     job = recovery_points.start(
-        book.aws, backup, target, role, options=options, token=token, known_job=earlier, tags=tags
+        session.aws, backup, target, role, options=options, token=token, known_job=earlier, tags=tags
     )
     region = arns.backup_arn(backup.arn).region
-    book.keep("restore_job_started", restore_job={"id": job.id, "table": target, "region": region})
+    session.keep("restore_job_started", restore_job={"id": job.id, "table": target, "region": region})
     return Restoration(backup.arn, target, backup.created_at, job.id == earlier, job.created_at, region)
 
 
-def await_job(book: Book, target: str, on_progress: Callable[[str, float], None]) -> None:
+def await_job(session: Session, target: str, on_progress: Callable[[str, float], None]) -> None:
     """Wait for the job of AWS Backup that makes the table *target*, if one does.
 
     Raises:
         AwsError: It failed.
     """
-    known = book.data.get(JOB) or {}
+    known = session.data.get(JOB) or {}
     if known.get("table") == target:
-        there = book.aws.elsewhere(known["region"])
-        recovery_points.wait(there, known["id"], target, poll_seconds=poll_seconds(book), on_progress=on_progress)
+        regional_aws = session.aws.elsewhere(known["region"])
+        recovery_points.wait(
+            regional_aws, known["id"], target, poll_seconds=poll_seconds(session), on_progress=on_progress
+        )

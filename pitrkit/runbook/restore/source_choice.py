@@ -10,21 +10,21 @@ import ipywidgets as widgets
 
 from pitrkit.aws import arns
 from pitrkit.aws.backups import backups, recovery_points
-from pitrkit.aws.backups.backups import Backup, Found
+from pitrkit.aws.backups.backups import Backup, BackupList
 from pitrkit.aws.backups.restore_options import BILLING, Options
 from pitrkit.aws.tables.tables import MANAGED, OWNED
-from pitrkit.incident.state import THEN
+from pitrkit.incident.state import BEFORE_DAMAGE
 from pitrkit.runbook.restore import source_views
-from pitrkit.runbook.session.session import Book
+from pitrkit.runbook.session.session import Session
 from pitrkit.times import iso
-from pitrkit.ui.controls import WIDE, Control
+from pitrkit.ui.controls import WIDE, CardControl
 from pitrkit.ui.text import size, visible
 
 OPTIONS = ("region", "indexes", "kms_key", "billing", "throughput")
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RestoreRequest:
     """What was asked for, as text; blank is for the step to fill.
 
     Attributes:
@@ -45,7 +45,7 @@ class Asked:
     billing: str = ""
     throughput: str = ""
 
-    def check(self) -> Asked:
+    def check(self) -> RestoreRequest:
         """Return it if it can be read and fits together, as far as that can be told without AWS.
 
         Raises:
@@ -67,12 +67,12 @@ class Asked:
         """Return what was asked for, without blanks."""
         return {name: value for name, value in asdict(self).items() if value}
 
-    def over(self, earlier: Mapping[str, Any]) -> Asked:
+    def over(self, earlier: Mapping[str, Any]) -> RestoreRequest:
         """Return it with what an earlier run asked for in the place of blanks."""
-        return Asked(**{name: value or str(earlier.get(name, "")) for name, value in asdict(self).items()})
+        return RestoreRequest(**{name: value or str(earlier.get(name, "")) for name, value in asdict(self).items()})
 
 
-class SourceChoice(Control):
+class SourceChoice(CardControl):
     """What to restore, and how, above the sources that there are. A parameter is what is chosen at first.
 
     Args:
@@ -83,7 +83,9 @@ class SourceChoice(Control):
         default: What blank indexes mean: `none` or `all`.
     """
 
-    def __init__(self, found: Found, asked: Asked, *, pitr: str, indexes: list[str], default: str) -> None:
+    def __init__(
+        self, found: BackupList, asked: RestoreRequest, *, pitr: str, indexes: list[str], default: str
+    ) -> None:
         self.view = source_views.sources_card(found, asked.to_dict(), pitr=pitr, indexes=indexes, default=default)
         listed = [(pitr, "")] if pitr else [("the latest of them", "")]
         listed += [(visible(described(one)), one.arn) for one in found.backups]
@@ -102,14 +104,14 @@ class SourceChoice(Control):
         self.box = widgets.VBox([self.source, *(getattr(self, name) for name in ("role", *OPTIONS))])
 
     @property
-    def asked(self) -> Asked:
+    def asked(self) -> RestoreRequest:
         """What is chosen.
 
         Raises:
             BadInput: It cannot be read.
         """
         chosen = {name: getattr(self, name).value.strip() for name in ("role", *OPTIONS)}
-        return Asked(backup=self.source.value or "", **chosen).check()
+        return RestoreRequest(backup=self.source.value or "", **chosen).check()
 
 
 def _text(label: str, value: str, placeholder: str) -> Any:
@@ -123,21 +125,21 @@ def described(one: Backup) -> str:
     return f"{iso(one.created_at)}, {backups.WORDS[one.kind]}, {size(one.size_bytes)}"
 
 
-def choose(book: Book, **asked: str) -> SourceChoice:
+def choose(session: Session, **asked: str) -> SourceChoice:
     """Return a control over what the incident's table can be restored from, and what the copy is to be like.
 
     Args:
-        book: The incident's book.
-        asked: The fields of `Asked`, as parameters say them.
+        session: The incident's session.
+        asked: The fields of `RestoreRequest`, as parameters say them.
 
     Raises:
         BadInput: A parameter cannot be read.
     """
-    wanted = Asked(**asked).check()
-    there, source = book.source()
-    at = book.data.get(THEN.at)
+    wanted = RestoreRequest(**asked).check()
+    there, source = session.source()
+    at = session.data.get(BEFORE_DAMAGE.at)
     words = f"point-in-time recovery of {source.name}" + (f", as of {at}" if at else "")
-    words += f" ({there.region})" if there is not book.aws else ""
+    words += f" ({there.region})" if there is not session.aws else ""
     names = [index.name for index in source.indexes]
-    found = backups.of_table(book.aws, book.table().arn)
+    found = backups.of_table(session.aws, session.table().arn)
     return SourceChoice(found, wanted, pitr=words, indexes=names, default="none")

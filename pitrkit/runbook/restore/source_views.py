@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pitrkit.aws.backups.backups import WORDS, Backup, Found
+from pitrkit.aws.backups.backups import WORDS, Backup, BackupList
 from pitrkit.aws.settings.kinds import Setting
 from pitrkit.aws.tables.tables import key_of
 from pitrkit.times import iso
 from pitrkit.ui.blocks import Block, Cell, Facts, Grid, Note, Tag, Tone
 from pitrkit.ui.cards import note
-from pitrkit.ui.text import moment, size, things
+from pitrkit.ui.text import count_text, moment, size
 from pitrkit.ui.view import View
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def exports_card(exports: Sequence[Export], *, estimate: Estimate | None = None)
         blocks.append(Note(f"Costs about {estimate}", "muted"))
     blocks.append(Note("Exports use no read capacity. They stay in the bucket until they are deleted there.", "muted"))
     data = {"exports": [one.to_dict() for one in exports]}
-    return View("exports", "Exports to S3", (Tag(things(len(exports), "export"), "info"),), tuple(blocks), data)
+    return View("exports", "Exports to S3", (Tag(count_text(len(exports), "export"), "info"),), tuple(blocks), data)
 
 
 def _status(export: Export) -> Tag:
@@ -59,7 +59,7 @@ _ONLY_PITR = (
 
 
 def sources_card(
-    found: Found, asked: Mapping[str, str], *, pitr: str = "", indexes: Sequence[str] = (), default: str = "none"
+    found: BackupList, asked: Mapping[str, str], *, pitr: str = "", indexes: Sequence[str] = (), default: str = "none"
 ) -> View:
     """Return what can be restored, how each differs, and what was asked for by parameters."""
     rows: list[tuple[Cell, ...]] = []
@@ -89,7 +89,7 @@ def _dict(one: Backup) -> dict[str, Any]:
     return {"table": one.table, "arn": one.arn, "kind": one.kind, "created_at": iso(one.created_at)}
 
 
-def backups_list(found: Found, living: Sequence[str] = ()) -> View:
+def backups_list(found: BackupList, living: Sequence[str] = ()) -> View:
     """Return the deleted tables that can come back, and what each can come back from; *living* are the others."""
     # A deletion leaves a backup of a table whose name may have been taken again since.
     gone = [one for one in found.backups if one.kind == "SYSTEM" or one.table not in set(living)]

@@ -15,7 +15,7 @@ from pitrkit.incident import provenance
 from pitrkit.runbook.session import gate_views
 from pitrkit.runbook.session.gate import Approvable, Approval, Approvals, Gate
 from pitrkit.runbook.session.gate_views import ApproveBox
-from pitrkit.runbook.session.session import Book
+from pitrkit.runbook.session.session import Session
 from pitrkit.times import now
 from pitrkit.ui import cards
 from pitrkit.ui.view import View
@@ -25,7 +25,7 @@ _GATE = Gate(Approvals())
 
 
 @dataclass
-class Passage:
+class ApprovalFlow:
     """What waits before the gate.
 
     Attributes:
@@ -100,10 +100,10 @@ class Passage:
             )
 
 
-def pass_gate(book: Book, passage: Passage, action: str, approve: str, command: str) -> View:
+def pass_gate(session: Session, passage: ApprovalFlow, action: str, approve: str, command: str) -> View:
     """Take *passage* through the gate and record in the incident who opened it for what."""
-    by = book.aws.caller().arn
+    by = session.aws.caller().arn
     view = passage.check(approve, command=command, by=by)
     if passage.approval is not None:
-        book.note("gate_opened", **passage.word(by), action=action)
+        session.note("gate_opened", **passage.word(by), action=action)
     return view

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from pitrkit.aws.tables.tables import Table
 from pitrkit.config import team_settings
 from pitrkit.recovery.advice import cost
-from pitrkit.recovery.advice.cost import Estimate, Prices, estimate
+from pitrkit.recovery.advice.cost import Estimate, PriceTable, estimate
 from pitrkit.ui import progress
 from pitrkit.ui.blocks import Block, Grid, Note
-from pitrkit.ui.text import about, size
+from pitrkit.ui.text import duration_estimate, size
 from pitrkit.ui.view import View
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class CostStep:
     """A step that is about to be taken.
 
     Attributes:
@@ -33,10 +33,10 @@ class Step:
     costs: Estimate
 
 
-def prices() -> Prices:
+def prices() -> PriceTable:
     """Return the price table: the built-in one, with what `[prices]` of `pitrkit.toml` says in its place."""
-    said = team_settings.read().prices
-    return Prices().with_values(said.values, said.as_of)
+    kit_settings = team_settings.read().prices
+    return PriceTable().with_values(kit_settings.values, kit_settings.as_of)
 
 
 def writing(table: Table, write_units: float) -> Estimate:
@@ -51,12 +51,12 @@ def backing_up(table: Table) -> Estimate:
     return estimate(backup_bytes=table.size_bytes, prices=prices())
 
 
-def restoring(table: Table, target: str, takes: str) -> list[Step]:
+def restoring(table: Table, target: str, takes: str) -> list[CostStep]:
     """Return the restore of a table into another one, and keeping that for a day."""
     its = prices()
     return [
-        Step(f"restore {target}", takes, estimate(restore_bytes=table.size_bytes, prices=its)),
-        Step(
+        CostStep(f"restore {target}", takes, estimate(restore_bytes=table.size_bytes, prices=its)),
+        CostStep(
             "keep it, each day",
             "until 14_clean_up deletes it",
             estimate(kept_bytes=table.size_bytes, kept_days=1, prices=its),
@@ -64,26 +64,26 @@ def restoring(table: Table, target: str, takes: str) -> list[Step]:
     ]
 
 
-def exporting(table: Table, takes: str) -> Step:
+def exporting(table: Table, takes: str) -> CostStep:
     """Return the full export of a table."""
-    return Step(f"export {table.name}", takes, estimate(export_bytes=table.size_bytes, prices=prices()))
+    return CostStep(f"export {table.name}", takes, estimate(export_bytes=table.size_bytes, prices=prices()))
 
 
-def scanning(table: Table, read_units: float) -> Step:
+def scanning(table: Table, read_units: float) -> CostStep:
     """Return the scan of a table, at *read_units* a second; 0 is as fast as it goes."""
     units = table.size_bytes / cost.BYTES_PER_READ_UNIT
     if read_units:
-        takes = f"{about(units / read_units)} at {read_units:,.0f} read units a second"
+        takes = f"{duration_estimate(units / read_units)} at {read_units:,.0f} read units a second"
     else:
-        takes = f"{about(units / cost.FASTEST_READ_UNITS)} or more, as fast as the service answers"
-    return Step(
+        takes = f"{duration_estimate(units / cost.FASTEST_READ_UNITS)} or more, as fast as the service answers"
+    return CostStep(
         f"scan {table.name}",
         takes,
         estimate(scan_bytes=table.size_bytes, provisioned=bool(table.write_units), prices=prices()),
     )
 
 
-def card(title: str, steps: Sequence[Step], *, size_bytes: int, nothing: str) -> View:
+def card(title: str, steps: Sequence[CostStep], *, size_bytes: int, nothing: str) -> View:
     """Return steps that are about to be taken, and say the same on the terminal that waits for this notebook.
 
     Args:
@@ -93,7 +93,7 @@ def card(title: str, steps: Sequence[Step], *, size_bytes: int, nothing: str) ->
         nothing: What is said where there are none.
     """
     for one in steps:
-        progress.tell(f"{one.name}: {one.takes}; costs {one.costs}")
+        progress.terminal_line(f"{one.name}: {one.takes}; costs {one.costs}")
     rows = tuple((one.name, one.takes, _usd(one.costs), one.costs.formula) for one in steps)
     blocks: tuple[Block, ...] = (Note(nothing, "muted"),)
     if steps:

@@ -28,7 +28,7 @@ PLAN_LASTS = timedelta(hours=24)
 
 
 @runtime_checkable
-class Telling(Protocol):
+class ApprovalNotice(Protocol):
     """Something to approve that says in a few lines what would be done, for a terminal."""
 
     def lines(self) -> list[str]:
@@ -75,8 +75,8 @@ class Intent:
 
     def lines(self) -> list[str]:
         """Return the action, and what decides about it, a line each; what is blank is left out."""
-        told = {name: _told(value) for name, value in self.details.items()}
-        return [self.action, *(f"{name}: {value}" for name, value in told.items() if value)]
+        detail_texts = {name: _told(value) for name, value in self.details.items()}
+        return [self.action, *(f"{name}: {value}" for name, value in detail_texts.items() if value)]
 
 
 def _told(value: Any) -> str:
@@ -157,9 +157,9 @@ class Gate:
                 table=plan.table,
                 fix="Plan again: it is re-read against the table as it is now, then approve the new digest.",
             )
-        given = approve.strip().lower()
-        if given:
-            return self._by_parameter(plan, given, command)
+        approval = approve.strip().lower()
+        if approval:
+            return self._by_parameter(plan, approval, command)
         clicked_at = self.approvals.clicked_at(plan.digest)
         if clicked_at is None:
             raise self._closed(plan, "waits for your approval", command)
@@ -185,5 +185,5 @@ class Gate:
 
     def _closed(self, plan: Approvable, why: str, command: str) -> GateClosed:
         what = [f"gate closed: plan {plan.digest[:SHORTEST]} {why}"]
-        what += [f"   {line}" for line in plan.lines()] if isinstance(plan, Telling) else []
+        what += [f"   {line}" for line in plan.lines()] if isinstance(plan, ApprovalNotice) else []
         return GateClosed("\n".join(what), digest=plan.digest, table=plan.table, fix=command)

@@ -14,18 +14,18 @@ from pitrkit.runbook.session.gate import CLICK_LASTS
 from pitrkit.times import now
 from pitrkit.ui.blocks import Block, Cell, Code, Facts, Note, Tag
 from pitrkit.ui.cards import error_card, note
-from pitrkit.ui.controls import WIDE, Control
-from pitrkit.ui.text import moment, things
+from pitrkit.ui.controls import WIDE, CardControl
+from pitrkit.ui.text import count_text, moment
 from pitrkit.ui.view import View
 
 if TYPE_CHECKING:
     from pitrkit.recovery.plan.drift import Drift
-    from pitrkit.recovery.plan.preflight import Finding
+    from pitrkit.recovery.plan.preflight import TargetFinding
     from pitrkit.runbook.session.gate import Approvable, Approval, Intent
     from pitrkit.times import Clock
 
 
-class ApproveBox(Control):
+class ApproveBox(CardControl):
     """Approves one plan, once the operator has typed the name of the table it is about.
 
     Args:
@@ -60,7 +60,7 @@ class ApproveBox(Control):
             layout={"width": "32em"},
         )
         self.button = widgets.Button(description="Approve", icon="check", disabled=True)
-        self.said = widgets.HTML()
+        self.status_line = widgets.HTML()
         self.typed.observe(self._typed_changed, names="value")
         self.button.on_click(self.does(self._clicked))
         self.row = widgets.HBox([self.typed, self.button], layout={"flex_flow": "row wrap"})
@@ -76,8 +76,8 @@ class ApproveBox(Control):
         self.typed.placeholder = table
         self.typed.disabled = not needed
         self.button.tooltip = f"Approve {what}"
-        self.said.value = ""
-        self.box.children = (self.row, self.said) if needed else ()
+        self.status_line.value = ""
+        self.box.children = (self.row, self.status_line) if needed else ()
         self.show(self._card(what, command))
 
     def _card(self, what: str, command: str) -> View:
@@ -103,20 +103,20 @@ class ApproveBox(Control):
         try:
             self._on_approve(self._digest)
         except PitrkitError as error:
-            self.said.value = error_card(error)._repr_html_()
+            self.status_line.value = error_card(error)._repr_html_()
             return
         self.approved_at = self._clock()
         self.button.button_style = "success"
         until = moment(self.approved_at + CLICK_LASTS)
-        said = note(f"Approved {self._digest[:SHORTEST]}, until {until}. Run the next cell.", "good")
-        self.said.value = said._repr_html_()
+        approval_note = note(f"Approved {self._digest[:SHORTEST]}, until {until}. Run the next cell.", "good")
+        self.status_line.value = approval_note._repr_html_()
 
 
 def _summed(summary: Mapping[str, Any]) -> str:
     if "action" in summary:
         return str(summary["action"])
     counts = ", ".join(
-        things(int(summary.get(name, 0)), name.removesuffix("s")) for name in ("puts", "updates", "deletes")
+        count_text(int(summary.get(name, 0)), name.removesuffix("s")) for name in ("puts", "updates", "deletes")
     )
     return f"the plan of {counts}"
 
@@ -155,7 +155,7 @@ def gate_card(
     command: str = "",
     why: str = "",
     words: Sequence[tuple[str, str]] = (),
-    findings: Sequence[Finding] = (),
+    findings: Sequence[TargetFinding] = (),
     drift: Drift | None = None,
 ) -> View:
     """Return whether the gate is open for *subject*; closed, with how to open it.

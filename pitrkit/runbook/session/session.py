@@ -1,6 +1,6 @@
-"""The book: one operator's way through the runbook, with one account and one incident.
+"""The session: one operator's way through the runbook, with one account and one incident.
 
-A notebook opens the book and calls one step module of its own: `select_table`, `pick_timestamp`, `restore`, `diff`,
+A notebook opens the session and calls one step module of its own: `select_table`, `pick_timestamp`, `restore`, `diff`,
 `copy_back`, `report`. A step reads what the steps before it left in the incident, does its work, and leaves its results
 there. So every notebook can be closed, opened tomorrow, or run by papermill, and goes on where the incident stands.
 """
@@ -24,13 +24,13 @@ from pitrkit.errors import BadInput, InputNeeded, RecordAltered
 from pitrkit.incident import account_log, provenance, working_copy
 from pitrkit.incident.event_log import CALL
 from pitrkit.incident.incident import DRY_RUN_VARIABLE, STATE, Incident, Into, checked_id, root_folder
-from pitrkit.incident.state import Side
+from pitrkit.incident.state import CopyFields
 from pitrkit.record import run_record, seal
 from pitrkit.runbook.session import views as session_views
-from pitrkit.runbook.session.status import standing
+from pitrkit.runbook.session.status import status_of
 from pitrkit.times import iso, now
 from pitrkit.ui import account_badge, cards
-from pitrkit.ui.account_badge import Place
+from pitrkit.ui.account_badge import AccountBadge
 from pitrkit.ui.blocks import Link
 from pitrkit.ui.controls import Choice
 from pitrkit.ui.view import Shows, View
@@ -49,7 +49,7 @@ ACCEPT_PLACE = "{accept}"
 
 
 @dataclass(frozen=True)
-class Book(Shows):
+class Session(Shows):
     """An account and an incident, opened by a notebook.
 
     Attributes:
@@ -63,8 +63,8 @@ class Book(Shows):
     without_restore: bool = False
 
     @classmethod
-    def open(cls, incident: str, *, aws: Aws | None = None, without_restore: bool = False) -> Book:
-        """Return the book of an existing incident, once the credentials are seen to be those of its account.
+    def open(cls, incident: str, *, aws: Aws | None = None, without_restore: bool = False) -> Session:
+        """Return the session of an existing incident, once the credentials are seen to be those of its account.
 
         Raises:
             InputNeeded: *incident* is blank and there is not exactly one.
@@ -80,8 +80,8 @@ class Book(Shows):
         return _at_work(cls(aws, opened, without_restore))
 
     @classmethod
-    def begin(cls, incident: str, *, table: str, aws: Aws) -> Book:
-        """Return the book of an incident of *table*, new if there is none of that name.
+    def begin(cls, incident: str, *, table: str, aws: Aws) -> Session:
+        """Return the session of an incident of *table*, new if there is none of that name.
 
         A blank name makes one up, unless an incident of this table was opened here moments ago and nothing has come of
         it yet: a cell that is run twice must not leave two.
@@ -110,11 +110,11 @@ class Book(Shows):
     def strip(self) -> View:
         """Return who and where one is, and which steps are done."""
         data = self.incident.data
-        stands = standing(data, without_restore=self.without_restore)
+        stands = status_of(data, without_restore=self.without_restore)
         links = {stage.notebook: self.link(stage.notebook) for stage in stands.stages}
         return session_views.incident_strip(self.sign(), data, stands, links)
 
-    def sign(self) -> Place:
+    def sign(self) -> AccountBadge:
         """Return the account's sign."""
         return account_badge.sign(self.aws.caller(), self.aws.endpoint_url)
 
@@ -124,7 +124,7 @@ class Book(Shows):
 
     def onward(self) -> View:
         """Return the link to where the incident goes on."""
-        stands = standing(self.data, without_restore=self.without_restore)
+        stands = status_of(self.data, without_restore=self.without_restore)
         more = [("00_start_here", "all incidents")]
         if self.data.get("copies"):
             more.insert(0, ("12_undo", "take the copy back"))
@@ -144,7 +144,7 @@ class Book(Shows):
         Raises:
             InputNeeded: No table was selected yet.
         """
-        return tables.describe(self.aws, self.known("table", step="01_select_table"))
+        return tables.describe(self.aws, self.required("table", step="01_select_table"))
 
     def target(self) -> Table:
         """Return the table that copies of this incident are written to: the damaged one, as it is now.
@@ -170,14 +170,14 @@ class Book(Shows):
         if not self.data.get("source_arn"):
             return self.aws, self.table()
         named = arns.table_arn(str(self.data["source_arn"]))
-        there = self.aws.elsewhere(named.region)
-        return there, tables.describe(there, named.table)
+        regional_aws = self.aws.elsewhere(named.region)
+        return regional_aws, tables.describe(regional_aws, named.table)
 
-    def aws_of(self, side: Side) -> Aws:
+    def aws_of(self, side: CopyFields) -> Aws:
         """Return the account in the Region of one side's copy."""
         return self.aws.elsewhere(str(self.data.get(side.region) or ""))
 
-    def known(self, name: str, *, step: str) -> Any:
+    def required(self, name: str, *, step: str) -> Any:
         """Return what an earlier step left in the incident.
 
         Raises:
@@ -215,14 +215,14 @@ class Book(Shows):
         return approve_command(notebook, digest, incident=self.incident.id, **parameters)
 
 
-def _at_work(book: Book) -> Book:
+def _at_work(session: Session) -> Session:
     """Have the record say who works with what, how runs that were killed ended, and what is changed in AWS."""
-    if run_record.settle(book.incident):
-        seal.seal_again(book.incident)
-    if news := provenance.news(book.incident, book.aws):
-        book.note(provenance.WORKED_IN, **news)
-    book.aws.on_change = lambda called: book.note(CALL, **called.to_dict())
-    return book
+    if run_record.resolve_killed(session.incident):
+        seal.seal_again(session.incident)
+    if news := provenance.news(session.incident, session.aws):
+        session.note(provenance.WORKED_IN, **news)
+    session.aws.on_change = lambda called: session.note(CALL, **called.to_dict())
+    return session
 
 
 def connect() -> Aws:
@@ -242,15 +242,15 @@ def connect() -> Aws:
     return aws
 
 
-def here(aws: Aws, incident: str = "") -> View:
+def show_account(aws: Aws, incident: str = "") -> View:
     """Return the strip of an incident that exists, else who is asking and where.
 
     Raises:
         BadInput: The incident belongs to another account or region.
     """
     if incident and (root_folder() / checked_id(incident) / STATE).is_file():
-        return Book.open(incident, aws=aws).strip()
-    return session_views.caller_strip(account_badge.sign(aws.caller(), aws.endpoint_url), guardrails.words())
+        return Session.open(incident, aws=aws).strip()
+    return session_views.caller_strip(account_badge.sign(aws.caller(), aws.endpoint_url), guardrails.to_text())
 
 
 def approve_command(notebook: str, digest: str, **parameters: Any) -> str:
@@ -268,10 +268,10 @@ def incidents(incident: str = "") -> Choice | Settled:
     Args:
         incident: The one that is meant, blank if that is not said.
     """
-    found = _recoveries()
-    if incident or len(found) == 1:
-        return Settled(incident or found[0].id)
-    return Choice("incident", [(_described(one), one.id) for one in found])
+    recoveries = _recoveries()
+    if incident or len(recoveries) == 1:
+        return Settled(incident or recoveries[0].id)
+    return Choice("incident", [(_described(one), one.id) for one in recoveries])
 
 
 def _recoveries() -> list[Incident]:
@@ -312,25 +312,27 @@ def only(incident: str) -> str:
     """
     if incident:
         return incident
-    found = _recoveries()
-    if len(found) != 1:
-        known = ", ".join(one.id for one in found[:10])
+    recoveries = _recoveries()
+    if len(recoveries) != 1:
+        incident_ids = ", ".join(one.id for one in recoveries[:10])
         raise InputNeeded(
             "incident",
-            fix=f"Choose one: {known}." if found else "There is no incident here yet: run 01_select_table first.",
+            fix=f"Choose one: {incident_ids}."
+            if recoveries
+            else "There is no incident here yet: run 01_select_table first.",
         )
-    return found[0].id
+    return recoveries[0].id
 
 
 def _just_begun(table: str, caller: Caller) -> str:
     """Return the incident of *table* that was opened last if nothing has come of it yet, blank if there is none."""
-    mine = {"table": table, "account": caller.account, "region": caller.region}
+    own_fields = {"table": table, "account": caller.account, "region": caller.region}
     for one in _recoveries():
         try:
             data = one.data
         except RecordAltered:
             continue  # named where incidents are listed
-        if any(data.get(name) != value for name, value in mine.items()):
+        if any(data.get(name) != value for name, value in own_fields.items()):
             continue
         opened_at = datetime.fromisoformat(str(data["created_at"]))
         fresh = now() - opened_at < JUST_BEGUN and set(data.get("steps") or {}) <= {"select"}

@@ -11,7 +11,7 @@ from typing import Any
 
 from pitrkit.runbook.session.verdict import open_conflicts
 from pitrkit.ui.blocks import Tone
-from pitrkit.ui.text import things
+from pitrkit.ui.text import count_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ DRILL = (
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Status:
     """Where an incident stands.
 
     Attributes:
@@ -101,14 +101,14 @@ def route(data: Mapping[str, Any], *, without_restore: bool = False) -> tuple[St
     return WITH_A_GIVEN_COPY if data.get("restored_by") == "given" else CLASSIC
 
 
-def standing(data: Mapping[str, Any], *, without_restore: bool = False) -> Standing:
+def status_of(data: Mapping[str, Any], *, without_restore: bool = False) -> Status:
     """Return where an incident stands, by what its `incident.json` says."""
     stages = route(data, without_restore=without_restore)
     steps = data.get("steps") or {}
     following = next((stage for stage in stages if stage.step not in steps), None)
     words, tone, notebook, finished = _words(data, stages, following)
     done = sum(stage.step in steps for stage in stages)
-    return Standing(stages, done, following, words, tone, notebook, finished)
+    return Status(stages, done, following, words, tone, notebook, finished)
 
 
 def _words(data: Mapping[str, Any], stages: tuple[Stage, ...], following: Stage | None) -> tuple[str, Tone, str, bool]:
@@ -150,8 +150,8 @@ def _of_copy(data: Mapping[str, Any]) -> tuple[str, Tone] | None:
         return None
     if applied:
         if unsent := int(applied.get("unsent") or 0):
-            return f"copy interrupted with {things(unsent, 'write')} to go: run it again, it goes on", "warn"
-        left = [things(count, name) for name in ("conflict",) if (count := open_conflicts(data))]
+            return f"copy interrupted with {count_text(unsent, 'write')} to go: run it again, it goes on", "warn"
+        left = [count_text(count, name) for name in ("conflict",) if (count := open_conflicts(data))]
         left += [f"{count:,} failed" for count in [int(applied.get("failed") or 0)] if count]
         if left:
             return f"copied, with {', '.join(left)} left", "warn"

@@ -14,8 +14,8 @@ from typing import Any
 from pitrkit.aws.tables import tables
 from pitrkit.aws.tables.tables import Table
 from pitrkit.errors import BadInput
-from pitrkit.incident.state import SCRATCH, THEN, Side
-from pitrkit.runbook.session.session import Book
+from pitrkit.incident.state import BEFORE_DAMAGE, SCRATCH, CopyFields
+from pitrkit.runbook.session.session import Session
 
 UNMADE = "unmade"
 """Whose a table is that was claimed and did not come to be, as far as one could see: it is looked for again."""
@@ -24,39 +24,39 @@ _LONGEST = 215
 """Characters of the table's name that are kept, so that the longest of our names is a table's name."""
 
 
-def drill_names(table: str, at: datetime) -> dict[Side, str]:
+def drill_names(table: str, at: datetime) -> dict[CopyFields, str]:
     """Return names for the tables that a drill makes: `Orders-drill-20261124T021405Z-9f3a1c`, and with `-scratch`."""
     stem = f"{table[:_LONGEST]}-drill-{at.strftime('%Y%m%dT%H%M%SZ')}-{secrets.token_hex(3)}"
-    return {THEN: stem, SCRATCH: f"{stem}-scratch"}
+    return {BEFORE_DAMAGE: stem, SCRATCH: f"{stem}-scratch"}
 
 
-def claim(book: Book, side: Side, name: str) -> None:
+def claim(session: Session, side: CopyFields, name: str) -> None:
     """Record that this incident is about to make the table *name*. Claimed already, it stays so.
 
     Raises:
         BadInput: There is such a table, and it is not this incident's.
     """
-    if book.data.get(side.table) == name and book.data.get(side.by) == "incident":
+    if session.data.get(side.table) == name and session.data.get(side.by) == "incident":
         return
-    if tables.find(book.aws, name) is not None:
+    if tables.find(session.aws, name) is not None:
         raise BadInput("a table of that name exists already", table=name, fix="Run it again: it takes another name.")
     claimed: dict[str, Any] = {side.table: name, side.by: "incident", side.table_id: None}
-    book.keep("table_claimed", **claimed)
+    session.keep("table_claimed", **claimed)
 
 
-def settle(book: Book) -> None:
+def resolve(session: Session) -> None:
     """Recognise tables that were claimed, and made, and not recorded any more because the process had died."""
-    data = book.data
-    for side in (THEN, SCRATCH) if data.get("drill") else ():
+    data = session.data
+    for side in (BEFORE_DAMAGE, SCRATCH) if data.get("drill") else ():
         if data.get(side.by) not in ("incident", UNMADE) or data.get(side.table_id):
             continue
-        found = tables.find(book.aws, data[side.table])
-        if found is not None and _made(found, side, data["table_arn"]):
-            ours: dict[str, Any] = {side.table_id: found.id, side.by: "incident"}
-            book.keep("table_found", **ours)
+        claimed_table = tables.find(session.aws, data[side.table])
+        if claimed_table is not None and _made(claimed_table, side, data["table_arn"]):
+            ours: dict[str, Any] = {side.table_id: claimed_table.id, side.by: "incident"}
+            session.keep("table_found", **ours)
 
 
-def _made(found: Table, side: Side, source_arn: str) -> bool:
+def _made(found: Table, side: CopyFields, source_arn: str) -> bool:
     if side is SCRATCH:
         return found.restored is None
     return found.restored is not None and found.restored.source_arn == source_arn

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from pitrkit.files import SHORTEST
-from pitrkit.ui.text import duration, things
+from pitrkit.ui.text import count_text, duration
 
 Tone = Literal["good", "warn", "bad", "open"]
 
@@ -27,7 +27,7 @@ class Verdict:
     words: str
 
 
-def reach(data: Mapping[str, Any]) -> Verdict:
+def verdict_of(data: Mapping[str, Any]) -> Verdict:
     """Return the verdict on what `incident.json` says. Copies made before the present one are not forgotten."""
     if data.get("drill"):
         return _of_drill(data)
@@ -39,7 +39,7 @@ def reach(data: Mapping[str, Any]) -> Verdict:
         if name != present and not copy.get("slot")
     }
     told = " ".join(
-        f"An earlier copy of this incident, {name}, wrote {things(n, 'item')}." for name, n in earlier.items() if n
+        f"An earlier copy of this incident, {name}, wrote {count_text(n, 'item')}." for name, n in earlier.items() if n
     )
     if not told:
         return verdict
@@ -69,28 +69,28 @@ def _of_the_present(data: Mapping[str, Any]) -> Verdict:
     if not plan:
         return _before_the_plan(data)
     person = plan.get("undecided", 0)
-    undecided = f" {things(person, 'difference')} {_wait(person)} for a person to decide." if person else ""
+    undecided = f" {count_text(person, 'difference')} {_wait(person)} for a person to decide." if person else ""
     if not planned:
         words = "No write was planned: nothing in scope is to be put back."
         return Verdict("warn" if person else "good", "Nothing to write", words + undecided)
     if not done:
-        words = f"Plan {plan.get('digest', '')[:SHORTEST]} ({things(planned, 'write')}) waits for its approval."
+        words = f"Plan {plan.get('digest', '')[:SHORTEST]} ({count_text(planned, 'write')}) waits for its approval."
         return Verdict("open", "Not recovered yet", f"{words} Nothing was written.")
     if "applied" not in done:
         words = "Writing began and was interrupted. Running 05_copy_back again goes on where it stopped."
         return Verdict("warn", "Partly recovered", words)
     settled = done["applied"] + done.get("already", 0)
-    words = f"{settled:,} of {things(planned, 'planned write')} {'is' if settled == 1 else 'are'} in the table."
+    words = f"{settled:,} of {count_text(planned, 'planned write')} {'is' if settled == 1 else 'are'} in the table."
     words += _conflicts(done.get("conflicts", 0), open_conflicts(data))
     open_ones = done.get("failed", 0) + done.get("unsent", 0)
     if open_ones:
-        words += f" {things(open_ones, 'write')} failed or {'was' if open_ones == 1 else 'were'} not sent yet."
+        words += f" {count_text(open_ones, 'write')} failed or {'was' if open_ones == 1 else 'were'} not sent yet."
         return Verdict("warn", "Partly recovered", words + undecided)
     if not verified:
         return Verdict("warn", "Written, not verified", f"{words} They were not read again yet.{undecided}")
     if not verified.get("ok"):
         wrong = verified.get("mismatches", 0)
-        words += f" Read again, {things(wrong, 'item')} did not hold what was written."
+        words += f" Read again, {count_text(wrong, 'item')} did not hold what was written."
         return Verdict("bad", "Not as planned", words + undecided)
     words += " Every one of them was read again and holds."
     left = open_conflicts(data) or person
@@ -105,7 +105,7 @@ def _of_drill(data: Mapping[str, Any]) -> Verdict:
         why = "; ".join(outcome.get("why") or ("it did not end",))
         return Verdict("bad", "Drill failed", f"{why[:1].upper()}{why[1:]}.")
     took = data["drill"].get("recovery_seconds") or 0
-    copied = things(int((data.get("plan") or {}).get("puts") or 0), "item")
+    copied = count_text(int((data.get("plan") or {}).get("puts") or 0), "item")
     words = f"From the beginning of the restore to the verified copy: {duration(took)}. {copied} copied "
     return Verdict(
         "good",
@@ -117,7 +117,7 @@ def _of_drill(data: Mapping[str, Any]) -> Verdict:
 def _of_undo(undone: Mapping[str, Any]) -> Verdict:
     done, verified = undone.get("apply") or {}, undone.get("verify") or {}
     conflicts = _conflicts(done.get("conflicts", 0), open_conflicts(undone))
-    words = f"The copy was undone: {things(done['applied'], 'write')} taken back.{conflicts}"
+    words = f"The copy was undone: {count_text(done['applied'], 'write')} taken back.{conflicts}"
     if not verified.get("ok"):
         return Verdict("warn", "Partly taken back", f"{words} It is not verified that all of it holds.")
     tone: Tone = "warn" if open_conflicts(undone) else "open"
@@ -128,7 +128,7 @@ def _before_the_plan(data: Mapping[str, Any]) -> Verdict:
     found = data.get("diff") or {}
     if found:
         count = sum(found.get(kind, 0) for kind in ("removed", "modified", "inserted"))
-        words = f"{things(count, 'difference')} found; no plan was made yet."
+        words = f"{count_text(count, 'difference')} found; no plan was made yet."
     elif data.get("restored_table"):
         words = f"The past is in {data['restored_table']}; it was not compared yet."
     else:
@@ -139,7 +139,7 @@ def _before_the_plan(data: Mapping[str, Any]) -> Verdict:
 def _conflicts(count: int, undecided: int) -> str:
     if not count:
         return ""
-    noun, verb = things(count, "item"), "was" if count == 1 else "were"
+    noun, verb = count_text(count, "item"), "was" if count == 1 else "were"
     kept = f"; for {count - undecided:,} of them that was decided" if undecided < count else ""
     writers = "its writer" if count == 1 else "their writers"
     return f" {noun} {verb} found changed in the meantime and left to {writers}{kept}."

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pitrkit.runbook.session.status import Standing, standing
-from pitrkit.runbook.session.verdict import reach
-from pitrkit.ui.account_badge import Place
-from pitrkit.ui.blocks import Block, Cell, Facts, Grid, Link, Links, Note, Step, Steps, Tag, Tone
+from pitrkit.runbook.session.status import Status, status_of
+from pitrkit.runbook.session.verdict import verdict_of
+from pitrkit.ui.account_badge import AccountBadge
+from pitrkit.ui.blocks import Block, Cell, Facts, Grid, Link, Links, Note, StepBlock, Steps, Tag, Tone
 from pitrkit.ui.cards import note
-from pitrkit.ui.text import things
+from pitrkit.ui.text import count_text
 from pitrkit.ui.view import View
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _HAPPENED = {"deleted": "items deleted", "mangled": "items mangled", "gone": "table gone", "unsure": "not sure"}
 
 
-def caller_strip(sign: Place, held: str = "") -> View:
+def caller_strip(sign: AccountBadge, held: str = "") -> View:
     """Return who is asking and where, in the account's colour, and what the settings hold the kit to."""
     data = {"account": sign.account, "region": sign.region, "caller": sign.arn, "endpoint": sign.endpoint}
     blocks: list[Block] = [sign]
@@ -35,7 +35,7 @@ def caller_strip(sign: Place, held: str = "") -> View:
     return View("caller", blocks=tuple(blocks), data=data)
 
 
-def incident_strip(sign: Place, data: Mapping[str, Any], stands: Standing, links: Mapping[str, str]) -> View:
+def incident_strip(sign: AccountBadge, data: Mapping[str, Any], stands: Status, links: Mapping[str, str]) -> View:
     """Return an incident's name, table and chosen second, who is at work on it, and which steps are done.
 
     Args:
@@ -46,7 +46,7 @@ def incident_strip(sign: Place, data: Mapping[str, Any], stands: Standing, links
     """
     done = data.get("steps") or {}
     drawn = tuple(
-        Step(
+        StepBlock(
             stage.number,
             stage.name,
             "done" if stage.step in done else "current" if stage is stands.next else "to come",
@@ -75,7 +75,7 @@ def incident_strip(sign: Place, data: Mapping[str, Any], stands: Standing, links
     return View("incident", blocks=(sign, Facts(tuple(rows), flow=True), Steps(drawn)), data=dict(data))
 
 
-def onward(incident: str, stands: Standing, links: Sequence[Link]) -> View:
+def onward(incident: str, stands: Status, links: Sequence[Link]) -> View:
     """Return the way to where an incident goes on."""
     facts = Facts((("incident", incident), ("stands", Tag(stands.words, stands.tone))), flow=True)
     return View("onward", blocks=(facts, Links(tuple(links), "Go on:")), data={"next": stands.notebook})
@@ -105,19 +105,19 @@ def incidents_list(
         Note(f"incident.json of {name} cannot be read.", "bad", f"`pitrkit audit {name}` says what changed.")
         for name in unreadable
     )
-    found = [(one, standing(one)) for one in incidents]
-    if not found and not broken:
+    incident_statuses = [(one, status_of(one)) for one in incidents]
+    if not incident_statuses and not broken:
         return note("There are no incidents here yet: say below what happened, or 01_select_table opens one.")
-    found.sort(key=lambda one: one[1].finished)
-    rows = tuple(_incident_row(one, stands, links or {}, account) for one, stands in found)
-    going = sum(not stands.finished for _, stands in found)
+    incident_statuses.sort(key=lambda one: one[1].finished)
+    rows = tuple(_incident_row(one, stands, links or {}, account) for one, stands in incident_statuses)
+    going = sum(not stands.finished for _, stands in incident_statuses)
     grid = Grid(("=go on", "incident", "=table", "stands", "=back to (UTC)", "=steps"), rows)
     mark = Tag(f"{going:,} in progress", "info" if going else "muted")
-    data = {"incidents": [dict(one) for one, _ in found]}
-    return View("incidents", f"Incidents ({len(found):,})", (mark,), (grid, *broken), data)
+    data = {"incidents": [dict(one) for one, _ in incident_statuses]}
+    return View("incidents", f"Incidents ({len(incident_statuses):,})", (mark,), (grid, *broken), data)
 
 
-def _incident_row(one: Mapping[str, Any], stands: Standing, links: Mapping[str, str], account: str) -> tuple[Cell, ...]:
+def _incident_row(one: Mapping[str, Any], stands: Status, links: Mapping[str, str], account: str) -> tuple[Cell, ...]:
     name = str(one.get("incident", ""))
     elsewhere = bool(account and one.get("account") and one["account"] != account)
     to = stands.notebook
@@ -142,14 +142,14 @@ def report_card(path: Path, data: Mapping[str, Any], links: Sequence[Link] = ())
         links: Ways on, such as to the report itself.
     """
     applied, verified = data.get("apply") or {}, data.get("verify") or {}
-    verdict = reach(data)
+    verdict = verdict_of(data)
     rows: list[tuple[str, Cell]] = [("file", str(path))]
     if applied:
         rows.append(("written", ", ".join(f"{applied.get(name, 0):,} {name}" for name in _OUTCOMES)))
     if verified:
         right, wrong = (
             Tag("as planned", "good"),
-            Tag(things(verified.get("mismatches", 0), "mismatch", "mismatches"), "bad"),
+            Tag(count_text(verified.get("mismatches", 0), "mismatch", "mismatches"), "bad"),
         )
         rows.append(("verified", right if verified.get("ok") else wrong))
     tone: Tone = "info" if verdict.tone == "open" else verdict.tone
@@ -174,14 +174,18 @@ def audit_card(audit: Audit, problems: Sequence[str] = ()) -> View:
         audit: What the audit found.
         problems: What of the seal, its signature or the upload did not work.
     """
-    counted = f"{things(audit.files, 'file')}, {things(audit.events, 'event')}, {things(audit.seals, 'seal')}"
+    counted = (
+        f"{count_text(audit.files, 'file')}, {count_text(audit.events, 'event')}, {count_text(audit.seals, 'seal')}"
+    )
     rows = [("checked", counted), ("folder", audit.place), ("manifest SHA-256", audit.manifest or "none")]
     if audit.signed:
         rows.append(("signed", audit.signature_words))
     blocks: list[Block] = [Facts(tuple(rows))]
     if audit.findings:
-        found = tuple((Tag(one.what, "info" if one.note else "bad"), one.name, one.detail) for one in audit.findings)
-        blocks.append(Grid(("finding", "file", "what is the matter"), found))
+        finding_rows = tuple(
+            (Tag(one.what, "info" if one.note else "bad"), one.name, one.detail) for one in audit.findings
+        )
+        blocks.append(Grid(("finding", "file", "what is the matter"), finding_rows))
     unsigned = [one for one in audit.findings if not one.note] and all(
         one.note or one.what in ("unsigned", "signature") for one in audit.findings
     )

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 from pitrkit.aws.client.client import Aws
 from pitrkit.aws.services import iam_simulation
-from pitrkit.aws.services.iam_simulation import Demand, Told
+from pitrkit.aws.services.iam_simulation import Demand, PermissionResult
 from pitrkit.config import guardrails
 from pitrkit.errors import AccessDenied, AwsError
 from pitrkit.recovery.advice import permission_catalogue
-from pitrkit.recovery.advice.least_policy import Place, Step, Where
+from pitrkit.recovery.advice.least_policy import PermissionStep, PolicyTarget, Where
 from pitrkit.ui.blocks import Block, Grid, Note, Tag
 from pitrkit.ui.cards import note
-from pitrkit.ui.progress import Progress
-from pitrkit.ui.text import things
+from pitrkit.ui.progress import ProgressBar
+from pitrkit.ui.text import count_text
 from pitrkit.ui.view import View
 
 _MADE_UP = "pitrkit"
@@ -30,7 +30,7 @@ Pair = tuple[str, Where]
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class StepAccess:
     """What was found about one step.
 
     Attributes:
@@ -40,7 +40,7 @@ class Checked:
         unknown: Actions that cannot be known.
     """
 
-    step: Step
+    step: PermissionStep
     routes: tuple[str, ...]
     missing: tuple[str, ...]
     unknown: tuple[str, ...]
@@ -71,44 +71,49 @@ def check(aws: Aws, table: str = "", *, bucket: str = "") -> View:
         return note("Nothing is checked: name a table above, or give the parameter table.", "muted")
     caller = aws.caller()
     guardrails.check(caller, table=name, endpoint_url=aws.endpoint_url)
-    place = Place(name, bucket=bucket, account=caller.account, region=caller.region)
+    place = PolicyTarget(name, bucket=bucket, account=caller.account, region=caller.region)
     place.check()
     steps = permission_catalogue.every_step().values()
-    wanted = {step.words: _pairs(step) for step, _ in steps}
-    every = dict.fromkeys(pair for pairs in wanted.values() for pair in pairs)
-    with Progress("Looking at permissions", unit="calls"):
+    pairs_by_step = {step.words: _pairs(step) for step, _ in steps}
+    every = dict.fromkeys(pair for pairs in pairs_by_step.values() for pair in pairs)
+    with ProgressBar("Looking at permissions", unit="calls"):
         told, why_not = _told(aws, place, every)
     checked = [
-        Checked(step, routes, _which(wanted[step.words], told, "denied"), _which(wanted[step.words], told, "unknown"))
+        StepAccess(
+            step,
+            routes,
+            _which(pairs_by_step[step.words], told, "denied"),
+            _which(pairs_by_step[step.words], told, "unknown"),
+        )
         for step, routes in steps
     ]
     return _view(name, checked, why_not, bucket)
 
 
-def _pairs(step: Step) -> list[Pair]:
+def _pairs(step: PermissionStep) -> list[Pair]:
     return list(dict.fromkeys((action, on) for need in step.needs for action in need.actions for on in need.on))
 
 
-def _told(aws: Aws, place: Place, wanted: Iterable[Pair]) -> tuple[dict[Pair, Told], str]:
+def _told(aws: Aws, place: PolicyTarget, wanted: Iterable[Pair]) -> tuple[dict[Pair, PermissionResult], str]:
     """Return what is known of each pair, and why IAM could not be asked; blank if it could."""
     arns = {pair: _sample(place, pair[1]) for pair in wanted}
-    why_not, by_policy = "", dict[Demand, Told]()
+    why_not, by_policy = "", dict[Demand, PermissionResult]()
     try:
         by_policy = iam_simulation.simulated(aws, [(action, arn) for (action, _), arn in arns.items() if arn])
     except AwsError as error:
         why_not = error.what
         if isinstance(error, AccessDenied):
             by_policy = {(action, arn): "denied" for (action, _), arn in arns.items() if action == _ASKING}
-    by_trial = iam_simulation.tried(aws, place.table, [action for action, on in arns if on in _TRIED])
-    told: dict[Pair, Told] = {}
+    by_trial = iam_simulation.probe_actions(aws, place.table, [action for action, on in arns if on in _TRIED])
+    results_by_pair: dict[Pair, PermissionResult] = {}
     for (action, on), arn in arns.items():
         guess = by_policy.get((action, arn), "unknown")
         certain = by_trial.get(action, "unknown") if on in _TRIED else "unknown"
-        told[action, on] = guess if certain == "unknown" else certain
-    return told, why_not
+        results_by_pair[action, on] = guess if certain == "unknown" else certain
+    return results_by_pair, why_not
 
 
-def _sample(place: Place, where: Where) -> str:
+def _sample(place: PolicyTarget, where: Where) -> str:
     """Return the ARN of something like what an action is done to; blank where that is not known."""
     if where in {"bucket", "objects", "records"} and not place.bucket:
         return ""
@@ -116,18 +121,18 @@ def _sample(place: Place, where: Where) -> str:
     return arn if arn == "*" else arn.replace("*", _MADE_UP)
 
 
-def _which(pairs: Iterable[Pair], told: Mapping[Pair, Told], wanted: Told) -> tuple[str, ...]:
-    found: dict[str, list[Where]] = {}
+def _which(pairs: Iterable[Pair], told: Mapping[Pair, PermissionResult], wanted: PermissionResult) -> tuple[str, ...]:
+    places_by_name: dict[str, list[Where]] = {}
     for action, on in pairs:
         if told[action, on] == wanted:
-            found.setdefault(action, []).append(on)
+            places_by_name.setdefault(action, []).append(on)
     return tuple(
         action if set(on) <= {"table", "anywhere"} else f"{action} on {' and '.join(on)}"
-        for action, on in found.items()
+        for action, on in places_by_name.items()
     )
 
 
-def _view(table: str, checked: Sequence[Checked], why_not: str, bucket: str) -> View:
+def _view(table: str, checked: Sequence[StepAccess], why_not: str, bucket: str) -> View:
     rows = tuple(
         (
             one.step.name,
@@ -156,9 +161,11 @@ def _view(table: str, checked: Sequence[Checked], why_not: str, bucket: str) -> 
     if not why_not:
         text = "Policies of the table, the bucket and keys may deny more than IAM tells; reads were tried for certain."
         blocks.append(Note(text, "muted"))
-    mark = Tag(things(len(missing), "step") + " not permitted", "bad") if missing else Tag("nothing missing", "good")
+    mark = (
+        Tag(count_text(len(missing), "step") + " not permitted", "bad") if missing else Tag("nothing missing", "good")
+    )
     if not missing and unknown:
-        mark = Tag(things(len(unknown), "step") + " not known", "warn")
+        mark = Tag(count_text(len(unknown), "step") + " not known", "warn")
     data = {
         "table": table,
         "steps": [

@@ -13,14 +13,14 @@ from pitrkit.config import guardrails
 from pitrkit.errors import BadInput
 from pitrkit.incident import account_log
 from pitrkit.runbook.session import gate_views
-from pitrkit.runbook.session.approval import Passage
+from pitrkit.runbook.session.approval import ApprovalFlow
 from pitrkit.runbook.session.gate import Intent
 from pitrkit.runbook.session.gate_views import ApproveBox
 from pitrkit.runbook.session.session import approve_command
 from pitrkit.runbook.start import table_overview, table_views
 from pitrkit.ui import cards
-from pitrkit.ui.controls import Control
-from pitrkit.ui.text import folded, things
+from pitrkit.ui.controls import CardControl
+from pitrkit.ui.text import count_text, folded
 from pitrkit.ui.view import Shows, View
 
 _ROWS = 8
@@ -33,7 +33,7 @@ class Protecting(Shows):
     aws: Aws
     tables: tuple[str, ...]
     intent: Intent
-    passage: Passage
+    passage: ApprovalFlow
 
     def view(self) -> View:
         """Return what would be done."""
@@ -66,7 +66,7 @@ class Protecting(Shows):
         return table_views.protections(enabled) if enabled else cards.note("Nothing was changed.")
 
 
-class ProtectPicker(Control):
+class ProtectPicker(CardControl):
     """The tables that have it off, to choose from.
 
     Args:
@@ -78,7 +78,7 @@ class ProtectPicker(Control):
         if value:
             self.view = cards.note(f"Named already: {value}.", "muted")
         elif off:
-            self.view = cards.note(f"{things(len(off), 'table')} to choose from: {folded(', '.join(off), 400)}.")
+            self.view = cards.note(f"{count_text(len(off), 'table')} to choose from: {folded(', '.join(off), 400)}.")
         else:
             self.view = cards.note("Every table that may be seen is protected.", "good")
         self.list = widgets.SelectMultiple(
@@ -133,4 +133,4 @@ def protect(aws: Aws, names: str) -> Protecting:
     caller = aws.caller()
     details = {"account": caller.account, "region": caller.region, "tables": list(chosen)}
     intent = Intent("turn on point-in-time recovery", chosen[0] if chosen else "", details)
-    return Protecting(aws, chosen, intent, Passage(intent if chosen else None, intent.table))
+    return Protecting(aws, chosen, intent, ApprovalFlow(intent if chosen else None, intent.table))

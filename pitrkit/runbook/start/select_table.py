@@ -12,8 +12,8 @@ from pitrkit.aws.tables import tables
 from pitrkit.aws.tables.tables import Table
 from pitrkit.errors import BadInput, InputNeeded, PitrkitError
 from pitrkit.incident.incident import STATE, Incident, checked_id, root_folder
-from pitrkit.incident.state import THEN, UNTIL
-from pitrkit.runbook.session.session import OF_A_COMPARISON, Book
+from pitrkit.incident.state import AFTER_DAMAGE, BEFORE_DAMAGE
+from pitrkit.runbook.session.session import OF_A_COMPARISON, Session
 from pitrkit.runbook.start import table_views
 from pitrkit.runbook.start.table_overview import Overview, _read, check_copy, permitted
 from pitrkit.runbook.start.table_picker import TablePicker
@@ -38,7 +38,7 @@ def choose(aws: Aws, table: str = "", *, incident: str = "", patience_seconds: f
     known = table or _table_of(incident)
     if known:
         return TablePicker(_read(aws, [known], lambda _: None), value=known, at=now())
-    picker = TablePicker([Overview(name, None, None, known=False) for name in tables.names(aws)], at=now())
+    picker = TablePicker([Overview(name, None, None, known=False) for name in tables.table_names(aws)], at=now())
     reading = Thread(target=_fill, args=(aws, picker), daemon=True, name="pitrkit-tables")
     reading.start()
     reading.join(patience_seconds)
@@ -61,7 +61,7 @@ def _fill(aws: Aws, picker: TablePicker) -> None:
 
 def select(
     aws: Aws, table: str, *, incident: str = "", restored: str = "", restored_until: str = "", source_arn: str = ""
-) -> Book:
+) -> Session:
     """Open the incident of *table*.
 
     Args:
@@ -92,31 +92,32 @@ def select(
         )
     if restored and restored == restored_until:
         raise BadInput("both copies are the same table", table=restored, fix="Name two copies, of two moments.")
-    copies = [(side, name) for side, name in ((THEN, restored), (UNTIL, restored_until)) if name]
+    copies = [(side, name) for side, name in ((BEFORE_DAMAGE, restored), (AFTER_DAMAGE, restored_until)) if name]
     places = {side: _placed(aws, name) for side, name in copies}
     copied_at = {side: check_copy(tables.describe(*place), found) for side, place in places.items()}
-    if len(copied_at) > 1 and all(copied_at.values()) and copied_at[THEN] >= copied_at[UNTIL]:
+    if len(copied_at) > 1 and all(copied_at.values()) and copied_at[BEFORE_DAMAGE] >= copied_at[AFTER_DAMAGE]:
         raise BadInput(
-            f"{restored} shows {copied_at[THEN]}, which is not before {restored_until}'s {copied_at[UNTIL]}",
+            f"{restored} shows {copied_at[BEFORE_DAMAGE]}, which is not before "
+            f"{restored_until}'s {copied_at[AFTER_DAMAGE]}",
             table=table,
             fix="Give the earlier one as `restored` and the later one as `restored_until`.",
         )
     source = _source(aws, source_arn, found, restored)
-    book = Book.begin(incident, table=table, aws=aws)
+    session = Session.begin(incident, table=table, aws=aws)
     given: dict[str, Any] = {}
     for side, (there, name) in places.items():
         region = None if there is aws else there.region
         given |= {side.table: name, side.at: copied_at[side], side.by: "given", side.region: region}
-        if (book.data.get(side.table), book.data.get(side.region)) != (name, region):
+        if (session.data.get(side.table), session.data.get(side.region)) != (name, region):
             given |= dict.fromkeys(OF_A_COMPARISON)
-    if source and source != book.data.get("source_arn"):
-        if book.data.get(THEN.table):
+    if source and source != session.data.get("source_arn"):
+        if session.data.get(BEFORE_DAMAGE.table):
             raise BadInput(
                 "this incident has a copy already", table=table, fix="Begin another incident for another source."
             )
         given["source_arn"] = source
-    book.done("select", "table_selected", table=table, table_arn=found.arn, table_id=found.id, **given)
-    return book
+    session.done("select", "table_selected", table=table, table_arn=found.arn, table_id=found.id, **given)
+    return session
 
 
 def _placed(aws: Aws, name: str) -> tuple[Aws, str]:
@@ -141,12 +142,12 @@ def _source(aws: Aws, source_arn: str, original: Table, restored: str) -> str:
     return source.arn
 
 
-def card(book: Book) -> View:
+def card(session: Session) -> View:
     """Return the selected table: its key, size, window, and what hangs on it."""
-    table = book.table()
+    table = session.table()
     return table_views.table_card(
         table,
-        permitted(lambda: pitr.protection(book.aws, table.name)),
-        ttl_attribute=permitted(lambda: tables.ttl_attribute(book.aws, table.name)),
-        tags=tables.tags(book.aws, table),
+        permitted(lambda: pitr.protection(session.aws, table.name)),
+        ttl_attribute=permitted(lambda: tables.ttl_attribute(session.aws, table.name)),
+        tags=tables.tags(session.aws, table),
     )

@@ -18,14 +18,14 @@ from pitrkit.incident import working_copy
 from pitrkit.incident.incident import Incident
 from pitrkit.options import choose
 from pitrkit.runbook.session import views as session_views
-from pitrkit.runbook.session.session import Book
-from pitrkit.runbook.session.status import standing
+from pitrkit.runbook.session.session import Session
+from pitrkit.runbook.session.status import status_of
 from pitrkit.runbook.start import select_table, table_overview, table_views
 from pitrkit.times import now
 from pitrkit.ui.blocks import Block, Cell, Facts, Grid, Link, Links, Note
 from pitrkit.ui.cards import error_card, note
-from pitrkit.ui.controls import Control
-from pitrkit.ui.progress import Progress
+from pitrkit.ui.controls import CardControl
+from pitrkit.ui.progress import ProgressBar
 from pitrkit.ui.view import View
 
 
@@ -71,14 +71,14 @@ _LEFT = {"description_width": "initial"}
 _BOTH = "NEW_AND_OLD_IMAGES"
 
 
-def begin(aws: Aws, happened: str = "", table: str = "") -> Beginning:
+def begin(aws: Aws, happened: str = "", table: str = "") -> IncidentStart:
     """Return the decision aid; with *happened* and *table* given, the incident is opened right away.
 
     Raises:
         BadInput: *happened* is none of `deleted`, `mangled`, `gone`, `unsure`.
     """
     choose("happened", happened)
-    return Beginning(aws, happened, table)
+    return IncidentStart(aws, happened, table)
 
 
 def open_incident(aws: Aws, happened: str, table: str) -> View:
@@ -95,30 +95,30 @@ def open_incident(aws: Aws, happened: str, table: str) -> View:
     kind, name = _BY_NAME[happened], table.strip()
     if kind.name == "gone":
         _check_deleted(aws, name)
-        book = Book.begin("", table=name, aws=aws)
+        session = Session.begin("", table=name, aws=aws)
     else:
-        book = select_table.select(aws, name)
-    if book.data.get("happened") != kind.name:
-        book.keep("damage_described", happened=kind.name)
-    ways = [Link(kind.notebook, book.link(kind.notebook), strong=True)]
+        session = select_table.select(aws, name)
+    if session.data.get("happened") != kind.name:
+        session.keep("damage_described", happened=kind.name)
+    ways = [Link(kind.notebook, session.link(kind.notebook), strong=True)]
     blocks: list[Block] = [
-        Facts((("incident", book.incident.id), ("table", name), ("what happened", kind.words)), flow=True),
+        Facts((("incident", session.incident.id), ("table", name), ("what happened", kind.words)), flow=True),
         Note(kind.advice),
     ]
     if kind.name != "gone":
-        if _has_stream(book):
-            quick = Link("10_rollback_without_restore", book.link("10_rollback_without_restore"))
+        if _has_stream(session):
+            quick = Link("10_rollback_without_restore", session.link("10_rollback_without_restore"))
             ways.append(quick)
             text = "This table has a stream: what happened in the last 24 hours can be taken back without a restore."
             blocks.append(Note(text, "info", f"{quick.text} does that, once you know about when it was."))
-        ways.append(Link("01_select_table: what hangs on it", book.link("01_select_table")))
+        ways.append(Link("01_select_table: what hangs on it", session.link("01_select_table")))
     blocks.append(Links(tuple(ways), "Go on:"))
-    data = {"incident": book.incident.id, "table": name, "happened": kind.name, "notebook": kind.notebook}
+    data = {"incident": session.incident.id, "table": name, "happened": kind.name, "notebook": kind.notebook}
     return View("begun", "The incident is open", blocks=tuple(blocks), data=data)
 
 
 def _check_deleted(aws: Aws, name: str) -> None:
-    known, unseen = sorted(backups.gone(aws)), " ".join(backups.everything(aws).unseen)
+    known, unseen = sorted(backups.deleted_tables(aws)), " ".join(backups.everything(aws).unseen)
     if name not in known:
         there_are = ", ".join(known) or "none"
         raise InputNeeded(
@@ -128,12 +128,12 @@ def _check_deleted(aws: Aws, name: str) -> None:
         )
 
 
-def _has_stream(book: Book) -> bool:
-    found = table_overview.permitted(lambda: streams.describe(book.aws, book.table()))
-    return found is not None and found.view == _BOTH
+def _has_stream(session: Session) -> bool:
+    stream_description = table_overview.permitted(lambda: streams.describe(session.aws, session.table()))
+    return stream_description is not None and stream_description.view == _BOTH
 
 
-class Beginning(Control):
+class IncidentStart(CardControl):
     """Asks what happened and to which table, and opens the incident.
 
     Attributes:
@@ -144,7 +144,7 @@ class Beginning(Control):
 
     def __init__(self, aws: Aws, happened: str = "", table: str = "") -> None:
         self._aws = aws
-        self._living, self._deleted = aws_tables.names(aws), _deleted(aws)
+        self._living, self._deleted = aws_tables.table_names(aws), _deleted(aws)
         self.view = _card()
         self.opened: View | None = None
         self._result: Any = None
@@ -171,10 +171,10 @@ class Beginning(Control):
             tooltip="Makes the incident's folder; changes nothing in AWS",
             layout={"width": "auto"},
         )
-        self.said = widgets.HTML()
+        self.status_line = widgets.HTML()
         self.happened.observe(self._happened_changed, names="value")
         self.button.on_click(self.does(self._open))
-        self.box = widgets.VBox([self.happened, widgets.HBox([self.table, self.button]), self.said])
+        self.box = widgets.VBox([self.happened, widgets.HBox([self.table, self.button]), self.status_line])
         self._happened_changed({"new": happened})
         if happened and table:
             self.opened = open_incident(aws, happened, table)
@@ -187,21 +187,21 @@ class Beginning(Control):
         gone = change["new"] == "gone"
         self.table.options = self._deleted if gone else self._living
         none = gone and not self._deleted
-        self.said.value = note("No deleted table here can come back.", "warn")._repr_html_() if none else ""
+        self.status_line.value = note("No deleted table here can come back.", "warn")._repr_html_() if none else ""
 
     def _open(self) -> None:
         try:
             self.opened = open_incident(self._aws, self.happened.value or "", self.table.value)
         except PitrkitError as error:
-            self.said.value = error_card(error)._repr_html_()
+            self.status_line.value = error_card(error)._repr_html_()
             return
-        self.said.value = ""
+        self.status_line.value = ""
         if self._result is not None:
             self._result.update(self.opened)
 
 
 def _deleted(aws: Aws) -> list[str]:
-    return sorted(table_overview.permitted(lambda: backups.gone(aws)) or ())
+    return sorted(table_overview.permitted(lambda: backups.deleted_tables(aws)) or ())
 
 
 def _card() -> View:
@@ -226,7 +226,7 @@ def _plain(notebook: str) -> Link:
 
 def incidents(aws: Aws) -> View:
     """Return the incidents in this folder: where each stands, and the way to go on."""
-    found: list[dict[str, Any]] = []
+    incident_rows: list[dict[str, Any]] = []
     links: dict[str, str] = {}
     unreadable: list[str] = []
     for one in Incident.existing():
@@ -236,13 +236,15 @@ def incidents(aws: Aws) -> View:
             unreadable.append(one.id)
             continue
         working_copy.lay_out(one)
-        found.append(data)
-        links[one.id] = working_copy.link(standing(data).notebook, one.id)
-    return session_views.incidents_list(found, links=links, account=aws.caller().account, unreadable=unreadable)
+        incident_rows.append(data)
+        links[one.id] = working_copy.link(status_of(data).notebook, one.id)
+    return session_views.incidents_list(incident_rows, links=links, account=aws.caller().account, unreadable=unreadable)
 
 
 def tables(aws: Aws) -> View:
     """Return every table with its protection, the unprotected ones first."""
-    with Progress("Reading the tables", unit="tables") as progress:
-        found = table_overview.overview(aws, on_some=lambda some: progress(sum(one.known for one in some), len(some)))
-    return table_views.tables_overview(found, at=now())
+    with ProgressBar("Reading the tables", unit="tables") as progress:
+        overviews = table_overview.overview(
+            aws, on_some=lambda some: progress(sum(one.known for one in some), len(some))
+        )
+    return table_views.tables_overview(overviews, at=now())

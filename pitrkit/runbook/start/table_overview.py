@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from pitrkit.aws.backups import pitr
-from pitrkit.aws.backups.pitr import Protection
+from pitrkit.aws.backups.pitr import ContinuousBackups
 from pitrkit.aws.client.client import Aws
 from pitrkit.aws.services import cloudwatch
 from pitrkit.aws.tables import tables
@@ -41,7 +41,7 @@ class Overview:
 
     name: str
     table: Table | None
-    protection: Protection | None
+    protection: ContinuousBackups | None
     last_write_at: datetime | None = None
     writes_known: bool = False
     known: bool = True
@@ -64,7 +64,7 @@ def overview(aws: Aws, *, on_some: Callable[[list[Overview]], object] | None = N
         aws: Where.
         on_some: Called with all of them, as far as they are known, whenever some more are: at first with their names.
     """
-    return _read(aws, tables.names(aws), on_some or (lambda _: None))
+    return _read(aws, tables.table_names(aws), on_some or (lambda _: None))
 
 
 def _read(aws: Aws, names: list[str], on_some: Callable[[list[Overview]], object]) -> list[Overview]:

@@ -19,7 +19,7 @@ from pitrkit.errors import PitrkitError
 from pitrkit.runbook.start.table_views import overview_tag, status_text, tables_overview, window_short, written_text
 from pitrkit.ui.browser_widgets import STATIC
 from pitrkit.ui.cards import error_card, note
-from pitrkit.ui.controls import Control
+from pitrkit.ui.controls import CardControl
 from pitrkit.ui.text import size, visible
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class TableList(anywidget.AnyWidget):  # type: ignore[misc]
     value = traitlets.Unicode("").tag(sync=True)
 
 
-class TablePicker(Control):
+class TablePicker(CardControl):
     """A list of tables with their protection and window.
 
     Args:
@@ -67,10 +67,10 @@ class TablePicker(Control):
             rows=[self._row(one) for one in self._overviews],
             value=value,
         )
-        self.said = widgets.HTML()
+        self.status_line = widgets.HTML()
         self.list.observe(self._list_changed, names="value")
         settled = bool(value) and self.names == [value]
-        self.box = widgets.VBox([self.said] if settled else [self.list, self.said])
+        self.box = widgets.VBox([self.status_line] if settled else [self.list, self.status_line])
         self._say()
 
     @property
@@ -93,7 +93,7 @@ class TablePicker(Control):
 
     def failed(self, error: PitrkitError) -> None:
         """Say that the rest cannot be read."""
-        self.said.value = error_card(error)._repr_html_()
+        self.status_line.value = error_card(error)._repr_html_()
 
     def _row(self, one: Overview) -> dict[str, Any]:
         window = one.protection.window if one.protection else None
@@ -128,7 +128,7 @@ class TablePicker(Control):
             said = note(f"Chosen: {chosen}. PITR is off, so it has no past to restore.", "bad", fix)
         else:
             said = note(f"Chosen: {chosen}. Run the next cell.", "good")
-        self.said.value = said._repr_html_()
+        self.status_line.value = said._repr_html_()
 
 
 _BLANK: dict[str, Any] = {"text": "", "sort": _NEVER}

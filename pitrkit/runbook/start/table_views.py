@@ -10,11 +10,11 @@ from pitrkit.aws.services import cloudwatch
 from pitrkit.times import iso
 from pitrkit.ui.blocks import Block, Cell, Facts, Grid, Note, Tag, Tile, Tiles
 from pitrkit.ui.cards import note
-from pitrkit.ui.text import moment, size, things
+from pitrkit.ui.text import count_text, moment, size
 from pitrkit.ui.view import View
 
 if TYPE_CHECKING:
-    from pitrkit.aws.backups.pitr import Protection, Restoration
+    from pitrkit.aws.backups.pitr import ContinuousBackups, Restoration
     from pitrkit.aws.items import KeySchema
     from pitrkit.aws.tables.tables import Table
     from pitrkit.runbook.start.table_overview import Overview
@@ -26,7 +26,7 @@ _OFF = "Point-in-time recovery is off: there is no past to restore."
 _STALE = "Counts are the service's own and up to six hours old: for orientation, never proof."
 
 
-def pitr_tag(protection: Protection | None) -> Tag:
+def pitr_tag(protection: ContinuousBackups | None) -> Tag:
     """Return in a word whether a table is protected; None is of a caller who may not know."""
     if protection is None:
         return Tag("not allowed to see", "muted", "Allow dynamodb:DescribeContinuousBackups to see it")
@@ -81,7 +81,7 @@ def tables_overview(overviews: Sequence[Overview], *, at: datetime | None = None
     columns = ("table", "PITR", "=restorable (UTC)", ">items", ">size", "=last written", "=status")
     blocks: list[Block] = [Tiles(counts), Grid(columns, rows), Note(_STALE, "muted")]
     if off:
-        text = f"{things(len(off), 'table')} without point-in-time recovery: what is lost there now stays lost."
+        text = f"{count_text(len(off), 'table')} without point-in-time recovery: what is lost there now stays lost."
         blocks.insert(2, Note(text, "warn", "00_start_here turns it on."))
     data = {"tables": [{"table": one.name, "status": status_text(one), **_pitr(one.protection)} for one in overviews]}
     return View("tables", f"Tables ({len(overviews):,})", blocks=tuple(blocks), data=data)
@@ -113,13 +113,13 @@ def written_text(one: Overview, at: datetime | None) -> str:
     return f"{hours} h ago" if hours < _HOURS_TOLD else f"{hours // 24} d ago"
 
 
-def _pitr(protection: Protection | None) -> dict[str, Any]:
+def _pitr(protection: ContinuousBackups | None) -> dict[str, Any]:
     if protection is None:
         return {"pitr": None, "window": None}
     return {"pitr": protection.enabled, "window": window_dict(protection.window)}
 
 
-def protections(found: Sequence[Protection]) -> View:
+def protections(found: Sequence[ContinuousBackups]) -> View:
     """Return the protection of some tables, after it was turned on."""
     rows = tuple((one.table, pitr_tag(one), window_text(one.window)) for one in found)
     grid = Grid(("table", "PITR", "restorable (UTC)"), rows)
@@ -130,7 +130,7 @@ def protections(found: Sequence[Protection]) -> View:
 
 def table_card(
     table: Table,
-    protection: Protection | None = None,
+    protection: ContinuousBackups | None = None,
     *,
     ttl_attribute: str | None = None,
     tags: Mapping[str, str] | None = None,
@@ -201,7 +201,7 @@ def _restoration(
     ]
     if table is not None:
         rows.append(("items", f"about {table.item_count:,}, {size(table.size_bytes)}; refreshed every six hours"))
-        rows.append(("indexes", things(len(table.indexes), "index", "indexes")))
+        rows.append(("indexes", count_text(len(table.indexes), "index", "indexes")))
         rows.append(("billing", _capacity(table)))
         rows.append(("encryption", table.kms_key or "the key that DynamoDB owns"))
     ready = table is not None and table.status == "ACTIVE" and not (table.restored and table.restored.in_progress)

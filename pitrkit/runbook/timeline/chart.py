@@ -15,9 +15,9 @@ from typing import ClassVar
 from pitrkit.recovery.advice.candidates import Candidate
 from pitrkit.runbook.timeline.chart_lanes import HEIGHT as LANE
 from pitrkit.runbook.timeline.chart_lanes import Lane, lanes
-from pitrkit.runbook.timeline.table_history import Life, floored
+from pitrkit.runbook.timeline.table_history import TableHistory, floored
 from pitrkit.ui.chart import Axis, Box, Tick
-from pitrkit.ui.text import moment, things
+from pitrkit.ui.text import count_text, moment
 
 WIDTH = 960.0
 LEFT, RIGHT = 66.0, 10.0
@@ -43,7 +43,7 @@ _STRIPS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
+class ActivityBar:
     """What happened in a stretch of time: its boxes, the column that they stand in, and all of it in words."""
 
     x: float
@@ -80,7 +80,7 @@ class Flag:
 
 
 @dataclass(frozen=True, slots=True)
-class Marker:
+class TimeMarker:
     """The chosen second; *right* says on which side its label stands."""
 
     x: float
@@ -119,13 +119,13 @@ class Picture:
     ceiling: float
     floor: float
     bottom: float
-    bars: tuple[Bar, ...]
+    bars: tuple[ActivityBar, ...]
     ticks: tuple[Tick, ...]
     top: int
     strips: tuple[Strip, ...]
     lanes: tuple[Lane, ...]
     flags: tuple[Flag, ...]
-    marker: Marker | None
+    marker: TimeMarker | None
     shade: Box | None
     totals: tuple[Total, ...]
     per: str
@@ -141,7 +141,7 @@ class Picture:
     @property
     def summary(self) -> str:
         """The picture in a sentence."""
-        total = things(sum(total.calls for total in self.totals), "write call")
+        total = count_text(sum(total.calls for total in self.totals), "write call")
         marks = ", ".join(f"{sum(mark.count for mark in lane.marks):,} {_counted(lane)}" for lane in self.lanes)
         span = f"from {moment(self.axis.start_at)} to {moment(self.axis.end_at)}"
         return f"{total} {span}; {self.busiest}{f'; {marks}' if marks else ''}"
@@ -159,7 +159,7 @@ def _counted(lane: Lane) -> str:
 
 
 def draw(
-    life: Life,
+    life: TableHistory,
     start_at: datetime | None = None,
     end_at: datetime | None = None,
     *,
@@ -205,7 +205,7 @@ def draw(
 _Columns = dict[datetime, dict[str, Counter[str]]]
 
 
-def _columns(life: Life, axis: Axis, step: timedelta) -> _Columns:
+def _columns(life: TableHistory, axis: Axis, step: timedelta) -> _Columns:
     """Return what is known, by the stretch of time that it lies in."""
     found: defaultdict[datetime, dict[str, Counter[str]]] = defaultdict(
         lambda: {"calls": Counter(), "strips": Counter()}
@@ -235,7 +235,9 @@ def _strips(columns: _Columns, y: float) -> Iterator[Strip]:
             y += _STRIP + _GAP
 
 
-def _bars(columns: _Columns, axis: Axis, step: timedelta, rows: tuple[float, int, Sequence[Strip]]) -> Iterator[Bar]:
+def _bars(
+    columns: _Columns, axis: Axis, step: timedelta, rows: tuple[float, int, Sequence[Strip]]
+) -> Iterator[ActivityBar]:
     floor, top, strips = rows
     tones = {name: tone for name, _, _, tone in _STRIPS}
     for at, column in columns.items():
@@ -253,7 +255,7 @@ def _bars(columns: _Columns, axis: Axis, step: timedelta, rows: tuple[float, int
                 y = strip.y + strip.height - height
                 boxes.append(Box(left, round(y, 2), width, round(height, 2), tones[strip.key]))
         words = f"{moment(at)}, {_per(step)}: {_said(column)}"
-        yield Bar(left, round(max(1.0, right - left), 2), tuple(boxes), words)
+        yield ActivityBar(left, round(max(1.0, right - left), 2), tuple(boxes), words)
 
 
 def _per(step: timedelta) -> str:
@@ -285,14 +287,14 @@ def _flags(candidates: Iterable[Candidate], axis: Axis) -> Iterator[Flag]:
         yield Flag(number, axis.x(one.at), at_x, words)
 
 
-def _marker(axis: Axis, marked_at: datetime | None) -> Marker | None:
+def _marker(axis: Axis, marked_at: datetime | None) -> TimeMarker | None:
     if marked_at is None or not axis.holds(marked_at):
         return None
     x = axis.x(marked_at)
-    return Marker(x, f"T {moment(marked_at)}", right=x < WIDTH / 2)
+    return TimeMarker(x, f"T {moment(marked_at)}", right=x < WIDTH / 2)
 
 
-def _shade(life: Life, axis: Axis, bottom: float) -> Box | None:
+def _shade(life: TableHistory, axis: Axis, bottom: float) -> Box | None:
     if life.window is None or life.window.latest_at <= axis.start_at or life.window.earliest_at >= axis.end_at:
         return None
     left, right = axis.x(life.window.earliest_at), axis.x(life.window.latest_at)

@@ -28,7 +28,7 @@ _MANY = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class LaneMark:
     """One event, or several so near each other that they share a mark.
 
     Attributes:
@@ -53,7 +53,7 @@ class Lane:
     name: str
     kind: str
     y: float
-    marks: tuple[Mark, ...]
+    marks: tuple[LaneMark, ...]
 
     @property
     def middle(self) -> float:
@@ -80,7 +80,7 @@ def event_words(event: TrailEvent) -> str:
     return f"{moment(event.at)}  {folded(done, 80)} ({event.source}) by {folded(event.who, 60)}"
 
 
-def _marks(events: Sequence[TrailEvent], axis: Axis) -> Iterator[Mark]:
+def _marks(events: Sequence[TrailEvent], axis: Axis) -> Iterator[LaneMark]:
     cells: defaultdict[int, list[TrailEvent]] = defaultdict(list)
     for event in events:
         cells[int((axis.x(event.at) - axis.left) // CELL)].append(event)
@@ -89,7 +89,7 @@ def _marks(events: Sequence[TrailEvent], axis: Axis) -> Iterator[Mark]:
     for (x, found), end in zip(placed, ends, strict=True):
         width = 2 * _RADIUS if len(found) < _MANY else CELL - 2
         room = int((end - x - width / 2 - _RADIUS - 6) / _LETTER)
-        yield Mark(x, width, len(found), _label(found, room), tuple(_told(found)))
+        yield LaneMark(x, width, len(found), _label(found, room), tuple(_told(found)))
 
 
 def _centre(cell: int, found: Sequence[TrailEvent], axis: Axis) -> float:

@@ -7,17 +7,17 @@ from datetime import datetime, timedelta
 
 from pitrkit import times
 from pitrkit.aws.backups import pitr
-from pitrkit.aws.backups.pitr import Protection
+from pitrkit.aws.backups.pitr import ContinuousBackups
 from pitrkit.aws.client.client import Aws
 from pitrkit.errors import BadInput, InputNeeded, RecordAltered
-from pitrkit.incident.state import THEN, UNTIL
+from pitrkit.incident.state import AFTER_DAMAGE, BEFORE_DAMAGE
 from pitrkit.recovery.changes.scope import Scope
 from pitrkit.runbook.change_log import read_log
 from pitrkit.runbook.change_log import views as change_log_views
-from pitrkit.runbook.session.session import OF_A_COMPARISON, Book
+from pitrkit.runbook.session.session import OF_A_COMPARISON, Session
 from pitrkit.runbook.timeline import table_history
 from pitrkit.runbook.timeline import views as timeline_views
-from pitrkit.runbook.timeline.table_history import Life
+from pitrkit.runbook.timeline.table_history import TableHistory
 from pitrkit.runbook.timeline.timeline_picker import TimelinePicker
 from pitrkit.times import iso, now
 from pitrkit.ui import cards
@@ -31,12 +31,12 @@ BEFORE_T = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
-class Window(Shows):
+class PickWindow(Shows):
     """The restorable window of the incident's table and, within it, what is known of its life."""
 
-    book: Book
-    protection: Protection
-    life: Life
+    session: Session
+    protection: ContinuousBackups
+    life: TableHistory
 
     def picker(self, at: str = "") -> TimelinePicker | NothingToPick:
         """Return a widget whose time cannot leave the window; nothing to pick where a copy was given.
@@ -44,39 +44,39 @@ class Window(Shows):
         Raises:
             BadInput: PITR is off.
         """
-        if self.book.data.get("restored_by") == "given":
-            return NothingToPick(self.book)
+        if self.session.data.get("restored_by") == "given":
+            return NothingToPick(self.session)
         if self.protection.window is None:
-            pitr.check_restorable(_source(self.book)[0], self.protection.table, now())
+            pitr.check_restorable(_source(self.session)[0], self.protection.table, now())
         assert self.protection.window is not None
-        return TimelinePicker(self.life, self.protection.window, value=at or self.book.data.get("restore_at") or "")
+        return TimelinePicker(self.life, self.protection.window, value=at or self.session.data.get("restore_at") or "")
 
     def view(self) -> View:
         """Return the window, the life of the table as a picture, and the candidates for T."""
-        return timeline_views.window_view(self.protection, self.life, at=self.book.data.get("restore_at", ""))
+        return timeline_views.window_view(self.protection, self.life, at=self.session.data.get("restore_at", ""))
 
 
 @dataclass(frozen=True)
 class NothingToPick(Shows):
     """Stands in for the widget where an existing copy says which second it is."""
 
-    book: Book
+    session: Session
     value: str = ""
 
     def view(self) -> View:
         """Return why there is nothing to pick."""
-        data = self.book.data
+        data = self.session.data
         shows = f"; it shows {data['restore_at']}" if data.get("restore_at") else ""
         return cards.note(f"Nothing to pick: {data['restored_table']} was given as the copy to compare with{shows}.")
 
 
-def window(book: Book, *, hours: float = HOURS, at: str = "") -> Window:
+def window(session: Session, *, hours: float = HOURS, at: str = "") -> PickWindow:
     """Return the restorable window of the incident's table and its life of late, as far as the account tells it.
 
     What was read is kept with the incident.
 
     Args:
-        book: The incident's book.
+        session: The incident's session.
         hours: How far back to look.
         at: A second that is asked for; the picture reaches back to an hour before it at least.
 
@@ -85,16 +85,16 @@ def window(book: Book, *, hours: float = HOURS, at: str = "") -> Window:
     """
     if not 0 < hours <= MOST_HOURS:
         raise BadInput(f"hours={hours:g} cannot be looked back", fix=f"hours is a number up to {MOST_HOURS:g}.")
-    table = book.known("table", step="01_select_table")
-    there, source = _source(book)
+    table = session.required("table", step="01_select_table")
+    there, source = _source(session)
     found = pitr.protection(there, source)
     end_at = now()
     start_at = end_at - timedelta(hours=hours)
-    if asked_at := _asked(at or str(book.data.get("restore_at") or ""), found):
+    if asked_at := _asked(at or str(session.data.get("restore_at") or ""), found):
         start_at = max(min(start_at, asked_at - BEFORE_T), end_at - timedelta(hours=MOST_HOURS))
-    gathered = table_history.gather(book.aws, table, found.window, start_at, end_at)
-    table_history.save(gathered, book.incident)
-    book.note(
+    gathered = table_history.gather(session.aws, table, found.window, start_at, end_at)
+    table_history.save(gathered, session.incident)
+    session.note(
         "timeline_read",
         start_at=iso(gathered.start_at),
         end_at=iso(gathered.end_at),
@@ -102,11 +102,11 @@ def window(book: Book, *, hours: float = HOURS, at: str = "") -> Window:
         candidates=[iso(candidate.at) for candidate in gathered.candidates],
         gaps=[gap.what for gap in gathered.gaps],
     )
-    return Window(book, found, gathered)
+    return PickWindow(session, found, gathered)
 
 
 @dataclass(frozen=True)
-class Place(Shows):
+class LocatedDamage(Shows):
     """When the damage happened, by a log of what happened; a note where that was not asked for."""
 
     shown: View
@@ -119,7 +119,7 @@ class Place(Shows):
 
 
 def locate(
-    book: Book,
+    session: Session,
     *,
     source: str = "",
     since: str = "",
@@ -128,11 +128,11 @@ def locate(
     width_minutes: float = 15.0,
     kinds: str = "",
     where: str = "",
-) -> Place:
+) -> LocatedDamage:
     """Look for the damage itself: in which second it began and ended, by what it looks like.
 
     Args:
-        book: The incident's book.
+        session: The incident's session.
         source: `stream` or `export`; blank does not look.
         since: From when on; blank for *hours* ago.
         hours: How far back to look where *since* is blank; a stream goes back 24 hours at most.
@@ -146,24 +146,24 @@ def locate(
         BadInput: The source cannot tell, or nothing looks like that.
     """
     if not source:
-        return Place(
+        return LocatedDamage(
             cards.note("Not looked for: give `source` and what the damage looks like to have it found.", "muted")
         )
-    reach = pitr.protection(book.aws, book.known("table", step="01_select_table")).window
+    reach = pitr.protection(session.aws, session.required("table", step="01_select_table")).window
     earliest_at = now() - timedelta(hours=hours)
     begin = since or iso(max(earliest_at, reach.earliest_at) if reach else earliest_at)
-    wanted = read_log.asked(book, source=source, since=begin, until="", width_minutes=width_minutes)
-    damage = Scope.parse(kinds, "", where, book.table().key_schema, steps=True)
-    _, told = read_log.read(book, wanted, bucket=bucket)
-    found = read_log.located(book, told, damage)
-    return Place(change_log_views.located_card(found), iso(found.restore_at))
+    wanted = read_log.asked(session, source=source, since=begin, until="", width_minutes=width_minutes)
+    damage = Scope.parse(kinds, "", where, session.table().key_schema, steps=True)
+    _, told = read_log.read(session, wanted, bucket=bucket)
+    found = read_log.located(session, told, damage)
+    return LocatedDamage(change_log_views.located_card(found), iso(found.restore_at))
 
 
-def pick(book: Book, at: str, *, damage_until: str = "") -> View:
+def pick(session: Session, at: str, *, damage_until: str = "") -> View:
     """Settle the second to go back to and leave it in the incident.
 
     Args:
-        book: The incident's book.
+        session: The incident's session.
         at: ISO 8601 with Z or an offset, `latest`, or a duration ago such as `90m`.
         damage_until: A second by which the damage was done, written the same way, for the three-way route: what
             differs between the two is looked at, instead of what differs from now. Blank keeps what was picked with
@@ -173,26 +173,26 @@ def pick(book: Book, at: str, *, damage_until: str = "") -> View:
         InputNeeded: *at* is blank; it names the candidates.
         BadInput: Not a time, outside the window, not after T, or the incident has restored another second already.
     """
-    data = book.data
+    data = session.data
     if data.get("restored_by") == "given":
-        if damage_until and damage_until != data.get(UNTIL.at):
+        if damage_until and damage_until != data.get(AFTER_DAMAGE.at):
             raise BadInput(
                 "the damage's end goes with a restore, but a copy was given to compare with",
                 fix="Give a copy of the table right after the damage, too: restored_until in 01_select_table.",
             )
-        return NothingToPick(book).view()
-    known = _known(book)
+        return NothingToPick(session).view()
+    known = _known(session)
     if not at:
         raise InputNeeded(
             "at",
             fix=f"{_candidates(known)}Give `at` (recover: --at), or choose a time above by hand: {_FORMS}",
         )
-    table = book.known("table", step="01_select_table")
-    there, source = _source(book)
+    table = session.required("table", step="01_select_table")
+    there, source = _source(session)
     protection = pitr.protection(there, source)
     second = times.parse_time(at, now=now(), window=protection.window)
-    if not damage_until and data.get(THEN.at) == iso(second):
-        damage_until = str(data.get(UNTIL.at) or "")
+    if not damage_until and data.get(BEFORE_DAMAGE.at) == iso(second):
+        damage_until = str(data.get(AFTER_DAMAGE.at) or "")
     given = "" if damage_until.strip().lower() == "none" else damage_until
     until = times.parse_time(given, now=now(), window=protection.window) if given else None
     if until is not None and until <= second:
@@ -201,7 +201,7 @@ def pick(book: Book, at: str, *, damage_until: str = "") -> View:
             table=table,
             fix="Give a damage_until later than the time to go back to.",
         )
-    for side, wanted in ((THEN, iso(second)), (UNTIL, iso(until) if until else "")):
+    for side, wanted in ((BEFORE_DAMAGE, iso(second)), (AFTER_DAMAGE, iso(until) if until else "")):
         if (data.get(side.table) or data.get(side.export)) and data.get(side.at) not in ("", wanted):
             raise BadInput(
                 f"this incident has a copy of {data[side.at]} already",
@@ -210,24 +210,26 @@ def pick(book: Book, at: str, *, damage_until: str = "") -> View:
             )
     for one in filter(None, (second, until)):
         pitr.check_restorable(there, source, one)
-    changed = {} if data.get(UNTIL.at) in (None, iso(until) if until else None) else dict.fromkeys(OF_A_COMPARISON)
-    picked = {THEN.at: iso(second), UNTIL.at: iso(until) if until else None}
-    book.done("pick", "timestamp_picked", **picked, **changed)
+    changed = (
+        {} if data.get(AFTER_DAMAGE.at) in (None, iso(until) if until else None) else dict.fromkeys(OF_A_COMPARISON)
+    )
+    picked = {BEFORE_DAMAGE.at: iso(second), AFTER_DAMAGE.at: iso(until) if until else None}
+    session.done("pick", "timestamp_picked", **picked, **changed)
     return timeline_views.picked_time(second, protection, known, until=until)
 
 
-def _source(book: Book) -> tuple[Aws, str]:
+def _source(session: Session) -> tuple[Aws, str]:
     """Return the name of the table whose past is restored, and the account in its Region."""
-    if not book.data.get("source_arn"):
-        return book.aws, str(book.known("table", step="01_select_table"))
-    there, source = book.source()
+    if not session.data.get("source_arn"):
+        return session.aws, str(session.required("table", step="01_select_table"))
+    there, source = session.source()
     return there, source.name
 
 
 _FORMS = "ISO 8601 with Z, 'latest', or '90m' for ago."
 
 
-def _asked(at: str, found: Protection) -> datetime | None:
+def _asked(at: str, found: ContinuousBackups) -> datetime | None:
     """Return the second that is asked for; what is no time is refused where it is used, not here."""
     try:
         return times.parse_time(at, now=now(), window=found.window) if at else None
@@ -235,14 +237,14 @@ def _asked(at: str, found: Protection) -> datetime | None:
         return None
 
 
-def _known(book: Book) -> Life | None:
+def _known(session: Session) -> TableHistory | None:
     try:
-        return table_history.load(book.incident)
+        return table_history.load(session.incident)
     except RecordAltered:
         return None  # only what is shown beside T is missing then; the report says so
 
 
-def _candidates(known: Life | None) -> str:
+def _candidates(known: TableHistory | None) -> str:
     if known is None or not known.candidates:
         return ""
     listed = "; ".join(f"{iso(one.at)} ({visible(one.title)})" for one in known.candidates)

@@ -31,7 +31,7 @@ _MINUTE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Gap:
+class HistoryGap:
     """Something that is not known: what, why, and what would let it be known."""
 
     what: str
@@ -39,7 +39,7 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True)
-class Life:
+class TableHistory:
     """What is known of a table from *start_at* to *end_at*.
 
     Attributes:
@@ -57,7 +57,7 @@ class Life:
     activity: Activity | None
     events: tuple[TrailEvent, ...] = ()
     candidates: tuple[Candidate, ...] = ()
-    gaps: tuple[Gap, ...] = ()
+    gaps: tuple[HistoryGap, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain JSON; `from_dict` reads it again."""
@@ -73,7 +73,7 @@ class Life:
         }
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Life:
+    def from_dict(cls, data: Mapping[str, Any]) -> TableHistory:
         """Return what `to_dict` wrote."""
         window = data["window"]
         return cls(
@@ -87,38 +87,43 @@ class Life:
                 Candidate(**{**one, "at": _time(one["at"]), "evidence": tuple(one["evidence"])})
                 for one in data["candidates"]
             ),
-            gaps=tuple(Gap(**gap) for gap in data["gaps"]),
+            gaps=tuple(HistoryGap(**gap) for gap in data["gaps"]),
         )
 
 
-def gather(aws: Aws, table: str, window: Window | None, start_at: datetime, end_at: datetime) -> Life:
+def gather(aws: Aws, table: str, window: Window | None, start_at: datetime, end_at: datetime) -> TableHistory:
     """Return what the account tells of *table* from *start_at* to *end_at*. What it does not tell is a gap."""
-    gaps: list[Gap] = []
-    known: Activity | None = None
+    gaps: list[HistoryGap] = []
+    write_activity: Activity | None = None
     span = duration((end_at - start_at).total_seconds())
     try:
-        known = cloudwatch.read(aws, table, start_at, end_at)
-        start_at, end_at = known.start_at, known.end_at
-        if not known.calls:
-            gaps.append(Gap(f"CloudWatch has no write calls of this table in these {span}."))
-        if known.partial:
-            gaps.append(Gap("CloudWatch did not give all of its metrics; some writes may be missing.", "Run it again."))
+        write_activity = cloudwatch.read(aws, table, start_at, end_at)
+        start_at, end_at = write_activity.start_at, write_activity.end_at
+        if not write_activity.calls:
+            gaps.append(HistoryGap(f"CloudWatch has no write calls of this table in these {span}."))
+        if write_activity.partial:
+            gaps.append(
+                HistoryGap("CloudWatch did not give all of its metrics; some writes may be missing.", "Run it again.")
+            )
     except AwsError as error:
         gaps.append(_gap(error, "Writes, TTL deletions and throttles are unknown", "cloudwatch:GetMetricData"))
     events: tuple[TrailEvent, ...] = ()
     try:
-        told = cloudtrail.read(aws, table, start_at, end_at)
-        events = told.events
-        if told.cut:
-            gaps.append(Gap(told.cut, "Look at a shorter time (parameter `hours`)."))
+        trail_lookup = cloudtrail.read(aws, table, start_at, end_at)
+        events = trail_lookup.events
+        if trail_lookup.cut:
+            gaps.append(HistoryGap(trail_lookup.cut, "Look at a shorter time (parameter `hours`)."))
     except AwsError as error:
         gaps.append(_gap(error, "Deploys and changes of the table are unknown", "cloudtrail:LookupEvents"))
-    candidates = tuple(propose(known, events))
+    candidates = tuple(propose(write_activity, events))
     # Before a young table's first sign of life there is nothing to show.
     signs = [window.earliest_at] if window else []
-    signs += [*(minute.at for minute in (known.calls[:1] if known else ())), *(event.at for event in events[:1])]
+    signs += [
+        *(minute.at for minute in (write_activity.calls[:1] if write_activity else ())),
+        *(event.at for event in events[:1]),
+    ]
     start_at = max(start_at, floored(min(signs, default=start_at) - _BEFORE_LIFE, _MINUTE))
-    return Life(table, start_at, end_at, window, known, events, candidates, tuple(gaps))
+    return TableHistory(table, start_at, end_at, window, write_activity, events, candidates, tuple(gaps))
 
 
 def floored(at: datetime, period: timedelta) -> datetime:
@@ -126,13 +131,13 @@ def floored(at: datetime, period: timedelta) -> datetime:
     return at - timedelta(seconds=at.timestamp() % period.total_seconds())
 
 
-def save(life: Life, incident: Incident) -> None:
+def save(life: TableHistory, incident: Incident) -> None:
     """Keep it in the incident's folder."""
     raw = json.dumps(life.to_dict(), separators=(",", ":")) + "\n"
     logs.replace(incident.path(NAME), raw.encode("utf-8", "backslashreplace"))
 
 
-def load(incident: Incident) -> Life | None:
+def load(incident: Incident) -> TableHistory | None:
     """Return what was kept in the incident's folder, None if nothing was.
 
     Raises:
@@ -142,17 +147,17 @@ def load(incident: Incident) -> Life | None:
     if not path.is_file():
         return None
     try:
-        return Life.from_dict(json.loads(path.read_bytes()))
+        return TableHistory.from_dict(json.loads(path.read_bytes()))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise RecordAltered(
             f"{path} cannot be read: {type(error).__name__}", fix="Run 02_pick_timestamp again."
         ) from error
 
 
-def _gap(error: AwsError, what: str, action: str) -> Gap:
+def _gap(error: AwsError, what: str, action: str) -> HistoryGap:
     if isinstance(error, AccessDenied):
-        return Gap(f"{what}: the caller may not do {action}.", f"Allow the action {action} to this role.")
-    return Gap(f"{what}: {error.operation} gave {error.code}.", error.fix)
+        return HistoryGap(f"{what}: the caller may not do {action}.", f"Allow the action {action} to this role.")
+    return HistoryGap(f"{what}: {error.operation} gave {error.code}.", error.fix)
 
 
 def _written(known: Activity) -> dict[str, Any]:

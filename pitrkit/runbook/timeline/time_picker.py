@@ -13,7 +13,7 @@ from pitrkit.errors import BadInput
 from pitrkit.times import now
 from pitrkit.ui.blocks import Facts, Note, Tone
 from pitrkit.ui.browser_widgets import named_slider
-from pitrkit.ui.controls import WIDE, Control
+from pitrkit.ui.controls import WIDE, CardControl
 from pitrkit.ui.text import duration, moment
 from pitrkit.ui.view import View
 
@@ -25,7 +25,7 @@ STEPS = (("-1 h", -3600), ("-1 min", -60), ("-1 s", -1), ("+1 s", 1), ("+1 min",
 _FORM = "%Y-%m-%d %H:%M:%S"
 
 
-class TimePicker(Control):
+class TimePicker(CardControl):
     """A slider, two exact fields and buttons, all over the same second of the window.
 
     Nothing is chosen until the operator moves it, types a time inside the window, or presses "Use this time".
@@ -64,7 +64,7 @@ class TimePicker(Control):
             for text, _ in STEPS
         }
         self.use = widgets.Button(description="Use this time", icon="check", tooltip="Choose the second shown")
-        self.said = widgets.HTML()
+        self.status_line = widgets.HTML()
         self.slider.observe(self._slider_changed, names="value")
         self.utc.observe(self._utc_changed, names="value")
         self.local.observe(self._local_changed, names="value")
@@ -77,7 +77,7 @@ class TimePicker(Control):
                 named_slider(self.slider, "Second in the window"),
                 widgets.HBox(fields, layout={"flex_flow": "row wrap"}),
                 widgets.HBox([*self.buttons.values(), self.use], layout={"flex_flow": "row wrap"}),
-                self.said,
+                self.status_line,
             ]
         )
         if value:
@@ -157,7 +157,7 @@ class TimePicker(Control):
         rows.append(("before latest", _distance(self._window.latest_at - self._at)))
         chosen = Note(f"Chosen: {self.value}. Run the next cell.", "good") if self._chosen else None
         notes = [*([Note(remark, tone)] if remark else []), *([chosen] if chosen else [])]
-        self.said.value = View("time", blocks=(Facts(tuple(rows)), *notes))._repr_html_()
+        self.status_line.value = View("time", blocks=(Facts(tuple(rows)), *notes))._repr_html_()
         if self._on_change:
             self._on_change(self._at, self._chosen)
 

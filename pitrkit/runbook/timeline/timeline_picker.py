@@ -16,12 +16,12 @@ from pitrkit.runbook.timeline.chart import SHORTEST, draw
 from pitrkit.runbook.timeline.table_history import floored
 from pitrkit.runbook.timeline.time_picker import TimePicker
 from pitrkit.ui.browser_widgets import named_slider
-from pitrkit.ui.controls import WIDE, Control
+from pitrkit.ui.controls import WIDE, CardControl
 from pitrkit.ui.text import folded, moment, visible
 from pitrkit.ui.view import View
 
 if TYPE_CHECKING:
-    from pitrkit.runbook.timeline.table_history import Life
+    from pitrkit.runbook.timeline.table_history import TableHistory
     from pitrkit.times import Window
 
 
@@ -32,7 +32,7 @@ LOOKS = ("Zoom in", "Zoom out", "Earlier", "Later", "Everything")
 _MINUTE = timedelta(minutes=1)
 
 
-class TimelinePicker(Control):
+class TimelinePicker(CardControl):
     """The table's life as a picture to zoom into, over a `TimePicker`.
 
     Nothing is chosen until the operator chooses a candidate or a second.
@@ -44,7 +44,7 @@ class TimelinePicker(Control):
         local_tz: Zone of the local field, this machine's if absent.
     """
 
-    def __init__(self, life: Life, window: Window, value: str = "", local_tz: tzinfo | None = None) -> None:
+    def __init__(self, life: TableHistory, window: Window, value: str = "", local_tz: tzinfo | None = None) -> None:
         self._life, self._drawing = life, True
         self.picture = widgets.HTML()
         self.time = TimePicker(window, value, local_tz, self._time_changed)

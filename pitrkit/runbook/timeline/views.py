@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
-from pitrkit.aws.backups.pitr import Protection
+from pitrkit.aws.backups.pitr import ContinuousBackups
 from pitrkit.aws.services.cloudtrail import TrailEvent
 from pitrkit.runbook.start.table_views import pitr_tag, window_dict
 from pitrkit.runbook.timeline.chart import draw
-from pitrkit.runbook.timeline.table_history import Life
+from pitrkit.runbook.timeline.table_history import TableHistory
 from pitrkit.times import iso
 from pitrkit.ui.blocks import Block, Cell, Facts, Grid, Note, Tag
-from pitrkit.ui.text import duration, folded, moment, things
+from pitrkit.ui.text import count_text, duration, folded, moment
 from pitrkit.ui.view import View
 
 AROUND_T = timedelta(minutes=30)
@@ -21,7 +21,7 @@ EVENTS_LISTED = 8
 _OFF = "Point-in-time recovery is off: there is no past to restore."
 
 
-def window_view(protection: Protection, life: Life, *, at: str = "") -> View:
+def window_view(protection: ContinuousBackups, life: TableHistory, *, at: str = "") -> View:
     """Return the restorable window and, as far as it is known, the table's life in it with *at* marked."""
     window = protection.window
     blocks: list[Block] = []
@@ -32,7 +32,7 @@ def window_view(protection: Protection, life: Life, *, at: str = "") -> View:
         rows = (
             ("earliest", moment(window.earliest_at)),
             ("latest", moment(window.latest_at)),
-            ("reach", f"{reach} (at most {things(protection.period_days, 'day')} back)"),
+            ("reach", f"{reach} (at most {count_text(protection.period_days, 'day')} back)"),
         )
         blocks.append(Facts(rows))
     chosen_at = datetime.fromisoformat(at).astimezone(UTC) if at else None
@@ -51,7 +51,7 @@ def window_view(protection: Protection, life: Life, *, at: str = "") -> View:
     return View("window", f"When: {protection.table}", (Tag(f"PITR {tag.text}", tag.tone),), tuple(blocks), data)
 
 
-def life_blocks(life: Life, chosen_at: datetime | None = None) -> Iterator[Block]:
+def life_blocks(life: TableHistory, chosen_at: datetime | None = None) -> Iterator[Block]:
     """Yield the picture with *chosen_at* as T, the candidates, the events nearest to either, and what is not known."""
     if (life.activity and life.activity.calls) or life.events:
         picture = draw(life, marked_at=chosen_at)
@@ -69,7 +69,7 @@ def life_blocks(life: Life, chosen_at: datetime | None = None) -> Iterator[Block
         yield Note(gap.what, "muted", gap.fix)
 
 
-def candidates_grid(life: Life) -> Grid:
+def candidates_grid(life: TableHistory) -> Grid:
     """Return the candidates for T, with what speaks for each."""
     rows: list[tuple[Cell, ...]] = []
     for number, one in enumerate(life.candidates, 1):
@@ -97,7 +97,7 @@ def nearest(events: Sequence[TrailEvent], around_at: datetime) -> list[TrailEven
 
 
 def picked_time(
-    at: datetime, protection: Protection, life: Life | None = None, *, until: datetime | None = None
+    at: datetime, protection: ContinuousBackups, life: TableHistory | None = None, *, until: datetime | None = None
 ) -> View:
     """Return the chosen second, in UTC and local time, how far it is from the window's ends, and what is around it.
 
@@ -125,7 +125,7 @@ def picked_time(
     return View("picked", "Chosen second", (Tag("in the window", "good"),), tuple(blocks), data)
 
 
-def _slack(protection: Protection) -> float:
+def _slack(protection: ContinuousBackups) -> float:
     """Seconds before the window's earliest end begins to move: it does when it is as long as its period."""
     assert protection.window is not None
     reach = (protection.window.latest_at - protection.window.earliest_at).total_seconds()

@@ -18,9 +18,9 @@ from moto.core import DEFAULT_ACCOUNT_ID
 from moto.sts.models import sts_backends
 
 from pitrkit.sandbox.access import policy_evaluation
-from pitrkit.sandbox.access.policy_evaluation import Call
+from pitrkit.sandbox.access.policy_evaluation import AccessRequest
 from pitrkit.sandbox.access.required_actions import Demand, demands, of_statement
-from pitrkit.sandbox.protocol.protocol import OK, Handler, Reply, Request, ServiceError
+from pitrkit.sandbox.protocol.protocol import OK, Handler, ServiceError, ServiceReply, ServiceRequest
 
 SESSION = "pitrkit"
 """Name of the sessions of registered roles."""
@@ -104,7 +104,7 @@ class Authority:
         """Return the registered caller of a role's or a session's ARN."""
         return next((one for one in self.known() if arn in (one.role, one.arn)), None)
 
-    def enforced(self, request: Request, inner: Handler) -> Reply:
+    def enforced(self, request: ServiceRequest, inner: Handler) -> ServiceReply:
         """Layer that refuses what its caller's policies do not allow."""
         caller = self._by_key.get(request.access_key)
         if caller is None:
@@ -127,7 +127,7 @@ class Authority:
             caller.asked[demand] = caller.asked.get(demand, True) and told == "allow"
         return "" if told == "allow" else _words(caller.arn, demand, denied=told == "deny")
 
-    def _each_statement(self, caller: Registered, request: Request, inner: Handler) -> Reply:
+    def _each_statement(self, caller: Registered, request: ServiceRequest, inner: Handler) -> ServiceReply:
         """Refuse the statements of a batch one by one, as the service does, and have the others done."""
         asked: Sequence[dict[str, Any]] = request.body.get("Statements", [])
         why = {
@@ -147,7 +147,7 @@ class Authority:
             {"Error": {"Code": "AccessDenied", "Message": why[number]}} if number in why else next(done)
             for number in range(len(asked))
         ]
-        return Reply.json({**answer, "Responses": responses})
+        return ServiceReply.json({**answer, "Responses": responses})
 
 
 def verdict(caller: Registered, demand: Demand) -> policy_evaluation.Verdict:
@@ -155,7 +155,7 @@ def verdict(caller: Registered, demand: Demand) -> policy_evaluation.Verdict:
     if demand.action in _FREE:
         return "allow"
     return policy_evaluation.verdict(
-        caller.policies, Call(caller.role, demand.action, demand.resource, session=caller.arn)
+        caller.policies, AccessRequest(caller.role, demand.action, demand.resource, session=caller.arn)
     )
 
 

@@ -18,7 +18,7 @@ Verdict = Literal["deny", "allow", ""]
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class AccessRequest:
     """What somebody wants to do.
 
     Attributes:
@@ -46,7 +46,7 @@ class Call:
         return known.get(key.lower()) or self.context.get(key.lower())
 
 
-def verdict(documents: Iterable[Mapping[str, Any]], call: Call, *, of_a_resource: bool = False) -> Verdict:
+def verdict(documents: Iterable[Mapping[str, Any]], call: AccessRequest, *, of_a_resource: bool = False) -> Verdict:
     """Return what *documents* together say about *call*: one deny is enough.
 
     Args:
@@ -87,7 +87,7 @@ def faults(document: Any) -> list[str]:
     return said
 
 
-def _about(statement: Mapping[str, Any], call: Call, *, of_a_resource: bool) -> bool:
+def _about(statement: Mapping[str, Any], call: AccessRequest, *, of_a_resource: bool) -> bool:
     if of_a_resource and not _principal(statement, call):
         return False
     return (
@@ -97,13 +97,13 @@ def _about(statement: Mapping[str, Any], call: Call, *, of_a_resource: bool) -> 
     )
 
 
-def _principal(statement: Mapping[str, Any], call: Call) -> bool:
+def _principal(statement: Mapping[str, Any], call: AccessRequest) -> bool:
     if "NotPrincipal" in statement:
         return not _is_among(statement["NotPrincipal"], call)
     return _is_among(statement.get("Principal", {}), call)
 
 
-def _is_among(principals: Any, call: Call) -> bool:
+def _is_among(principals: Any, call: AccessRequest) -> bool:
     if principals == "*":
         return True
     names = _listed(principals.get("AWS", [])) if isinstance(principals, dict) else []
@@ -118,7 +118,7 @@ def _named(statement: Mapping[str, Any], element: str, matches: Callable[[str], 
     return element not in statement or any(map(matches, _listed(statement[element])))
 
 
-def _condition(operator: str, keys: Mapping[str, Any], call: Call) -> bool:
+def _condition(operator: str, keys: Mapping[str, Any], call: AccessRequest) -> bool:
     name = operator.removesuffix("IfExists")
     test, negated = _OPERATORS[name]
     for key, wanted in keys.items():

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from pitrkit.sandbox.protocol.protocol import Request
+from pitrkit.sandbox.protocol.protocol import ServiceRequest
 from pitrkit.sandbox.store.partiql import table_of
 
 ON_THE_TARGET = ("BatchWriteItem", "DeleteItem", "GetItem", "PutItem", "Query", "Scan", "UpdateItem")
@@ -49,7 +49,7 @@ class Demand(NamedTuple):
     resource: str
 
 
-def demands(request: Request) -> list[Demand]:
+def demands(request: ServiceRequest) -> list[Demand]:
     """Return what *request* demands, each thing once, in the order in which it is asked for."""
     if request.service not in {"dynamodb", "dynamodbstreams"}:
         return [Demand(f"{request.service}:{request.operation}", _elsewhere(request))]
@@ -61,14 +61,14 @@ def action_of(statement: str) -> str | None:
     return _OF_A_STATEMENT.get(statement.split(None, 1)[0].upper()) if statement.strip() else None
 
 
-def of_statement(request: Request, statement: Mapping[str, Any]) -> Demand | None:
+def of_statement(request: ServiceRequest, statement: Mapping[str, Any]) -> Demand | None:
     """Return what a PartiQL statement demands; None where it says nothing that is known."""
     text = str(statement.get("Statement", ""))
     action = action_of(text)
     return Demand(f"dynamodb:{action}", _arn(request, table_of(text))) if action else None
 
 
-def _of_tables(request: Request) -> Iterator[tuple[str, str]]:
+def _of_tables(request: ServiceRequest) -> Iterator[tuple[str, str]]:
     body, operation = request.body, request.operation
     if operation in _ANYWHERE:
         yield operation, "*"
@@ -87,7 +87,7 @@ def _of_tables(request: Request) -> Iterator[tuple[str, str]]:
         yield from _of_one(request)
 
 
-def _of_one(request: Request) -> Iterator[tuple[str, str]]:
+def _of_one(request: ServiceRequest) -> Iterator[tuple[str, str]]:
     body = request.body
     arns = [str(body[name]) for name in _WHOLE_ARNS if name in body]
     arns += [_arn(request, str(body[name])) for name in _TABLE_NAMES if name in body]
@@ -98,11 +98,11 @@ def _of_one(request: Request) -> Iterator[tuple[str, str]]:
             yield action, _arn(request, str(body["TargetTableName"]))
 
 
-def _arn(request: Request, table: str) -> str:
+def _arn(request: ServiceRequest, table: str) -> str:
     return table if table.startswith("arn:") else f"arn:aws:dynamodb:{request.region}:{request.account}:table/{table}"
 
 
-def _elsewhere(request: Request) -> str:
+def _elsewhere(request: ServiceRequest) -> str:
     """Return what an operation of another service is done to: an ARN that it names, or everything."""
     if (request.service, request.operation) == ("cloudwatch", "DescribeAlarms"):
         return f"arn:aws:cloudwatch:{request.region}:{request.account}:alarm:*"

@@ -17,9 +17,9 @@ from moto.sts.models import sts_backends
 from moto.utilities.utils import get_partition
 
 from pitrkit.sandbox.access import policy_evaluation
-from pitrkit.sandbox.access.policy_evaluation import Call
+from pitrkit.sandbox.access.policy_evaluation import AccessRequest
 from pitrkit.sandbox.access.required_actions import OF_A_TRANSACTION, action_of
-from pitrkit.sandbox.protocol.protocol import Handler, Native, Reply, Request, ServiceError, invalid
+from pitrkit.sandbox.protocol.protocol import Handler, Native, ServiceError, ServiceReply, ServiceRequest, invalid
 from pitrkit.sandbox.store.partiql import table_of
 from pitrkit.sandbox.store.tables import PastTable
 
@@ -55,7 +55,7 @@ class ResourcePolicies:
             "DeleteResourcePolicy": self.delete,
         }
 
-    def put(self, request: Request, _inner: Handler) -> dict[str, Any]:
+    def put(self, request: ServiceRequest, _inner: Handler) -> dict[str, Any]:
         """Put a policy in the place of the one that is there, if that is the one the caller expects."""
         table = _table(request)
         text = str(request.body.get("Policy", ""))
@@ -72,7 +72,7 @@ class ResourcePolicies:
             return {"RevisionId": now.revision}
         return {"RevisionId": self._put(table, text)}
 
-    def get(self, request: Request, _inner: Handler) -> dict[str, Any]:
+    def get(self, request: ServiceRequest, _inner: Handler) -> dict[str, Any]:
         """Tell the policy that is in effect."""
         table = _table(request)
         told = self._in_effect(table)
@@ -80,7 +80,7 @@ class ResourcePolicies:
             raise _not_found(f"no policy on table {table.name}")
         return {"Policy": told.text, "RevisionId": told.revision}
 
-    def delete(self, request: Request, _inner: Handler) -> dict[str, Any]:
+    def delete(self, request: ServiceRequest, _inner: Handler) -> dict[str, Any]:
         """Delete the policy, if it is the one the caller expects."""
         table = _table(request)
         now = self._expected(request, table)
@@ -89,7 +89,7 @@ class ResourcePolicies:
         self._put(table, "")
         return {"RevisionId": now.revision}
 
-    def enforced(self, request: Request, inner: Handler) -> Reply:
+    def enforced(self, request: ServiceRequest, inner: Handler) -> ServiceReply:
         """Layer that refuses what the policy of a table denies."""
         for action, table in _asked(request) if self._versions else ():
             told = self._in_effect(table)
@@ -104,7 +104,7 @@ class ResourcePolicies:
                 )
         return inner(request)
 
-    def _expected(self, request: Request, table: PastTable) -> Version | None:
+    def _expected(self, request: ServiceRequest, table: PastTable) -> Version | None:
         """Return the newest policy if it is what the caller expects, None where there is none."""
         versions = self._versions.get(table.id)
         now = versions[-1] if versions and versions[-1].text else None
@@ -123,17 +123,17 @@ class ResourcePolicies:
         return past[-1] if past else None
 
 
-def caller(request: Request, action: str, resource: str) -> Call:
+def caller(request: ServiceRequest, action: str, resource: str) -> AccessRequest:
     """Return a request as a call: who asks is who its access key was made for."""
     sts = sts_backends[request.account][get_partition(request.region)]
     assumed = sts.get_assumed_role_from_access_key(request.access_key)
     if assumed is not None:
-        return Call(assumed.role_arn, action, resource, session=assumed.arn)
+        return AccessRequest(assumed.role_arn, action, resource, session=assumed.arn)
     _, arn, _ = sts.get_caller_identity(request.access_key, request.region)
-    return Call(arn, action, resource)
+    return AccessRequest(arn, action, resource)
 
 
-def _asked(request: Request) -> Iterator[tuple[str, PastTable]]:
+def _asked(request: ServiceRequest) -> Iterator[tuple[str, PastTable]]:
     """Yield the IAM actions that a request takes, each with the table it is done to."""
     for item in request.body.get("TransactItems", ()):
         for kind, action in item.items():
@@ -150,13 +150,13 @@ def _asked(request: Request) -> Iterator[tuple[str, PastTable]]:
         yield from _at(request, request.operation, name)
 
 
-def _at(request: Request, action: str, name: str) -> Iterator[tuple[str, PastTable]]:
+def _at(request: ServiceRequest, action: str, name: str) -> Iterator[tuple[str, PastTable]]:
     table = request.table(name)
     if table is not None:
         yield action, table
 
 
-def _table(request: Request) -> PastTable:
+def _table(request: ServiceRequest) -> PastTable:
     arn = str(request.body.get("ResourceArn", ""))
     table = request.table(arn)
     if table is None or "/stream/" in arn:

@@ -15,7 +15,7 @@ from moto.s3.models import s3_backends
 
 from pitrkit.sandbox.exports.export_faults import ExportFault
 from pitrkit.sandbox.protocol.faults import Faults
-from pitrkit.sandbox.protocol.protocol import Reply
+from pitrkit.sandbox.protocol.protocol import ServiceReply
 
 EXPORTS_BUCKET = "pitrkit-sandbox-exports"
 """The bucket that a sandbox with a story in it has ready."""
@@ -93,7 +93,7 @@ class Buckets:
 
     faults: Faults
 
-    def refusal(self, request: S3Request, content: bytes) -> Reply | None:
+    def refusal(self, request: S3Request, content: bytes) -> ServiceReply | None:
         """Return the reply of a bucket that denies *request*, or that gets other *content* than was sent; else None."""
         if self._denied(request.bucket, request.action, request.access_key):
             return _error(FORBIDDEN, "AccessDenied", "Access Denied")
@@ -151,6 +151,6 @@ class Buckets:
         return bool(self.faults.strike(ExportFault, lambda fault: fault.denies(bucket, action, access_key)))
 
 
-def _error(status: int, code: str, message: str) -> Reply:
+def _error(status: int, code: str, message: str) -> ServiceReply:
     headers = (("Content-Type", "application/xml"), ("x-amz-request-id", token_hex(8).upper()))
-    return Reply(status, headers, _ERROR.format(code, message).encode())
+    return ServiceReply(status, headers, _ERROR.format(code, message).encode())

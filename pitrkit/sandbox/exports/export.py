@@ -9,14 +9,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pitrkit.sandbox.exports.export_faults import ExportFault
-from pitrkit.sandbox.exports.export_files import DataFile, File, Layout, iso, shortened
-from pitrkit.sandbox.exports.export_records import Record
+from pitrkit.sandbox.exports.export_files import ExportedFile, File, Layout, iso, shortened
+from pitrkit.sandbox.exports.export_records import ExportedItem
 from pitrkit.sandbox.exports.export_requests import Wanted
 from pitrkit.sandbox.protocol.protocol import timestamp
 
 
 @dataclass(slots=True)
-class Export:
+class ExportJob:
     """One export, and what has become of it.
 
     Attributes:
@@ -47,7 +47,7 @@ class Export:
     from_at: datetime | None
     until_at: datetime
     layout: Layout
-    records: list[Record]
+    records: list[ExportedItem]
     billed_bytes: int
     started_at: datetime
     seconds: float
@@ -137,7 +137,7 @@ class Export:
         }
 
 
-def _damage(objects: dict[str, File], data: list[DataFile], fault: ExportFault) -> None:
+def _damage(objects: dict[str, File], data: list[ExportedFile], fault: ExportFault) -> None:
     """Do to one of the data files what *fault* says, preferably to one with items in it."""
     dice = random.Random(fault.seed)  # noqa: S311 - no secret
     key = dice.choice([file for file in data if file.items and file.key in objects] or data).key

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from pitrkit.sandbox.exports import ion
-from pitrkit.sandbox.exports.export_records import Record
+from pitrkit.sandbox.exports.export_records import ExportedItem
 from pitrkit.sandbox.store.rows import HASH_RANGE
 from pitrkit.sandbox.store.values import Image
 
@@ -64,7 +64,7 @@ class File(NamedTuple):
     etag: str | None = None
 
 
-class DataFile(NamedTuple):
+class ExportedFile(NamedTuple):
     """One of an export's data files: its key without the export's prefix, its bytes, and how many items they hold."""
 
     key: str
@@ -136,22 +136,22 @@ class Layout:
         """Return the empty file that tells that it has begun."""
         return File(f"{self.root}{self.folder}_started", b"")
 
-    def data(self, records: Iterable[Record]) -> list[DataFile]:
+    def data(self, records: Iterable[ExportedItem]) -> list[ExportedFile]:
         """Return the data files with *records*: one for each range of the keys' hash, and one that is empty."""
         parts: list[list[bytes]] = [[] for _ in range(FILES + 1)]
         for record in records:
             parts[record.position[0] * FILES // HASH_RANGE].append(self._line(record))
         return [self.file(b"".join(part), len(part), number) for number, part in enumerate(parts)]
 
-    def file(self, lines: bytes, items: int, number: int) -> DataFile:
+    def file(self, lines: bytes, items: int, number: int) -> ExportedFile:
         """Return data file *number* with *lines* in it."""
         folder = "AWSDynamoDB/data/" if self.incremental else f"{self.folder}data/"
         dice = random.Random(f"{self.export_id}/{number}")  # noqa: S311 - a name
         name = "".join(dice.choices(_NAME_ALPHABET, k=26))
         key = f"{folder}{name}.{'ion' if self.ion else 'json'}.gz"
-        return DataFile(key, gzip.compress(lines, compresslevel=1, mtime=0), items)
+        return ExportedFile(key, gzip.compress(lines, compresslevel=1, mtime=0), items)
 
-    def foreign(self) -> DataFile:
+    def foreign(self) -> ExportedFile:
         """Return a file as an export of another table could have left it."""
         return replace(self, export_id="00000000000000-00000000").file(_FOREIGN, 1, 0)
 
@@ -160,7 +160,7 @@ class Layout:
         where = {"manifestFilesS3Key": f"{self.spelt}{self.folder}manifest-files.json"}
         return File(self.manifest, orjson.dumps({**facts, **where}))
 
-    def files(self, data: Iterable[DataFile]) -> File:
+    def files(self, data: Iterable[ExportedFile]) -> File:
         """Return manifest-files.json, which lists *data*."""
         lines = b"".join(one.entry(self.spelt) for one in data)
         return File(f"{self.root}{self.folder}manifest-files.json", lines)
@@ -169,7 +169,7 @@ class Layout:
         """Return the checksum file of a manifest."""
         return File(manifest.key.removesuffix(".json") + self.settings.checksum_suffix, _md5(manifest.content).encode())
 
-    def _line(self, record: Record) -> bytes:
+    def _line(self, record: ExportedItem) -> bytes:
         if record.written_at is None:
             assert record.after is not None
             return ion.item(record.after) if self.ion else orjson.dumps({"Item": record.after}) + b"\n"

@@ -24,7 +24,7 @@ from moto.dynamodb.responses import ProjectionExpressionParser
 
 from pitrkit.sandbox.protocol.protocol import invalid
 from pitrkit.sandbox.store import queries
-from pitrkit.sandbox.store.history import Change
+from pitrkit.sandbox.store.history import ItemVersion
 from pitrkit.sandbox.store.rows import Position
 from pitrkit.sandbox.store.tables import PastTable
 from pitrkit.sandbox.store.values import Image, image_of, normalised, normalised_image, stored_size, value_of
@@ -32,7 +32,7 @@ from pitrkit.sandbox.store.values import Image, image_of, normalised, normalised
 _ROOT = re.compile(r"(?<![\w.:#])#?[A-Za-z_]\w*(?!\w*\s*\()")
 
 
-class Record(NamedTuple):
+class ExportedItem(NamedTuple):
     """One item of an export.
 
     Attributes:
@@ -50,15 +50,15 @@ class Record(NamedTuple):
     written_at: datetime | None
 
 
-def state_at(table: PastTable, at: datetime) -> list[Record]:
+def state_at(table: PastTable, at: datetime) -> list[ExportedItem]:
     """Return the items as they were after the last write at or before *at*, as a restore to *at* has them."""
     items = sorted(table.history.state_at(at).items())
-    return [Record(position, _key(table, image), None, image, None) for position, image in items]
+    return [ExportedItem(position, _key(table, image), None, image, None) for position, image in items]
 
 
-def written_in(table: PastTable, from_at: datetime, to_at: datetime) -> list[Record]:
+def written_in(table: PastTable, from_at: datetime, to_at: datetime) -> list[ExportedItem]:
     """Return what became of each item that was written at *from_at* or later, but before *to_at*."""
-    found: dict[Position, tuple[Image | None, Change]] = {}
+    found: dict[Position, tuple[Image | None, ItemVersion]] = {}
     for change in _changes(table, from_at, to_at):
         before = found[change.position][0] if change.position in found else change.before
         found[change.position] = before, change
@@ -66,7 +66,7 @@ def written_in(table: PastTable, from_at: datetime, to_at: datetime) -> list[Rec
     for position, (before, last) in sorted(found.items()):
         image = last.after or before
         if image is not None:
-            records.append(Record(position, _key(table, image), before, last.after, last.at))
+            records.append(ExportedItem(position, _key(table, image), before, last.after, last.at))
     return records
 
 
@@ -75,7 +75,7 @@ def log_bytes(table: PastTable, from_at: datetime, to_at: datetime) -> int:
     return sum(stored_size(change.after or change.before or {}) for change in _changes(table, from_at, to_at))
 
 
-def _changes(table: PastTable, from_at: datetime, to_at: datetime) -> list[Change]:
+def _changes(table: PastTable, from_at: datetime, to_at: datetime) -> list[ItemVersion]:
     changes = table.history.changes
     start, end = (bisect_left(changes, at, key=attrgetter("at")) for at in (from_at, to_at))
     return changes[start:end]
@@ -124,7 +124,7 @@ class Filter:
 
         return cls(keeps, projected)
 
-    def applied(self, records: Iterable[Record]) -> list[Record]:
+    def applied(self, records: Iterable[ExportedItem]) -> list[ExportedItem]:
         """Return those of *records* that are exported, with what is exported of them."""
         kept = []
         for record in records:

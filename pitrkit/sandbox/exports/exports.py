@@ -16,13 +16,13 @@ from pitrkit.sandbox.access.authority import Authority
 from pitrkit.sandbox.access.required_actions import FOR_AN_EXPORT, Demand
 from pitrkit.sandbox.exports import export_records
 from pitrkit.sandbox.exports.buckets import Buckets, Refused
-from pitrkit.sandbox.exports.export import Export
+from pitrkit.sandbox.exports.export import ExportJob
 from pitrkit.sandbox.exports.export_faults import ExportFault
 from pitrkit.sandbox.exports.export_files import ExportSettings, File, Layout
 from pitrkit.sandbox.exports.export_records import Filter
 from pitrkit.sandbox.exports.export_requests import Wanted
 from pitrkit.sandbox.protocol.faults import Faults
-from pitrkit.sandbox.protocol.protocol import Handler, Native, Request, ServiceError, invalid
+from pitrkit.sandbox.protocol.protocol import Handler, Native, ServiceError, ServiceRequest, invalid
 from pitrkit.sandbox.services.pitr import PointInTimeRecovery
 from pitrkit.sandbox.store.clock import Clock
 from pitrkit.sandbox.store.tables import PastTable
@@ -67,7 +67,7 @@ class Exports:
         self._recovery = recovery
         self._buckets = buckets
         self._faults = faults
-        self._kept: dict[str, Export] = {}
+        self._kept: dict[str, ExportJob] = {}
 
     def operations(self) -> dict[str, Native]:
         """Return what is answered here, by the operation's name."""
@@ -77,7 +77,7 @@ class Exports:
             "ListExports": self.listing,
         }
 
-    def start(self, request: Request, _inner: Handler) -> dict[str, Any]:
+    def start(self, request: ServiceRequest, _inner: Handler) -> dict[str, Any]:
         """Start an export, or return the one that the same request started before."""
         self.settle()
         wanted = Wanted.read(request.body)
@@ -99,7 +99,7 @@ class Exports:
         self._put(export, [export.layout.started()])
         return {"ExportDescription": answer}
 
-    def describe(self, request: Request, _inner: Handler) -> dict[str, Any]:
+    def describe(self, request: ServiceRequest, _inner: Handler) -> dict[str, Any]:
         """Say what has become of an export."""
         self.settle()
         arn = request.body["ExportArn"]
@@ -108,7 +108,7 @@ class Exports:
             raise ServiceError("ExportNotFoundException", f"Export not found: {arn}")
         return {"ExportDescription": export.description()}
 
-    def listing(self, request: Request, _inner: Handler) -> dict[str, Any]:
+    def listing(self, request: ServiceRequest, _inner: Handler) -> dict[str, Any]:
         """List the exports of the last 90 days, of one table or of all, the latest first."""
         self.settle()
         body = request.body
@@ -137,7 +137,7 @@ class Exports:
                 self._put(export, export.files())
             export.status = "COMPLETED" if export.failure is None else "FAILED"
 
-    def _put(self, export: Export, files: list[File]) -> None:
+    def _put(self, export: ExportJob, files: list[File]) -> None:
         wanted = export.wanted
         try:
             for file in files:
@@ -154,14 +154,14 @@ class Exports:
         except Refused as refused:
             export.failure = refused.code, refused.message
 
-    def _check_caller(self, export: Export, key: str) -> None:
+    def _check_caller(self, export: ExportJob, key: str) -> None:
         """The service writes as the one who asked for the export."""
         for action in FOR_AN_EXPORT if self._authority else ():
             demand = Demand(action, f"arn:aws:s3:::{export.wanted.bucket}/{key}")
             if self._authority and (why := self._authority.refusal(export.access_key, demand)):
                 raise Refused("S3AccessDenied", why)
 
-    def _begun(self, request: Request, wanted: Wanted, table: PastTable, asked: bytes) -> Export:
+    def _begun(self, request: ServiceRequest, wanted: Wanted, table: PastTable, asked: bytes) -> ExportJob:
         if table.protected_at is None:
             raise ServiceError(
                 "PointInTimeRecoveryUnavailableException",
@@ -185,7 +185,7 @@ class Exports:
             )
         struck = self._faults.strike(ExportFault, lambda fault: fault.is_about_export(table.name, wanted.bucket))
         export_id = f"{int(started_at.timestamp() * 1000):014d}-{uuid.uuid4().hex[:8]}"
-        return Export(
+        return ExportJob(
             arn=f"{table.table_arn}/export/{export_id}",
             wanted=wanted,
             asked=asked,
@@ -209,11 +209,11 @@ class Exports:
             struck=struck,
         )
 
-    def _of(self, request: Request) -> list[Export]:
+    def _of(self, request: ServiceRequest) -> list[ExportJob]:
         since_at, home = self._clock.now() - timedelta(days=LISTED_DAYS), f":{request.region}:{request.account}:"
         return [export for export in self._kept.values() if home in export.arn and export.started_at > since_at]
 
-    def _with_token(self, request: Request, token: str) -> Export | None:
+    def _with_token(self, request: ServiceRequest, token: str) -> ExportJob | None:
         since_at = self._clock.now() - timedelta(hours=TOKEN_HOURS)
         if not token:
             return None
@@ -221,7 +221,7 @@ class Exports:
         return next((one for one in exports if one.started_at > since_at), None)
 
 
-def _existing(request: Request, wanted: Wanted) -> PastTable:
+def _existing(request: ServiceRequest, wanted: Wanted) -> PastTable:
     table = request.table(wanted.table_arn)
     if table is None or table.table_arn != wanted.table_arn:
         raise ServiceError("TableNotFoundException", f"Table not found: {wanted.table_arn}")

@@ -1,6 +1,6 @@
 """Faults on demand: what a service does that is busy, broken, or at the far end of a bad line.
 
-A `Fault` is a rule: which requests it is about, how many of them it strikes, and what becomes of those. Rules are
+A `FaultRule` is a rule: which requests it is about, how many of them it strikes, and what becomes of those. Rules are
 added and removed while the sandbox serves, from Python (`Sandbox.faults`) or over HTTP (`/_sandbox/faults`). They stand
 around everything else and outside its lock, as a network stands around a service: a slow reply holds up nobody else,
 and a write whose answer is lost has been done. What goes wrong with exports are rules of their own: `export_faults`.
@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from threading import Lock
 from typing import Any, ClassVar, Self, TypeVar
 
-from pitrkit.sandbox.protocol.protocol import BAD_REQUEST, OK, Handler, Reply, Request
+from pitrkit.sandbox.protocol.protocol import BAD_REQUEST, OK, Handler, ServiceReply, ServiceRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +160,7 @@ R = TypeVar("R", bound=Rule)
 
 
 @dataclass(frozen=True, slots=True)
-class Fault(Rule):
+class FaultRule(Rule):
     """A rule about requests.
 
     Attributes:
@@ -223,7 +223,7 @@ class Fault(Rule):
         if self.seconds < 0:
             raise ValueError("seconds cannot be negative")
 
-    def is_about(self, request: Request) -> bool:
+    def is_about(self, request: ServiceRequest) -> bool:
         """Return whether it can strike *request*."""
         return (
             self.service in ("", request.service)
@@ -265,9 +265,9 @@ class Faults:
             about = [(one, one.rule) for one in self._rules if isinstance(one.rule, family) and is_about(one.rule)]
             return [one for one, _ in about], [rule for one, rule in about if one.strikes()]
 
-    def layer(self, request: Request, inner: Handler) -> Reply:
+    def layer(self, request: ServiceRequest, inner: Handler) -> ServiceReply:
         """Layer that does to requests what the rules in force say."""
-        about, struck = self._met(Fault, lambda fault: fault.is_about(request))
+        about, struck = self._met(FaultRule, lambda fault: fault.is_about(request))
         dice = random.Random(about[0].chance.random()) if struck else None  # noqa: S311 - no secret
         time.sleep(sum(fault.seconds for fault in struck if fault.kind == "slow"))
         fault = next((fault for fault in struck if fault.kind != "slow"), None)
@@ -276,7 +276,7 @@ class Faults:
         return _KINDS[fault.kind](fault, request, inner, dice)
 
 
-def _throttled(fault: Fault, request: Request, _inner: Handler, _dice: random.Random) -> Reply:
+def _throttled(fault: FaultRule, request: ServiceRequest, _inner: Handler, _dice: random.Random) -> ServiceReply:
     if request.service == "cloudtrail":
         return _refusal("ThrottlingException", "Rate exceeded", service=_FRONT)
     if request.service == "cloudwatch":
@@ -292,12 +292,12 @@ def _throttled(fault: Fault, request: Request, _inner: Handler, _dice: random.Ra
     return _refusal(fault.code, "The level of configured throughput was exceeded.", **{said: reasons})
 
 
-def _expired(_fault: Fault, _request: Request, _inner: Handler, _dice: random.Random) -> Reply:
+def _expired(_fault: FaultRule, _request: ServiceRequest, _inner: Handler, _dice: random.Random) -> ServiceReply:
     message = "The security token included in the request is expired"
     return _refusal("ExpiredTokenException", message, service=_FRONT)
 
 
-def _denied(_fault: Fault, request: Request, _inner: Handler, _dice: random.Random) -> Reply:
+def _denied(_fault: FaultRule, request: ServiceRequest, _inner: Handler, _dice: random.Random) -> ServiceReply:
     action = f"{_ACTIONS.get(request.service, request.service)}:{request.operation}"
     tables = [table.table_arn for name in request.tables() if (table := request.table(name)) is not None]
     resource = f" on resource: {tables[0]}" if tables else ""
@@ -310,12 +310,12 @@ def _denied(_fault: Fault, request: Request, _inner: Handler, _dice: random.Rand
     return _refusal(code, message, service=_FRONT)
 
 
-def _refused(_fault: Fault, request: Request, _inner: Handler, _dice: random.Random) -> Reply:
+def _refused(_fault: FaultRule, request: ServiceRequest, _inner: Handler, _dice: random.Random) -> ServiceReply:
     message = f"One or more parameter values were invalid: {json.dumps(request.body)}"
     return _refusal("ValidationException", message, service=_FRONT)
 
 
-def _failed(fault: Fault, request: Request, inner: Handler, _dice: random.Random) -> Reply:
+def _failed(fault: FaultRule, request: ServiceRequest, inner: Handler, _dice: random.Random) -> ServiceReply:
     if fault.done:
         inner(request)
     if fault.kind == "error500":
@@ -323,26 +323,28 @@ def _failed(fault: Fault, request: Request, inner: Handler, _dice: random.Random
     return _refusal("ServiceUnavailableException", "Service unavailable", service=_FRONT, status=UNAVAILABLE)
 
 
-def _refusal(code: str, message: str, *, service: str = _SERVICE, status: int = BAD_REQUEST, **details: Any) -> Reply:
-    return Reply.json({"__type": f"{service}#{code}", "message": message, **details}, status=status)
+def _refusal(
+    code: str, message: str, *, service: str = _SERVICE, status: int = BAD_REQUEST, **details: Any
+) -> ServiceReply:
+    return ServiceReply.json({"__type": f"{service}#{code}", "message": message, **details}, status=status)
 
 
-def _passed(_fault: Fault, request: Request, inner: Handler, _dice: random.Random) -> Reply:
+def _passed(_fault: FaultRule, request: ServiceRequest, inner: Handler, _dice: random.Random) -> ServiceReply:
     return inner(request)
 
 
-def _dropped(fault: Fault, request: Request, inner: Handler, _dice: random.Random) -> Reply:
+def _dropped(fault: FaultRule, request: ServiceRequest, inner: Handler, _dice: random.Random) -> ServiceReply:
     if fault.kind == "drop_after":
         inner(request)
-    return replace(Reply.json({}), sent=NOTHING_SENT)
+    return replace(ServiceReply.json({}), sent=NOTHING_SENT)
 
 
-def _truncated(_fault: Fault, request: Request, inner: Handler, dice: random.Random) -> Reply:
+def _truncated(_fault: FaultRule, request: ServiceRequest, inner: Handler, dice: random.Random) -> ServiceReply:
     reply = inner(request)
     return replace(reply, sent=dice.randrange(len(reply.content)) if reply.content else NOTHING_SENT)
 
 
-def _changed(_fault: Fault, request: Request, inner: Handler, dice: random.Random) -> Reply:
+def _changed(_fault: FaultRule, request: ServiceRequest, inner: Handler, dice: random.Random) -> ServiceReply:
     reply = inner(request)
     places = [found.start() for found in _CHARACTER.finditer(reply.content)]
     if not places:  # An empty answer: it becomes one that is none.
@@ -352,7 +354,7 @@ def _changed(_fault: Fault, request: Request, inner: Handler, dice: random.Rando
     return replace(reply, content=content)
 
 
-def _partly(fault: Fault, request: Request, inner: Handler, dice: random.Random) -> Reply:
+def _partly(fault: FaultRule, request: ServiceRequest, inner: Handler, dice: random.Random) -> ServiceReply:
     if request.operation == "BatchExecuteStatement":
         return _statements_partly(fault, request, inner, dice)
     asked: Mapping[str, Any] = request.body["RequestItems"]
@@ -377,7 +379,7 @@ def _partly(fault: Fault, request: Request, inner: Handler, dice: random.Random)
             some[name]["Keys"] += more["Keys"]
         else:
             some[name] += more
-    return Reply.json({**answer, unprocessed: some})
+    return ServiceReply.json({**answer, unprocessed: some})
 
 
 def _of_tables(asked: Mapping[str, Any], parts: Sequence[tuple[str, Any]], *, reading: bool) -> dict[str, Any]:
@@ -391,7 +393,7 @@ def _of_tables(asked: Mapping[str, Any], parts: Sequence[tuple[str, Any]], *, re
     return some
 
 
-def _statements_partly(fault: Fault, request: Request, inner: Handler, dice: random.Random) -> Reply:
+def _statements_partly(fault: FaultRule, request: ServiceRequest, inner: Handler, dice: random.Random) -> ServiceReply:
     statements = request.body["Statements"]
     held = _some(range(len(statements)), dice, at_most=len(statements))
     rest = [statement for number, statement in enumerate(statements) if fault.done or number not in held]
@@ -408,14 +410,14 @@ def _statements_partly(fault: Fault, request: Request, inner: Handler, dice: ran
         response = next(given) if fault.done or number not in held else {}
         failed = number in held and "Error" not in response
         responses.append({"Error": {"Code": code, "Message": message}} if failed else response)
-    return Reply.json({**answer, "Responses": responses})
+    return ServiceReply.json({**answer, "Responses": responses})
 
 
 def _some(numbers: range, dice: random.Random, *, at_most: int) -> set[int]:
     return set(dice.sample(numbers, dice.randint(1, at_most))) if at_most > 0 else set()
 
 
-_KINDS: dict[str, Callable[[Fault, Request, Handler, random.Random], Reply]] = {
+_KINDS: dict[str, Callable[[FaultRule, ServiceRequest, Handler, random.Random], ServiceReply]] = {
     "throttle": _throttled,
     "unprocessed": _partly,
     "error500": _failed,

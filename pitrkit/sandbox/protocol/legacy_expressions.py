@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from pitrkit.sandbox.protocol.protocol import Handler, Reply, Request, invalid
+from pitrkit.sandbox.protocol.protocol import Handler, ServiceReply, ServiceRequest, invalid
 from pitrkit.sandbox.store.values import Value
 
 MAX_OPERATORS = 300
@@ -37,7 +37,7 @@ _CONDITIONS = {
 _UPDATES = {"PUT": ("SET", "{0} = {1}"), "ADD": ("ADD", "{0} {1}"), "DELETE": ("DELETE", "{0} {1}")}
 
 
-def expressions(request: Request, inner: Handler) -> Reply:
+def expressions(request: ServiceRequest, inner: Handler) -> ServiceReply:
     """Layer that turns old parameters of writes into expressions, and holds expressions to their limits."""
     body = request.body
     if request.operation not in _WRITES:

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Mapping
 from itertools import groupby
 from operator import attrgetter
 
-from pitrkit.sandbox.protocol.protocol import OK, Handler, Reply, Request
+from pitrkit.sandbox.protocol.protocol import OK, Handler, ServiceReply, ServiceRequest
 from pitrkit.sandbox.store import capacity
-from pitrkit.sandbox.store.history import Change
+from pitrkit.sandbox.store.history import ItemVersion
 from pitrkit.sandbox.store.metric_data import Meter
 from pitrkit.sandbox.store.tables import PastTable
 
@@ -35,7 +35,7 @@ def consumed(way: str, table: PastTable, units: Mapping[str, float]) -> None:
     backend.meter.consumed(way, backend.clock.now(), units, table=table.name, global_indexes=indexes)
 
 
-def counted(request: Request, inner: Handler) -> Reply:
+def counted(request: ServiceRequest, inner: Handler) -> ServiceReply:
     """Layer that counts item operations: successful ones by table and operation, and failed conditions."""
     if request.operation not in READS | WRITES | STATEMENTS:
         return inner(request)
@@ -53,7 +53,7 @@ def counted(request: Request, inner: Handler) -> Reply:
     return reply
 
 
-def throttled(request: Request, inner: Handler) -> Reply:
+def throttled(request: ServiceRequest, inner: Handler) -> ServiceReply:
     """Layer that counts what is refused, whole or in part, for its rate."""
     reply = inner(request)
     if request.operation not in READS | WRITES | STATEMENTS or _served(request, reply):
@@ -69,7 +69,7 @@ def throttled(request: Request, inner: Handler) -> Reply:
     return reply
 
 
-def past(table: PastTable, changes: Iterable[Change], meter: Meter) -> None:
+def count_history(table: PastTable, changes: Iterable[ItemVersion], meter: Meter) -> None:
     """Count what a seeded table has been through. Puts and deletes of one moment came together in batches."""
     indexes = frozenset(index.name for index in table.global_indexes)
     for at, together in groupby(changes, key=attrgetter("at")):
@@ -89,19 +89,19 @@ def past(table: PastTable, changes: Iterable[Change], meter: Meter) -> None:
                 meter.add("SuccessfulRequestLatency", at, PAST_MILLISECONDS, TableName=table.name, Operation=operation)
 
 
-def _operation(change: Change) -> str:
+def _operation(change: ItemVersion) -> str:
     if change.after is None:
         return "DeleteItem"
     return "PutItem" if change.before is None else "UpdateItem"
 
 
-def _tables(request: Request) -> list[str]:
+def _tables(request: ServiceRequest) -> list[str]:
     """Return the names of the tables that there are of those that a request names."""
     found = (request.table(name) for name in request.tables())
     return list(dict.fromkeys(table.name for table in found if table is not None))
 
 
-def _failed(request: Request, reply: Reply, tables: Iterable[str]) -> Counter[str]:
+def _failed(request: ServiceRequest, reply: ServiceReply, tables: Iterable[str]) -> Counter[str]:
     """Return how many conditions failed, by table."""
     body = reply.body
     if body.get("__type", "").endswith(f"{_FAILED}Exception"):
@@ -117,7 +117,7 @@ def _failed(request: Request, reply: Reply, tables: Iterable[str]) -> Counter[st
     return failed
 
 
-def _served(request: Request, reply: Reply) -> bool:
+def _served(request: ServiceRequest, reply: ServiceReply) -> bool:
     """Whether everything was done; told without reading an answer full of items."""
     if reply.status != OK:
         return not any(code.encode() in reply.content for code in THROTTLES)
@@ -125,7 +125,7 @@ def _served(request: Request, reply: Reply) -> bool:
     return unprocessed.get(request.operation, b"") in reply.content
 
 
-def _asked(request: Request) -> Counter[str]:
+def _asked(request: ServiceRequest) -> Counter[str]:
     """Return how many items a request is about, by table."""
     batches: Mapping[str, Iterable[object] | Mapping[str, list[object]]] = request.body.get("RequestItems", {})
     sizes = {name: len(parts["Keys"] if isinstance(parts, dict) else list(parts)) for name, parts in batches.items()}

@@ -75,7 +75,7 @@ def operation_of(environ: dict[str, Any]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class ServiceReply:
     """An HTTP reply.
 
     Attributes:
@@ -120,7 +120,7 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class ServiceRequest:
     """One request to DynamoDB, or to a service that is spoken to in the same way.
 
     Attributes:
@@ -197,9 +197,9 @@ class Request:
         return self.backend.tables.get(name)
 
 
-Handler = Callable[[Request], Reply]
-Layer = Callable[[Request, Handler], Reply]
-Native = Callable[[Request, Handler], dict[str, Any]]
+Handler = Callable[[ServiceRequest], ServiceReply]
+Layer = Callable[[ServiceRequest, Handler], ServiceReply]
+Native = Callable[[ServiceRequest, Handler], dict[str, Any]]
 """An operation that is answered here; it may ask the handler below for parts of its answer."""
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from pitrkit.sandbox.protocol import metering
-from pitrkit.sandbox.protocol.protocol import OK, Handler, Reply, Request, ServiceError, invalid
+from pitrkit.sandbox.protocol.protocol import OK, Handler, ServiceError, ServiceReply, ServiceRequest, invalid
 from pitrkit.sandbox.store import capacity
 from pitrkit.sandbox.store.queries import page_of
 from pitrkit.sandbox.store.tables import PastTable
@@ -33,13 +33,13 @@ _PLAIN_READS = {
 }
 
 
-def reads(request: Request, inner: Handler) -> Reply:
+def read_layer(request: ServiceRequest, inner: Handler) -> ServiceReply:
     """Layer around reads: plain ones are answered here, the others get their capacity right."""
     operation, body = request.operation, request.body
     if operation in _PLAIN_READS and body.keys() <= _PLAIN_READS[operation]:
         answer = {"GetItem": _get, "Scan": _scan, "BatchGetItem": _batch_get}[operation](request)
         if answer is not None:
-            return Reply.json(answer)
+            return ServiceReply.json(answer)
     table = request.table(body.get("TableName", ""))
     reply = inner(request)
     if operation not in ("Scan", "Query", "GetItem") or table is None or reply.status != OK:
@@ -50,10 +50,10 @@ def reads(request: Request, inner: Handler) -> Reply:
         size = row.size if row else 0
     answer = reply.body
     answer.pop("ConsumedCapacity", None)
-    return Reply.json(_read_capacity(request, table, answer, size))
+    return ServiceReply.json(_read_capacity(request, table, answer, size))
 
 
-def _read_capacity(request: Request, table: PastTable, answer: dict[str, Any], size: int) -> dict[str, Any]:
+def _read_capacity(request: ServiceRequest, table: PastTable, answer: dict[str, Any], size: int) -> dict[str, Any]:
     level = request.body.get("ReturnConsumedCapacity", "NONE")
     units = {
         request.body.get("IndexName", ""): capacity.read_units(
@@ -66,7 +66,7 @@ def _read_capacity(request: Request, table: PastTable, answer: dict[str, Any], s
     return answer
 
 
-def _get(request: Request) -> dict[str, Any] | None:
+def _get(request: ServiceRequest) -> dict[str, Any] | None:
     table, key = request.table(request.body["TableName"]), request.body["Key"]
     if table is None or key.keys() != set(table.table_key_attrs) or (place := table.place(key)) is None:
         return None
@@ -75,7 +75,7 @@ def _get(request: Request) -> dict[str, Any] | None:
     return _read_capacity(request, table, answer, row.size if row else 0)
 
 
-def _scan(request: Request) -> dict[str, Any] | None:
+def _scan(request: ServiceRequest) -> dict[str, Any] | None:
     body = request.body
     table = request.table(body["TableName"])
     if table is None or ("Segment" in body) != ("TotalSegments" in body):
@@ -95,7 +95,7 @@ def _scan(request: Request) -> dict[str, Any] | None:
     return _read_capacity(request, table, answer, sum(row.size for row in page))
 
 
-def _batch_get(request: Request) -> dict[str, Any] | None:
+def _batch_get(request: ServiceRequest) -> dict[str, Any] | None:
     wanted = request.body["RequestItems"]
     if any(asked.keys() - {"Keys", "ConsistentRead"} for asked in wanted.values()):
         return None

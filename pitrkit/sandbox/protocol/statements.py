@@ -7,7 +7,7 @@ from typing import Any
 from moto.dynamodb.exceptions import DynamodbException
 
 from pitrkit.sandbox.protocol import metering
-from pitrkit.sandbox.protocol.protocol import Handler, Reply, Request, invalid
+from pitrkit.sandbox.protocol.protocol import Handler, ServiceReply, ServiceRequest, invalid
 from pitrkit.sandbox.store import capacity, partiql
 from pitrkit.sandbox.store.tables import PastTable
 from pitrkit.sandbox.store.values import Image, stored_size
@@ -15,7 +15,7 @@ from pitrkit.sandbox.store.values import Image, stored_size
 BATCH_STATEMENTS = 25
 
 
-def statements(request: Request, inner: Handler) -> Reply:
+def statements(request: ServiceRequest, inner: Handler) -> ServiceReply:
     """Layer that does PartiQL statements; transactions of them are moto's."""
     match request.operation:
         case "ExecuteStatement":
@@ -25,13 +25,13 @@ def statements(request: Request, inner: Handler) -> Reply:
     return inner(request)
 
 
-def _single(request: Request) -> Reply:
+def _single(request: ServiceRequest) -> ServiceReply:
     spent = _Spent(request)
     found = spent.on(request.body)
-    return Reply.json({"Items": found, **spent.single()})
+    return ServiceReply.json({"Items": found, **spent.single()})
 
 
-def _batch(request: Request) -> Reply:
+def _batch(request: ServiceRequest) -> ServiceReply:
     asked = request.body.get("Statements", [])
     _check(request, asked)
     spent = _Spent(request)
@@ -46,10 +46,10 @@ def _batch(request: Request) -> Reply:
         else:
             answer |= {"Item": found[0]} if found else {}
         answers.append(answer)
-    return Reply.json({"Responses": answers, **spent.batch()})
+    return ServiceReply.json({"Responses": answers, **spent.batch()})
 
 
-def _check(request: Request, asked: list[dict[str, Any]]) -> None:
+def _check(request: ServiceRequest, asked: list[dict[str, Any]]) -> None:
     """Refuse what the service refuses before it does any of the statements."""
     if not asked:
         raise invalid("The statement was empty.")
@@ -70,7 +70,7 @@ def _check(request: Request, asked: list[dict[str, Any]]) -> None:
 class _Spent:
     """Does statements, and adds up the capacity that they consume."""
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: ServiceRequest) -> None:
         self._request = request
         self._level = request.body.get("ReturnConsumedCapacity", "NONE")
         self._units: dict[str, dict[str, float]] = {}

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pitrkit.sandbox.protocol.protocol import Handler, Reply, Request, ServiceError, invalid
+from pitrkit.sandbox.protocol.protocol import Handler, ServiceError, ServiceReply, ServiceRequest, invalid
 from pitrkit.sandbox.store.values import BadType, BadValue, check_name, normalised, normalised_image
 
 _IMAGES = ("Key", "Item", "ExclusiveStartKey")
 _OLD = ("Expected", "AttributeUpdates")
 
 
-def forms(request: Request, inner: Handler) -> Reply:
+def forms(request: ServiceRequest, inner: Handler) -> ServiceReply:
     """Layer that checks names and values; each operation has them in other places."""
     try:
         for part in _parts(request.body):
@@ -79,7 +79,7 @@ _DATA = (
 )
 
 
-def unfinished(request: Request, inner: Handler) -> Reply:
+def unfinished(request: ServiceRequest, inner: Handler) -> ServiceReply:
     """Layer that refuses to work on tables that are still being created."""
     if request.operation in (*_DATA, *_SETTINGS):
         for name in request.tables():

@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from pitrkit.sandbox.protocol import metering
-from pitrkit.sandbox.protocol.protocol import OK, Handler, Reply, Request, ServiceError, invalid
+from pitrkit.sandbox.protocol.protocol import OK, Handler, ServiceError, ServiceReply, ServiceRequest, invalid
 from pitrkit.sandbox.store import capacity
 from pitrkit.sandbox.store.rows import Position
 from pitrkit.sandbox.store.tables import PastTable
@@ -29,7 +29,7 @@ _FAILED = "ConditionalCheckFailedException"
 Target = tuple[PastTable, Position]
 
 
-def writes(request: Request, inner: Handler) -> Reply:
+def write_layer(request: ServiceRequest, inner: Handler) -> ServiceReply:
     """Layer around writes."""
     match request.operation:
         case "PutItem" | "UpdateItem" | "DeleteItem":
@@ -41,7 +41,7 @@ def writes(request: Request, inner: Handler) -> Reply:
     return inner(request)
 
 
-def _single(request: Request, inner: Handler) -> Reply:
+def _single(request: ServiceRequest, inner: Handler) -> ServiceReply:
     body = request.body
     table = request.table(body["TableName"])
     place = table and table.place(body.get("Key") or body.get("Item") or {})
@@ -63,7 +63,7 @@ def _single(request: Request, inner: Handler) -> Reply:
         if not failed or body.get("ReturnValuesOnConditionCheckFailure") != "ALL_OLD":
             return reply
         details = {} if before is None else {"Item": before}
-        return Reply.error(ServiceError(_FAILED, "The conditional request failed", **details))
+        return ServiceReply.error(ServiceError(_FAILED, "The conditional request failed", **details))
     image = {"ALL_OLD": before, "ALL_NEW": after, "UPDATED_OLD": before, "UPDATED_NEW": after}.get(wanted)
     if image is not None and not ours:
         image = {name: _exact(value, image[name]) for name, value in answer.get("Attributes", {}).items()}
@@ -72,7 +72,7 @@ def _single(request: Request, inner: Handler) -> Reply:
     metering.consumed("Write", table, units)
     if level != "NONE":
         answer["ConsumedCapacity"] = capacity.consumed(table, units, level)
-    return Reply.json(answer)
+    return ServiceReply.json(answer)
 
 
 def _exact(value: Value, stored: Value) -> Value:
@@ -80,7 +80,7 @@ def _exact(value: Value, stored: Value) -> Value:
     return value if "M" in value or "L" in value else stored
 
 
-def _batch(request: Request, inner: Handler) -> Reply:
+def _batch(request: ServiceRequest, inner: Handler) -> ServiceReply:
     batches = request.body["RequestItems"]
     if not 1 <= sum(map(len, batches.values())) <= BATCH_WRITES:
         raise invalid(
@@ -107,7 +107,7 @@ def _batch(request: Request, inner: Handler) -> Reply:
     return _with_capacity(request, answer, targets, before, times=1)
 
 
-def _transaction(request: Request, inner: Handler) -> Reply:
+def _transaction(request: ServiceRequest, inner: Handler) -> ServiceReply:
     actions = [action for item in request.body["TransactItems"] for action in item.values()]
     targets = _targets(request, ((a["TableName"], a.get("Key") or a.get("Item") or {}) for a in actions))
     before = _images(targets)
@@ -129,17 +129,17 @@ def _transaction(request: Request, inner: Handler) -> Reply:
     return _with_capacity(request, {}, targets, before, times=2)
 
 
-def _with_blocking_items(reply: Reply, targets: list[Target], before: list[Image | None]) -> Reply:
+def _with_blocking_items(reply: ServiceReply, targets: list[Target], before: list[Image | None]) -> ServiceReply:
     answer = reply.body
     reasons = answer.get("CancellationReasons", [])
     if len(reasons) == len(targets):
         for reason, image in zip(reasons, before, strict=True):
             if "Item" in reason:
                 reason["Item"] = image
-    return Reply.json(answer, status=reply.status)
+    return ServiceReply.json(answer, status=reply.status)
 
 
-def _targets(request: Request, attrs: Iterable[tuple[str, Image]]) -> list[Target]:
+def _targets(request: ServiceRequest, attrs: Iterable[tuple[str, Image]]) -> list[Target]:
     """Return table and position of each item; those that moto is going to refuse are left out."""
     targets = []
     for name, item in attrs:
@@ -155,8 +155,8 @@ def _images(targets: list[Target]) -> list[Image | None]:
 
 
 def _with_capacity(
-    request: Request, answer: dict[str, Any], targets: list[Target], before: list[Image | None], *, times: int
-) -> Reply:
+    request: ServiceRequest, answer: dict[str, Any], targets: list[Target], before: list[Image | None], *, times: int
+) -> ServiceReply:
     level = request.body.get("ReturnConsumedCapacity", "NONE")
     units: dict[str, dict[str, float]] = {}
     for (table, place), old in zip(targets, before, strict=True):
@@ -168,4 +168,4 @@ def _with_capacity(
         answer["ConsumedCapacity"] = [
             capacity.consumed(request.backend.tables[name], spent, level) for name, spent in units.items()
         ]
-    return Reply.json(answer)
+    return ServiceReply.json(answer)

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from pitrkit.sandbox.scenario.scenario import HOURS_OF_PAST, Incident
-from pitrkit.sandbox.store.trail_events import TrailEvent
+from pitrkit.sandbox.scenario.scenario import HOURS_OF_PAST, IncidentTimes
+from pitrkit.sandbox.store.trail_events import ManagementEvent
 
 ROLE = "ShopDeployer"
 FUNCTION = "order-housekeeping"
@@ -17,11 +17,11 @@ GOOD_DEPLOY_BEFORE_DAMAGE = timedelta(hours=3, minutes=12)
 _SLOWEST = timedelta(seconds=3)
 
 
-def deploys(incident: Incident) -> Iterator[TrailEvent]:
+def deploys(incident: IncidentTimes) -> Iterator[ManagementEvent]:
     """What happened in the account, in time order, up to the deploy a few seconds before the first damaging write."""
     opened_at = incident.good_at - HOURS_OF_PAST / 2
     yield from _function(incident.started_at - GOOD_DEPLOY_BEFORE_DAMAGE, "ines.carvalho", "4e1f6c2", 41)
-    yield TrailEvent(
+    yield ManagementEvent(
         opened_at + timedelta(minutes=47, seconds=9),
         "UpdateService",
         "ecs.amazonaws.com",
@@ -30,7 +30,7 @@ def deploys(incident: Incident) -> Iterator[TrailEvent]:
         {"cluster": "shop", "service": "storefront", "taskDefinition": "storefront:118", "desiredCount": 4},
         (("AWS::ECS::Service", "storefront"),),
     )
-    yield TrailEvent(
+    yield ManagementEvent(
         opened_at + timedelta(hours=1, minutes=26, seconds=31),
         "UpdateStack",
         "cloudformation.amazonaws.com",
@@ -39,7 +39,7 @@ def deploys(incident: Incident) -> Iterator[TrailEvent]:
         {"stackName": "shop-alarms", "usePreviousTemplate": False, "capabilities": ["CAPABILITY_IAM"]},
         (("AWS::CloudFormation::Stack", "shop-alarms"),),
     )
-    yield TrailEvent(
+    yield ManagementEvent(
         opened_at + timedelta(hours=1, minutes=58, seconds=2),
         "UpdateTimeToLive",
         "dynamodb.amazonaws.com",
@@ -53,10 +53,10 @@ def deploys(incident: Incident) -> Iterator[TrailEvent]:
     yield from _function(incident.started_at - BAD_DEPLOY_BEFORE_DAMAGE, "jonas.weber", "9ab07d3", 42)
 
 
-def _function(at: datetime, user: str, commit: str, version: int) -> Iterator[TrailEvent]:
+def _function(at: datetime, user: str, commit: str, version: int) -> Iterator[ManagementEvent]:
     """A deploy of the function: its new code, then the shift of its traffic."""
     who: dict[str, Any] = {"user": user, "role": ROLE, "agent": "Boto3/1.42 shop-deploy/3.1"}
-    yield TrailEvent(
+    yield ManagementEvent(
         at,
         "UpdateFunctionCode20150331v2",
         "lambda.amazonaws.com",
@@ -70,7 +70,7 @@ def _function(at: datetime, user: str, commit: str, version: int) -> Iterator[Tr
         resources=(("AWS::Lambda::Function", FUNCTION),),
         **who,
     )
-    yield TrailEvent(
+    yield ManagementEvent(
         at + _SLOWEST,
         "CreateDeployment",
         "codedeploy.amazonaws.com",

@@ -12,8 +12,8 @@ from typing import Any, Self
 
 from botocore.exceptions import ClientError
 
-from pitrkit.sandbox.scenario.scenario import Event, Scenario, after
-from pitrkit.sandbox.scenario.shop import place, update
+from pitrkit.sandbox.scenario.scenario import Scenario, ScenarioEvent, apply_event
+from pitrkit.sandbox.scenario.shop import place_order, update
 from pitrkit.sandbox.scenario.truth import Truth, identity
 from pitrkit.sandbox.store.values import Image, Value
 
@@ -99,7 +99,7 @@ class LiveShop:
         """Make one good write; False when the table refused it."""
         with self._lock:
             event = self._choose()
-            item = after(event, self._expected.get(identity(event.key)))
+            item = apply_event(event, self._expected.get(identity(event.key)))
             assert item is not None
             try:
                 self._write(event)
@@ -122,15 +122,15 @@ class LiveShop:
         while not self._stopped.wait(self._every_seconds):
             self.trade()
 
-    def _choose(self) -> Event:
+    def _choose(self) -> ScenarioEvent:
         at = self._now()
         if not self._open or self._rng.random() < _NEW_SHARE:
             self._orders += 1
-            return place(self._rng, self._orders, at)
+            return place_order(self._rng, self._orders, at)
         item = self._expected[self._rng.choice(sorted(self._open))]
         return update(self._truth.key(item), at, _NEXT[item["status"]["S"]])
 
-    def _write(self, event: Event) -> None:
+    def _write(self, event: ScenarioEvent) -> None:
         partition = {"#partition": self._truth.key_names[0]}
         if event.action == "put":
             self._client.put_item(

@@ -20,10 +20,10 @@ from pitrkit.sandbox.scenario.scenario import (
     DELETED_SHARE,
     HOURS_OF_PAST,
     MANGLED_SHARE,
-    Event,
-    Incident,
+    IncidentTimes,
     Scenario,
-    tell,
+    ScenarioEvent,
+    build_scenario,
 )
 from pitrkit.sandbox.scenario.truth import identity
 from pitrkit.sandbox.store.values import Image, Value
@@ -101,10 +101,10 @@ def load(source: Path, *, table: str, keys: str, seed: int = 7, now: datetime) -
     specs = parse_keys(keys)
     items = [line.item for line in read(source, specs)]
     now = now.astimezone(UTC) if now.tzinfo else now
-    incident = Incident.before(now)
+    incident = IncidentTimes.before(now)
     names = _Names.of(items, specs)
     rng = random.Random(seed)  # noqa: S311 - a story, not a secret
-    return tell(
+    return build_scenario(
         _events(rng, items, specs, names, incident=incident, now=now),
         incident=incident,
         create_table=_create_table(table, specs),
@@ -121,19 +121,19 @@ def _events(
     specs: Sequence[KeySpec],
     names: _Names,
     *,
-    incident: Incident,
+    incident: IncidentTimes,
     now: datetime,
-) -> Iterator[Event]:
+) -> Iterator[ScenarioEvent]:
     opened_at = now - HOURS_OF_PAST
     loaded_at = opened_at + LOADING
     batches = [items[start : start + ITEMS_A_BATCH] for start in range(0, len(items), ITEMS_A_BATCH)]
     for number, batch in enumerate(batches):
         at = opened_at + LOADING * ((number + 0.5) / len(batches))
-        yield from (Event(at, "put", _key(item, specs), item) for item in batch)
+        yield from (ScenarioEvent(at, "put", _key(item, specs), item) for item in batch)
 
-    def touch(item: Image, after_at: datetime, before_at: datetime) -> Event:
+    def touch(item: Image, after_at: datetime, before_at: datetime) -> ScenarioEvent:
         at = _between(rng, after_at, before_at)
-        return Event(at, "update", _key(item, specs), {names.touched: {"S": at.isoformat()}})
+        return ScenarioEvent(at, "update", _key(item, specs), {names.touched: {"S": at.isoformat()}})
 
     for item in rng.sample(items, _share(items, TOUCHED_BEFORE_SHARE)):
         yield touch(item, loaded_at, incident.good_at)
@@ -149,22 +149,22 @@ def _events(
 
     for item in retired:
         marked_at = _between(rng, loaded_at, incident.good_at)
-        yield Event(marked_at, "update", _key(item, specs), {names.retired: {"BOOL": True}})
-        yield Event(_between(rng, incident.ended_at, now), "delete", _key(item, specs))
+        yield ScenarioEvent(marked_at, "update", _key(item, specs), {names.retired: {"BOOL": True}})
+        yield ScenarioEvent(_between(rng, incident.ended_at, now), "delete", _key(item, specs))
     for item in touched:
         yield touch(item, incident.started_at, now)
     for item, _ in mangled[: _share(mangled, MANGLED_TOUCHED_SHARE)]:
         yield touch(item, incident.ended_at, now)
     for item in _new(rng, items, specs, max(1, _share(items, NEW_SHARE))):
         at = _between(rng, incident.started_at, now)
-        yield Event(at, "put", _key(item, specs), item)
+        yield ScenarioEvent(at, "put", _key(item, specs), item)
 
-    damage = [Event(now, "delete", _key(item, specs), damage=True) for item in deleted]
+    damage = [ScenarioEvent(now, "delete", _key(item, specs), damage=True) for item in deleted]
     for item, (values, dropped) in mangled:
-        damage.append(Event(now, "update", _key(item, specs), values, dropped, damage=True))
+        damage.append(ScenarioEvent(now, "update", _key(item, specs), values, dropped, damage=True))
     rng.shuffle(damage)
     for at, event in zip(incident.moments([rng.random() for _ in damage]), damage, strict=True):
-        yield Event(at, event.action, event.key, event.values, event.dropped, damage=True)
+        yield ScenarioEvent(at, event.action, event.key, event.values, event.dropped, damage=True)
 
 
 def _blanked(item: Image, attributes: Sequence[str]) -> tuple[Image, tuple[str, ...]] | None:

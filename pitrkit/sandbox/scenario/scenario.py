@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pitrkit.sandbox.scenario.truth import Truth, identity
 from pitrkit.sandbox.store.history import By, PastWrite
-from pitrkit.sandbox.store.trail_events import TrailEvent
+from pitrkit.sandbox.store.trail_events import ManagementEvent
 from pitrkit.sandbox.store.values import Image
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ MANGLED_SHARE = 0.06
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class ScenarioEvent:
     """Something that happened to one item; an update of an item that does not exist has no effect.
 
     Attributes:
@@ -51,7 +51,7 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class Incident:
+class IncidentTimes:
     """When the damage happens, seen from the scenario's *now*.
 
     Attributes:
@@ -65,7 +65,7 @@ class Incident:
     ended_at: datetime
 
     @classmethod
-    def before(cls, now: datetime) -> Incident:
+    def before(cls, now: datetime) -> IncidentTimes:
         """The incident of a scenario that ends at *now* (aware)."""
         if now.tzinfo is None:
             raise ValueError("a scenario needs an aware time for now: give it an offset, e.g. datetime.now(UTC)")
@@ -103,7 +103,7 @@ class Scenario:
     ttl_attribute: str
     tags: dict[str, str]
     truth: Truth
-    trail: tuple[TrailEvent, ...] = ()
+    trail: tuple[ManagementEvent, ...] = ()
 
     def lay_into(self, sandbox: Sandbox) -> None:
         """Seed *sandbox* with the table and its past, make a bucket for exports, and have it serve the truth."""
@@ -119,7 +119,7 @@ class Scenario:
         sandbox.truth = self.truth.to_dict
 
 
-def replay(events: Iterable[Event], *, damage: bool = True) -> tuple[list[PastWrite], list[Image]]:
+def replay(events: Iterable[ScenarioEvent], *, damage: bool = True) -> tuple[list[PastWrite], list[Image]]:
     """What *events* write, and the items the table holds in the end.
 
     Args:
@@ -132,7 +132,7 @@ def replay(events: Iterable[Event], *, damage: bool = True) -> tuple[list[PastWr
         if event.damage and not damage:
             continue
         key = identity(event.key)
-        item = after(event, table.get(key))
+        item = apply_event(event, table.get(key))
         if item is None and key not in table:
             continue
         if item is None:
@@ -143,7 +143,7 @@ def replay(events: Iterable[Event], *, damage: bool = True) -> tuple[list[PastWr
     return writes, list(table.values())
 
 
-def after(event: Event, item: Image | None) -> Image | None:
+def apply_event(event: ScenarioEvent, item: Image | None) -> Image | None:
     """What *event* makes of *item*; None is an item that does not exist."""
     match event.action:
         case "put":
@@ -157,17 +157,17 @@ def after(event: Event, item: Image | None) -> Image | None:
             return {**kept, **event.values}
 
 
-def tell(
-    events: Iterable[Event],
+def build_scenario(
+    events: Iterable[ScenarioEvent],
     *,
-    incident: Incident,
+    incident: IncidentTimes,
     create_table: dict[str, Any],
     created_at: datetime,
     where: str,
     attributes: tuple[str, ...],
     ttl_attribute: str = "",
     tags: dict[str, str] | None = None,
-    trail: Iterable[TrailEvent] = (),
+    trail: Iterable[ManagementEvent] = (),
 ) -> Scenario:
     """The scenario that *events* (in any order) make, with its truth.
 

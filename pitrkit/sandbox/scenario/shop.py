@@ -14,10 +14,10 @@ from pitrkit.sandbox.scenario.scenario import (
     DELETED_SHARE,
     HOURS_OF_PAST,
     MANGLED_SHARE,
-    Event,
-    Incident,
+    IncidentTimes,
     Scenario,
-    tell,
+    ScenarioEvent,
+    build_scenario,
 )
 from pitrkit.sandbox.store.values import Image, Value, number
 
@@ -94,8 +94,8 @@ CREATE_TABLE: dict[str, Any] = {
 class Order(NamedTuple):
     """An order's life: the event that places it and the good updates that follow."""
 
-    placed: Event
-    steps: list[Event]
+    placed: ScenarioEvent
+    steps: list[ScenarioEvent]
 
     def status_at(self, at: datetime) -> str:
         """Its status at *at*, by the shop's own doing."""
@@ -114,16 +114,16 @@ def orders(seed: int = 7, *, now: datetime, orders: int = 3000) -> Scenario:
     if orders < FEWEST_ORDERS:
         raise ValueError(f"{orders} orders make no shop: ask for at least {FEWEST_ORDERS}")
     now = now.astimezone(UTC) if now.tzinfo else now
-    incident = Incident.before(now)
+    incident = IncidentTimes.before(now)
     rng = random.Random(seed)  # noqa: S311 - a story, not a secret
     opened_at = now - HOURS_OF_PAST
     since = round(orders * NEW_SINCE_SHARE)
     moments = sorted(_between(rng, opened_at, incident.good_at) for _ in range(orders - since))
     moments += sorted(_between(rng, incident.started_at, now) for _ in range(since))
-    placed = [place(rng, count, at) for count, at in enumerate(moments, start=1)]
+    placed = [place_order(rng, count, at) for count, at in enumerate(moments, start=1)]
     lives = [Order(event, [step for step in _steps(rng, event) if step.at < now]) for event in placed]
     events = list(_damaged(rng, lives, incident, now))
-    return tell(
+    return build_scenario(
         events,
         incident=incident,
         create_table=CREATE_TABLE,
@@ -136,22 +136,22 @@ def orders(seed: int = 7, *, now: datetime, orders: int = 3000) -> Scenario:
     )
 
 
-def _damaged(rng: random.Random, lives: list[Order], incident: Incident, now: datetime) -> Iterator[Event]:
+def _damaged(rng: random.Random, lives: list[Order], incident: IncidentTimes, now: datetime) -> Iterator[ScenarioEvent]:
     """Everything that happens: the orders' lives, what becomes of cancelled ones, and the deploy's damage."""
     old = [life for life in lives if life.placed.at <= incident.good_at]
     purges = max(2, round(len(lives) * PURGED_SHARE))
     cancelled = [life for life in old if life.status_at(incident.good_at) == "cancelled"]
     rng.shuffle(cancelled)
     for life in cancelled[:purges]:
-        yield Event(_between(rng, life.steps[-1].at, incident.good_at), "delete", life.placed.key)
+        yield ScenarioEvent(_between(rng, life.steps[-1].at, incident.good_at), "delete", life.placed.key)
     for life in cancelled[purges : 2 * purges]:
-        yield Event(_between(rng, incident.ended_at, now), "delete", life.placed.key)
+        yield ScenarioEvent(_between(rng, incident.ended_at, now), "delete", life.placed.key)
     off = {id(life) for life in cancelled[: 2 * purges]}
     for life, at in _forgotten(rng, cancelled[2 * purges :], incident, now, of=len(lives)):
         off.add(id(life))
         # It expires by what its last update, the cancellation, says.
         life.steps[-1].values["expires_at"] = {"N": str(int(at.timestamp()) - rng.randint(1, 300))}
-        yield Event(at, "delete", life.placed.key, by="ttl")
+        yield ScenarioEvent(at, "delete", life.placed.key, by="ttl")
 
     standing = [life for life in old if id(life) not in off]
     rng.shuffle(standing)
@@ -166,14 +166,14 @@ def _damaged(rng: random.Random, lives: list[Order], incident: Incident, now: da
         yield from (step for step in life.steps if id(life) not in gone or step.at <= incident.good_at)
 
     damage = [_mangle(rng, life) for life in mangled]
-    damage += [Event(now, "delete", life.placed.key, damage=True) for life in deleted]
+    damage += [ScenarioEvent(now, "delete", life.placed.key, damage=True) for life in deleted]
     rng.shuffle(damage)
     for at, event in zip(incident.moments([rng.random() for _ in damage]), damage, strict=True):
-        yield Event(at, event.action, event.key, event.values, event.dropped, damage=True)
+        yield ScenarioEvent(at, event.action, event.key, event.values, event.dropped, damage=True)
 
 
 def _forgotten(
-    rng: random.Random, cancelled: list[Order], incident: Incident, now: datetime, *, of: int
+    rng: random.Random, cancelled: list[Order], incident: IncidentTimes, now: datetime, *, of: int
 ) -> Iterator[tuple[Order, datetime]]:
     """Cancelled orders that TTL deletes, and when: some of them while the deploy runs or close to it."""
     early = [life for life in cancelled if life.steps[-1].at + FORGOTTEN_AFTER < incident.started_at]
@@ -187,7 +187,7 @@ def _forgotten(
             yield life, incident.started_at + timedelta(seconds=rng.uniform(-90, 180))
 
 
-def _to_mangle(standing: list[Order], count: int, incident: Incident) -> list[Order]:
+def _to_mangle(standing: list[Order], count: int, incident: IncidentTimes) -> list[Order]:
     """*count* orders to mangle, of which a third sees good updates after the damage."""
     moving = [life for life in standing if life.steps and life.steps[-1].at > incident.ended_at]
     moving = moving[: round(count * MANGLED_UPDATED_SHARE)]
@@ -197,14 +197,14 @@ def _to_mangle(standing: list[Order], count: int, incident: Incident) -> list[Or
     return moving + settled[: count - len(moving)]
 
 
-def _mangle(rng: random.Random, life: Order) -> Event:
+def _mangle(rng: random.Random, life: Order) -> ScenarioEvent:
     """What the bad deploy writes over an order: no lines, no total, no currency, mostly no address."""
     values: Image = {"total": {"N": "0"}, "lines": {"L": []}, "currency": {"S": ""}}
     dropped = ("shipping",) if rng.random() < 0.6 else ()  # noqa: PLR2004 - one path of two
-    return Event(life.placed.at, "update", life.placed.key, values, dropped, damage=True)
+    return ScenarioEvent(life.placed.at, "update", life.placed.key, values, dropped, damage=True)
 
 
-def place(rng: random.Random, count: int, at: datetime) -> Event:
+def place_order(rng: random.Random, count: int, at: datetime) -> ScenarioEvent:
     """A new order: the *count*-th of the shop, placed at *at*."""
     customer = rng.randrange(1, 900) if rng.random() < 0.7 else rng.randrange(1, 60)  # noqa: PLR2004 - regulars
     order_id = f"{at:%Y-%m-%d}#{count:07d}"
@@ -231,10 +231,10 @@ def place(rng: random.Random, count: int, at: datetime) -> Event:
         item["tags"] = {"SS": tags}
     if rng.random() < 0.25:  # noqa: PLR2004 - orders of guests
         item["expires_at"] = _expiry(at, days=90)
-    return Event(at, "put", {name: item[name] for name in ("customer_id", "order_id")}, item)
+    return ScenarioEvent(at, "put", {name: item[name] for name in ("customer_id", "order_id")}, item)
 
 
-def _steps(rng: random.Random, placed: Event) -> Iterator[Event]:
+def _steps(rng: random.Random, placed: ScenarioEvent) -> Iterator[ScenarioEvent]:
     """What the shop does to an order by itself: paid, packed, shipped, or cancelled on the way."""
     at = placed.at + timedelta(seconds=rng.uniform(20, 300))
     yield update(placed.key, at, "paid", {"payment": {"M": {"reference": {"S": f"p-{rng.randrange(10**9):09d}"}}}})
@@ -249,9 +249,9 @@ def _steps(rng: random.Random, placed: Event) -> Iterator[Event]:
     yield update(placed.key, at, "shipped", {"tracking": {"S": f"TRK{rng.randrange(10**10):010d}"}})
 
 
-def update(key: Image, at: datetime, status: str, values: Image | None = None) -> Event:
+def update(key: Image, at: datetime, status: str, values: Image | None = None) -> ScenarioEvent:
     """A good update: the order's new status and what comes with it."""
-    return Event(at, "update", key, {"status": {"S": status}, "updated_at": {"S": stamp(at)}, **(values or {})})
+    return ScenarioEvent(at, "update", key, {"status": {"S": status}, "updated_at": {"S": stamp(at)}, **(values or {})})
 
 
 def stamp(at: datetime) -> str:

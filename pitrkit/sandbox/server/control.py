@@ -14,8 +14,8 @@ from pitrkit.sandbox.access.authority import Authority
 from pitrkit.sandbox.exports.export_faults import ExportFault
 from pitrkit.sandbox.exports.export_files import ExportSettings
 from pitrkit.sandbox.exports.exports import Exports
-from pitrkit.sandbox.protocol.faults import Fault, Faults, checked, read
-from pitrkit.sandbox.protocol.protocol import BAD_REQUEST, OK, Reply
+from pitrkit.sandbox.protocol.faults import FaultRule, Faults, checked, read
+from pitrkit.sandbox.protocol.protocol import BAD_REQUEST, OK, ServiceReply
 from pitrkit.sandbox.store.clock import Clock
 
 PREFIX = "/_sandbox/"
@@ -23,7 +23,7 @@ _NOT_FOUND = 404
 
 
 @dataclass(frozen=True, slots=True)
-class Control:
+class SandboxControl:
     """Answers the sandbox's own requests.
 
     Attributes:
@@ -44,10 +44,10 @@ class Control:
     authority: Authority
     region: str
 
-    def answer(self, method: str, path: str, content: bytes) -> Reply:
+    def answer(self, method: str, path: str, content: bytes) -> ServiceReply:
         """Answer: `GET health|truth`, `GET|POST clock|exports|callers`, `GET|POST|DELETE faults`, `POST expire`."""
         known = self.truth()
-        answers: dict[tuple[str, str], Callable[[], Reply]] = {
+        answers: dict[tuple[str, str], Callable[[], ServiceReply]] = {
             ("GET", "health"): lambda: _json({"status": "ok"}),
             ("GET", "clock"): lambda: _json({"now": self.clock.now().isoformat()}),
             ("POST", "clock"): lambda: self._set(content),
@@ -64,7 +64,7 @@ class Control:
         answer = answers.get((method, path.removeprefix(PREFIX)))
         return answer() if answer else _json({"error": f"nothing at {method} {path}"}, status=_NOT_FOUND)
 
-    def _set(self, content: bytes) -> Reply:
+    def _set(self, content: bytes) -> ServiceReply:
         try:
             match orjson.loads(content):
                 case {"now": str(text)}:
@@ -77,7 +77,7 @@ class Control:
             return _json({"error": str(error)}, status=BAD_REQUEST)
         return _json({"now": now.isoformat()})
 
-    def _register(self, content: bytes) -> Reply:
+    def _register(self, content: bytes) -> ServiceReply:
         try:
             match orjson.loads(content):
                 case {"name": str(name), "policies": list(policies)} if re.fullmatch(r"[\w+=,.@-]{1,64}", name):
@@ -88,16 +88,16 @@ class Control:
             return _json({"error": str(error)}, status=BAD_REQUEST)
         return _json(made.to_dict())
 
-    def _add(self, content: bytes) -> Reply:
+    def _add(self, content: bytes) -> ServiceReply:
         try:
             given = orjson.loads(content)
             given = given if isinstance(given, list) else [given]
-            self.faults.add(*(read(one, (Fault, ExportFault)) for one in given))
+            self.faults.add(*(read(one, (FaultRule, ExportFault)) for one in given))
         except ValueError as error:
             return _json({"error": str(error)}, status=BAD_REQUEST)
         return self._faults()
 
-    def _spell(self, content: bytes) -> Reply:
+    def _spell(self, content: bytes) -> ServiceReply:
         try:
             match orjson.loads(content):
                 case dict(given):
@@ -109,13 +109,13 @@ class Control:
             return _json({"error": str(error)}, status=BAD_REQUEST)
         return _json(asdict(self.exports.settings))
 
-    def _clear(self) -> Reply:
+    def _clear(self) -> ServiceReply:
         self.faults.clear()
         return self._faults()
 
-    def _faults(self) -> Reply:
+    def _faults(self) -> ServiceReply:
         return _json({"faults": self.faults.report()})
 
 
-def _json(body: dict[str, Any], *, status: int = OK) -> Reply:
-    return Reply(status, (("Content-Type", "application/json"),), orjson.dumps(body))
+def _json(body: dict[str, Any], *, status: int = OK) -> ServiceReply:
+    return ServiceReply(status, (("Content-Type", "application/json"),), orjson.dumps(body))

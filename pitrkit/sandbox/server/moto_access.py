@@ -20,7 +20,7 @@ from moto.s3.models import s3_backends
 from pitrkit.sandbox.access.authority import Authority, verdict
 from pitrkit.sandbox.access.required_actions import Demand
 from pitrkit.sandbox.exports.buckets import FORBIDDEN, S3Request
-from pitrkit.sandbox.protocol.protocol import OK, Reply, ServiceError
+from pitrkit.sandbox.protocol.protocol import OK, ServiceError, ServiceReply
 
 _SIGNED = re.compile(r"Credential=([^/,]+)/[^/]+/[^/]+/([^/]+)/")
 _NOT_FOUND = 404
@@ -29,7 +29,7 @@ _IAM = "https://iam.amazonaws.com/doc/2010-05-08/"
 _DECISIONS = {"allow": "allowed", "deny": "explicitDeny", "": "implicitDeny"}
 
 
-def reply(authority: Authority, environ: Mapping[str, Any], content: bytes) -> Reply | None:
+def reply(authority: Authority, environ: Mapping[str, Any], content: bytes) -> ServiceReply | None:
     """Return the refusal of a request that its caller's policies do not allow, or its answer; None to let it pass."""
     signed = _SIGNED.search(environ.get("HTTP_AUTHORIZATION", ""))
     if signed is None:
@@ -39,7 +39,7 @@ def reply(authority: Authority, environ: Mapping[str, Any], content: bytes) -> R
     if target:
         demand = Demand(f"{service}:{target.rpartition('.')[2]}", _named(_json(content)))
         why = authority.refusal(key, demand)
-        return Reply.error(ServiceError("AccessDeniedException", why)) if why else None
+        return ServiceReply.error(ServiceError("AccessDeniedException", why)) if why else None
     if not environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
         return None
     form = dict(parse_qsl(content.decode(errors="replace")))
@@ -50,7 +50,7 @@ def reply(authority: Authority, environ: Mapping[str, Any], content: bytes) -> R
     return _simulated(authority, form) if simulated else None
 
 
-def s3_reply(authority: Authority, request: S3Request) -> Reply | None:
+def s3_reply(authority: Authority, request: S3Request) -> ServiceReply | None:
     """Return the refusal of a request to S3 that its caller's policies do not allow; None to let it pass.
 
     An object that is not there is denied to whoever may not list the bucket, so that nobody learns that it is missing.
@@ -64,7 +64,7 @@ def s3_reply(authority: Authority, request: S3Request) -> Reply | None:
     if not why:
         return None
     text = f"<Error><Code>AccessDenied</Code><Message>{escape(why)}</Message></Error>"
-    return Reply(FORBIDDEN, (("Content-Type", "application/xml"),), text.encode())
+    return ServiceReply(FORBIDDEN, (("Content-Type", "application/xml"),), text.encode())
 
 
 def _exists(request: S3Request) -> bool:
@@ -87,7 +87,7 @@ def _named(parameters: Mapping[str, Any]) -> str:
     return next(arns, "*")
 
 
-def _simulated(authority: Authority, form: Mapping[str, str]) -> Reply:
+def _simulated(authority: Authority, form: Mapping[str, str]) -> ServiceReply:
     source = form.get("PolicySourceArn", "")
     caller = authority.named(source)
     if caller is None or source != caller.role:
@@ -105,14 +105,14 @@ def _simulated(authority: Authority, form: Mapping[str, str]) -> Reply:
         f"</IsTruncated><EvaluationResults>{''.join(rows)}</EvaluationResults></SimulatePrincipalPolicyResult>"
         "</SimulatePrincipalPolicyResponse>"
     )
-    return Reply(OK, _XML, body.encode())
+    return ServiceReply(OK, _XML, body.encode())
 
 
 def _members(form: Mapping[str, str], name: str) -> list[str]:
     return [value for key, value in form.items() if key.startswith(f"{name}.member.")]
 
 
-def _query_error(code: str, message: str, status: int) -> Reply:
+def _query_error(code: str, message: str, status: int) -> ServiceReply:
     error = f"<Error><Type>Sender</Type><Code>{code}</Code><Message>{escape(message)}</Message></Error>"
     body = f"<ErrorResponse>{error}<RequestId>00000000-0000-0000-0000-000000000000</RequestId></ErrorResponse>"
-    return Reply(status, _XML, body.encode())
+    return ServiceReply(status, _XML, body.encode())

@@ -50,11 +50,19 @@ from pitrkit.sandbox.exports.exports import Exports
 from pitrkit.sandbox.protocol import metering, protocol
 from pitrkit.sandbox.protocol.faults import Faults
 from pitrkit.sandbox.protocol.legacy_expressions import expressions
-from pitrkit.sandbox.protocol.protocol import Handler, Layer, Native, Reply, Request, ServiceError, layered
-from pitrkit.sandbox.protocol.reads import reads
+from pitrkit.sandbox.protocol.protocol import (
+    Handler,
+    Layer,
+    Native,
+    ServiceError,
+    ServiceReply,
+    ServiceRequest,
+    layered,
+)
+from pitrkit.sandbox.protocol.reads import read_layer
 from pitrkit.sandbox.protocol.statements import statements
 from pitrkit.sandbox.protocol.validation import forms, unfinished
-from pitrkit.sandbox.protocol.writes import writes
+from pitrkit.sandbox.protocol.writes import write_layer
 from pitrkit.sandbox.server import control, http_server, moto_access, seeding
 from pitrkit.sandbox.services import aws_backup, table_settings
 from pitrkit.sandbox.services.backups import Backups
@@ -67,7 +75,7 @@ from pitrkit.sandbox.store.backend import PastBackend
 from pitrkit.sandbox.store.clock import Clock
 from pitrkit.sandbox.store.history import PastWrite
 from pitrkit.sandbox.store.stream_shards import BUSY_RECORDS
-from pitrkit.sandbox.store.trail_events import Trail
+from pitrkit.sandbox.store.trail_events import EventTrail
 
 DEFAULT_REGION = "us-east-1"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "sandbox", "AWS_SECRET_ACCESS_KEY": "sandbox"}
@@ -80,7 +88,7 @@ class Front:
 
     def __init__(
         self,
-        own: control.Control,
+        own: control.SandboxControl,
         layers: Mapping[str, list[Layer]],
         lock: threading.Lock,
         faults: Faults,
@@ -105,14 +113,14 @@ class Front:
         path = environ.get("PATH_INFO", "")
         if path.startswith(control.PREFIX):
             return _send(self._own.answer(environ["REQUEST_METHOD"], path, content), start_response)
-        called, content = aws_backup.named(environ, content)
+        called, content = aws_backup.with_operation_name(environ, content)
         handler = self._handlers.get(protocol.service_of(called))
         if handler is None:
             return self._s3(environ, content, start_response) or self._others(environ, content, start_response)
         try:
-            request = Request.read(called, content)
+            request = ServiceRequest.read(called, content)
         except ServiceError as error:
-            return _send(Reply.error(error), start_response)
+            return _send(ServiceReply.error(error), start_response)
         reply = handler(request)
         environ[http_server.SENT] = reply.sent
         return _send(reply, start_response)
@@ -131,44 +139,44 @@ class Front:
         reply = moto_access.reply(self._authority, environ, content)
         return self._moto(environ, start_response) if reply is None else _send(reply, start_response)
 
-    def _one_at_a_time(self, request: Request, inner: Handler) -> Reply:
+    def _one_at_a_time(self, request: ServiceRequest, inner: Handler) -> ServiceReply:
         with self._lock:
             return inner(request)
 
-    def _by_moto(self, request: Request) -> Reply:
+    def _by_moto(self, request: ServiceRequest) -> ServiceReply:
         try:
             response = Response.from_app(self._moto_dynamodb, request.environ, buffered=True)
         except OperationNotFoundError:
             raise ServiceError("UnknownOperationException", "There is no such operation") from None
-        return Reply.of(response.status_code, response.get_data())
+        return ServiceReply.of(response.status_code, response.get_data())
 
-    def _by_all_of_moto(self, request: Request) -> Reply:
+    def _by_all_of_moto(self, request: ServiceRequest) -> ServiceReply:
         response = Response.from_app(self._moto, request.environ, buffered=True)
-        return Reply(response.status_code, tuple(response.headers.items()), response.get_data())
+        return ServiceReply(response.status_code, tuple(response.headers.items()), response.get_data())
 
 
-def _send(reply: Reply, start_response: StartResponse) -> list[bytes]:
+def _send(reply: ServiceReply, start_response: StartResponse) -> list[bytes]:
     headers = [(name, value) for name, value in reply.headers if name.lower() != "content-length"]
     start_response(str(reply.status), [*headers, ("Content-Length", str(len(reply.content)))])
     return [reply.content]
 
 
-def _errors(request: Request, inner: Handler) -> Reply:
+def _errors(request: ServiceRequest, inner: Handler) -> ServiceReply:
     """Outermost layer: errors become replies."""
     try:
         return inner(request)
     except ServiceError as error:
-        return Reply.error(error)
+        return ServiceReply.error(error)
     except DynamodbException as error:
-        return Reply.error(ServiceError(error.error_type.rpartition("#")[2], error.message))
+        return ServiceReply.error(ServiceError(error.error_type.rpartition("#")[2], error.message))
 
 
 def _answering(operations: Mapping[str, Native]) -> Layer:
     """Return the layer that answers *operations* itself."""
 
-    def answering(request: Request, inner: Handler) -> Reply:
+    def answering(request: ServiceRequest, inner: Handler) -> ServiceReply:
         native = operations.get(request.operation)
-        return inner(request) if native is None else Reply.json(native(request, inner))
+        return inner(request) if native is None else ServiceReply.json(native(request, inner))
 
     return answering
 
@@ -234,7 +242,7 @@ class Sandbox:
             moto_patches.mend()
             BackendDict.reset()
             dynamodb_backends.backend = PastBackend.dated(self.clock, busy_records=self._busy_records)
-            own = control.Control(
+            own = control.SandboxControl(
                 self.clock,
                 lambda: self.truth() if self.truth else None,
                 self.faults,
@@ -252,7 +260,7 @@ class Sandbox:
                 self.policies.enforced,
                 unfinished,
                 self._backups.before_deletion,
-                table_settings.kept,
+                table_settings.keep_settings,
                 _answering(
                     {
                         **self._recovery.operations(),
@@ -265,8 +273,8 @@ class Sandbox:
                 forms,
                 expressions,
                 statements,
-                writes,
-                reads,
+                write_layer,
+                read_layer,
             ]
             services: dict[str, list[Layer]] = {
                 "dynamodb": layers,
@@ -333,9 +341,9 @@ class Sandbox:
         return name
 
     @property
-    def trail(self) -> Trail:
+    def trail(self) -> EventTrail:
         """What CloudTrail has recorded; a scenario adds what happened before."""
-        trail: Trail = self._tables.trail
+        trail: EventTrail = self._tables.trail
         return trail
 
     def expire(self) -> dict[str, int]:

@@ -9,8 +9,8 @@ from typing import Any
 
 from pitrkit.sandbox.protocol import metering
 from pitrkit.sandbox.store.backend import PastBackend
-from pitrkit.sandbox.store.history import Change, PastWrite
-from pitrkit.sandbox.store.rows import Position, Rows
+from pitrkit.sandbox.store.history import ItemVersion, PastWrite
+from pitrkit.sandbox.store.rows import ItemStore, Position
 from pitrkit.sandbox.store.tables import PastTable
 from pitrkit.sandbox.store.values import Image, normalised_image
 
@@ -59,7 +59,7 @@ def seed(
         del backend.tables[table.name]
         raise
     backend.clock.stamp(last_at)
-    backend.meter.later(partial(metering.past, table, tuple(table.history.changes)))
+    backend.meter.later(partial(metering.count_history, table, tuple(table.history.changes)))
     if pitr:
         table.protected_at = created_at.astimezone(UTC)
     if ttl_attribute:
@@ -88,6 +88,6 @@ def _lay(table: PastTable, writes: Iterable[PastWrite], begun_at: datetime, now:
             del items[position]
         else:
             items[position] = after
-        table.history.changes.append(Change(last_at, position, before, after, by))
-    table.rows = Rows(items)
+        table.history.changes.append(ItemVersion(last_at, position, before, after, by))
+    table.rows = ItemStore(items)
     return last_at

@@ -1,7 +1,7 @@
 """AWS Backup, as far as it keeps DynamoDB tables: recovery points in vaults, and the jobs that restore them.
 
-It speaks REST; `named` gives such a request the name and the body that one of the JSON protocol has, so that it passes
-the same layers. What is not answered here (plans, the vaults themselves) stays moto's.
+It speaks REST; `with_operation_name` gives such a request the name and the body that one of the JSON protocol has, so
+that it passes the same layers. What is not answered here (plans, the vaults themselves) stays moto's.
 
 A recovery point is either managed by AWS Backup (its ARN begins with `arn:aws:backup`), then only a job restores it,
 or, where the account has not opted in to that, an ordinary backup of DynamoDB's own. Source: AWS Backup Developer
@@ -19,9 +19,9 @@ from urllib.parse import unquote
 
 import orjson
 
-from pitrkit.sandbox.protocol.protocol import Handler, Native, Request, ServiceError, timestamp
+from pitrkit.sandbox.protocol.protocol import Handler, Native, ServiceError, ServiceRequest, timestamp
 from pitrkit.sandbox.services import restores
-from pitrkit.sandbox.services.backups import Backup, Backups
+from pitrkit.sandbox.services.backups import Backups, StoredBackup
 from pitrkit.sandbox.store.clock import Clock
 from pitrkit.sandbox.store.tables import PastTable
 
@@ -36,25 +36,25 @@ _PATHS = (
 )
 
 
-def named(environ: dict[str, Any], content: bytes) -> tuple[dict[str, Any], bytes]:
+def with_operation_name(environ: dict[str, Any], content: bytes) -> tuple[dict[str, Any], bytes]:
     """Return a request with an operation's name and its parameters in one body, if it is one that is answered here."""
     if not _SIGNED.search(environ.get("HTTP_AUTHORIZATION", "")):
         return environ, content
     path = unquote(environ.get("PATH_INFO", ""))
     for method, pattern, operation in _PATHS:
-        found = pattern.fullmatch(path) if environ["REQUEST_METHOD"] == method else None
-        if found is not None:
-            body = {**orjson.loads(content or b"{}"), **found.groupdict()}
+        match = pattern.fullmatch(path) if environ["REQUEST_METHOD"] == method else None
+        if match is not None:
+            body = {**orjson.loads(content or b"{}"), **match.groupdict()}
             return {**environ, "HTTP_X_AMZ_TARGET": f"AWSBackup.{operation}"}, orjson.dumps(body)
     return environ, content
 
 
 @dataclass
-class Job:
+class VaultJob:
     """A restore job: *table* is what it makes, or *failed* why it makes none."""
 
     id: str
-    point: Backup
+    point: StoredBackup
     token: str
     table: PastTable | None = None
     failed: str = ""
@@ -73,9 +73,9 @@ class Vaults:
         self._clock = clock
         self._backups = backups
         self._restore_seconds = restore_seconds
-        self._points: dict[str, tuple[Backup, str]] = {}
+        self._points: dict[str, tuple[StoredBackup, str]] = {}
         self._tags: dict[str, list[dict[str, str]]] = {}
-        self._jobs: dict[str, Job] = {}
+        self._jobs: dict[str, VaultJob] = {}
         self._managed = True
 
     def operations(self) -> dict[str, Native]:
@@ -89,19 +89,19 @@ class Vaults:
             "UpdateRegionSettings": self.settings,
         }
 
-    def settings(self, request: Request, _inner: Handler) -> dict[str, Any]:
+    def settings(self, request: ServiceRequest, _inner: Handler) -> dict[str, Any]:
         """Opt in to, or out of, recovery points of tables that AWS Backup manages itself."""
         preference = request.body.get("ResourceTypeManagementPreference", {})
         self._managed = bool(preference.get("DynamoDB", self._managed))
         return {}
 
-    def back_up(self, request: Request, _inner: Handler) -> dict[str, Any]:
+    def back_up(self, request: ServiceRequest, _inner: Handler) -> dict[str, Any]:
         """Make a recovery point of a table as it is now."""
         table = request.table(request.body["ResourceArn"])
         if table is None:
             raise ServiceError("InvalidParameterValueException", f"No such resource: {request.body['ResourceArn']}")
         at = self._clock.stamp()
-        point = Backup.of(table, f"awsbackup_{uuid.uuid4()}", "AWS_BACKUP", at)
+        point = StoredBackup.of(table, f"awsbackup_{uuid.uuid4()}", "AWS_BACKUP", at)
         if self._managed:
             home = f"arn:aws:backup:{request.region}:{request.account}"
             point = replace(point, arn=f"{home}:recovery-point:{str(uuid.uuid4()).upper()}")
@@ -111,7 +111,7 @@ class Vaults:
         self._tags[point.arn] = [dict(tag) for tag in table.tags]
         return {"BackupJobId": str(uuid.uuid4()), "RecoveryPointArn": point.arn, "CreationDate": timestamp(at)}
 
-    def resources(self, request: Request, _inner: Handler) -> dict[str, Any]:
+    def resources(self, request: ServiceRequest, _inner: Handler) -> dict[str, Any]:
         """List the tables that have recovery points, those that are gone, too."""
         tables = {point.design.arn: point for point, _ in self._of(request)}
         return {
@@ -121,7 +121,7 @@ class Vaults:
             ]
         }
 
-    def points(self, request: Request, _inner: Handler) -> dict[str, Any]:
+    def points(self, request: ServiceRequest, _inner: Handler) -> dict[str, Any]:
         """List the recovery points of a table, by its ARN."""
         arn = request.body["ResourceArn"]
         return {
@@ -139,7 +139,7 @@ class Vaults:
             ]
         }
 
-    def restore(self, request: Request, _inner: Handler) -> dict[str, Any]:
+    def restore(self, request: ServiceRequest, _inner: Handler) -> dict[str, Any]:
         """Begin to restore a recovery point. What is wrong with the target, the job says, not this answer."""
         body = request.body
         point = next((point for point, _ in self._of(request) if point.arn == body["RecoveryPointArn"]), None)
@@ -156,7 +156,7 @@ class Vaults:
         for job in self._jobs.values():
             if token and job.token == token:
                 return {"RestoreJobId": job.id}
-        job = Job(str(uuid.uuid4()).upper(), point, token)
+        job = VaultJob(str(uuid.uuid4()).upper(), point, token)
         self._jobs[job.id] = job
         try:
             job.table = self._made(request, point, metadata)
@@ -166,7 +166,7 @@ class Vaults:
             job.table.tags = [dict(tag) for tag in self._tags[point.arn]]
         return {"RestoreJobId": job.id}
 
-    def _made(self, request: Request, point: Backup, metadata: Mapping[str, str]) -> PastTable:
+    def _made(self, request: ServiceRequest, point: StoredBackup, metadata: Mapping[str, str]) -> PastTable:
         wanted: dict[str, Any] = {"Enabled": metadata.get("encryptiontype", "Default").lower() == "kms"}
         if wanted["Enabled"] and metadata.get("kmsmasterkeyarn"):
             wanted["KMSMasterKeyId"] = metadata["kmsmasterkeyarn"]
@@ -182,7 +182,7 @@ class Vaults:
             at=point.created_at,
         )
 
-    def job(self, request: Request, _inner: Handler) -> dict[str, Any]:
+    def job(self, request: ServiceRequest, _inner: Handler) -> dict[str, Any]:
         """Say how far a restore job is."""
         job = self._jobs.get(request.body["RestoreJobId"])
         if job is None:
@@ -201,6 +201,6 @@ class Vaults:
             answer["CreatedResourceArn"] = job.table.table_arn
         return answer
 
-    def _of(self, request: Request) -> list[tuple[Backup, str]]:
+    def _of(self, request: ServiceRequest) -> list[tuple[StoredBackup, str]]:
         home = f":{request.region}:{request.account}:"
         return [(point, vault) for point, vault in self._points.values() if home in point.arn]

@@ -12,9 +12,9 @@ from pitrkit.sandbox.protocol.protocol import (
     OK,
     Handler,
     Native,
-    Reply,
-    Request,
     ServiceError,
+    ServiceReply,
+    ServiceRequest,
     invalid,
     moment,
     timestamp,
@@ -32,13 +32,13 @@ _BACKUP_NAME = re.compile(r"[A-Za-z0-9_.-]{3,255}")
 
 
 @dataclass(frozen=True, slots=True)
-class Backup:
+class StoredBackup:
     """One backup: a table's items, its design, and what its settings were."""
 
     arn: str
     name: str
     kind: str
-    design: restores.Design
+    design: restores.TableDesign
     images: dict[Position, Image]
     bytes: int
     created_at: datetime
@@ -47,13 +47,13 @@ class Backup:
     features: dict[str, Any]
 
     @classmethod
-    def of(cls, table: PastTable, name: str, kind: str, at: datetime) -> Backup:
+    def of(cls, table: PastTable, name: str, kind: str, at: datetime) -> StoredBackup:
         """Return a backup of a table as it is now."""
         return cls(
             arn=f"{table.table_arn}/backup/{int(at.timestamp() * 1000):014d}-{uuid.uuid4().hex[:8]}",
             name=name,
             kind=kind,
-            design=restores.Design.of(table),
+            design=restores.TableDesign.of(table),
             images=table.rows.images(),
             bytes=table.rows.bytes,
             created_at=at,
@@ -90,7 +90,7 @@ class Backup:
 
 
 def _source(table: PastTable) -> dict[str, Any]:
-    design = restores.Design.of(table)
+    design = restores.TableDesign.of(table)
     limits = {"OnDemandThroughput": dict(design.on_demand)} if design.on_demand else {}
     return {
         **limits,
@@ -107,7 +107,7 @@ def _source(table: PastTable) -> dict[str, Any]:
 
 
 def _features(table: PastTable) -> dict[str, Any]:
-    design = restores.Design.of(table)
+    design = restores.TableDesign.of(table)
     features: dict[str, Any] = {"TimeToLiveDescription": dict(table.ttl)}
     if design.global_indexes:
         features["GlobalSecondaryIndexes"] = design.global_indexes
@@ -135,7 +135,7 @@ class Backups:
     def __init__(self, clock: Clock, restore_seconds: float) -> None:
         self._clock = clock
         self._restore_seconds = restore_seconds
-        self._kept: dict[str, Backup] = {}
+        self._kept: dict[str, StoredBackup] = {}
 
     def operations(self) -> dict[str, Native]:
         """Return what is answered here, by the operation's name."""
@@ -147,7 +147,7 @@ class Backups:
             "RestoreTableFromBackup": self.restore,
         }
 
-    def before_deletion(self, request: Request, inner: Handler) -> Reply:
+    def before_deletion(self, request: ServiceRequest, inner: Handler) -> ServiceReply:
         """Layer around DeleteTable: leave the system backup of a table whose recovery is on."""
         table = request.table(request.body.get("TableName", "")) if request.operation == "DeleteTable" else None
         if table is None:
@@ -156,17 +156,17 @@ class Backups:
         if reply.status != OK:
             return reply
         if table.protected_at is not None:
-            backup = Backup.of(table, table.name + DELETED_SUFFIX, "SYSTEM", self._clock.stamp())
+            backup = StoredBackup.of(table, table.name + DELETED_SUFFIX, "SYSTEM", self._clock.stamp())
             self._kept[backup.arn] = backup
         body = reply.body
         body["TableDescription"]["TableStatus"] = "DELETING"
-        return Reply.json(body)
+        return ServiceReply.json(body)
 
-    def keep(self, backup: Backup) -> None:
+    def keep(self, backup: StoredBackup) -> None:
         """Keep a backup that another service has made."""
         self._kept[backup.arn] = backup
 
-    def create(self, request: Request, _inner: Handler) -> dict[str, Any]:
+    def create(self, request: ServiceRequest, _inner: Handler) -> dict[str, Any]:
         """Make a backup of a table as it is now."""
         table = request.table(request.body["TableName"])
         if table is None:
@@ -178,11 +178,11 @@ class Backups:
                 f"1 validation error detected: Value '{request.body['BackupName']}' at 'backupName' failed to satisfy "
                 "constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+"
             )
-        backup = Backup.of(table, request.body["BackupName"], "USER", self._clock.stamp())
+        backup = StoredBackup.of(table, request.body["BackupName"], "USER", self._clock.stamp())
         self._kept[backup.arn] = backup
         return {"BackupDetails": backup.details()}
 
-    def listing(self, request: Request, _inner: Handler) -> dict[str, Any]:
+    def listing(self, request: ServiceRequest, _inner: Handler) -> dict[str, Any]:
         """List backups by their time; system backups only where they are asked for, as the service does."""
         body = request.body
         kind, limit = body.get("BackupType", "USER"), body.get("Limit", PAGE)
@@ -207,11 +207,11 @@ class Backups:
             answer["LastEvaluatedBackupArn"] = found[limit - 1].arn
         return answer
 
-    def describe(self, request: Request, _inner: Handler) -> dict[str, Any]:
+    def describe(self, request: ServiceRequest, _inner: Handler) -> dict[str, Any]:
         """Describe a backup and the table it was made of."""
         return {"BackupDescription": self._one(request).description()}
 
-    def delete(self, request: Request, _inner: Handler) -> dict[str, Any]:
+    def delete(self, request: ServiceRequest, _inner: Handler) -> dict[str, Any]:
         """Delete a backup that somebody made."""
         backup = self._one(request)
         if backup.kind == "SYSTEM":
@@ -223,7 +223,7 @@ class Backups:
         description["BackupDetails"]["BackupStatus"] = "DELETED"
         return {"BackupDescription": description}
 
-    def restore(self, request: Request, inner: Handler) -> dict[str, Any]:
+    def restore(self, request: ServiceRequest, inner: Handler) -> dict[str, Any]:
         """Restore a backup into a new table, of this Region's or of another's."""
         restores.check_target(request.backend, request.body["TargetTableName"])
         backup = self._one(request, anywhere=True)
@@ -237,7 +237,7 @@ class Backups:
             at=backup.created_at,
         )
 
-    def _of(self, request: Request, *, anywhere: bool = False) -> list[Backup]:
+    def _of(self, request: ServiceRequest, *, anywhere: bool = False) -> list[StoredBackup]:
         now, region, account = self._clock.now(), request.region, request.account
         home = re.compile(f"arn:aws:dynamodb:{'[^:]+' if anywhere else region}:{account}:")
         return sorted(
@@ -249,7 +249,7 @@ class Backups:
             key=lambda backup: backup.created_at,
         )
 
-    def _one(self, request: Request, *, anywhere: bool = False) -> Backup:
+    def _one(self, request: ServiceRequest, *, anywhere: bool = False) -> StoredBackup:
         arn = request.body["BackupArn"]
         for backup in self._of(request, anywhere=anywhere):
             if backup.arn == arn:

@@ -15,9 +15,9 @@ from typing import Any
 
 import orjson
 
-from pitrkit.sandbox.protocol.protocol import OK, Handler, Native, Reply, Request, ServiceError, moment
+from pitrkit.sandbox.protocol.protocol import OK, Handler, Native, ServiceError, ServiceReply, ServiceRequest, moment
 from pitrkit.sandbox.store.clock import Clock
-from pitrkit.sandbox.store.trail_events import TrailEvent, record, second, summary
+from pitrkit.sandbox.store.trail_events import ManagementEvent, record, second, summary
 
 PAGE = 50
 KEPT = timedelta(days=90)
@@ -63,7 +63,7 @@ class Lookups:
         """Return what is answered here, by the operation's name."""
         return {"LookupEvents": self.lookup}
 
-    def lookup(self, request: Request, _inner: Handler) -> dict[str, Any]:
+    def lookup(self, request: ServiceRequest, _inner: Handler) -> dict[str, Any]:
         """Return a page of events, newest first."""
         body = request.body
         most = body.get("MaxResults", PAGE)
@@ -87,7 +87,7 @@ class Lookups:
             found.append((number, {**summary(number, event), "CloudTrailEvent": orjson.dumps(whole).decode()}))
         return {"Events": [told for _, told in found]}
 
-    def _matching(self, request: Request) -> Iterator[tuple[int, TrailEvent]]:
+    def _matching(self, request: ServiceRequest) -> Iterator[tuple[int, ManagementEvent]]:
         body, now = request.body, self._clock.now()
         attributes = body.get("LookupAttributes", [])
         if len(attributes) > 1 or any(one["AttributeKey"] not in _ATTRIBUTES for one in attributes):
@@ -103,7 +103,7 @@ class Lookups:
             if max(start, now - KEPT) <= at <= end and all(_has(number, event, one) for one in attributes):
                 yield number, event
 
-    def recorded(self, request: Request, inner: Handler) -> Reply:
+    def recorded(self, request: ServiceRequest, inner: Handler) -> ServiceReply:
         """Layer around DynamoDB that records calls of management operations, refused ones as well."""
         if request.operation in DATA_EVENTS:
             return inner(request)
@@ -114,7 +114,7 @@ class Lookups:
             said = reply.body
             error = said.get("__type", "").rpartition("#")[2], said.get("message", said.get("Message", ""))
         request.backend.trail.add(
-            TrailEvent(
+            ManagementEvent(
                 at,
                 request.operation,
                 "dynamodb.amazonaws.com",
@@ -131,7 +131,7 @@ class Lookups:
         return reply
 
 
-def _tables(request: Request) -> list[str]:
+def _tables(request: ServiceRequest) -> list[str]:
     """Return the ARNs of the tables that a management operation is about."""
     here = f"arn:aws:dynamodb:{request.region}:{request.account}:table/"
     named = [request.body[name] for name in _TABLES if isinstance(request.body.get(name), str)]
@@ -146,7 +146,7 @@ def _lower(value: Any) -> Any:
     return [_lower(inner) for inner in value] if isinstance(value, list) else value
 
 
-def _has(number: int, event: TrailEvent, wanted: Mapping[str, str]) -> bool:
+def _has(number: int, event: ManagementEvent, wanted: Mapping[str, str]) -> bool:
     key, value = wanted["AttributeKey"], wanted["AttributeValue"]
     told = summary(number, event)
     if key.startswith("Resource"):

@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from pitrkit.sandbox.protocol.protocol import OK, Handler, Reply, Request, ServiceError, moment
+from pitrkit.sandbox.protocol.protocol import OK, Handler, ServiceError, ServiceReply, ServiceRequest, moment
 from pitrkit.sandbox.store.metric_data import MINUTE, Datum, Meter, Series
 
 NAMESPACE = "AWS/DynamoDB"
@@ -26,19 +26,19 @@ PAGE_METRICS = 500
 _STATISTICS = ("SampleCount", "Sum", "Average", "Minimum", "Maximum")
 
 
-def metrics(request: Request, inner: Handler) -> Reply:
+def metrics(request: ServiceRequest, inner: Handler) -> ServiceReply:
     """Layer around CloudWatch that answers what is asked about tables."""
     match request.operation:
         case "GetMetricData":
             return _data(request, inner)
         case "GetMetricStatistics" if request.body.get("Namespace") == NAMESPACE:
-            return Reply.json(_statistics(request))
+            return ServiceReply.json(_statistics(request))
         case "ListMetrics" if request.body.get("Namespace") == NAMESPACE:
-            return Reply.json(_listing(request))
+            return ServiceReply.json(_listing(request))
     return inner(request)
 
 
-def _data(request: Request, inner: Handler) -> Reply:
+def _data(request: ServiceRequest, inner: Handler) -> ServiceReply:
     body = request.body
     queries = body.get("MetricDataQueries", [])
     if len(queries) > MOST_QUERIES:
@@ -56,10 +56,10 @@ def _data(request: Request, inner: Handler) -> Reply:
     results = sorted(
         [*answer["MetricDataResults"], *page.pop("MetricDataResults")], key=lambda result: order.index(result["Id"])
     )
-    return Reply.json({**answer, **page, "MetricDataResults": results})
+    return ServiceReply.json({**answer, **page, "MetricDataResults": results})
 
 
-def _page(request: Request, queries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _page(request: ServiceRequest, queries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return a page of results: as many points as fit, query by query."""
     body = request.body
     start, end = _window(body)
@@ -96,7 +96,7 @@ def _page(request: Request, queries: Sequence[Mapping[str, Any]]) -> dict[str, A
     return {"MetricDataResults": results}
 
 
-def _statistics(request: Request) -> dict[str, Any]:
+def _statistics(request: ServiceRequest) -> dict[str, Any]:
     body = request.body
     start, end = _window(body)
     points = list(_points(request.backend.meter, body, start, end, body["Period"]))
@@ -116,7 +116,7 @@ def _statistics(request: Request) -> dict[str, Any]:
     }
 
 
-def _listing(request: Request) -> dict[str, Any]:
+def _listing(request: ServiceRequest) -> dict[str, Any]:
     body = request.body
     wanted = body.get("Dimensions", [])
     found = [

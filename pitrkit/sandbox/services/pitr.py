@@ -12,7 +12,7 @@ from typing import Any
 
 from moto.dynamodb.models import dynamodb_backends
 
-from pitrkit.sandbox.protocol.protocol import Handler, Native, Request, ServiceError, invalid, moment, timestamp
+from pitrkit.sandbox.protocol.protocol import Handler, Native, ServiceError, ServiceRequest, invalid, moment, timestamp
 from pitrkit.sandbox.services import restores
 from pitrkit.sandbox.store.clock import Clock
 from pitrkit.sandbox.store.tables import PastTable
@@ -43,11 +43,11 @@ class PointInTimeRecovery:
             "RestoreTableToPointInTime": self.restore,
         }
 
-    def describe(self, request: Request, _inner: Handler) -> dict[str, Any]:
+    def describe(self, request: ServiceRequest, _inner: Handler) -> dict[str, Any]:
         """Say whether recovery is on and how far it reaches."""
         return self._description(_existing(request, request.body["TableName"]))
 
-    def update(self, request: Request, _inner: Handler) -> dict[str, Any]:
+    def update(self, request: ServiceRequest, _inner: Handler) -> dict[str, Any]:
         """Switch recovery on or off, or change its period. Off and on again begins a new window."""
         table = _existing(request, request.body["TableName"])
         wanted = request.body["PointInTimeRecoverySpecification"]
@@ -70,7 +70,7 @@ class PointInTimeRecovery:
             table.protected_at, _ = self.window(table)
         return self._description(table)
 
-    def restore(self, request: Request, inner: Handler) -> dict[str, Any]:
+    def restore(self, request: ServiceRequest, inner: Handler) -> dict[str, Any]:
         """Restore a table as it was at a whole second into a new one."""
         body = request.body
         if bool(body.get("UseLatestRestorableTime")) == ("RestoreDateTime" in body):
@@ -96,14 +96,14 @@ class PointInTimeRecovery:
         return restores.restore(
             request,
             inner,
-            restores.Design.of(source),
+            restores.TableDesign.of(source),
             source.history.state_at(at),
             summary={"SourceTableArn": source.table_arn},
             seconds=self.restore_seconds,
             at=at,
         )
 
-    def _source(self, request: Request) -> PastTable:
+    def _source(self, request: ServiceRequest) -> PastTable:
         name, arn = request.body.get("SourceTableName", ""), request.body.get("SourceTableArn", "")
         if bool(name) == bool(arn):
             raise invalid(
@@ -151,7 +151,7 @@ class PointInTimeRecovery:
         }
 
 
-def _existing(request: Request, name: str) -> PastTable:
+def _existing(request: ServiceRequest, name: str) -> PastTable:
     table = request.table(name)
     if table is None:
         raise ServiceError("TableNotFoundException", f"Table not found: {name}")

@@ -15,7 +15,7 @@ from typing import Any, Self
 from moto.kms.exceptions import NotFoundException
 from moto.kms.models import Key, KmsBackend, kms_backends
 
-from pitrkit.sandbox.protocol.protocol import Handler, Request, ServiceError, invalid
+from pitrkit.sandbox.protocol.protocol import Handler, ServiceError, ServiceRequest, invalid
 from pitrkit.sandbox.store.backend import PastBackend
 from pitrkit.sandbox.store.rows import Position
 from pitrkit.sandbox.store.tables import PastTable
@@ -86,7 +86,7 @@ _TABLE_NAME = re.compile(r"[A-Za-z0-9_.-]{3,255}")
 
 
 @dataclass(frozen=True, slots=True)
-class Design:
+class TableDesign:
     """The settings of a table that a restore keeps; everything else is left behind.
 
     Left behind are tags, TTL, streams, point-in-time recovery, deletion protection and resource policies.
@@ -159,9 +159,9 @@ def check_target(backend: PastBackend, target: str) -> None:
 
 
 def restore(
-    request: Request,
+    request: ServiceRequest,
     inner: Handler,
-    design: Design,
+    design: TableDesign,
     images: dict[Position, Image],
     *,
     summary: dict[str, Any],
@@ -178,8 +178,8 @@ def restore(
 
 
 def made(
-    request: Request,
-    design: Design,
+    request: ServiceRequest,
+    design: TableDesign,
     images: dict[Position, Image],
     *,
     summary: dict[str, Any],
@@ -266,6 +266,6 @@ def _chosen(existing: list[dict[str, Any]], override: list[dict[str, Any]] | Non
     return override
 
 
-def _used(design: Design, indexes: list[dict[str, Any]]) -> list[dict[str, str]]:
+def _used(design: TableDesign, indexes: list[dict[str, Any]]) -> list[dict[str, str]]:
     names = {key["AttributeName"] for schema in (design.schema, *(i["KeySchema"] for i in indexes)) for key in schema}
     return [attribute for attribute in design.attributes if attribute["AttributeName"] in names]

@@ -16,9 +16,18 @@ from typing import Any
 
 import orjson
 
-from pitrkit.sandbox.protocol.protocol import Handler, Native, Reply, Request, ServiceError, invalid, moment, timestamp
+from pitrkit.sandbox.protocol.protocol import (
+    Handler,
+    Native,
+    ServiceError,
+    ServiceReply,
+    ServiceRequest,
+    invalid,
+    moment,
+    timestamp,
+)
 from pitrkit.sandbox.store.clock import Clock
-from pitrkit.sandbox.store.stream_shards import Shard, Stream
+from pitrkit.sandbox.store.stream_shards import StreamShard, TableStream
 
 PAGE_RECORDS = 1000
 PAGE_BYTES = 1024 * 1024
@@ -79,12 +88,12 @@ class Streams:
             "GetRecords": self.records,
         }
 
-    def dated(self, request: Request, inner: Handler) -> Reply:
+    def dated(self, request: ServiceRequest, inner: Handler) -> ServiceReply:
         """Layer that dates replies by the clock: what is trimmed is told by its age."""
         reply = inner(request)
         return replace(reply, headers=(*reply.headers, ("Date", format_datetime(self.clock.now(), usegmt=True))))
 
-    def listing(self, request: Request, _inner: Handler) -> dict[str, Any]:
+    def listing(self, request: ServiceRequest, _inner: Handler) -> dict[str, Any]:
         """List streams, those that were switched off less than 24 hours ago, too."""
         body, now = request.body, self.clock.now()
         table = body.get("TableName", "").rpartition(":table/")[2]
@@ -104,7 +113,7 @@ class Streams:
             answer["LastEvaluatedStreamArn"] = found[limit - 1].arn
         return answer
 
-    def describe(self, request: Request, _inner: Handler) -> dict[str, Any]:
+    def describe(self, request: ServiceRequest, _inner: Handler) -> dict[str, Any]:
         """Describe a stream and a page of its shards, whose order tells nothing."""
         body = request.body
         stream = self._stream(request, body["StreamArn"])
@@ -135,7 +144,7 @@ class Streams:
             description["LastEvaluatedShardId"] = found[limit - 1].id
         return {"StreamDescription": description}
 
-    def iterator(self, request: Request, _inner: Handler) -> dict[str, Any]:
+    def iterator(self, request: ServiceRequest, _inner: Handler) -> dict[str, Any]:
         """Hand out an iterator to a place in a shard."""
         body, now = request.body, self.clock.now()
         stream = self._stream(request, body["StreamArn"])
@@ -143,7 +152,7 @@ class Streams:
         place = _place(shard, body, now)
         return {"ShardIterator": _Iterator(stream.arn, shard.id, place, now).text()}
 
-    def records(self, request: Request, _inner: Handler) -> dict[str, Any]:
+    def records(self, request: ServiceRequest, _inner: Handler) -> dict[str, Any]:
         """Return a page of records and the iterator to the next one, if there may be one."""
         now = self.clock.now()
         limit = _limit(request.body, PAGE_RECORDS)
@@ -171,14 +180,14 @@ class Streams:
             answer["NextShardIterator"] = _Iterator(stream.arn, shard.id, place, now, iterator.page + 1).text()
         return answer
 
-    def _stream(self, request: Request, arn: str) -> Stream:
+    def _stream(self, request: ServiceRequest, arn: str) -> TableStream:
         stream = request.backend.streams.get(arn)
         if stream is None or stream.gone(self.clock.now()):
             raise ServiceError("ResourceNotFoundException", f"Requested resource not found: Stream: {arn} not found")
         return stream
 
 
-def _unordered(shard: Shard) -> str:
+def _unordered(shard: StreamShard) -> str:
     return shard.id[-8:]
 
 
@@ -192,7 +201,7 @@ def _limit(body: dict[str, Any], most: int) -> int:
     return int(limit)
 
 
-def _shard(stream: Stream, name: str, now: datetime) -> Shard:
+def _shard(stream: TableStream, name: str, now: datetime) -> StreamShard:
     shard = stream.shards(now).get(name)
     if shard is None:
         raise ServiceError(
@@ -202,7 +211,7 @@ def _shard(stream: Stream, name: str, now: datetime) -> Shard:
     return shard
 
 
-def _place(shard: Shard, body: dict[str, Any], now: datetime) -> int:
+def _place(shard: StreamShard, body: dict[str, Any], now: datetime) -> int:
     """Return the place of the first record that the requested iterator is to give."""
     kind, horizon = body["ShardIteratorType"], shard.horizon(now)
     if ("SequenceNumber" in body) != kind.endswith("SEQUENCE_NUMBER") or ("Timestamp" in body) != (
@@ -224,7 +233,7 @@ def _place(shard: Shard, body: dict[str, Any], now: datetime) -> int:
     raise invalid(f"1 validation error detected: Value '{kind}' at 'shardIteratorType' is none of its values")
 
 
-def _place_of(shard: Shard, text: str, *, after: bool) -> int:
+def _place_of(shard: StreamShard, text: str, *, after: bool) -> int:
     last = shard.ending or (shard.records[-1].sequence if shard.records else shard.starting)
     if not text.isdecimal() or not shard.starting <= int(text) <= last:
         raise invalid(f"Invalid SequenceNumber {text} in shard {shard.id}")

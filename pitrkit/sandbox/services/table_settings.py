@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from pitrkit.sandbox.protocol.protocol import OK, Handler, Native, Reply, Request, ServiceError, invalid
+from pitrkit.sandbox.protocol.protocol import OK, Handler, Native, ServiceError, ServiceReply, ServiceRequest, invalid
 from pitrkit.sandbox.store.tables import PastTable
 
 CLASSES = ("STANDARD", "STANDARD_INFREQUENT_ACCESS")
@@ -18,7 +18,7 @@ _ALONE = ("BillingMode", "ProvisionedThroughput", "StreamSpecification", "TableC
 """What one UpdateTable changes beside nothing else; billing goes with throughput."""
 
 
-def kept(request: Request, inner: Handler) -> Reply:
+def keep_settings(request: ServiceRequest, inner: Handler) -> ServiceReply:
     """Layer around CreateTable and UpdateTable that keeps what moto does not."""
     if request.operation not in ("CreateTable", "UpdateTable"):
         return inner(request)
@@ -36,7 +36,7 @@ def kept(request: Request, inner: Handler) -> Reply:
         return reply
     _keep(table, body, creating=request.operation == "CreateTable")
     described = inner(request.changed("DescribeTable", {"TableName": table.name})).body["Table"]
-    return Reply.json({"TableDescription": described})
+    return ServiceReply.json({"TableDescription": described})
 
 
 def _refuse_two_changes(body: dict[str, Any]) -> None:
@@ -75,13 +75,13 @@ def operations() -> dict[str, Native]:
     }
 
 
-def _destinations(request: Request, _inner: Handler) -> dict[str, Any]:
+def _destinations(request: ServiceRequest, _inner: Handler) -> dict[str, Any]:
     table = _existing(request)
     found = [{"StreamArn": arn, **told} for arn, told in table.destinations.items()]
     return {"TableName": table.name, "KinesisDataStreamDestinations": found}
 
 
-def _enable(request: Request, _inner: Handler) -> dict[str, Any]:
+def _enable(request: ServiceRequest, _inner: Handler) -> dict[str, Any]:
     table, arn = _existing(request), request.body["StreamArn"]
     if not _KINESIS.fullmatch(arn):
         raise invalid(f"Invalid Kinesis data stream ARN: {arn}")
@@ -95,7 +95,7 @@ def _enable(request: Request, _inner: Handler) -> dict[str, Any]:
     return {"TableName": table.name, "StreamArn": arn, "DestinationStatus": "ENABLING"}
 
 
-def _disable(request: Request, _inner: Handler) -> dict[str, Any]:
+def _disable(request: ServiceRequest, _inner: Handler) -> dict[str, Any]:
     table, arn = _existing(request), request.body["StreamArn"]
     if table.destinations.get(arn, {}).get("DestinationStatus") != "ACTIVE":
         raise invalid(f"Table is not in a valid state to disable Kinesis Streaming Destination: {arn} is not ACTIVE")
@@ -103,7 +103,7 @@ def _disable(request: Request, _inner: Handler) -> dict[str, Any]:
     return {"TableName": table.name, "StreamArn": arn, "DestinationStatus": "DISABLING"}
 
 
-def _insights(request: Request, _inner: Handler) -> dict[str, Any]:
+def _insights(request: ServiceRequest, _inner: Handler) -> dict[str, Any]:
     table, index = _existing(request), _index(request)
     told = {"TableName": table.name, "ContributorInsightsStatus": "ENABLED" if index in table.insights else "DISABLED"}
     if index in table.insights:
@@ -111,7 +111,7 @@ def _insights(request: Request, _inner: Handler) -> dict[str, Any]:
     return told if not index else {**told, "IndexName": index}
 
 
-def _update_insights(request: Request, _inner: Handler) -> dict[str, Any]:
+def _update_insights(request: ServiceRequest, _inner: Handler) -> dict[str, Any]:
     table, index = _existing(request), _index(request)
     if request.body["ContributorInsightsAction"] == "ENABLE":
         table.insights[index] = request.body.get("ContributorInsightsMode", "ACCESSED_AND_THROTTLED_KEYS")
@@ -120,14 +120,14 @@ def _update_insights(request: Request, _inner: Handler) -> dict[str, Any]:
     return {"TableName": table.name, "ContributorInsightsStatus": "DISABLING"}
 
 
-def _existing(request: Request) -> PastTable:
+def _existing(request: ServiceRequest) -> PastTable:
     table = request.table(request.body["TableName"])
     if table is None:
         raise ServiceError("ResourceNotFoundException", f"Requested resource not found: {request.body['TableName']}")
     return table
 
 
-def _index(request: Request) -> str:
+def _index(request: ServiceRequest) -> str:
     name: str = request.body.get("IndexName", "")
     table = _existing(request)
     if name and name not in {index.name for index in table.global_indexes}:

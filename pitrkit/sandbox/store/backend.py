@@ -19,9 +19,9 @@ from moto.dynamodb.models.dynamo_type import Item
 from pitrkit.sandbox.store import partiql
 from pitrkit.sandbox.store.clock import Clock
 from pitrkit.sandbox.store.metric_data import Meter
-from pitrkit.sandbox.store.stream_shards import Stream
+from pitrkit.sandbox.store.stream_shards import TableStream
 from pitrkit.sandbox.store.tables import PastTable
-from pitrkit.sandbox.store.trail_events import Trail
+from pitrkit.sandbox.store.trail_events import EventTrail
 from pitrkit.sandbox.store.values import BadValue, Image, image_of, normalised_image
 
 TTL_STAYS = timedelta(hours=1)
@@ -54,9 +54,9 @@ class PastBackend(DynamoDBBackend):  # type: ignore[misc] # moto is untyped
         super().__init__(region_name, account_id)
         self.tables: dict[str, PastTable] = {}
         self.transactions: dict[str, tuple[datetime, bytes]] = {}
-        self.streams: dict[str, Stream] = {}
+        self.streams: dict[str, TableStream] = {}
         self.meter = Meter()
-        self.trail = Trail()
+        self.trail = EventTrail()
         self._depth = 0
 
     @contextmanager
@@ -107,10 +107,10 @@ class PastBackend(DynamoDBBackend):  # type: ignore[misc] # moto is untyped
             raise MockValidationException(f"Table already has a disabled stream: {table.name}")
         table.set_stream_specification(stream_specification)
 
-    def new_stream(self, table: PastTable, view: str, at: datetime) -> Stream:
+    def new_stream(self, table: PastTable, view: str, at: datetime) -> TableStream:
         """Return a new stream of *table* that is switched on at *at*, under an ARN that no other stream has."""
         while True:
-            stream = Stream(table.table_arn, table.schema, view, table.history, at, busy_records=self.busy_records)
+            stream = TableStream(table.table_arn, table.schema, view, table.history, at, busy_records=self.busy_records)
             if stream.arn not in self.streams:
                 self.streams[stream.arn] = stream
                 return stream

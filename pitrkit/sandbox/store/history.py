@@ -32,7 +32,7 @@ class PastWrite(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ItemVersion:
     """One item's change: absent images are None, and they are never both equal."""
 
     at: datetime
@@ -52,7 +52,7 @@ class History:
 
     def __init__(self, base: dict[Position, Image] | None = None) -> None:
         self.base = dict(base or {})
-        self.changes: list[Change] = []
+        self.changes: list[ItemVersion] = []
 
     def state_at(self, at: datetime) -> dict[Position, Image]:
         """Return the items as they were after the last change at or before *at*."""

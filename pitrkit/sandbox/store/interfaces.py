@@ -9,15 +9,15 @@ from typing import Any, Protocol
 
 from pitrkit.sandbox.store.clock import Clock
 from pitrkit.sandbox.store.metric_data import Meter
-from pitrkit.sandbox.store.rows import Position, Rows
-from pitrkit.sandbox.store.stream_shards import Stream
+from pitrkit.sandbox.store.rows import ItemStore, Position
+from pitrkit.sandbox.store.stream_shards import TableStream
 from pitrkit.sandbox.store.values import Image
 
 
 class StoredTable(Protocol):
     """A table as queries and statements see it; `tables.PastTable` is the one there is."""
 
-    rows: Rows
+    rows: ItemStore
     bytes_read: int
 
     @property
@@ -76,5 +76,5 @@ class TableBackend(Protocol):
     def atomic(self) -> AbstractContextManager[Any]:
         """Collect writes and make them real together at the end of the outermost block."""
 
-    def new_stream(self, table: Any, view: str, at: datetime) -> Stream:
+    def new_stream(self, table: Any, view: str, at: datetime) -> TableStream:
         """Return a new stream of *table* that is switched on at *at*."""

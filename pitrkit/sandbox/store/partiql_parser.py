@@ -36,17 +36,17 @@ def item(text: str, parameters: list[Value]) -> Image:
         Unreadable: It is none.
         WrongNumber: The parameters are too few or too many.
     """
-    reader = _Reader(text, parameters)
+    reader = _TokenReader(text, parameters)
     return reader.whole(reader.fields)
 
 
 def equalities(text: str, parameters: list[Value]) -> Image:
     """Return the values that a condition of equalities alone demands, by attribute; raises as `item`."""
-    reader = _Reader(text, parameters)
+    reader = _TokenReader(text, parameters)
     return reader.whole(reader.demands)
 
 
-class _Reader:
+class _TokenReader:
     """Reads tokens one after another."""
 
     def __init__(self, text: str, parameters: list[Value]) -> None:
@@ -147,12 +147,12 @@ class _Reader:
 def _tokens(text: str) -> Iterator[tuple[str, str]]:
     at = 0
     while at < len(text):
-        found = _TOKEN.match(text, at)
-        if found is None:
+        match = _TOKEN.match(text, at)
+        if match is None:
             raise Unreadable
-        kind = found.lastgroup or ""
-        yield kind, found.group(kind)
-        at = found.end()
+        kind = match.lastgroup or ""
+        yield kind, match.group(kind)
+        at = match.end()
 
 
 def _path(name: str) -> str:

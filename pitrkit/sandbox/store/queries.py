@@ -15,12 +15,12 @@ from moto.dynamodb.exceptions import InvalidIndexNameError, MockValidationExcept
 from moto.dynamodb.models.dynamo_type import DynamoType, Item
 
 from pitrkit.sandbox.store.interfaces import StoredTable
-from pitrkit.sandbox.store.rows import Position, Row
+from pitrkit.sandbox.store.rows import Position, StoredItem
 from pitrkit.sandbox.store.values import Image, Value, normalised, sortable
 
 PAGE_BYTES = 1024 * 1024
 
-Found = tuple[Position, Row]
+Found = tuple[Position, StoredItem]
 Page = tuple[list[Item], int, dict[str, DynamoType] | None]
 """Items, how many were evaluated, and the key to go on from."""
 
@@ -159,12 +159,12 @@ def _wire(value: Any) -> Value:
     return normalised(value_of(value))
 
 
-def page_of(found: Iterator[Found], limit: int | None) -> tuple[list[Row], Row | None]:
+def page_of(found: Iterator[Found], limit: int | None) -> tuple[list[StoredItem], StoredItem | None]:
     """Return the rows of one page, and the last of them if the page ended because it was full.
 
     As in the service, a page that reached its limit names a key to go on from even if nothing follows.
     """
-    page: list[Row] = []
+    page: list[StoredItem] = []
     size = 0
     for _, row in found:
         if page and size + row.size > PAGE_BYTES:
@@ -177,7 +177,13 @@ def page_of(found: Iterator[Found], limit: int | None) -> tuple[list[Row], Row |
 
 
 def _answer(
-    table: StoredTable, page: list[Row], last: Row | None, *, index: Any, condition: Any, paths: list[list[str]] | None
+    table: StoredTable,
+    page: list[StoredItem],
+    last: StoredItem | None,
+    *,
+    index: Any,
+    condition: Any,
+    paths: list[list[str]] | None,
 ) -> Page:
     table.bytes_read = sum(row.size for row in page)
     items = []

@@ -22,7 +22,7 @@ Position = tuple[int, Sortable, Sortable]
 """Hash of the partition key, partition key, sort key (empty text where there is none)."""
 
 
-class Row:
+class StoredItem:
     """One stored item: its image, size in bytes, and JSON on the wire."""
 
     __slots__ = ("_json", "image", "size")
@@ -48,21 +48,21 @@ def position(partition: Value, sort: Value | None) -> Position:
     return token, first, "" if sort is None else sortable(sort)
 
 
-class Rows:
+class ItemStore:
     """The items of one table."""
 
     def __init__(self, images: dict[Position, Image] | None = None) -> None:
-        self._rows = {at: Row(image) for at, image in (images or {}).items()}
+        self._rows = {at: StoredItem(image) for at, image in (images or {}).items()}
         self._order = sorted(self._rows)
         self.bytes = sum(row.size for row in self._rows.values())
 
     def __len__(self) -> int:
         return len(self._order)
 
-    def __iter__(self) -> Iterator[Row]:
+    def __iter__(self) -> Iterator[StoredItem]:
         return (self._rows[at] for at in self._order)
 
-    def get(self, at: Position) -> Row | None:
+    def get(self, at: Position) -> StoredItem | None:
         """Return the row at a position, or None."""
         return self._rows.get(at)
 
@@ -82,10 +82,10 @@ class Rows:
             return
         if old is None:
             insort(self._order, at)
-        row = self._rows[at] = Row(image)
+        row = self._rows[at] = StoredItem(image)
         self.bytes += row.size
 
-    def segment(self, number: int, of: int, after: Position | None = None) -> Iterator[tuple[Position, Row]]:
+    def segment(self, number: int, of: int, after: Position | None = None) -> Iterator[tuple[Position, StoredItem]]:
         """Yield the rows of scan segment *number* of *of*, behind *after*."""
         low = -(-number * HASH_RANGE // of)
         high = -(-(number + 1) * HASH_RANGE // of)
@@ -94,13 +94,13 @@ class Rows:
             start = max(start, bisect_right(self._order, after))
         return self._between(start, bisect_left(self._order, (high,)))
 
-    def partition(self, value: Value) -> list[tuple[Position, Row]]:
+    def partition(self, value: Value) -> list[tuple[Position, StoredItem]]:
         """Return the rows with one partition key, by sort key."""
         token, first, _ = position(value, None)
         start = bisect_left(self._order, (token, first))
         return list(takewhile(lambda row: row[0][:2] == (token, first), self._between(start, len(self._order))))
 
-    def _between(self, start: int, end: int) -> Iterator[tuple[Position, Row]]:
+    def _between(self, start: int, end: int) -> Iterator[tuple[Position, StoredItem]]:
         for index in range(start, end):
             at = self._order[index]
             yield at, self._rows[at]

@@ -18,7 +18,7 @@ from hashlib import md5
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from pitrkit.sandbox.store.history import Change, History
+from pitrkit.sandbox.store.history import History, ItemVersion
 from pitrkit.sandbox.store.rows import HASH_RANGE
 from pitrkit.sandbox.store.values import Image, stored_size
 
@@ -33,15 +33,15 @@ FIRST_SEQUENCE = 10**21 - 500_000
 """Numbers soon have a digit more than the first ones: as text they are in no order."""
 
 
-class Record(NamedTuple):
+class ShardRecord(NamedTuple):
     """One change in a shard."""
 
     sequence: int
-    change: Change
+    change: ItemVersion
 
 
 @dataclass(slots=True)
-class Shard:
+class StreamShard:
     """A part of a stream.
 
     Attributes:
@@ -62,7 +62,7 @@ class Shard:
     high: int
     opened_at: datetime
     starting: int
-    records: list[Record] = field(default_factory=list)
+    records: list[ShardRecord] = field(default_factory=list)
     closed_at: datetime | None = None
     ending: int = 0
 
@@ -89,7 +89,7 @@ class Shard:
         return described
 
 
-class Stream:
+class TableStream:
     """One stream of one table, from when it was switched on until it is switched off.
 
     Args:
@@ -124,8 +124,8 @@ class Stream:
         self._last = 0
         self._busy_records = busy_records
         self._sequence = FIRST_SEQUENCE
-        self._shards: dict[str, Shard] = {}
-        self._open: list[Shard] = []
+        self._shards: dict[str, StreamShard] = {}
+        self._open: list[StreamShard] = []
         for low, high in pairwise(ROOTS):
             self._begin("", low, high, enabled_at)
 
@@ -138,7 +138,7 @@ class Stream:
         """Return whether it was switched off so long ago that nothing is left of it."""
         return self.disabled_at is not None and self.disabled_at <= now - KEPT
 
-    def shards(self, now: datetime) -> dict[str, Shard]:
+    def shards(self, now: datetime) -> dict[str, StreamShard]:
         """Return the shards that there are now, by id and in the order of their beginnings."""
         self._deal(now)
         for shard in list(self._shards.values()):
@@ -146,7 +146,7 @@ class Stream:
                 del self._shards[shard.id]
         return self._shards
 
-    def describe_record(self, record: Record) -> dict[str, Any]:
+    def describe_record(self, record: ShardRecord) -> dict[str, Any]:
         """Return the service's Record: with the images that the stream's view shows."""
         change = record.change
         image = change.after if change.after is not None else change.before
@@ -186,7 +186,7 @@ class Stream:
         for change in self._unread():
             self._turn_over(change.at)
             shard = next(shard for shard in self._open if shard.low <= change.position[0] < shard.high)
-            shard.records.append(Record(self._number(), change))
+            shard.records.append(ShardRecord(self._number(), change))
             if len(shard.records) >= self._busy_records:
                 self._end(shard, change.at, split=True)
         self._turn_over(now if self.disabled_at is None else self.disabled_at)
@@ -195,7 +195,7 @@ class Stream:
                 self._close(shard, self.disabled_at)
             self._open.clear()
 
-    def _unread(self) -> Iterator[Change]:
+    def _unread(self) -> Iterator[ItemVersion]:
         end = len(self._history.changes) if self.disabled_at is None else self._last
         first, self._next = self._next, end
         return (self._history.changes[number] for number in range(first, end))
@@ -207,7 +207,7 @@ class Stream:
                 return
             self._end(oldest, oldest.opened_at + SHARD_LIVES, split=False)
 
-    def _end(self, shard: Shard, at: datetime, *, split: bool) -> None:
+    def _end(self, shard: StreamShard, at: datetime, *, split: bool) -> None:
         self._close(shard, at)
         self._open.remove(shard)
         middle = (shard.low + shard.high) // 2
@@ -217,13 +217,13 @@ class Stream:
         else:
             self._begin(shard.id, shard.low, shard.high, at)
 
-    def _close(self, shard: Shard, at: datetime) -> None:
+    def _close(self, shard: StreamShard, at: datetime) -> None:
         shard.closed_at, shard.ending = at, self._number()
 
     def _begin(self, parent: str, low: int, high: int, at: datetime) -> None:
         number = self._number()
         digest = md5(f"{self.arn} {number}".encode(), usedforsecurity=False).hexdigest()
-        shard = Shard(f"shardId-{int(at.timestamp() * 1000):020d}-{digest[:8]}", parent, low, high, at, number)
+        shard = StreamShard(f"shardId-{int(at.timestamp() * 1000):020d}-{digest[:8]}", parent, low, high, at, number)
         self._shards[shard.id] = shard
         self._open.append(shard)
 

@@ -19,10 +19,10 @@ from moto.dynamodb.models.dynamo_type import DynamoType, Item, LimitedSizeDict
 from moto.dynamodb.models.table import Table
 
 from pitrkit.sandbox.store import queries
-from pitrkit.sandbox.store.history import Change, History
+from pitrkit.sandbox.store.history import History, ItemVersion
 from pitrkit.sandbox.store.interfaces import TableBackend
-from pitrkit.sandbox.store.rows import Position, Rows, position
-from pitrkit.sandbox.store.stream_shards import Stream
+from pitrkit.sandbox.store.rows import ItemStore, Position, position
+from pitrkit.sandbox.store.stream_shards import TableStream
 from pitrkit.sandbox.store.values import (
     MAX_ITEM_BYTES,
     BadValue,
@@ -65,7 +65,7 @@ def _expired(value: Value | None, now: datetime) -> bool:
 
 
 class PastTable(Table):  # type: ignore[misc] # moto is untyped
-    """A moto table over `Rows` and `History`.
+    """A moto table over `ItemStore` and `History`.
 
     Attributes:
         rows: The items now.
@@ -90,10 +90,10 @@ class PastTable(Table):  # type: ignore[misc] # moto is untyped
         self.backend = backend
         self.born_at = born_at or backend.clock.stamp()
         self.history = History()
-        self.stream: Stream | None = None
+        self.stream: TableStream | None = None
         super().__init__(*args, **kwargs)
         self.id = str(uuid.uuid4())
-        self.rows = Rows()
+        self.rows = ItemStore()
         self.created_at = self.born_at.replace(tzinfo=None)
         self.bytes_read = 0
         self.protected_at: datetime | None = None
@@ -120,7 +120,7 @@ class PastTable(Table):  # type: ignore[misc] # moto is untyped
 
     def fill(self, images: dict[Position, Image]) -> None:
         """Begin with *images*, which are normalised: the state a table is restored from."""
-        self.rows, self.history = Rows(images), History(images)
+        self.rows, self.history = ItemStore(images), History(images)
 
     def describe(self, base_key: str = "TableDescription") -> dict[str, Any]:
         """Return moto's description with what it lacks: id, size, status and restore summary."""
@@ -224,7 +224,7 @@ class PastTable(Table):  # type: ignore[misc] # moto is untyped
             if before == after:
                 continue
             self.rows.put(where, after)
-            self.history.changes.append(Change(at, where, before, after))
+            self.history.changes.append(ItemVersion(at, where, before, after))
         self._pending.clear()
 
     def expire(self) -> int:
@@ -238,7 +238,7 @@ class PastTable(Table):  # type: ignore[misc] # moto is untyped
             row = self.rows.get(where)
             assert row is not None
             self.rows.put(where, None)
-            self.history.changes.append(Change(at, where, row.image, None, "ttl"))
+            self.history.changes.append(ItemVersion(at, where, row.image, None, "ttl"))
         return len(expired)
 
     def set_stream_specification(self, streams: dict[str, Any] | None) -> None:

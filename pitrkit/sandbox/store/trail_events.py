@@ -16,7 +16,7 @@ _KEY = "ASIA4SANDBOX7EXAMPLE"
 
 
 @dataclass(frozen=True, slots=True)
-class TrailEvent:
+class ManagementEvent:
     """One management event.
 
     Attributes:
@@ -49,16 +49,16 @@ class TrailEvent:
 
 
 @dataclass(slots=True)
-class Trail:
+class EventTrail:
     """The events of one account and region, in the order in which they were told."""
 
-    events: list[TrailEvent] = field(default_factory=list)
+    events: list[ManagementEvent] = field(default_factory=list)
 
-    def add(self, *events: TrailEvent) -> None:
+    def add(self, *events: ManagementEvent) -> None:
         """Record events, of any time."""
         self.events += events
 
-    def newest(self) -> list[tuple[int, TrailEvent]]:
+    def newest(self) -> list[tuple[int, ManagementEvent]]:
         """Return the events with their numbers, newest first."""
         numbered = enumerate(self.events)
         return sorted(numbered, key=lambda pair: (second(pair[1].at), pair[0]), reverse=True)
@@ -69,12 +69,12 @@ def second(at: datetime) -> datetime:
     return at.astimezone(UTC).replace(microsecond=0)
 
 
-def event_id(number: int, event: TrailEvent) -> str:
+def event_id(number: int, event: ManagementEvent) -> str:
     """Return an event's EventID, the same in each telling of the same story."""
     return str(uuid.uuid5(uuid.NAMESPACE_OID, f"{number} {event.at.isoformat()} {event.source} {event.name}"))
 
 
-def summary(number: int, event: TrailEvent) -> dict[str, Any]:
+def summary(number: int, event: ManagementEvent) -> dict[str, Any]:
     """Return the service's Event, but for its CloudTrailEvent."""
     return {
         "EventId": event_id(number, event),
@@ -90,7 +90,7 @@ def summary(number: int, event: TrailEvent) -> dict[str, Any]:
     }
 
 
-def record(number: int, event: TrailEvent, *, account: str, region: str) -> dict[str, Any]:
+def record(number: int, event: ManagementEvent, *, account: str, region: str) -> dict[str, Any]:
     """Return the record of an event, the service's CloudTrailEvent, field by field."""
     code, message = event.error
     arns = [(kind, name) for kind, name in event.resources if name.startswith("arn:")]
@@ -117,7 +117,7 @@ def record(number: int, event: TrailEvent, *, account: str, region: str) -> dict
     }
 
 
-def _identity(event: TrailEvent, account: str) -> dict[str, Any]:
+def _identity(event: ManagementEvent, account: str) -> dict[str, Any]:
     if not event.role:
         return {
             "type": "IAMUser",

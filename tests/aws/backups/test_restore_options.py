@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pitrkit.aws.arns import backup_arn, table_arn
 from pitrkit.aws.backups import backups, pitr
-from pitrkit.aws.backups.restore_options import Design, Options, difference
+from pitrkit.aws.backups.restore_options import Options, RestoreDesign, difference
 from pitrkit.aws.client.client import Aws
 from pitrkit.aws.tables import tables
 from pitrkit.errors import BadInput
@@ -124,7 +124,7 @@ def test_a_restored_table_is_what_was_chosen_and_is_found_to_be_or_nothing_is_ma
         with pytest.raises(BadInput) as refused:
             restore()
         assert refused.value.fix
-        assert target not in tables.names(there)
+        assert target not in tables.table_names(there)
         return
     assert not restore().adopted
     copy = pitr.wait(there, target, poll_seconds=0.05)
@@ -138,7 +138,7 @@ def test_a_restored_table_is_what_was_chosen_and_is_found_to_be_or_nothing_is_ma
     assert {one.name for one in copy.indexes} == names.get(indexes, {name.strip() for name in indexes.split(",")})
     assert copy.kms_key == keys.get(key, copy.kms_key if key == "aws-managed" else "")
     assert restore().adopted
-    design = Design.of_table(tables.description(aws, source))
+    design = RestoreDesign.of_table(tables.description(aws, source))
     described = tables.description(there, target)
     assert not difference(there, design, described, options)
     assert difference(there, design, described, Options(throughput="9/9"))

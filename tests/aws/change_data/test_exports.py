@@ -13,7 +13,7 @@ from pitrkit.aws.tables import tables
 from pitrkit.errors import AccessDenied, AwsError, BadInput, Exit, InputNeeded
 from pitrkit.sandbox import ExportFault
 from pitrkit.sandbox.exports.export_files import ExportSettings
-from pitrkit.sandbox.protocol.faults import Fault
+from pitrkit.sandbox.protocol.faults import FaultRule
 from pitrkit.sandbox.store.history import PastWrite
 
 AT = (datetime.now(UTC) - timedelta(hours=2)).replace(microsecond=0)
@@ -375,5 +375,5 @@ def test_a_reply_that_breaks_off_is_asked_for_again(aws, table, tmp_path, monkey
 
 def test_a_busy_service_only_takes_longer(sandbox, aws, bucket, table):
     operations = ("ExportTableToPointInTime", "DescribeExport", "ListExports")
-    sandbox.faults.add(Fault("error500", count=3, operations=operations))
+    sandbox.faults.add(FaultRule("error500", count=3, operations=operations))
     assert wait(aws, full(aws, table)).status == "COMPLETED"

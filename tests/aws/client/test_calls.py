@@ -8,7 +8,7 @@ from pitrkit.aws.backups import pitr
 from pitrkit.aws.client.client import Aws, changes_something
 from pitrkit.aws.tables import tables
 from pitrkit.errors import AwsError
-from pitrkit.sandbox import Fault, Sandbox
+from pitrkit.sandbox import FaultRule, Sandbox
 
 KEYED = {
     "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
@@ -33,10 +33,10 @@ def test_changes_are_told_as_done_refused_or_unknown_and_reading_is_not_told(san
     list(aws.paginate("dynamodb", "list_tables", "TableNames"))
     assert told == []
     pitr.enable(aws, "Orders")
-    sandbox.faults.add(Fault("denied", operations=("DeleteTable",), count=1))
+    sandbox.faults.add(FaultRule("denied", operations=("DeleteTable",), count=1))
     with pytest.raises(AwsError) as refused:
         aws.call("dynamodb", "delete_table", TableName="Orders")
-    sandbox.faults.add(Fault("drop_after", operations=("DeleteTable",), count=1))
+    sandbox.faults.add(FaultRule("drop_after", operations=("DeleteTable",), count=1))
     with pytest.raises(AwsError):
         aws.call("dynamodb", "delete_table", TableName="Orders", retry=False)
     assert [(call.operation, call.table, call.outcome, call.code) for call in told] == [

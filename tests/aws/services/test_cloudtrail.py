@@ -144,7 +144,7 @@ PITR_OFF = {"pointInTimeRecoveryEnabled": False}
 ])  # fmt: skip
 def test_it_says_what_was_done_to_what(read, name, source, asked, what):
     (found,) = read(Account([event(name, f"{source}.amazonaws.com", asked)])).events
-    assert (found.what, found.source, found.name) == (what, source, cloudtrail.short(name))
+    assert (found.what, found.source, found.name) == (what, source, cloudtrail.short_event_name(name))
     assert found.kind == ("table" if source == "dynamodb" else "deploy")
     assert found.at == NOW
 

@@ -6,10 +6,10 @@ import pytest
 
 from pitrkit.aws.client.client import Aws
 from pitrkit.aws.settings import settings
-from pitrkit.aws.settings.reapply import REAPPLIED, WHEN_ACCEPTED, Hand
-from pitrkit.aws.settings.settings import Settings, capture
+from pitrkit.aws.settings.reapply import REAPPLIED, WHEN_ACCEPTED, SettingsWriter
+from pitrkit.aws.settings.settings import TableSettings, capture
 from pitrkit.errors import BadInput
-from pitrkit.sandbox import Fault, Sandbox
+from pitrkit.sandbox import FaultRule, Sandbox
 from tests.furnish import create, furnish, policy
 
 EVERY_KIND = {
@@ -40,7 +40,7 @@ def aws(place, monkeypatch):
 def reapplied(aws, name):
     """Give the table *name* what the furnished one has, as far as the kit does; return the hand that did."""
     found = settings.compare(capture(aws, "Orders"), capture(aws, name))
-    hand = Hand(aws, capture(aws, name).place, sleep=lambda _: None)
+    hand = SettingsWriter(aws, capture(aws, name).place, sleep=lambda _: None)
     for one in found:
         if one.state in ("missing", "differs") and one.kind in REAPPLIED | WHEN_ACCEPTED.keys():
             hand.give(one.wanted, one.found)
@@ -55,7 +55,7 @@ def test_every_kind_of_setting_is_captured_and_survives_as_json(aws):
     found = capture(aws, "Orders")
     assert {one.kind for one in found.found} == EVERY_KIND
     assert found.unread == ()
-    assert Settings.from_dict(json.loads(json.dumps(found.to_dict(), default=str))) == found
+    assert TableSettings.from_dict(json.loads(json.dumps(found.to_dict(), default=str))) == found
     assert [one.words() for one in found.of("pitr")] == ["on, 20 days"]
 
 
@@ -149,7 +149,7 @@ def test_an_index_that_the_copy_was_restored_without_is_made(aws, place):
     ],
 )
 def test_a_source_that_is_denied_is_named_and_takes_nothing_else_with_it(aws, place, service, operation, kind):
-    place.faults.add(Fault("denied", service=service, operations=(operation,)))
+    place.faults.add(FaultRule("denied", service=service, operations=(operation,)))
     found = capture(aws, "Orders")
     (unread,) = found.unread
     assert (unread.kinds, unread.action, unread.denied) == ((kind,), f"{service}:{operation}", True)
@@ -176,7 +176,7 @@ def test_a_stream_or_an_expiry_of_another_kind_is_not_turned_off_to_be_changed(a
     place.client("dynamodb").update_time_to_live(
         TableName="Other", TimeToLiveSpecification={"Enabled": True, "AttributeName": "until"}
     )
-    hand = Hand(aws, capture(aws, "Other").place)
+    hand = SettingsWriter(aws, capture(aws, "Other").place)
     differing = [one for one in settings.compare(capture(aws, "Orders"), capture(aws, "Other"))
                  if one.kind in ("stream", "ttl")]  # fmt: skip
     for one in differing:

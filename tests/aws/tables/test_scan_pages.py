@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pitrkit.aws.items import canonical, key_of, settle, stored_size
+from pitrkit.aws.items import canonical, canonicalise_in_place, key_of, stored_size
 from pitrkit.aws.tables.scan_pages import Page, Scan, rows, slices
 from pitrkit.errors import BadInput
 
@@ -83,7 +83,7 @@ def test_slices_are_the_services_own_bytes():
 @pytest.mark.parametrize("value", [{"N": "NaN"}, {"X": "1"}, {"N": "1" * 39}, {"NS": ["1", "x"]}])
 def test_what_is_no_dynamodb_value_is_refused(value):
     with pytest.raises(BadInput):
-        settle({"pk": value})
+        canonicalise_in_place({"pk": value})
 
 
 def test_a_page_tells_of_itself_without_its_items():

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pitrkit.recovery.advice.cost import Prices, estimate
+from pitrkit.recovery.advice.cost import PriceTable, estimate
 
 GB = 1024**3
 
 
 def test_an_estimate_says_its_amount_currency_day_and_sum():
-    found = estimate(write_units=2_000_000, prices=Prices(priced_at=date(2026, 11, 1)))
+    found = estimate(write_units=2_000_000, prices=PriceTable(priced_at=date(2026, 11, 1)))
     assert found.usd == pytest.approx(1.25)
     assert (found.currency, found.priced_at) == ("USD", date(2026, 11, 1))
     assert str(found) == (
@@ -40,11 +40,11 @@ def test_small_amounts_are_not_shown_as_nothing():
 
 
 def test_prices_of_the_team_replace_what_they_name():
-    prices = Prices().with_values({"write_units_million": 0.7}, date(2026, 12, 1))
+    prices = PriceTable().with_values({"write_units_million": 0.7}, date(2026, 12, 1))
     found = estimate(write_units=1_000_000, restore_bytes=GB, prices=prices)
     assert found.usd == pytest.approx(0.7 + 0.15)
     assert (found.priced_at, prices.region) == (date(2026, 12, 1), "pitrkit.toml")
-    assert Prices().with_values({}) == Prices()
+    assert PriceTable().with_values({}) == PriceTable()
 
 
 def test_replicas_are_paid_for_each_and_provisioned_units_not_again():
@@ -69,7 +69,7 @@ AMOUNTS = st.fixed_dictionaries(
 
 @given(AMOUNTS)
 def test_the_formula_adds_up_to_the_amount(of):
-    found, prices = estimate(**of), Prices()
+    found, prices = estimate(**of), PriceTable()
     assert found.usd == pytest.approx(
         of["write_units"] / 1e6 * prices.write_units_million
         + of["restore_bytes"] / GB * (prices.restore_gb + of["kept_days"] / 30 * prices.storage_gb_month)

@@ -7,7 +7,7 @@ import pytest
 
 from pitrkit.aws.client.error_mapping import Ambiguous
 from pitrkit.errors import BadInput
-from pitrkit.recovery.apply.brakes import Alarm, Ceiling, Hold, StopFile, Watch, chosen
+from pitrkit.recovery.apply.brakes import AlarmBrake, BrakeWatch, Ceiling, Hold, StopFile, chosen
 from pitrkit.recovery.token_bucket import Bucket, Pace
 
 AT = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -81,7 +81,7 @@ def test_a_stop_file_ends_the_run_in_good_order_and_the_next_goes_on_without_it(
 
 def test_nothing_is_sent_while_an_alarm_is_in_alarm_and_the_status_says_so(aws, bench, plan, alarm):
     alarm("ALARM")
-    brake = Alarm(aws, ["checkout"])
+    brake = AlarmBrake(aws, ["checkout"])
     brake.every = 0.05
     notes = []
 
@@ -99,7 +99,7 @@ def test_nothing_is_sent_while_an_alarm_is_in_alarm_and_the_status_says_so(aws, 
 
 def test_an_alarm_that_does_not_exist_is_refused_before_anything_is_sent(aws):
     with pytest.raises(BadInput, match="no CloudWatch alarm nosuch"):
-        Alarm(aws, ["nosuch"])
+        AlarmBrake(aws, ["nosuch"])
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ class Fixed:
 
 def test_the_pace_is_held_down_to_what_the_tightest_brake_leaves():
     bucket = Bucket(Pace(100))
-    with Watch([Fixed(Hold(60, "sixty")), Fixed(Hold(20, "twenty")), Fixed(Hold())], bucket, Event()):
+    with BrakeWatch([Fixed(Hold(60, "sixty")), Fixed(Hold(20, "twenty")), Fixed(Hold())], bucket, Event()):
         assert bucket.units == 20
         assert bucket.why.endswith("twenty")
 
@@ -163,7 +163,7 @@ def test_the_pace_is_held_down_to_what_the_tightest_brake_leaves():
 def test_a_brake_that_cannot_be_looked_at_pauses_the_copy_and_says_so():
     bucket = Bucket(Pace(100))
     blind = Fixed(Ambiguous("no answer to cloudwatch", code="ReadTimeoutError", operation="DescribeAlarms"))
-    with Watch([blind], bucket, Event()) as watch:
+    with BrakeWatch([blind], bucket, Event()) as watch:
         assert bucket.units == 0
         assert "cannot be looked at: no answer to cloudwatch" in bucket.why
         blind.hold = Hold()
@@ -182,4 +182,4 @@ def test_a_ceiling_below_the_pace_slows_the_copy_down(bench, plan):
 def test_only_the_brakes_that_are_asked_for_are_there(aws, alarm, tmp_path):
     assert chosen(aws, "Orders") == []
     made = chosen(aws, "Orders", alarms=["checkout"], ceiling=100, stop_file=tmp_path / "STOP")
-    assert [type(brake) for brake in made] == [StopFile, Alarm, Ceiling]
+    assert [type(brake) for brake in made] == [StopFile, AlarmBrake, Ceiling]

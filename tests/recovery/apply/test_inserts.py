@@ -9,7 +9,7 @@ from pitrkit.aws.client.error_mapping import Ambiguous, Throttled
 from pitrkit.aws.client.transport import Answer
 from pitrkit.errors import AccessDenied, AwsError
 from pitrkit.recovery.apply.journal import Journal, conflicts
-from pitrkit.sandbox import Fault
+from pitrkit.sandbox import FaultRule
 
 BATCH = "batch_execute_statement"
 CALL = "BatchExecuteStatement"
@@ -148,7 +148,7 @@ def test_a_key_that_somebody_puts_after_a_lost_call_did_not_is_theirs(batched, b
 @pytest.mark.parametrize("done", [True, False])
 @pytest.mark.sandbox_alone("it is the sandbox that fails on demand")
 def test_statements_that_fail_within_a_call_are_made_again_and_ours_once(sandbox, batched, bench, wanted, done):
-    sandbox.faults.add(Fault("unprocessed", share=0.6, operations=(CALL,), done=done))
+    sandbox.faults.add(FaultRule("unprocessed", share=0.6, operations=(CALL,), done=done))
     ended = batched.apply()
     assert (ended.applied, ended.already, ended.conflicts, ended.failed) == (ITEMS, 0, 0, 0)
     assert bench.state() == wanted
@@ -269,9 +269,9 @@ def test_under_all_faults_at_once_every_write_is_accounted_for_and_the_table_is_
     plan = bench.plan(changes)
     writes = (CALL, "PutItem", "UpdateItem", "DeleteItem", "GetItem")
     kinds = ("throttle", "drop_before", "drop_after", "truncate", "bad_checksum", "unprocessed")
-    sandbox.faults.add(*(Fault(kind, share=0.08, operations=writes, seed=seed) for kind in kinds))
+    sandbox.faults.add(*(FaultRule(kind, share=0.08, operations=writes, seed=seed) for kind in kinds))
     sandbox.faults.add(
-        *(Fault(kind, share=0.08, operations=writes, seed=seed, done=True) for kind in ("error500", "error503"))
+        *(FaultRule(kind, share=0.08, operations=writes, seed=seed, done=True) for kind in ("error500", "error503"))
     )
     for _ in range(10):
         done = bench.apply(plan)

@@ -7,7 +7,7 @@ import sys
 import time
 from collections import Counter
 
-from pitrkit.recovery.apply.journal import Journal, State
+from pitrkit.recovery.apply.journal import Journal, JournalState
 from pitrkit.recovery.apply.verify import verify
 
 RUN = """
@@ -58,7 +58,7 @@ def test_apply_killed_again_and_again_loses_nothing_and_can_still_be_undone(sand
     for _ in range(KILLS):
         code, output = killed_run(sandbox, plan, journal, chance.randrange(100, 6000))
         assert code in {-9, 0}, output
-        state = State(plan.total)
+        state = JournalState(plan.total)
         for line in Journal(journal, plan).lines():
             state.follow(line)
         unsure += sum(map(state.unsure, plan.writes()))

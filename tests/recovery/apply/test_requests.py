@@ -110,5 +110,5 @@ def test_only_a_replaced_image_other_than_the_one_seen_is_told(replaced, told):
 
 
 def test_an_absent_item_is_looked_at_as_none():
-    assert requests.looked(b"{}") is None
-    assert requests.looked(b'{"Item":{}}') is None
+    assert requests.item_of(b"{}") is None
+    assert requests.item_of(b'{"Item":{}}') is None

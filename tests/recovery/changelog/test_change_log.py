@@ -12,7 +12,7 @@ from pitrkit.aws.items import KeyAttribute, KeySchema, attributes, canonical, im
 from pitrkit.errors import BadInput
 from pitrkit.recovery.changelog import merge
 from pitrkit.recovery.changelog.change_log import EXPORTS, ONE_STEP_A_WINDOW, STREAM, ChangeLog, write
-from pitrkit.recovery.changes.change import Change, Step
+from pitrkit.recovery.changes.change import Change, ItemStep
 from pitrkit.recovery.changes.change_set import ChangeSet
 from pitrkit.recovery.changes.scope import Scope
 from pitrkit.recovery.plan.plan import Plan
@@ -41,13 +41,13 @@ def step(second, before, after, *, by=""):
     """One write, as a stream tells it."""
     image = before or after
     own = image_of({name: attributes(image)[name] for name in KEY.names})
-    return Step(own, at(second), at(second), before, after, single=True, by=by)
+    return ItemStep(own, at(second), at(second), before, after, single=True, by=by)
 
 
 def window(begin, last, before, after, *, undated=False):
     """What an export of a window that begins at *begin* tells of an item last written at *last*."""
     one = step(last, before, after)
-    return Step(one.key, at(begin), at(last), before, after, single=False, undated=undated)
+    return ItemStep(one.key, at(begin), at(last), before, after, single=False, undated=undated)
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def test_steps_are_sorted_by_their_time_however_they_come(log):
 
 
 def test_an_exports_step_keeps_its_bounds_to_the_microsecond(log):
-    one = Step(key(), at(0), at(900) - timedelta(microseconds=1), item(v="1"), item(v="2"), single=False)
+    one = ItemStep(key(), at(0), at(900) - timedelta(microseconds=1), item(v="1"), item(v="2"), single=False)
     made = log(one, source=EXPORTS)
     assert made.history(key()) == [one]
     assert not made.single

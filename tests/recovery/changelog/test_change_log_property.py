@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pitrkit.aws.items import KeyAttribute, KeySchema, canonical
 from pitrkit.recovery.changelog.change_log import STREAM, write
-from pitrkit.recovery.changes.change import Step
+from pitrkit.recovery.changes.change import ItemStep
 from pitrkit.recovery.changes.scope import Scope
 from pitrkit.recovery.plan.policy import Policy, decide
 
@@ -102,7 +102,7 @@ def test_a_revert_leaves_what_good_writers_alone_would_have_or_it_is_for_review(
         if before == after:
             continue
         at = NOON + timedelta(seconds=second)
-        steps.append(Step(image(pk, {}), at, at, image(pk, before), image(pk, after), single=True))
+        steps.append(ItemStep(image(pk, {}), at, at, image(pk, before), image(pk, after), single=True))
         if who == "damage":
             moments.append(f'"{at.isoformat()}"')
         if who == "damage" and begin <= second <= end:  # what looks like it at other times is none

@@ -15,7 +15,7 @@ from pitrkit.errors import BadInput
 from pitrkit.recovery.changelog import from_exports
 from pitrkit.recovery.changelog.from_exports import windows
 from pitrkit.recovery.changelog.short_windows import Undecided
-from pitrkit.recovery.changes.change import Step
+from pitrkit.recovery.changes.change import ItemStep
 from pitrkit.sandbox import ExportFault
 from pitrkit.sandbox.exports.export_files import ExportSettings
 from pitrkit.sandbox.store.history import PastWrite
@@ -164,7 +164,7 @@ def test_a_longer_stretch_is_told_window_by_window(sandbox, aws, story):
     needed = windows(since_at, UNTIL, latest_at=UNTIL, width=width)
     assert steps == sorted(steps, key=lambda one: one.before_at)
     assert {(one.key, one.before_at): one for one in steps} == {
-        (key_text(key), begin): Step(
+        (key_text(key), begin): ItemStep(
             key_text(key),
             begin,
             last_write(own, begin, end),
@@ -199,7 +199,7 @@ def test_windows_are_of_15_minutes_to_24_hours_and_leave_nothing_out(seconds, wi
 
 
 def test_a_stretch_is_widened_to_whole_seconds():
-    assert from_exports.stretch(UNTIL + MICRO, UNTIL + MINUTE + MICRO) == (
+    assert from_exports.whole_seconds(UNTIL + MICRO, UNTIL + MINUTE + MICRO) == (
         UNTIL,
         UNTIL + MINUTE + timedelta(seconds=1),
     )
@@ -284,7 +284,7 @@ def test_both_spellings_of_the_service_are_read(sandbox, aws, table, plain, suff
     finally:
         sandbox.exports.settings = was
     steps, undecided = told(aws, table, SINCE, UNTIL, done)
-    assert steps == [Step(key_text("hit"), SINCE, UNTIL - MINUTE, text("hit", "a"), None, single=False)]
+    assert steps == [ItemStep(key_text("hit"), SINCE, UNTIL - MINUTE, text("hit", "a"), None, single=False)]
     assert undecided == []
 
 
@@ -292,7 +292,7 @@ def test_a_deletion_of_what_was_just_made_is_told_without_its_time(sandbox, aws)
     histories = {"brief": [(SINCE - 3 * MINUTE, "a"), (UNTIL - MINUTE, None), (UNTIL + MINUTE, "b")]}
     steps, undecided = told(aws, past(sandbox, aws, histories), SINCE, UNTIL)
     brief = text("brief", "a")
-    assert steps == [Step(key_text("brief"), SINCE, UNTIL - MICRO, brief, None, single=False, undated=True)]
+    assert steps == [ItemStep(key_text("brief"), SINCE, UNTIL - MICRO, brief, None, single=False, undated=True)]
     assert undecided == []
 
 

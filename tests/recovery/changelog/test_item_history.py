@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pitrkit.recovery.changelog.item_history import by_copy, by_present, by_steps, seen
-from pitrkit.recovery.changes.change import Step
+from pitrkit.recovery.changelog.item_history import by_copy, by_present, by_steps, images_at
+from pitrkit.recovery.changes.change import ItemStep
 
 T0 = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
 KEY = '{"pk":{"S":"a"}}'
@@ -41,10 +41,10 @@ def test_single_writes_tell_every_second_they_cover(life, seconds):
     first, writes = life
     images = [first, *(image for _, image in writes)]
     steps = [
-        Step(KEY, at(int(moment)), at(int(moment)), before, after, single=True)
+        ItemStep(KEY, at(int(moment)), at(int(moment)), before, after, single=True)
         for (moment, after), before in zip(writes, images, strict=False)
     ]
-    for sight in seen(map(at, seconds), [by_steps(steps, T0, at(600), source="stream")]):
+    for sight in images_at(map(at, seconds), [by_steps(steps, T0, at(600), source="stream")]):
         assert sight.known == bool(steps)
         if steps:
             assert sight.image == state(first, writes, (sight.at - T0).total_seconds())
@@ -58,8 +58,8 @@ def test_compacted_steps_tell_what_they_know_and_nothing_else(life, seconds, min
         inside = [(moment, image) for moment, image in writes if begin <= moment < begin + minutes * MINUTE]
         before, after = state(first, writes, begin), state(first, writes, begin + minutes * MINUTE - 0.01)
         if inside and before != after:
-            steps.append(Step(KEY, at(begin), at(inside[-1][0]), before, after, single=False))
-    for sight in seen(map(at, seconds), [by_steps(steps, T0, at(600), source="exports")]):
+            steps.append(ItemStep(KEY, at(begin), at(inside[-1][0]), before, after, single=False))
+    for sight in images_at(map(at, seconds), [by_steps(steps, T0, at(600), source="exports")]):
         second = (sight.at - T0).total_seconds()
         spans = [step for step in steps if step.before_at < sight.at < step.at]
         if sight.known:
@@ -70,13 +70,13 @@ def test_compacted_steps_tell_what_they_know_and_nothing_else(life, seconds, min
 
 
 def test_nothing_is_told_outside_of_what_is_covered():
-    steps = [Step(KEY, at(5), at(5), None, '{"pk":{"S":"a"}}', single=True)]
-    outside = seen([at(-1), at(601)], [by_steps(steps, T0, at(600), source="stream")])
+    steps = [ItemStep(KEY, at(5), at(5), None, '{"pk":{"S":"a"}}', single=True)]
+    outside = images_at([at(-1), at(601)], [by_steps(steps, T0, at(600), source="stream")])
     assert [sight.known for sight in outside] == [False, False]
 
 
 def test_the_first_source_that_knows_is_believed_and_all_of_them_are_asked():
     copy, present = '{"pk":{"S":"a"},"n":{"N":"1"}}', '{"pk":{"S":"a"},"n":{"N":"2"}}'
     tellers = [by_copy(at(10), copy, source="the copy"), by_present(present, T0, at(600))]
-    found = seen([at(10), at(11)], tellers)
+    found = images_at([at(10), at(11)], tellers)
     assert [(sight.image, sight.source[:8]) for sight in found] == [(copy, "the copy"), (present, "as it is")]

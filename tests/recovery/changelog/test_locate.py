@@ -13,7 +13,7 @@ from pitrkit.aws.items import KeyAttribute, KeySchema, canonical
 from pitrkit.errors import BadInput
 from pitrkit.recovery.changelog.change_log import EXPORTS, STREAM, write
 from pitrkit.recovery.changelog.locate import KEYS, locate
-from pitrkit.recovery.changes.change import Step
+from pitrkit.recovery.changes.change import ItemStep
 from pitrkit.recovery.changes.scope import Scope
 
 KEY = KeySchema((KeyAttribute("pk", "S", "HASH"),))
@@ -34,17 +34,19 @@ def image(pk, v):
 
 
 def removal(pk, second):
-    return Step(canonical({"pk": {"S": pk}}), at(second), at(second), image(pk, "good"), None, single=True)
+    return ItemStep(canonical({"pk": {"S": pk}}), at(second), at(second), image(pk, "good"), None, single=True)
 
 
 def mangling(pk, second):
-    return Step(canonical({"pk": {"S": pk}}), at(second), at(second), image(pk, "good"), image(pk, "bad"), single=True)
+    return ItemStep(
+        canonical({"pk": {"S": pk}}), at(second), at(second), image(pk, "good"), image(pk, "bad"), single=True
+    )
 
 
 def exported(pk, begin, last, after="bad", *, undated=False):
     left = None if after is None else image(pk, after)
     of = canonical({"pk": {"S": pk}}), at(begin), at(last), image(pk, "good")
-    return Step(*of, left, single=False, undated=undated)
+    return ItemStep(*of, left, single=False, undated=undated)
 
 
 def recorded(steps, folder, source=STREAM):
@@ -97,7 +99,7 @@ def test_a_removal_of_which_exports_tell_no_moment_is_bounded(log):
 def test_an_item_hit_twice_is_one_item(log):
     steps = [
         mangling("a", 10),
-        Step(canonical({"pk": {"S": "a"}}), at(11), at(11), image("a", "bad"), None, single=True),
+        ItemStep(canonical({"pk": {"S": "a"}}), at(11), at(11), image("a", "bad"), None, single=True),
     ]
     found = locate(log(steps), Scope(where="!after || after.v == 'bad'"))
     assert (found.items, found.steps, found.kinds) == (1, 2, {"modified": 1})
@@ -148,7 +150,7 @@ def test_damage_at_the_logs_very_beginning_may_have_begun_before(log):
 
 
 def test_expired_items_are_found_only_where_they_are_asked_for(log):
-    gone = Step(canonical({"pk": {"S": "a"}}), at(5), at(5), image("a", "good"), None, single=True, by="ttl")
+    gone = ItemStep(canonical({"pk": {"S": "a"}}), at(5), at(5), image("a", "good"), None, single=True, by="ttl")
     made = log([gone])
     with pytest.raises(BadInput, match="no change in the log is like the damage"):
         locate(made, REMOVED)

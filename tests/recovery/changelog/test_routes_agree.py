@@ -33,7 +33,7 @@ from pitrkit.aws.items import attributes
 from pitrkit.recovery.changelog import from_exports, from_stream
 from pitrkit.recovery.changelog.change_log import ONE_STEP_A_WINDOW
 from pitrkit.recovery.changelog.merge import looks_like
-from pitrkit.recovery.changes.change import Step
+from pitrkit.recovery.changes.change import ItemStep
 from pitrkit.recovery.changes.change_set import ONE_COPY, TWO_COPIES, diff
 from pitrkit.recovery.changes.scope import Scope
 from pitrkit.recovery.plan.policy import (
@@ -259,7 +259,7 @@ def check_conditions(incident):
         for one in wrote:
             images = text(item, one.before), text(item, one.after)
             by = "ttl" if one.who == "ttl" else ""
-            step = Step(text(item, {}), one.at, one.at, *images, single=True, by=by)
+            step = ItemStep(text(item, {}), one.at, one.at, *images, single=True, by=by)
             assert WHERE.holds(step) == looks_like_damage(one.before, one.after)
             if incident.times.inside(one.at):
                 assert looks_like(step, WHERE) == (one.who == "damage")

@@ -12,7 +12,7 @@ from pitrkit.aws.items import KeyAttribute, KeySchema, attributes, canonical
 from pitrkit.errors import BadInput
 from pitrkit.recovery.changes.change import KINDS, Change
 from pitrkit.recovery.changes.change_set import from_changes
-from pitrkit.recovery.changes.fingerprints import Prints
+from pitrkit.recovery.changes.fingerprints import Fingerprints
 from pitrkit.recovery.changes.query import HOWS, Query, Term
 from pitrkit.recovery.changes.search import Search, Sort
 
@@ -115,7 +115,7 @@ def test_a_query_finds_exactly_the_changes_in_its_scope(drawn):
         found = found_in.find(query)
         scope = query.scope()
         wanted = [change for change in found_in.changes if scope.holds(change)]
-        assert list(found_in.each(found)) == wanted
+        assert list(found_in.matches(found)) == wanted
         assert len(found) == len(wanted)
         assert found.whole
         assert [change for _, change in found_in.page(found, Sort(), 0, 99)] == wanted
@@ -194,12 +194,12 @@ def test_what_an_attribute_went_from_and_to_is_counted_and_long_values_are_told_
 
 
 def test_more_prints_than_are_kept_are_told_apart_by_the_condition_instead(search):
-    few = Prints.read(search.changes, most=1)
+    few = Fingerprints.read(search.changes, most=1)
     assert few.varied
     assert few.rows_of(("st",)) is None
     search.prints = few
     query = Query(fingerprint=("by", "no", "st"))
-    assert [attributes(one.key)["pk"]["S"] for one in search.each(search.find(query))] == ["b"]
+    assert [attributes(one.key)["pk"]["S"] for one in search.matches(search.find(query))] == ["b"]
 
 
 def test_a_condition_is_tried_on_a_limited_number_of_changes_and_that_is_said(search):
@@ -233,4 +233,4 @@ def test_only_the_letters_a_to_z_have_two_cases(tmp_path, text):
     found_in = Search(change_set([changed(str(n), None, {"t": {"S": one}}) for n, one in enumerate(held)], tmp_path))
     query = Query(text=text)
     wanted = [change for change in found_in.changes if query.scope().holds(change)]
-    assert list(found_in.each(found_in.find(query))) == wanted
+    assert list(found_in.matches(found_in.find(query))) == wanted

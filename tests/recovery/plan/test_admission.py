@@ -11,7 +11,7 @@ from pitrkit.aws.tables.tables import Index
 from pitrkit.errors import AccessDenied
 from pitrkit.recovery.plan.admission import Admission
 from pitrkit.recovery.plan.guard import Write
-from pitrkit.recovery.plan.policy import Left, Policy
+from pitrkit.recovery.plan.policy import Policy, SkippedChange
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 KEY = '{"pk":{"S":"a"}}'
@@ -113,8 +113,8 @@ def test_expired_items_are_counted_and_left_alone_unless_they_are_asked_for(expi
     assert {write.key for write in plan.writes()} == {changes[number].key for number in (1, 3, 4)}
     assert plan.left == {"expired": 2}
     assert set(plan.left_items()) == {
-        Left(changes[0].key, "removed", "expired"),
-        Left(changes[2].key, "modified", "expired"),
+        SkippedChange(changes[0].key, "removed", "expired"),
+        SkippedChange(changes[2].key, "modified", "expired"),
     }
     assert plan.undecided == 0
     everything = expiring.plan(change_set, replace(policy, expired="put"))
@@ -172,8 +172,8 @@ def test_an_old_item_that_an_index_added_since_would_refuse_is_left_for_a_person
     plan = indexed.plan([fitting, unfit, emptied])
     assert [write.key for write in plan.writes()] == [fitting.key]
     assert set(plan.left_items()) == {
-        Left(unfit.key, "removed", "an index refuses it"),
-        Left(emptied.key, "modified", "an index refuses it"),
+        SkippedChange(unfit.key, "removed", "an index refuses it"),
+        SkippedChange(emptied.key, "modified", "an index refuses it"),
     }
     assert plan.undecided == 2
     assert indexed.apply(plan).applied == 1

@@ -7,10 +7,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pitrkit.aws.tables import resource_policy
-from pitrkit.aws.tables.resource_policy import PolicyChanged, ResourcePolicy
+from pitrkit.aws.tables.resource_policy import PolicyChanged, PolicyRevision
 from pitrkit.errors import BadInput
 from pitrkit.recovery.plan import freeze as freezes
-from pitrkit.sandbox.access.policy_evaluation import Call, verdict
+from pitrkit.sandbox.access.policy_evaluation import AccessRequest, verdict
 
 ACCOUNT = "123456789012"
 
@@ -31,7 +31,7 @@ def put(bench, text):
 
 def frozen(bench, incident="night"):
     would = freezes.intend(read(bench), bench.table, incident=incident, caller=bench.aws.caller().arn)
-    return freezes.put(bench.aws, would)
+    return freezes.apply_freeze(bench.aws, would)
 
 
 def own(bench, name="shop"):
@@ -45,7 +45,7 @@ def test_without_a_policy_it_is_one_and_afterwards_there_is_none_again(bench):
     assert freezes.frozen_by(read(bench)) == [freeze.sid]
     assert freeze.request_id
     assert freezes.lift(bench.aws, freeze).how == "deleted"
-    assert read(bench) == ResourcePolicy()
+    assert read(bench) == PolicyRevision()
 
 
 def test_a_policy_that_is_there_is_kept_in_force_and_is_word_for_word_the_same_afterwards(bench):
@@ -83,7 +83,7 @@ def test_it_is_not_put_over_a_policy_that_was_changed_since_it_was_read(bench):
     would = freezes.intend(read(bench), bench.table, incident="night", caller=bench.aws.caller().arn)
     put(bench, own(bench))
     with pytest.raises(PolicyChanged):
-        freezes.put(bench.aws, would)
+        freezes.apply_freeze(bench.aws, would)
     assert read(bench).text == own(bench)
 
 
@@ -107,7 +107,7 @@ def test_a_policy_that_is_changed_while_it_is_undone_is_read_again(bench, monkey
 def test_one_that_was_intended_and_perhaps_put_is_undone_as_well(bench):
     would = freezes.intend(read(bench), bench.table, incident="night", caller=bench.aws.caller().arn)
     assert freezes.lift(bench.aws, would).how == "gone"
-    freezes.put(bench.aws, would)
+    freezes.apply_freeze(bench.aws, would)
     assert freezes.lift(bench.aws, freezes.Freeze.from_dict(would.to_dict())).how == "deleted"
 
 
@@ -150,11 +150,11 @@ def test_the_caller_may_write_as_the_service_knows_it_and_others_may_not(bench, 
     statement = freezes.statement("X", bench.table.arn, freezes.principals_of(caller))
     document = json.loads(freezes.merged("", statement))
     for action in freezes.WRITES:
-        assert verdict([document], Call(CALLERS[caller], action, bench.table.arn), of_a_resource=True) == ""
+        assert verdict([document], AccessRequest(CALLERS[caller], action, bench.table.arn), of_a_resource=True) == ""
         for other in OTHERS:
-            assert verdict([document], Call(other, action, bench.table.arn), of_a_resource=True) == "deny"
+            assert verdict([document], AccessRequest(other, action, bench.table.arn), of_a_resource=True) == "deny"
     for action in ("dynamodb:GetItem", "dynamodb:Scan", "dynamodb:PutResourcePolicy"):
-        assert verdict([document], Call(OTHERS[0], action, bench.table.arn), of_a_resource=True) == ""
+        assert verdict([document], AccessRequest(OTHERS[0], action, bench.table.arn), of_a_resource=True) == ""
 
 
 @pytest.mark.parametrize("caller", ["", "ann", "arn:aws:s3:::bucket", f"arn:aws:sts::{ACCOUNT}:assumed-role/x"])
@@ -183,5 +183,5 @@ def test_taking_the_statement_out_of_any_policy_leaves_what_was_there(rows, alon
     added = freezes.statement("PitrkitFreezeX", "arn", ["arn:aws:iam::1:root"])
     after = freezes.merged(text, added)
     assert json.loads(after)["Statement"][-1] == added
-    left = freezes.without(after, "PitrkitFreezeX")
+    left = freezes.without_statement(after, "PitrkitFreezeX")
     assert (json.loads(left)["Statement"] if left else []) == rows

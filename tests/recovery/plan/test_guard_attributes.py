@@ -10,7 +10,7 @@ from pitrkit.aws.items import canonical
 from pitrkit.recovery.apply.journal import conflicts, journal_changes
 from pitrkit.recovery.apply.verify import verify
 from pitrkit.recovery.changes.change import Change
-from pitrkit.recovery.plan.policy import Left, Policy
+from pitrkit.recovery.plan.policy import Policy, SkippedChange
 
 GUARDED = replace(Policy.UNDO, guard="attributes")
 
@@ -108,7 +108,7 @@ def test_a_write_that_would_change_nothing_is_not_planned(bench, make_order, gua
     assert (again.total, again.left, again.undecided) == (0, {"already so": 3}, 0)
     assert {left.kind for left in again.left_items()} == {"removed", "modified", "inserted"}
     respelt = Change(bench.key(make_order(2)), "modified", make_order(2), make_order(2))
-    assert list(bench.plan([respelt], policy).left_items()) == [Left(respelt.key, "modified", "already so")]
+    assert list(bench.plan([respelt], policy).left_items()) == [SkippedChange(respelt.key, "modified", "already so")]
 
 
 PATHS = list(product([None, {"N": "1"}, {"S": "1"}], repeat=4))

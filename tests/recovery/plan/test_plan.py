@@ -12,7 +12,7 @@ from pitrkit.errors import BadInput, RecordAltered
 from pitrkit.recovery.changes.change import Change
 from pitrkit.recovery.plan.current_items import current_items
 from pitrkit.recovery.plan.plan import Plan, build
-from pitrkit.recovery.plan.policy import Left, Policy, decide
+from pitrkit.recovery.plan.policy import Policy, SkippedChange, decide
 
 A, B, C = ('{"pk":{"S":"k"},"v":{"N":"%d"},"w":{"N":"%d"}}' % (n, n) for n in (1, 2, 3))  # noqa: UP031
 REVERT = Policy(modified="revert", inserted="delete")
@@ -115,8 +115,8 @@ def test_by_default_only_removed_items_come_back_and_modified_ones_are_asked_abo
     assert plan.left == {"undecided": 1, "kept by policy": 1}
     assert plan.undecided == 1
     assert set(plan.left_items()) == {
-        Left(changes[1].key, "modified", "undecided"),
-        Left(changes[2].key, "inserted", "kept by policy"),
+        SkippedChange(changes[1].key, "modified", "undecided"),
+        SkippedChange(changes[2].key, "inserted", "kept by policy"),
     }
 
 

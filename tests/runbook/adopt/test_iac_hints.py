@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pitrkit.aws.settings import kinds
-from pitrkit.aws.settings.settings import Settings
+from pitrkit.aws.settings.settings import TableSettings
 from pitrkit.runbook.adopt import iac_hints
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), min_size=1, max_size=12) | st.sampled_from(
@@ -28,7 +28,7 @@ def described(table):
 
 def with_tags(table, tags):
     found = (kinds.Capacity("PAY_PER_REQUEST"), kinds.Tags(tags))
-    return Settings(table, f"arn:aws:dynamodb:us-east-1:1:table/{table}", datetime.now(UTC), found)
+    return TableSettings(table, f"arn:aws:dynamodb:us-east-1:1:table/{table}", datetime.now(UTC), found)
 
 
 def _pair(found):

@@ -10,7 +10,7 @@ from pitrkit.recovery.advice.cost import routes
 from pitrkit.recovery.changelog import change_log
 from pitrkit.recovery.changelog.item_history import Sight
 from pitrkit.recovery.changelog.locate import locate
-from pitrkit.recovery.changes.change import Step
+from pitrkit.recovery.changes.change import ItemStep
 from pitrkit.recovery.changes.scope import Scope
 from pitrkit.runbook.change_log import views as change_log_views
 from pitrkit.runbook.restore import source_views
@@ -26,10 +26,10 @@ def at(minute):
 def steps(text="plain"):
     """Item 1 mangled, then written by others in the same attribute; item 2 removed; item 3 removed by TTL."""
     good, bad, odd = (item("c", 1, v={"S": one}) for one in (text, f"{text}!", f"{text}?"))
-    yield Step(key("c", 1), at(1), at(1), good, bad, single=True)
-    yield Step(key("c", 1), at(2), at(2), bad, odd, single=True)
-    yield Step(key("c", 2), at(1), at(1), item("c", 2, v={"S": text}), None, single=True)
-    yield Step(key("c", 3), at(3), at(3), item("c", 3, v={"S": text}), None, single=True, by="ttl")
+    yield ItemStep(key("c", 1), at(1), at(1), good, bad, single=True)
+    yield ItemStep(key("c", 1), at(2), at(2), bad, odd, single=True)
+    yield ItemStep(key("c", 2), at(1), at(1), item("c", 2, v={"S": text}), None, single=True)
+    yield ItemStep(key("c", 3), at(3), at(3), item("c", 3, v={"S": text}), None, single=True, by="ttl")
 
 
 @pytest.fixture

@@ -114,7 +114,7 @@ def test_a_key_is_filtered_like_an_attribute(explorer):
     filter_by(explorer, "no", "is", "22.0")
     assert shown(explorer) == ["bob"]
     filter_by(explorer, "pk", "changed")
-    assert "A key never changes" in explorer.said.value
+    assert "A key never changes" in explorer.status_line.value
 
 
 def test_values_to_choose_from_are_those_that_are_there(explorer):
@@ -179,7 +179,7 @@ def test_a_scope_that_cannot_be_kept_is_not_claimed(tmp_path):
     explorer = Explorer(changes(tmp_path), on_use=refuse)
     explorer.use.click()
     assert explorer.scope is None
-    assert "the disk is full" in explorer.said.value
+    assert "the disk is full" in explorer.status_line.value
 
 
 def test_a_condition_on_a_large_set_is_tried_in_part_and_says_so(tmp_path):
@@ -270,7 +270,7 @@ def test_all_that_is_shown_can_be_saved_as_csv(explorer):
     rows = path.read_text("utf-8-sig").splitlines()
     assert rows[0] == '"kind","pk","no","by (then)","by (now)","status (then)","status (now)"'
     assert len(rows) == 3
-    assert str(path) in explorer.said.value
+    assert str(path) in explorer.status_line.value
     assert explorer.save_csv() != path, "nothing saved before is written over"
 
 

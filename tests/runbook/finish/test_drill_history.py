@@ -14,7 +14,7 @@ from pitrkit.recovery.changes import sample
 from pitrkit.recovery.snapshot import snapshot
 from pitrkit.runbook.drill import views as drill_views
 from pitrkit.runbook.finish import drill_history
-from pitrkit.runbook.finish.drill_history import RECOVERY, Drill, Limits, compared, failures
+from pitrkit.runbook.finish.drill_history import RECOVERY, DrillRecord, Limits, compared, failures
 
 T0 = datetime(2026, 11, 23, 2, 14, 5, tzinfo=UTC)
 SECONDS = st.floats(0, 1e6, allow_nan=False)
@@ -23,8 +23,8 @@ SECONDS = st.floats(0, 1e6, allow_nan=False)
 def a_drill(number=0, recovery=60.0, point=300.0, **given):
     steps = dict.fromkeys(RECOVERY, (recovery or 0.0) / len(RECOVERY))
     usual = {"limits": {}, "items": 10, "passed": True, "why": (), "steps": steps}
-    return Drill(f"d{number}", T0 + timedelta(days=number), recovery_seconds=recovery, recovery_point_seconds=point,
-                 **(usual | given))  # fmt: skip
+    point_and_time = {"recovery_seconds": recovery, "recovery_point_seconds": point}
+    return DrillRecord(f"d{number}", T0 + timedelta(days=number), **point_and_time, **(usual | given))
 
 
 DRILLS = st.builds(
@@ -110,7 +110,7 @@ def test_a_sample_is_that_many_items_spread_over_all(tmp_path_factory, held, wan
     folder = tmp_path_factory.mktemp("sample")
     items = [f'{{"k":{{"N":"{number}"}}}}' for number in range(held)]
     taken = snapshot.from_items(items, folder / "s", table="T", table_arn="arn", key_schema=KEY)
-    changes = sample.missing(taken, folder / "c", items=wanted, table="S", before_at="then")
+    changes = sample.missing_items(taken, folder / "c", items=wanted, table="S", before_at="then")
     found = [int(re.search(r'"(\d+)"', change.before)[1]) for change in changes]
     assert len(found) == len(set(found)) == (min(held, wanted) or held)
     assert {change.kind for change in changes} <= {"removed"}

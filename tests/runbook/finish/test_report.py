@@ -428,7 +428,7 @@ DONE = {"applied": 3, "already": 0, "conflicts": 0, "failed": 0, "unsent": 0}
     ],
 )
 def test_only_a_verified_copy_with_nothing_left_over_is_called_recovered(state, tone, title):
-    reached = verdict.reach(json.loads(json.dumps(state)))
+    reached = verdict.verdict_of(json.loads(json.dumps(state)))
     assert (reached.tone, reached.title) == (tone, title)
 
 

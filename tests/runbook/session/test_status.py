@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pitrkit.runbook.session.status import CLASSIC, DELETED, WITHOUT_RESTORE, standing
+from pitrkit.runbook.session.status import CLASSIC, DELETED, WITHOUT_RESTORE, status_of
 
 DONE = "2026-11-23T05:01:00Z"
 PLAN = {"digest": "a", "puts": 3}
@@ -47,7 +47,7 @@ def steps(*names):
     ],
 )  # fmt: skip
 def test_it_says_what_the_incident_waits_for_and_where(data, words, notebook):
-    found = standing(data)
+    found = status_of(data)
     assert words in found.words
     assert found.notebook == notebook
 
@@ -61,7 +61,7 @@ def test_it_says_what_the_incident_waits_for_and_where(data, words, notebook):
 )
 def test_every_state_has_words_a_notebook_of_the_runbook_and_a_next_step_that_is_not_done(done, route, plan, apply, ok):
     data = {"route": route, "plan": plan, "apply": apply, "verify": ok, **steps(*done)}
-    found = standing(data)
+    found = status_of(data)
     assert found.words
     assert found.notebook in {stage.notebook for stage in found.stages} | {"06_report"}
     assert found.next is None or found.next.step not in done

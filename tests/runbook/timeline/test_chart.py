@@ -7,14 +7,14 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pitrkit.aws.backups.pitr import Protection
+from pitrkit.aws.backups.pitr import ContinuousBackups
 from pitrkit.aws.services.cloudtrail import TrailEvent
 from pitrkit.aws.services.cloudwatch import Activity, Minute
 from pitrkit.recovery.advice.candidates import Candidate
 from pitrkit.runbook.timeline import views as timeline_views
 from pitrkit.runbook.timeline.chart import BARS, LEFT, RIGHT, WIDTH, draw
 from pitrkit.runbook.timeline.chart_lanes import CELL
-from pitrkit.runbook.timeline.table_history import Life
+from pitrkit.runbook.timeline.table_history import TableHistory
 from pitrkit.runbook.timeline.views import candidates_grid
 from pitrkit.times import Window
 from pitrkit.ui.view import View
@@ -22,7 +22,7 @@ from tests import synthetic
 
 T0 = datetime(2026, 11, 23, 2, 14, 5, tzinfo=UTC)
 BUSY = synthetic.life()
-PROTECTED = Protection("Orders", True, BUSY.window, 35)
+PROTECTED = ContinuousBackups("Orders", True, BUSY.window, 35)
 
 spans = st.tuples(st.integers(0, 2000), st.integers(1, 2000))
 points = st.lists(
@@ -45,7 +45,7 @@ def lived(calls, events, proposed=(), period=60):
     told.sort(key=lambda event: event.at)
     chosen = tuple(Candidate(start_at + minute * step, "writes", "t", ("e",), 1.0) for minute in proposed)
     window = Window(start_at + 100 * step, start_at + 1900 * step)
-    return Life("Orders", start_at, activity.end_at, window, activity, tuple(told), chosen)
+    return TableHistory("Orders", start_at, activity.end_at, window, activity, tuple(told), chosen)
 
 
 @given(
@@ -152,6 +152,6 @@ def test_the_text_names_candidates_events_and_what_is_not_known():
 
 def test_a_candidate_outside_the_window_says_so():
     life = synthetic.life(240, 6)
-    late = Life(**{**{name: getattr(life, name) for name in Life.__dataclass_fields__}, "window": None})
+    late = TableHistory(**{**{name: getattr(life, name) for name in TableHistory.__dataclass_fields__}, "window": None})
     assert "not restorable" in "\n".join(candidates_grid(late).lines())
     assert "not restorable" not in "\n".join(candidates_grid(life).lines())

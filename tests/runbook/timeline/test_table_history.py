@@ -10,9 +10,9 @@ from pitrkit.aws.client.error_mapping import Ambiguous
 from pitrkit.errors import AccessDenied, BadInput, InputNeeded, RecordAltered
 from pitrkit.incident.incident import Incident
 from pitrkit.runbook.finish import report
-from pitrkit.runbook.session.session import Book
+from pitrkit.runbook.session.session import Session
 from pitrkit.runbook.timeline import pick_timestamp, table_history
-from pitrkit.runbook.timeline.table_history import Life
+from pitrkit.runbook.timeline.table_history import TableHistory
 from pitrkit.sandbox import Sandbox
 from pitrkit.sandbox.scenario.shop import orders
 from pitrkit.times import iso
@@ -39,10 +39,10 @@ def sandbox(scenario):
 
 
 @pytest.fixture
-def book(sandbox, monkeypatch, tmp_path):
+def session(sandbox, monkeypatch, tmp_path):
     for name, value in {**sandbox.environment(), "PITRKIT_INCIDENTS": str(tmp_path)}.items():
         monkeypatch.setenv(name, value)
-    return Book.begin("night", table="Orders", aws=Aws.connect())
+    return Session.begin("night", table="Orders", aws=Aws.connect())
 
 
 class Refusing:
@@ -82,7 +82,7 @@ def test_what_cannot_be_reached_is_named_and_is_no_error():
 
 @pytest.mark.parametrize("made", [
     synthetic.life(300, 40, gaps=["x"]), synthetic.life(30, 0),
-    Life("Orders", NOW - timedelta(hours=1), NOW, None, None),
+    TableHistory("Orders", NOW - timedelta(hours=1), NOW, None, None),
 ])  # fmt: skip
 def test_what_is_kept_reads_back_the_same(incident, made):
     table_history.save(made, incident)
@@ -100,8 +100,8 @@ def test_a_record_that_cannot_be_read_is_refused_by_name(incident, raw):
     assert table_history.NAME in str(caught.value)
 
 
-def test_the_scenarios_bad_deploy_is_the_likeliest_candidate_without_being_told(book, scenario):
-    window = pick_timestamp.window(book)
+def test_the_scenarios_bad_deploy_is_the_likeliest_candidate_without_being_told(session, scenario):
+    window = pick_timestamp.window(session)
     best = window.life.candidates[0]
     assert best.kind == "deletes"
     assert timedelta() <= scenario.truth.good_at - best.at < timedelta(seconds=15)
@@ -109,45 +109,45 @@ def test_the_scenarios_bad_deploy_is_the_likeliest_candidate_without_being_told(
     assert window.life.gaps == ()
 
 
-def test_a_young_tables_picture_begins_shortly_before_its_life(book, scenario):
-    found = pick_timestamp.window(book, hours=12).life
+def test_a_young_tables_picture_begins_shortly_before_its_life(session, scenario):
+    found = pick_timestamp.window(session, hours=12).life
     assert timedelta() <= scenario.created_at - found.start_at <= timedelta(minutes=12)
 
 
-def test_choosing_the_candidate_settles_t_and_the_picture_around_it_is_shown(book):
-    control = pick_timestamp.window(book).picker()
+def test_choosing_the_candidate_settles_t_and_the_picture_around_it_is_shown(session):
+    control = pick_timestamp.window(session).picker()
     control.candidates.value = control.candidates.options[0][1]
-    view = pick_timestamp.pick(book, control.value)
-    assert book.data["restore_at"] == control.value
+    view = pick_timestamp.pick(session, control.value)
+    assert session.data["restore_at"] == control.value
     assert 'class="pk-at"' in view._repr_html_()
 
 
-def test_a_blank_time_names_the_candidates(book):
-    best = pick_timestamp.window(book).life.candidates[0]
+def test_a_blank_time_names_the_candidates(session):
+    best = pick_timestamp.window(session).life.candidates[0]
     with pytest.raises(InputNeeded) as caught:
-        pick_timestamp.pick(book, "")
+        pick_timestamp.pick(session, "")
     assert iso(best.at) in str(caught.value)
     assert "Candidates" in str(caught.value)
 
 
-def test_the_picture_reaches_back_to_before_the_time_that_is_asked_for(book):
+def test_the_picture_reaches_back_to_before_the_time_that_is_asked_for(session):
     asked_at = NOW - timedelta(hours=3)
-    assert pick_timestamp.window(book, hours=1, at=iso(asked_at)).life.start_at <= asked_at - timedelta(minutes=59)
-    assert pick_timestamp.window(book, hours=1).life.start_at > asked_at
-    assert pick_timestamp.window(book, hours=1, at="no time").life.start_at > asked_at
+    assert pick_timestamp.window(session, hours=1, at=iso(asked_at)).life.start_at <= asked_at - timedelta(minutes=59)
+    assert pick_timestamp.window(session, hours=1).life.start_at > asked_at
+    assert pick_timestamp.window(session, hours=1, at="no time").life.start_at > asked_at
 
 
 @pytest.mark.parametrize("hours", [0, -1, 841, float("nan"), float("inf")])
-def test_hours_beyond_what_pitr_reaches_are_refused(book, hours):
+def test_hours_beyond_what_pitr_reaches_are_refused(session, hours):
     with pytest.raises(BadInput, match="hours"):
-        pick_timestamp.window(book, hours=hours)
+        pick_timestamp.window(session, hours=hours)
 
 
-def test_what_was_read_is_recorded(book):
-    found = pick_timestamp.window(book)
-    (told,) = [event for event in book.incident.events() if event.event == "timeline_read"]
+def test_what_was_read_is_recorded(session):
+    found = pick_timestamp.window(session)
+    (told,) = [event for event in session.incident.events() if event.event == "timeline_read"]
     assert told.data["candidates"][0] == iso(found.life.candidates[0].at)
-    assert table_history.load(book.incident).to_dict() == found.life.to_dict()
+    assert table_history.load(session.incident).to_dict() == found.life.to_dict()
 
 
 def test_the_report_shows_the_picture_with_t_the_candidates_and_the_deploys(incident):

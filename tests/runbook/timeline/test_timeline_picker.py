@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pitrkit.runbook.timeline.table_history import Life
+from pitrkit.runbook.timeline.table_history import TableHistory
 from pitrkit.runbook.timeline.timeline_picker import LOOKS, TimelinePicker
 from pitrkit.times import Window, iso
 from tests import synthetic
@@ -64,7 +64,7 @@ def test_a_candidate_that_cannot_be_restored_is_not_chosen():
     control.candidates.value = FIRST
     assert control.value == ""
     assert control.candidates.value is None
-    assert "outside the window" in control.time.said.value
+    assert "outside the window" in control.time.status_line.value
 
 
 def test_a_given_time_is_chosen_and_in_sight():
@@ -105,7 +105,7 @@ def test_every_look_is_a_button_with_words(text):
 
 def test_labels_of_candidates_hide_nothing_that_an_event_holds():
     life = synthetic.life(600, 0, damage=False)
-    hostile = Life(
+    hostile = TableHistory(
         "Orders", life.start_at, life.end_at, life.window, life.activity,
         candidates=(type(LIFE.candidates[0])(FIRST, "deploy", f"Before {synthetic.HOSTILE}", ("e",), 1.0),),
     )  # fmt: skip
@@ -114,7 +114,7 @@ def test_labels_of_candidates_hide_nothing_that_an_event_holds():
 
 
 def test_where_nothing_is_known_the_exact_time_is_still_there():
-    life = Life("Orders", LIFE.start_at, LIFE.end_at, LIFE.window, None)
+    life = TableHistory("Orders", LIFE.start_at, LIFE.end_at, LIFE.window, None)
     control = TimelinePicker(life, LIFE.window)
     assert control.box.children == (control.time.box,)
     control.time.use.click()

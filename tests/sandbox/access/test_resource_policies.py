@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pitrkit.sandbox import Sandbox
-from pitrkit.sandbox.access.policy_evaluation import Call, faults, verdict
+from pitrkit.sandbox.access.policy_evaluation import AccessRequest, faults, verdict
 
 ACCOUNT = "123456789012"
 TABLE = "Shop"
@@ -171,7 +171,7 @@ def test_a_policy_counts_and_is_told_some_time_after_it_was_put(shop, client, mo
 # The evaluator alone
 
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/ops/recovery"
-CALL = Call(ROLE, "dynamodb:PutItem", ARN, session=f"arn:aws:sts::{ACCOUNT}:assumed-role/recovery/night")
+CALL = AccessRequest(ROLE, "dynamodb:PutItem", ARN, session=f"arn:aws:sts::{ACCOUNT}:assumed-role/recovery/night")
 
 
 def said(**statement):

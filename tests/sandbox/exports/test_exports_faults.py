@@ -11,7 +11,7 @@ import urllib.request
 
 import pytest
 
-from pitrkit.sandbox import EXPORTS_BUCKET, ExportFault, Fault, Sandbox
+from pitrkit.sandbox import EXPORTS_BUCKET, ExportFault, FaultRule, Sandbox
 from tests.sandbox.exports.exporting import NOON, Shop, code_of
 
 
@@ -96,7 +96,7 @@ def test_rules_are_about_a_table_or_a_bucket(sandbox, shop):
 
 
 def test_requests_for_exports_meet_the_common_faults_too(sandbox, shop):
-    sandbox.faults.add(Fault("throttle", table=shop.name, operations=("ExportTableToPointInTime",), count=1))
+    sandbox.faults.add(FaultRule("throttle", table=shop.name, operations=("ExportTableToPointInTime",), count=1))
     assert code_of(shop.start) == "ProvisionedThroughputExceededException"
     assert shop.start()
 

@@ -12,7 +12,7 @@ from urllib.request import Request, urlopen
 import pytest
 from botocore.exceptions import ClientError
 
-from pitrkit.sandbox import Fault, Sandbox
+from pitrkit.sandbox import FaultRule, Sandbox
 
 TARGET = "DynamoDB_20120810"
 SIGNED = "Credential={}/20261120/us-east-1/dynamodb/aws4_request, SignedHeaders=host, Signature=0"
@@ -101,7 +101,7 @@ def test_without_a_fault_every_reply_carries_its_checksum_and_an_id(sandbox, ope
 )
 def test_throttling_says_its_reasons_and_nothing_is_done(sandbox, code, field):
     reasons = ("TableWriteKeyRangeThroughputExceeded", "IndexWriteAccountLimitExceeded")
-    sandbox.faults.add(Fault("throttle", operations=("PutItem",), code=code, reasons=reasons))
+    sandbox.faults.add(FaultRule("throttle", operations=("PutItem",), code=code, reasons=reasons))
     status, headers, content = put(sandbox, f"throttled by {code}")
     body = json.loads(content)
     assert (status, body["__type"].rpartition("#")[2]) == (400, code)
@@ -112,7 +112,7 @@ def test_throttling_says_its_reasons_and_nothing_is_done(sandbox, code, field):
 
 
 def test_throttling_without_a_reason_given_has_the_one_of_its_direction(sandbox):
-    sandbox.faults.add(Fault("throttle"))
+    sandbox.faults.add(FaultRule("throttle"))
     for operation, part, way in (("PutItem", "Item", "Write"), ("GetItem", "Key", "Read")):
         _, _, content = send(sandbox, operation, **{"TableName": "Shop", part: {"pk": {"S": "a"}}})
         assert json.loads(content)["ThrottlingReasons"][0]["reason"] == f"Table{way}ProvisionedThroughputExceeded"
@@ -121,21 +121,21 @@ def test_throttling_without_a_reason_given_has_the_one_of_its_direction(sandbox)
 @pytest.mark.parametrize(("kind", "status"), [("error500", 500), ("error503", 503)])
 @pytest.mark.parametrize("done", [False, True])
 def test_a_fault_of_the_service_leaves_open_whether_it_was_done(sandbox, kind, status, done):
-    sandbox.faults.add(Fault(kind, operations=("PutItem",), done=done))
+    sandbox.faults.add(FaultRule(kind, operations=("PutItem",), done=done))
     assert put(sandbox, f"{kind} {done}")[0] == status
     assert exists(sandbox, f"{kind} {done}") == done
 
 
 @pytest.mark.parametrize(("kind", "done"), [("drop_before", False), ("drop_after", True)])
 def test_a_dropped_connection_gives_no_reply(sandbox, kind, done):
-    sandbox.faults.add(Fault(kind, operations=("PutItem",)))
+    sandbox.faults.add(FaultRule(kind, operations=("PutItem",)))
     with pytest.raises(http.client.RemoteDisconnected):
         put(sandbox, kind)
     assert exists(sandbox, kind) == done
 
 
 def test_a_truncated_reply_ends_before_its_length(sandbox):
-    sandbox.faults.add(Fault("truncate", operations=("PutItem",)))
+    sandbox.faults.add(FaultRule("truncate", operations=("PutItem",)))
     with pytest.raises(http.client.IncompleteRead):
         put(sandbox, "truncated")
     assert exists(sandbox, "truncated")
@@ -145,7 +145,7 @@ def test_a_reply_with_a_bad_checksum_is_another_than_was_sent(sandbox):
     put(sandbox, "read it", key="sandbox")
     asked = {"TableName": "Shop", "Key": {"pk": {"S": "read it"}}}
     _, _, right = send(sandbox, "GetItem", **asked)
-    sandbox.faults.add(Fault("bad_checksum"))
+    sandbox.faults.add(FaultRule("bad_checksum"))
     for operation, body in (("GetItem", asked), ("PutItem", {"TableName": "Shop", "Item": asked["Key"]})):
         status, headers, wrong = send(sandbox, operation, **body)
         assert status == 200
@@ -154,7 +154,7 @@ def test_a_reply_with_a_bad_checksum_is_another_than_was_sent(sandbox):
 
 
 def test_a_slow_reply_keeps_nobody_else_waiting(sandbox):
-    sandbox.faults.add(Fault("slow", seconds=0.4, count=1))
+    sandbox.faults.add(FaultRule("slow", seconds=0.4, count=1))
     began = time.monotonic()
     assert put(sandbox, "slow")[0] == 200
     assert time.monotonic() - began >= 0.4
@@ -162,7 +162,7 @@ def test_a_slow_reply_keeps_nobody_else_waiting(sandbox):
 
 
 def test_expired_credentials_are_those_of_one_access_key(sandbox):
-    sandbox.faults.add(Fault("expired_credentials", access_key="old"))
+    sandbox.faults.add(FaultRule("expired_credentials", access_key="old"))
     status, _, content = put(sandbox, "by old", key="old")
     assert (status, json.loads(content)["__type"].rpartition("#")[2]) == (400, "ExpiredTokenException")
     assert put(sandbox, "by new", key="new")[0] == 200
@@ -170,7 +170,7 @@ def test_expired_credentials_are_those_of_one_access_key(sandbox):
 
 
 def test_what_is_denied_is_named_and_not_done(sandbox, dynamodb):
-    sandbox.faults.add(Fault("denied", operations=("PutItem",), table="Shop"))
+    sandbox.faults.add(FaultRule("denied", operations=("PutItem",), table="Shop"))
     status, _, body = put(sandbox, "not allowed")
     said = json.loads(body)
     assert (status, said["__type"].rpartition("#")[2]) == (400, "AccessDeniedException")
@@ -182,14 +182,14 @@ def test_what_is_denied_is_named_and_not_done(sandbox, dynamodb):
 
 
 def test_a_rule_for_one_service_leaves_the_others_alone(sandbox, dynamodb):
-    sandbox.faults.add(Fault("error500", service="dynamodbstreams"))
+    sandbox.faults.add(FaultRule("error500", service="dynamodbstreams"))
     dynamodb.list_tables()
     with pytest.raises(ClientError):
         sandbox.client("dynamodbstreams").list_streams()
 
 
 def test_of_a_batch_write_some_items_are_unprocessed_and_the_others_written(sandbox, dynamodb):
-    sandbox.faults.add(Fault("unprocessed", operations=("BatchWriteItem",), seed=3))
+    sandbox.faults.add(FaultRule("unprocessed", operations=("BatchWriteItem",), seed=3))
     batch = {
         name: [{"PutRequest": {"Item": {"pk": {"S": f"batch-{n}"}}}} for n in range(5)] for name in ("Shop", "Other")
     }
@@ -205,7 +205,7 @@ def test_of_a_batch_read_some_keys_are_unprocessed_and_the_others_read(sandbox, 
     keys = [{"pk": {"S": f"key-{n}"}} for n in range(8)]
     for key in keys:
         dynamodb.put_item(TableName="Shop", Item=key)
-    sandbox.faults.add(Fault("unprocessed"))
+    sandbox.faults.add(FaultRule("unprocessed"))
     answer = dynamodb.batch_get_item(RequestItems={"Shop": {"Keys": keys, "ConsistentRead": True}})
     left = answer["UnprocessedKeys"]["Shop"]
     assert left["ConsistentRead"] is True
@@ -214,14 +214,14 @@ def test_of_a_batch_read_some_keys_are_unprocessed_and_the_others_read(sandbox, 
 
 
 def test_a_batch_of_one_cannot_be_done_in_part(sandbox, dynamodb):
-    sandbox.faults.add(Fault("unprocessed"))
+    sandbox.faults.add(FaultRule("unprocessed"))
     with pytest.raises(ClientError, match="ProvisionedThroughputExceeded"):
         dynamodb.batch_get_item(RequestItems={"Shop": {"Keys": [{"pk": {"S": "a"}}]}})
 
 
 @pytest.mark.parametrize(("done", "code"), [(False, "ThrottlingError"), (True, "InternalServerError")])
 def test_of_a_batch_of_statements_some_fail_on_their_own(sandbox, dynamodb, done, code):
-    sandbox.faults.add(Fault("unprocessed", done=done, seed=5))
+    sandbox.faults.add(FaultRule("unprocessed", done=done, seed=5))
     keys = [f"{code}-{n}" for n in range(12)]
     dynamodb.put_item(TableName="Shop", Item={"pk": {"S": keys[0]}})
     answers = dynamodb.batch_execute_statement(
@@ -235,18 +235,18 @@ def test_of_a_batch_of_statements_some_fail_on_their_own(sandbox, dynamodb, done
 
 
 def test_a_rule_strikes_its_share_from_where_it_begins_as_often_as_it_may(sandbox):
-    sandbox.faults.add(Fault("throttle", share=0.5, operations=("PutItem",)))
+    sandbox.faults.add(FaultRule("throttle", share=0.5, operations=("PutItem",)))
     statuses = [put(sandbox, "share")[0] for _ in range(100)]
     assert 25 < statuses.count(400) < 75
     sandbox.faults.clear()
-    sandbox.faults.add(Fault("error500", skip=2, count=3))
+    sandbox.faults.add(FaultRule("error500", skip=2, count=3))
     assert [put(sandbox, "some")[0] for _ in range(7)] == [200, 200, 500, 500, 500, 200, 200]
     (report,) = sandbox.faults.report()
     assert (report["met"], report["struck"]) == (7, 3)
 
 
 def test_a_rule_is_about_its_table_however_that_is_named(sandbox, dynamodb):
-    sandbox.faults.add(Fault("error500", table="Other"))
+    sandbox.faults.add(FaultRule("error500", table="Other"))
     arn = dynamodb.describe_table(TableName="Shop")["Table"]["TableArn"].replace("Shop", "Other")
     key = {"pk": {"S": "a"}}
     for operation, body in (

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import orjson
 import pytest
 
-from pitrkit.sandbox.scenario.scenario import Event, Incident, replay
+from pitrkit.sandbox.scenario.scenario import IncidentTimes, ScenarioEvent, replay
 from pitrkit.sandbox.scenario.shop import MANGLED, orders
 from pitrkit.sandbox.scenario.truth import identity
 
@@ -145,11 +145,11 @@ def test_cancelled_orders_that_were_purged_are_not_expected_back(shop):
 def test_an_update_of_an_absent_item_and_a_second_delete_write_nothing():
     key = {"id": {"S": "a"}}
     events = [
-        Event(NOW, "update", key, {"n": {"N": "1"}}),
-        Event(NOW, "put", key, {"n": {"N": "2"}}),
-        Event(NOW, "delete", key, damage=True),
-        Event(NOW, "delete", key),
-        Event(NOW, "update", key, {"n": {"N": "3"}}),
+        ScenarioEvent(NOW, "update", key, {"n": {"N": "1"}}),
+        ScenarioEvent(NOW, "put", key, {"n": {"N": "2"}}),
+        ScenarioEvent(NOW, "delete", key, damage=True),
+        ScenarioEvent(NOW, "delete", key),
+        ScenarioEvent(NOW, "update", key, {"n": {"N": "3"}}),
     ]
     writes, items = replay(events)
     assert [write.item for write in writes] == [{"id": {"S": "a"}, "n": {"N": "2"}}, None]
@@ -159,9 +159,9 @@ def test_an_update_of_an_absent_item_and_a_second_delete_write_nothing():
 def test_a_replay_without_the_damage_leaves_it_out():
     key = {"id": {"S": "a"}}
     events = [
-        Event(NOW, "put", key, {"n": {"N": "2"}, "m": {"N": "4"}}),
-        Event(NOW, "update", key, {"n": {"N": "0"}}, ("m",), damage=True),
-        Event(NOW, "update", key, {"s": {"S": "on"}}),
+        ScenarioEvent(NOW, "put", key, {"n": {"N": "2"}, "m": {"N": "4"}}),
+        ScenarioEvent(NOW, "update", key, {"n": {"N": "0"}}, ("m",), damage=True),
+        ScenarioEvent(NOW, "update", key, {"s": {"S": "on"}}),
     ]
     assert replay(events)[1] == [{**key, "n": {"N": "0"}, "s": {"S": "on"}}]
     assert replay(events, damage=False)[1] == [{**key, "n": {"N": "2"}, "m": {"N": "4"}, "s": {"S": "on"}}]
@@ -179,7 +179,7 @@ def test_too_few_orders_are_refused():
 
 @pytest.mark.parametrize("wanted", [0, 1, 2, 50])
 def test_an_incident_spreads_its_moments_from_its_start_to_its_end(wanted):
-    incident = Incident.before(NOW)
+    incident = IncidentTimes.before(NOW)
     moments = incident.moments([number / 60 for number in range(wanted, 0, -1)])
     assert len(moments) == wanted
     assert moments == sorted(moments)

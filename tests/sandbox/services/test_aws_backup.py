@@ -4,7 +4,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from pitrkit.sandbox import Sandbox
-from pitrkit.sandbox.protocol.faults import Fault
+from pitrkit.sandbox.protocol.faults import FaultRule
 
 THERE = "eu-west-1"
 ROLE = "arn:aws:iam::123456789012:role/backup"
@@ -151,7 +151,7 @@ def test_a_key_that_is_off_is_refused(sandbox, dynamodb):
 def test_aws_backup_denies_on_demand_and_what_is_not_answered_here_is_moto_s(sandbox, dynamodb, vaults):
     vaults.create_backup_vault(BackupVaultName="safe")
     assert [one["BackupVaultName"] for one in vaults.list_backup_vaults()["BackupVaultList"]] == ["safe"]
-    sandbox.faults.add(Fault("denied", service="backup"))
+    sandbox.faults.add(FaultRule("denied", service="backup"))
     try:
         error = refused(vaults.list_recovery_points_by_resource, ResourceArn=table_arn(dynamodb))
     finally:

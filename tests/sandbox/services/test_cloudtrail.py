@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pitrkit.sandbox import Fault, Sandbox, TrailEvent
+from pitrkit.sandbox import FaultRule, ManagementEvent, Sandbox
 from pitrkit.sandbox.scenario.shop import orders
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -159,7 +159,7 @@ def test_pages_of_any_size_tell_each_event_of_the_window_once_newest_first(momen
         sandbox.clock.set(NOON)
         begun_at = NOON - timedelta(seconds=600)
         ats = [begun_at + timedelta(seconds=seconds) for seconds in moments]
-        sandbox.trail.add(*(TrailEvent(at, "UpdateStack", "cloudformation.amazonaws.com", "ana") for at in ats))
+        sandbox.trail.add(*(ManagementEvent(at, "UpdateStack", "cloudformation.amazonaws.com", "ana") for at in ats))
         start, end = (begun_at + timedelta(seconds=seconds) for seconds in window)
         asked, found = {"StartTime": start, "EndTime": end, "MaxResults": most}, []
         cloudtrail = sandbox.client("cloudtrail")
@@ -168,7 +168,7 @@ def test_pages_of_any_size_tell_each_event_of_the_window_once_newest_first(momen
             assert len(page["Events"]) <= most
             found += page["Events"]
             # What happens meanwhile does not shift the pages.
-            sandbox.trail.add(TrailEvent(end, "UpdateStack", "cloudformation.amazonaws.com", "late"))
+            sandbox.trail.add(ManagementEvent(end, "UpdateStack", "cloudformation.amazonaws.com", "late"))
             if "NextToken" not in page:
                 break
             asked["NextToken"] = page["NextToken"]
@@ -181,7 +181,7 @@ def test_pages_of_any_size_tell_each_event_of_the_window_once_newest_first(momen
 def test_events_are_kept_for_ninety_days_and_for_their_region(sandbox, cloudtrail):
     for days in (91, 89):
         at = NOON - timedelta(days=days)
-        sandbox.trail.add(TrailEvent(at, f"Days{days}", "ecs.amazonaws.com", "ana"))
+        sandbox.trail.add(ManagementEvent(at, f"Days{days}", "ecs.amazonaws.com", "ana"))
     assert names(lookup(cloudtrail)) == ["Days89"]
     assert lookup(sandbox.client("cloudtrail", region_name="eu-west-1")) == []
     assert lookup(cloudtrail, EventCategory="insight") == []
@@ -196,7 +196,7 @@ def test_what_makes_no_sense_is_refused(cloudtrail):
 
 
 def test_cloudtrail_may_be_denied_and_throttled(sandbox, cloudtrail):
-    sandbox.faults.add(Fault("denied", service="cloudtrail"))
+    sandbox.faults.add(FaultRule("denied", service="cloudtrail"))
     with pytest.raises(ClientError) as caught:
         cloudtrail.lookup_events()
     error = caught.value.response["Error"]
@@ -204,6 +204,6 @@ def test_cloudtrail_may_be_denied_and_throttled(sandbox, cloudtrail):
     assert "not authorized to perform: cloudtrail:LookupEvents " in error["Message"]
     sandbox.client("dynamodb").list_tables()
     sandbox.faults.clear()
-    sandbox.faults.add(Fault("throttle", operations=("LookupEvents",), count=1))
+    sandbox.faults.add(FaultRule("throttle", operations=("LookupEvents",), count=1))
     assert code(cloudtrail.lookup_events) == "ThrottlingException"
     cloudtrail.lookup_events()

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pitrkit.sandbox import Fault, PastWrite, Sandbox
+from pitrkit.sandbox import FaultRule, PastWrite, Sandbox
 from pitrkit.sandbox.scenario.shop import orders
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -241,11 +241,11 @@ def test_failed_conditions_are_counted_and_cost_units(sandbox, dynamodb):
 
 
 def test_throttled_requests_are_counted_and_are_no_successful_ones(sandbox, dynamodb):
-    sandbox.faults.add(Fault("throttle", count=2, service="dynamodb"))
+    sandbox.faults.add(FaultRule("throttle", count=2, service="dynamodb"))
     for _ in range(2):
         code(dynamodb.put_item, TableName="Shop", Item=item("a"))
     batch = {"Shop": [{"PutRequest": {"Item": item(str(n))}} for n in range(20)]}
-    sandbox.faults.add(Fault("unprocessed", count=1))
+    sandbox.faults.add(FaultRule("unprocessed", count=1))
     left = len(dynamodb.batch_write_item(RequestItems=batch)["UnprocessedItems"]["Shop"])
     assert total(sandbox, "ThrottledRequests", "PutItem", stat="Sum") == 2
     assert total(sandbox, "ThrottledRequests", "BatchWriteItem", stat="Sum") == 0
@@ -255,7 +255,7 @@ def test_throttled_requests_are_counted_and_are_no_successful_ones(sandbox, dyna
 
 
 def test_a_write_whose_answer_was_lost_is_counted(sandbox, dynamodb):
-    sandbox.faults.add(Fault("drop_after"))
+    sandbox.faults.add(FaultRule("drop_after"))
     with pytest.raises(Exception, match="closed"):
         dynamodb.put_item(TableName="Shop", Item=item("a"))
     sandbox.faults.clear()
@@ -352,7 +352,7 @@ def test_cloudwatch_may_be_denied_and_throttled(sandbox, operation):
         "GetMetricData": lambda: ask(sandbox, query(LATENCY, "PutItem")),
         "DescribeAlarms": cloudwatch.describe_alarms,
     }
-    sandbox.faults.add(Fault("denied", service="cloudwatch", operations=(operation,)))
+    sandbox.faults.add(FaultRule("denied", service="cloudwatch", operations=(operation,)))
     with pytest.raises(ClientError) as caught:
         calls[operation]()
     error = caught.value.response["Error"]
@@ -360,6 +360,6 @@ def test_cloudwatch_may_be_denied_and_throttled(sandbox, operation):
     assert f"not authorized to perform: cloudwatch:{operation} " in error["Message"]
     sandbox.client("dynamodb").describe_table(TableName="Shop")
     sandbox.faults.clear()
-    sandbox.faults.add(Fault("throttle", service="cloudwatch", count=1))
+    sandbox.faults.add(FaultRule("throttle", service="cloudwatch", count=1))
     assert code(calls[operation]) == "Throttling"
     calls[operation]()

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from botocore.exceptions import ClientError
 
-from pitrkit.sandbox import Fault, Sandbox
+from pitrkit.sandbox import FaultRule, Sandbox
 from tests.sandbox.exports.reading import follow, iterator, read, shards_of, stream_of
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -279,7 +279,7 @@ def test_a_stream_may_be_denied(sandbox, dynamodb, streams, operation):
     create(dynamodb)
     put(dynamodb, "a", "one")
     arn = stream_of(dynamodb, "Shop")
-    sandbox.faults.add(Fault("denied", service="dynamodbstreams", operations=(operation,), table="Shop"))
+    sandbox.faults.add(FaultRule("denied", service="dynamodbstreams", operations=(operation,), table="Shop"))
     with pytest.raises(ClientError) as caught:
         read(streams, arn)
     error = caught.value.response["Error"]

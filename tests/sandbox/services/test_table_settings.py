@@ -5,7 +5,7 @@ import json
 import pytest
 from botocore.exceptions import ClientError
 
-from pitrkit.sandbox import Fault, Sandbox
+from pitrkit.sandbox import FaultRule, Sandbox
 from tests.furnish import EMPTY_ZIP, create, furnish, policy
 
 KINESIS = "arn:aws:kinesis:us-east-1:123456789012:stream/"
@@ -93,14 +93,14 @@ def test_a_table_of_a_deleted_ones_name_has_no_policy(sandbox):
 def test_the_services_around_a_table_can_be_denied(sandbox, service, call):
     client = sandbox.client(service)
     assert call(client)
-    sandbox.faults.add(Fault("denied", service=service))
+    sandbox.faults.add(FaultRule("denied", service=service))
     error = refusal(lambda: call(client))
     sandbox.faults.clear()
     assert (error["Code"], service in error["Message"]) == ("AccessDeniedException", True)
 
 
 def test_other_requests_to_lambda_are_not_taken_for_event_source_mappings(sandbox):
-    sandbox.faults.add(Fault("denied", service="lambda"))
+    sandbox.faults.add(FaultRule("denied", service="lambda"))
     functions = sandbox.client("lambda").list_functions()["Functions"]
     sandbox.faults.clear()
     assert [one["FunctionName"] for one in functions] == ["on-order"]
