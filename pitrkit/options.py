@@ -345,7 +345,8 @@ OPTIONS = (
     ),
     Option("sandbox", "work on the sandbox's scenario instead of AWS", commands=("lab",), kind="bool", default=False),
     Option(
-        "fresh", "replace the kit's notebooks that are here already", commands=("lab",), kind="bool", default=False
+        "fresh", "replace the kit's notebooks here, those of incidents too (the earlier ones are kept)",
+        commands=("lab",), kind="bool", default=False,
     ),
     Option("port", "port on loopback; any free one when left out", commands=("sandbox",), kind="int", default=0),
     Option("empty", "no table, no scenario", commands=("sandbox",), kind="bool", default=False),

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pitrkit.errors import BadInput
+from pitrkit.incident import working_copy
 from pitrkit.incident.incident import ROOT_VARIABLE, WORKING_COPY_VARIABLE
-from pitrkit.incident.working_copy import notebooks_folder
+from pitrkit.times import now
 
 WORKING_COPY = "runbook"
 FIRST = "00_start_here.ipynb"
@@ -25,7 +26,8 @@ def lay_out(folder: Path, *, fresh: bool = False) -> Path:
 
     Args:
         folder: The current folder.
-        fresh: Replace the kit's notebooks that are there; the operator's own stay.
+        fresh: Replace the kit's notebooks that are there, those of incidents as well, whose earlier ones are kept; the
+            operator's own notebooks stay.
 
     Raises:
         BadInput: The folder cannot be written.
@@ -34,11 +36,13 @@ def lay_out(folder: Path, *, fresh: bool = False) -> Path:
     try:
         place.mkdir(exist_ok=True)
         (place / GUIDE).mkdir(exist_ok=True)
-        source = notebooks_folder()
+        source = working_copy.notebooks_folder()
         for path in (*sorted(source.glob("*.ipynb")), *sorted((source / GUIDE).glob("*.md"))):
             target = place / path.relative_to(source)
             if fresh or not target.exists():
                 shutil.copyfile(path, target)
+        if fresh:
+            working_copy.renew(place, now())
     except OSError as error:
         raise BadInput(
             f"{place} cannot be written: {error.strerror}", fix="Change to a folder of your own and run it again."

@@ -12,6 +12,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,13 +73,70 @@ def lay_out(incident: Incident) -> Path | None:
     return place
 
 
+def renew(shown: Path, at: datetime) -> list[Path]:
+    """Replace the notebooks of every incident that another version has laid out; return the folders concerned.
+
+    What was there is kept in the incident's folder, in one named after the time.
+
+    Args:
+        shown: The folder with the notebooks that JupyterLab shows.
+        at: What time it is.
+
+    Raises:
+        OSError: A folder cannot be written.
+    """
+    renewed = []
+    for place in sorted(path for path in shown.iterdir() if path.is_dir()):
+        older = place / f"older-{at:%Y%m%d-%H%M%S}"
+        for path in sorted(notebooks_folder().glob("*.ipynb")):
+            own = place / path.name
+            if not own.is_file():
+                continue
+            previous = _read(own)
+            current = filled(json.loads(path.read_bytes()), _values(previous) or {"incident": place.name})
+            if current is None or _code(previous) == _code(current):
+                continue
+            older.mkdir(exist_ok=True)
+            own.replace(older / path.name)
+            own.write_text(json.dumps(current, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        if older.is_dir():
+            renewed.append(place)
+    return renewed
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Return a notebook, one without cells where it is none."""
+    try:
+        notebook = json.loads(path.read_bytes())
+    except ValueError:
+        return {"cells": []}
+    return notebook if isinstance(notebook, dict) and isinstance(notebook.get("cells"), list) else {"cells": []}
+
+
+def _values(notebook: Mapping[str, Any]) -> dict[str, str]:
+    """Return the incident and table that a working copy names in its parameters."""
+    source = "\n".join("".join(cell["source"]) for cell in notebook["cells"] if _is_parameters(cell))
+    given = re.findall(r'^(incident|table): str = ("(?:[^"\\]|\\.)*")', source, re.MULTILINE)
+    return {name: value for name, text in given if (value := json.loads(text))}
+
+
+def _code(notebook: Mapping[str, Any]) -> list[str]:
+    """Return the code of a notebook without its parameters, which an operator may have changed."""
+    cells = (cell for cell in notebook["cells"] if cell["cell_type"] == "code" and not _is_parameters(cell))
+    return ["".join(cell["source"]) for cell in cells]
+
+
+def _is_parameters(cell: Mapping[str, Any]) -> bool:
+    return "parameters" in cell["metadata"].get("tags", ())
+
+
 def filled(notebook: dict[str, Any], values: Mapping[str, str]) -> dict[str, Any] | None:
     """Return *notebook* with *values* as its parameters' defaults; None if it does not declare `incident`.
 
     Only blank text parameters are filled.
     """
     for cell in notebook["cells"]:
-        if "parameters" not in cell["metadata"].get("tags", ()):
+        if not _is_parameters(cell):
             continue
         source = "".join(cell["source"])
         if not re.search(r"^incident: str = ", source, re.MULTILINE):

@@ -9,13 +9,14 @@ from __future__ import annotations
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import TracebackType
+from types import ModuleType, TracebackType
 from typing import Any
 
 from IPython.core.getipython import get_ipython
 from IPython.display import display
 
-from pitrkit.errors import PitrkitError
+from pitrkit import __version__
+from pitrkit.errors import BadInput, PitrkitError
 from pitrkit.ui.cards import error_card, interrupted_card
 
 
@@ -77,6 +78,30 @@ def one_line(error: BaseException) -> str:
     return f"{head}{type(error).__name__}{f': {error_lines[0]}' if error_lines else ''}"
 
 
+def outdated(error: BaseException, trace: TracebackType | None) -> BadInput | None:
+    """Return what to say if a cell itself names something that this version of the kit does not have.
+
+    That is a working copy laid out by another version: names of the kit are no interface, its notebooks change with it.
+
+    Args:
+        error: What was raised.
+        trace: Its traceback, from the cell on.
+    """
+    if isinstance(error, ImportError):
+        missing = str(error.name or "")
+    elif isinstance(error, AttributeError) and isinstance(error.obj, ModuleType) and trace and trace.tb_next is None:
+        missing = error.obj.__name__
+    else:
+        return None
+    if missing.split(".")[0] != "pitrkit":
+        return None
+    return BadInput(
+        f"this notebook was laid out by another version of pitrkit: {error}",
+        fix=f"Run `pitrkit lab --fresh`: it lays out the notebooks of this version ({__version__}) and keeps the "
+        "earlier ones beside them. The incident continues where it is.",
+    )
+
+
 def _withheld(error: BaseException) -> Exception:
     """Return an unexpected error without its words, which may quote an item."""
     found: Exception = type(type(error).__name__, (Exception,), {})(
@@ -95,6 +120,7 @@ def _show(
 ) -> list[str]:
     del tb_offset
     inside = trace.tb_next if trace is not None else None  # the first frame is IPython's own
+    error = outdated(error, inside) or error
     if PitrkitError.discreet:
         # What led to an error may quote an item in its own words, and so may an error that nobody expected.
         text = "".join(traceback.format_tb(inside)).rstrip("\n")

@@ -83,3 +83,41 @@ def test_only_blank_text_parameters_are_filled():
     assert "".join(made["cells"][0]["source"]) == 'incident: str = "a"  # x\ntable: str = "Mine"\n'
     assert working_copy.filled(notebook('table: str = ""\n'), {"incident": "a"}) is None
     assert json.dumps(made)
+
+
+def older(path, names):
+    """Make a working copy one of another version: its cells call what is called otherwise now."""
+    notebook = json.loads(path.read_text())
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code" and "parameters" not in cell["metadata"].get("tags", ()):
+            cell["source"] = "".join(cell["source"]).replace(*names)
+    path.write_text(json.dumps(notebook))
+    return path.read_text()
+
+
+def test_fresh_renews_an_incidents_notebooks_and_keeps_what_was_there(shown, incident, tmp_path):
+    place = working_copy.lay_out(incident)
+    before = older(place / "05_copy_back.ipynb", ("copy_back.plan", "copying.plan"))
+    mine = (place / "04_diff.ipynb").read_text().replace("segments: int = 4", "segments: int = 9")
+    (place / "04_diff.ipynb").write_text(mine)
+    (place / "06_report.ipynb").write_text("half a file")
+    (place / "notes.ipynb").write_text("mine")
+    lab.lay_out(tmp_path, fresh=True)
+    (kept,) = place.glob("older-*")
+    assert {path.name for path in kept.iterdir()} == {"05_copy_back.ipynb", "06_report.ipynb"}
+    assert (kept / "05_copy_back.ipynb").read_text() == before
+    assert "copy_back.plan" in (place / "05_copy_back.ipynb").read_text()
+    for name in ("05_copy_back", "06_report"):
+        assert parameters_of(place / f"{name}.ipynb")["incident"].default == '"night-1"'
+    assert (place / "04_diff.ipynb").read_text() == mine, "only its parameters differ"
+    assert (place / "notes.ipynb").read_text() == "mine"
+    lab.lay_out(tmp_path, fresh=True)
+    assert len(list(place.glob("older-*"))) == 1, "what is current is left as it is"
+
+
+def test_fresh_keeps_the_table_that_a_copy_names(shown, incident, tmp_path):
+    place = working_copy.lay_out(incident)
+    older(place / "01_select_table.ipynb", ("select_table.select", "select.select"))
+    lab.lay_out(tmp_path, fresh=True)
+    declared = parameters_of(place / "01_select_table.ipynb")
+    assert (declared["incident"].default, declared["table"].default) == ('"night-1"', '"Orders"')

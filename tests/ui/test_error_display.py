@@ -86,6 +86,26 @@ def test_an_interrupt_says_that_it_is_safe_and_ends_as_one(tmp_path, cell, title
     assert len(error["traceback"]) == 1
 
 
+@pytest.mark.parametrize("cell", [
+    "from pitrkit.runbook import book, select",  # as the notebooks of the first version have it
+    "from pitrkit.runbook.passage import Passage",
+    "session.Book.open('night')",
+])  # fmt: skip
+def test_a_notebook_of_another_version_says_how_to_get_this_ones(tmp_path, cell):
+    result, said, (card, error) = failed(tmp_path, cell)
+    assert result.exit_code is Exit.ERROR
+    for part in ("laid out by another version of pitrkit", "pitrkit lab --fresh", "The incident continues"):
+        assert part in words(card)
+    assert "pitrkit lab --fresh" in said
+    assert len(error["traceback"]) == 1
+
+
+def test_what_is_missing_elsewhere_is_no_notebook_of_another_version(tmp_path):
+    result, said, (card, _) = failed(tmp_path, "import pitrkit_plans")
+    assert result.exit_code is Exit.ERROR
+    assert "another version" not in words(card) + said
+
+
 def test_outside_of_a_kernel_nothing_is_installed():
     assert error_display.install() is False
 
