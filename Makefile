@@ -4,6 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed-$(shell cksum < pyproject.toml | cut -d' ' -f1)
 PITRKIT := $(BIN)/pitrkit
 PEERS := .venv/peers
+TEST := $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder # in the order of tests/conftest.py
 
 .PHONY: help demo lab test lint prove bench images clean
 
@@ -17,7 +18,7 @@ lab: $(STAMP) ## JupyterLab on the runbook with the sandbox behind it
 	@mkdir -p .lab && cd .lab && ../$(PITRKIT) lab --sandbox
 
 test: $(STAMP) ## all tests
-	$(BIN)/pytest -n 2 --dist loadfile tests
+	$(TEST) tests
 
 lint: $(STAMP) ## ruff and mypy --strict
 	$(BIN)/ruff check pitrkit tests
@@ -25,8 +26,8 @@ lint: $(STAMP) ## ruff and mypy --strict
 	$(BIN)/mypy
 
 prove: $(STAMP) ## the long proofs, whole: kills, races, faults, the second engine; takes its time; SHARE=0.5 for half
-	PITRKIT_PROVE=$(or $(SHARE),1) $(BIN)/pytest -n 2 --dist loadfile tests/prove tests/engine tests/notebooks/test_freezing.py
-	PITRKIT_PROVE=$(or $(SHARE),1) $(BIN)/pytest -n 2 --dist loadfile -k DynamoDB-Local tests/recovery
+	PITRKIT_PROVE=$(or $(SHARE),1) $(TEST) tests/prove tests/engine tests/notebooks/test_freezing.py
+	PITRKIT_PROVE=$(or $(SHARE),1) $(TEST) -k DynamoDB-Local tests/recovery
 
 bench: $(STAMP) $(PEERS)/.installed ## how fast, beside what else does it, in one table; some minutes
 	@PITRKIT_BENCH_PEERS=$(PEERS)/bin/python $(BIN)/python -m tests.bench

@@ -1,8 +1,17 @@
 """What all tests share: hypothesis without deadlines (machines are shared), and no way to a real AWS account."""
 
+import contextlib
 import os
+import resource
+import time
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+from pitrkit.runbook.values import duration
+from tests.warm_kernels import warm_kernels
+
+BEGAN = time.monotonic()
 
 settings.register_profile("kit", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("kit")
@@ -15,3 +24,34 @@ for name in list(os.environ):
         del os.environ[name]
 os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
 os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the files that take longest, so that none is left for one process while the others have nothing."""
+    seconds = {item.path: mark.args[0] for item in items if (mark := item.get_closest_marker("takes"))}
+    items.sort(key=lambda item: -seconds.get(item.path, 0))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_terminal_summary(terminalreporter, config):
+    """Say what it took; by now the processes that ran the tests have ended and are counted."""
+    if hasattr(config, "workerinput"):
+        return
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    cpu = sum(one.ru_utime + one.ru_stime for one in used)
+    wall = time.monotonic() - BEGAN
+    terminalreporter.write_line(f"took {duration(wall)}, and {duration(cpu)} of CPU time in all processes")
+
+
+@pytest.fixture(scope="session")
+def nest():
+    """Where kernels are started warm from; None where all of them are cold."""
+    with contextlib.ExitStack() as stack:
+        yield None if os.environ.get("PITRKIT_PROVE") else stack.enter_context(warm_kernels())
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _kernels(nest, request):
+    """Start the kernels of files marked `cold_kernels` as users' are started."""
+    if nest is not None:
+        nest.cold = request.node.get_closest_marker("cold_kernels") is not None

@@ -10,7 +10,7 @@ from pitrkit.dynamodb.items import canonical
 from pitrkit.dynamodb.tables import KeyAttribute, KeySchema
 from pitrkit.recovery.changes import ONE_COPY, Change, from_changes
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.takes(25)]
 
 KEY = KeySchema((KeyAttribute("customer_id", "S", "HASH"), KeyAttribute("order_no", "N", "RANGE")))
 EVIL = "<img src=x onerror='window.pwned=1'><script>window.pwned=1</script>\u202e=cmd()"

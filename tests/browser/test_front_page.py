@@ -9,7 +9,7 @@ from pitrkit.dynamodb.pitr import iso
 from pitrkit.sandbox import Sandbox
 from pitrkit.sandbox.shop import orders
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.takes(60)]
 
 KEYED = {
     "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],

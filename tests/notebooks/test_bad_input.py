@@ -14,6 +14,8 @@ from pitrkit.runbook.book import Book
 from pitrkit.runbook.recover import recover
 from pitrkit.runbook.request import Request
 
+pytestmark = pytest.mark.takes(40)
+
 
 @pytest.fixture(scope="module")
 def aws(shop):

@@ -13,7 +13,7 @@ from pitrkit.runbook import compare, copy_back, pick, restore, select
 from pitrkit.runbook.book import Book
 from pitrkit.runbook.recover import Request, approve_command
 
-pytestmark = pytest.mark.xdist_group("brakes")
+pytestmark = [pytest.mark.xdist_group("brakes"), pytest.mark.takes(20)]
 
 
 @pytest.fixture(scope="module")

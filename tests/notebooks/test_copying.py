@@ -16,6 +16,8 @@ from pitrkit.runbook.failures import Interrupted, card_of
 from pitrkit.runbook.verdict import reach
 from pitrkit.sandbox import Fault
 
+pytestmark = pytest.mark.takes(20)
+
 KEYED = {
     "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
     "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "N"}],

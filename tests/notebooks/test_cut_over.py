@@ -20,6 +20,8 @@ from pitrkit.sandbox import Fault, Sandbox
 from tests.furnish import furnish
 from tests.notebooks.conftest import place_of
 
+pytestmark = pytest.mark.takes(20)
+
 CALLED_IN = {"event-source", "kinesis"}
 
 

@@ -1,9 +1,13 @@
 """What is pressed in the explorer is what gets planned, in the classic route."""
 
+import pytest
+
 from pitrkit.dynamodb.pitr import iso
 from pitrkit.recovery.changes import ChangeSet
 from pitrkit.runbook import compare, rollback
 from pitrkit.runbook.book import Book
+
+pytestmark = pytest.mark.takes(20)
 
 
 def test_what_was_filtered_and_used_is_the_scope_of_the_plan_at_once(shop):

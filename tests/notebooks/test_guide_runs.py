@@ -14,7 +14,7 @@ from pitrkit.dynamodb.pitr import iso
 from pitrkit.sandbox import EXPORTS_BUCKET, Sandbox
 from pitrkit.sandbox.shop import orders
 
-pytestmark = pytest.mark.xdist_group("guide")
+pytestmark = [pytest.mark.xdist_group("guide"), pytest.mark.takes(20)]
 GUIDE = Path(__file__).parents[2] / "notebooks" / "guide"
 
 

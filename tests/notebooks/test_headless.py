@@ -25,7 +25,7 @@ from pitrkit.sandbox import Fault, PastWrite, Sandbox
 from tests.notebooks.conftest import place_of
 from tests.notebooks.listening import listening
 
-pytestmark = pytest.mark.xdist_group("headless")
+pytestmark = [pytest.mark.xdist_group("headless"), pytest.mark.takes(25)]
 
 TABLE = {
     "TableName": "Stock",

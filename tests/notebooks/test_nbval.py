@@ -5,10 +5,13 @@ import subprocess
 import sys
 
 import nbformat
+import pytest
 from papermill.parameterize import parameterize_notebook
 
 from pitrkit.dynamodb.pitr import iso
 from pitrkit.runbook.front import notebooks_folder
+
+pytestmark = pytest.mark.takes(50)
 
 
 def nbval(shop, folder, name, **parameters):

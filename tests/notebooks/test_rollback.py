@@ -10,7 +10,7 @@ from pitrkit.dynamodb.items import attributes, canonical
 from pitrkit.dynamodb.pitr import iso
 from pitrkit.sandbox import EXPORTS_BUCKET, Fault
 
-pytestmark = pytest.mark.xdist_group("rollback")
+pytestmark = [pytest.mark.xdist_group("rollback"), pytest.mark.takes(45)]
 
 ROUTES = {
     "stream": ("--route", "stream"),

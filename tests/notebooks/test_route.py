@@ -10,7 +10,7 @@ from pitrkit.dynamodb.items import canonical
 from pitrkit.dynamodb.pitr import iso
 from pitrkit.runbook.front import notebooks_folder
 
-pytestmark = pytest.mark.xdist_group("route")
+pytestmark = [pytest.mark.xdist_group("route"), pytest.mark.takes(25), pytest.mark.cold_kernels]
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -11,7 +11,7 @@ from pitrkit.dynamodb.session import Aws
 from pitrkit.runbook import copy_back, undo
 from pitrkit.runbook.book import Book
 
-pytestmark = pytest.mark.xdist_group("threeway")
+pytestmark = [pytest.mark.xdist_group("threeway"), pytest.mark.takes(25)]
 
 
 def ended(truth):

@@ -20,6 +20,8 @@ from pitrkit.errors import BadInput, Exit
 from pitrkit.runbook import front, record
 from pitrkit.runbook.incident import Incident
 
+pytestmark = [pytest.mark.takes(30), pytest.mark.cold_kernels]
+
 CHECKOUT = Path(front.__file__).resolve().parents[2]
 PARAMETERS = 'incident: str = ""  # incident id\nat: str = ""  # when\ncount: int = 1  # how many\nfast: bool = False'
 

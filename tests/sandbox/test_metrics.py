@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from pitrkit.sandbox import Fault, PastWrite, Sandbox
 from pitrkit.sandbox.shop import orders
 
+pytestmark = pytest.mark.takes(20)
+
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 LATENCY = "SuccessfulRequestLatency"
 

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from pitrkit.sandbox import Sandbox
 from tests.sandbox.reading import iterator, lineage, read, shards_of, stream_of
 
+pytestmark = pytest.mark.takes(20)
+
 START = datetime(2026, 11, 20, 12, tzinfo=UTC)
 KEPT = timedelta(hours=24)
 KEYS = st.sampled_from("abcdefgh")
