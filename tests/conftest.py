@@ -3,6 +3,7 @@
 import contextlib
 import os
 import resource
+import signal
 import time
 
 import pytest
@@ -33,14 +34,26 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_terminal_summary(terminalreporter, config):
+def pytest_unconfigure(config):
     """Say what it took; by now the processes that ran the tests have ended and are counted."""
     if hasattr(config, "workerinput"):
         return
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     cpu = sum(one.ru_utime + one.ru_stime for one in used)
     wall = time.monotonic() - BEGAN
-    terminalreporter.write_line(f"took {duration(wall)}, and {duration(cpu)} of CPU time in all processes")
+    config.get_terminal_writer().line(f"took {duration(wall)}, and {duration(cpu)} of CPU time in all its processes")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _signals():
+    """Heed what a shell or `nohup` had this process ignore, so that what tests start begins as from a terminal."""
+    heeded = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: lambda *_: None}
+    ignored = [number for number in heeded if signal.getsignal(number) is signal.SIG_IGN]
+    for number in ignored:
+        signal.signal(number, heeded[number])
+    yield
+    for number in ignored:
+        signal.signal(number, signal.SIG_IGN)
 
 
 @pytest.fixture(scope="session")
