@@ -10,9 +10,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from pitrkit.runbook.values import duration
-from tests.warm_kernels import warm_kernels
+from tests.warm_kernels import remember_models, warm_kernels
 
 BEGAN = time.monotonic()
+remember_models()
 
 settings.register_profile("kit", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("kit")

@@ -12,6 +12,7 @@ Run as a program, it is the process that is forked.
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
 import os
 import select
@@ -23,13 +24,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
+import boto3
 import orjson
+from botocore.loaders import JSONFileLoader
 
 IMPORTED = (
     *("access", "beginning", "book", "clean_up", "compare", "conclude", "copy_back", "cut_over", "deleted", "drill"),
     *("front_page", "pick", "protect", "restore", "rollback", "select", "sources", "undo"),
 )
 """Modules of `pitrkit.runbook` that notebooks import."""
+
+SERVICES = ("cloudtrail", "cloudwatch", "dynamodb", "dynamodbstreams", "s3", "sts")
+"""AWS services that most notebooks call."""
 
 REQUEST_BYTES = 1 << 20
 FDS = 16
@@ -127,6 +133,12 @@ def warm_kernels() -> Iterator[Nest | None]:
         nest.close()
 
 
+def remember_models() -> None:
+    """Have botocore read each service's model once in a process instead of once in a session; tests open hundreds."""
+    read = functools.cache(functools.partial(JSONFileLoader.load_file, JSONFileLoader()))
+    JSONFileLoader.load_file = lambda _, path: read(path)
+
+
 def serve(asked: socket.socket) -> None:
     """Fork a kernel for each request, and tell how each ends, until nobody can ask any more."""
     kernels: dict[int, tuple[int, socket.socket]] = {}
@@ -185,6 +197,11 @@ if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for name in ("ipykernel.kernelapp", "ipykernel.ipkernel", *(f"pitrkit.runbook.{name}" for name in IMPORTED)):
         importlib.import_module(name)
+    remember_models()
+    for service in SERVICES:
+        boto3.session.Session().client(
+            service, region_name="us-east-1", aws_access_key_id="nobody", aws_secret_access_key="nothing"
+        )
     gc.collect()
     gc.freeze()  # what nobody looks through is not copied
     serve(socket.socket(fileno=int(sys.argv[1])))
