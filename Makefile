@@ -28,6 +28,7 @@ lint: $(STAMP) ## ruff and mypy --strict
 prove: $(STAMP) ## the long proofs, whole: kills, races, faults, the second engine; takes its time; SHARE=0.5 for half
 	PITRKIT_PROVE=$(or $(SHARE),1) $(TEST) tests/prove tests/engine tests/notebooks/test_freezing.py
 	PITRKIT_PROVE=$(or $(SHARE),1) $(TEST) -k DynamoDB-Local tests/recovery
+	PITRKIT_PROVE=$(or $(SHARE),1) $(TEST) -m hypothesis -k "not DynamoDB-Local" tests/dynamodb tests/recovery tests/runbook tests/sandbox
 
 bench: $(STAMP) $(PEERS)/.installed ## how fast, beside what else does it, in one table; some minutes
 	@PITRKIT_BENCH_PEERS=$(PEERS)/bin/python $(BIN)/python -m tests.bench

@@ -10,12 +10,13 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from pitrkit.runbook.values import duration
+from tests.proving import examples
 from tests.warm_kernels import remember_models, warm_kernels
 
 BEGAN = time.monotonic()
 remember_models()
 
-settings.register_profile("kit", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("kit", deadline=None, max_examples=examples(60), suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("kit")
 
 OF_TESTS = ("PITRKIT_TESTS_MAY_NOT_SKIP", "PITRKIT_DYNAMODB_LOCAL", "PITRKIT_PROVE")

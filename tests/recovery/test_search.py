@@ -16,6 +16,7 @@ from pitrkit.recovery.prints import Prints
 from pitrkit.recovery.query import HOWS, Query, Term
 from pitrkit.recovery.scope import KINDS
 from pitrkit.recovery.search import Search, Sort
+from tests.proving import examples
 
 KEY = KeySchema((KeyAttribute("pk", "S", "HASH"),))
 
@@ -107,7 +108,7 @@ def change_set(changes, folder):
     )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(searches())
 def test_a_query_finds_exactly_the_changes_in_its_scope(drawn):
     changes, query = drawn
@@ -167,7 +168,7 @@ def test_numbers_are_sorted_by_value_and_what_has_none_comes_last(search, sort, 
     assert "".join(keys(search.page(found, sort, 0, 9))) == order
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 @given(st.integers(1, 7), st.sampled_from([Sort(), Sort("then", "no"), Sort("changed", descending=True)]))
 def test_pages_laid_side_by_side_are_everything_once(length, sort):
     with TemporaryDirectory() as folder:
