@@ -11,6 +11,7 @@ PITRKIT := $(BIN)/pitrkit
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 PEERS := .venv/peers
 LOCKER := .venv/locker
+TEST := $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder # in the order of tests/conftest.py
 
 .PHONY: help demo lab test lint prove bench images lock clean
 
@@ -24,7 +25,7 @@ lab: $(SANDBOX) ## JupyterLab on the runbook with the sandbox behind it
 	@mkdir -p .lab && cd .lab && ../$(PITRKIT) lab --sandbox
 
 test: $(DEV) ## all tests
-	$(BIN)/pytest -n 2 --dist loadfile tests
+	$(TEST) tests
 
 lint: $(DEV) ## ruff and mypy --strict
 	$(BIN)/ruff check pitrkit tests
@@ -32,8 +33,9 @@ lint: $(DEV) ## ruff and mypy --strict
 	$(BIN)/mypy
 
 prove: $(DEV) ## the long proofs, whole: kills, races, faults, the second engine; takes its time; SHARE=0.5 for half
-	PITRKIT_PROVE=$(or $(SHARE),1) $(BIN)/pytest -n 2 --dist loadfile tests/prove tests/engine tests/notebooks/test_freezing.py
-	PITRKIT_PROVE=$(or $(SHARE),1) $(BIN)/pytest -n 2 --dist loadfile -k DynamoDB-Local tests/recovery
+	PITRKIT_PROVE=$(or $(SHARE),1) $(TEST) tests/prove tests/engine tests/notebooks/test_freezing.py
+	PITRKIT_PROVE=$(or $(SHARE),1) $(TEST) -k DynamoDB-Local tests/recovery
+	PITRKIT_PROVE=$(or $(SHARE),1) $(TEST) -m hypothesis -k "not DynamoDB-Local" tests/aws tests/record tests/recovery tests/runbook tests/sandbox
 
 bench: $(DEV) $(PEERS)/.installed ## how fast, beside what else does it, in one table; some minutes
 	@PITRKIT_BENCH_PEERS=$(PEERS)/bin/python $(BIN)/python -m tests.bench

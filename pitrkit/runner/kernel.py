@@ -23,7 +23,7 @@ from nbclient.exceptions import CellExecutionError
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, papermill_engines
 
-from pitrkit.runner.stop_signals import STOP_SIGNALS
+from pitrkit.runner.stop_signals import take_signals
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -56,8 +56,7 @@ class Interrupts:
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            for number in STOP_SIGNALS:
-                self._before[number] = signal.signal(number, self._stop)
+            self._before = take_signals(self._stop)
         return self
 
     def __exit__(

@@ -1,4 +1,9 @@
-"""Stop signals outside of notebooks: where they are as good as Ctrl-C, and where they have to wait a moment."""
+"""Stop signals outside of notebooks: where they are as good as Ctrl-C, and where they have to wait a moment.
+
+A SIGINT or SIGTERM always stops, even if it was ignored when we were started: a shell ignores SIGINT for what it starts
+in the background, and somebody who sends one means it. A SIGHUP that was ignored stays ignored, which is what `nohup`
+asks for.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +13,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def take_signals(handler: Callable[[int, Any], None]) -> dict[int, Any]:
+    """Have *handler* called for the stop signals, in the main thread only; return what was done about each before."""
+    numbers = [one for one in _STOP_SIGNALS if one != signal.SIGHUP or signal.getsignal(one) is not signal.SIG_IGN]
+    return {number: signal.signal(number, handler) for number in numbers}
 
 
 @contextmanager
@@ -44,7 +55,7 @@ def _handled(handler: Callable[[int, Any], None]) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.signal(number, handler) for number in STOP_SIGNALS}
+    before = take_signals(handler)
     try:
         yield
     finally:

@@ -26,7 +26,7 @@ def way_in(page, address, good_at, *, dark=False, seen=lambda *_: None):
     pick.run_all()
     assert "InputNeeded" in pick.text()
     pick.fill("UTC", good_at)
-    pick.run_from("pick.pick(")
+    pick.run_from("pick_timestamp.pick(")
     assert pick.errors() == []
     seen(pick, "02_picked")
     pick.command("docmanager:save")

@@ -18,7 +18,7 @@ def recover(page, address, truth, seen=lambda *_: None):
     assert "InputNeeded" in select.text()
     select.panel.get_by_role("radio", name="Orders", exact=True).check()
     select.wait()
-    select.run_from("select.select(")
+    select.run_from("select_table.select(")
     assert "InputNeeded" not in select.text()
     seen(select, "01_select_table")
 
@@ -28,7 +28,7 @@ def recover(page, address, truth, seen=lambda *_: None):
     _choose_a_candidate(pick)
     seen(pick, "02_candidate")
     pick.fill("UTC", iso(truth.good_at))
-    pick.run_from("pick.pick(")
+    pick.run_from("pick_timestamp.pick(")
     assert "InputNeeded" not in pick.text()
     seen(pick, "02_pick_timestamp")
 
@@ -41,7 +41,7 @@ def recover(page, address, truth, seen=lambda *_: None):
     diff.run_all()
     diff.fill("Where", truth.where)
     diff.press("Use as scope")
-    diff.run_from("compare.scope(")
+    diff.run_from("diff.scope(")
     seen(diff, "04_diff")
 
     copy = Notebook(page, address, "05_copy_back")

@@ -6,7 +6,7 @@ import pytest
 
 from pitrkit.sandbox import Sandbox
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.takes(20)]
 
 
 def test_whatever_comes_in_between_the_copy_ends_right_and_nothing_of_anybody_else_is_overwritten(tmp_path):

@@ -10,7 +10,7 @@ from pitrkit.aws.items import KeyAttribute, KeySchema, canonical
 from pitrkit.recovery.changes.change import Change
 from pitrkit.recovery.changes.change_set import ONE_COPY, from_changes
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.takes(25)]
 
 KEY = KeySchema((KeyAttribute("customer_id", "S", "HASH"), KeyAttribute("order_no", "N", "RANGE")))
 EVIL = "<img src=x onerror='window.pwned=1'><script>window.pwned=1</script>\u202e=cmd()"

@@ -9,7 +9,7 @@ from pitrkit.sandbox import Sandbox
 from pitrkit.sandbox.scenario.shop import orders
 from pitrkit.times import iso
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.takes(60)]
 
 KEYED = {
     "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],

@@ -9,7 +9,7 @@ from pitrkit.sandbox import Sandbox
 from pitrkit.sandbox.scenario.shop import orders
 from pitrkit.sandbox.scenario.truth import check
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.takes(45)]
 
 
 def test_a_person_recovers_the_table_by_clicks_and_keys_and_nothing_leaves_the_machine(tmp_path):

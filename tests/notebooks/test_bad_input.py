@@ -18,18 +18,26 @@ from pitrkit.runner.recover import recover
 from pitrkit.runner.recover_request import RecoverRequest
 from pitrkit.times import iso
 
+pytestmark = pytest.mark.takes(40)
+
 
 @pytest.fixture(scope="module")
 def aws(shop):
     return Aws.connect()
 
 
+@pytest.fixture(scope="module")
+def items(shop):
+    """What the table holds. No test here writes to it."""
+    return shop.items()
+
+
 @pytest.fixture
-def unchanged(shop):
+def unchanged(shop, items):
     """What must be the same afterwards: the items, and the tables."""
-    before = shop.items(), shop.tables()
+    before = shop.tables()
     yield
-    assert (shop.items(), shop.tables()) == before
+    assert (shop.items(), shop.tables()) == (items, before)
 
 
 def book_of(aws, name, **given):

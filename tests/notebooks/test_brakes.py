@@ -18,7 +18,7 @@ from pitrkit.runner.recover import approve_command
 from pitrkit.runner.recover_request import RecoverRequest
 from pitrkit.times import iso
 
-pytestmark = pytest.mark.xdist_group("brakes")
+pytestmark = [pytest.mark.xdist_group("brakes"), pytest.mark.takes(20)]
 
 
 @pytest.fixture(scope="module")

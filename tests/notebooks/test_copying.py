@@ -18,6 +18,8 @@ from pitrkit.runbook.start import select_table
 from pitrkit.sandbox import FaultRule
 from pitrkit.ui.error_display import Interrupted, card_of
 
+pytestmark = pytest.mark.takes(20)
+
 KEYED = {
     "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
     "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "N"}],

@@ -21,6 +21,8 @@ from pitrkit.sandbox import FaultRule, Sandbox
 from tests.furnish import furnish
 from tests.notebooks.conftest import place_of
 
+pytestmark = pytest.mark.takes(20)
+
 CALLED_IN = {"event-source", "kinesis"}
 
 
@@ -29,6 +31,7 @@ def orders(tmp_path_factory):
     """A furnished table. The tests of this module go on where the one before stopped."""
     with Sandbox() as sandbox:
         furnish(sandbox, "Orders")
+        sandbox.clock.advance(60)  # its window begins within a second: no whole second of that one can be restored
         with place_of(sandbox, tmp_path_factory.mktemp("incidents")) as place:
             yield place
 

@@ -24,7 +24,7 @@ from pitrkit.sandbox import Sandbox
 from pitrkit.sandbox.protocol.faults import FaultRule
 from pitrkit.sandbox.scenario.shop import orders
 
-pytestmark = pytest.mark.xdist_group("drill")
+pytestmark = [pytest.mark.xdist_group("drill"), pytest.mark.takes(25)]
 WRITES = ("PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems", "BatchExecuteStatement")
 
 

@@ -1,10 +1,14 @@
 """What is pressed in the explorer is what gets planned, in the classic route."""
 
+import pytest
+
 from pitrkit.recovery.changes.change_set import ChangeSet
 from pitrkit.runbook.change_log import rollback_without_restore
 from pitrkit.runbook.diff import diff
 from pitrkit.runbook.session.session import Session
 from pitrkit.times import iso
+
+pytestmark = pytest.mark.takes(20)
 
 
 def test_what_was_filtered_and_used_is_the_scope_of_the_plan_at_once(shop):

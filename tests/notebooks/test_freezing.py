@@ -27,6 +27,8 @@ from tests.notebooks.conftest import place_of
 from tests.notebooks.freezing import copying
 from tests.prove.killing import killed
 
+pytestmark = pytest.mark.takes(20)
+
 KEYED = {
     "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
     "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "N"}],

@@ -14,7 +14,7 @@ from pitrkit.sandbox import EXPORTS_BUCKET, Sandbox
 from pitrkit.sandbox.scenario.shop import orders
 from pitrkit.times import iso
 
-pytestmark = pytest.mark.xdist_group("guide")
+pytestmark = [pytest.mark.xdist_group("guide"), pytest.mark.takes(20)]
 GUIDE = Path(__file__).parents[2] / "notebooks" / "guide"
 
 

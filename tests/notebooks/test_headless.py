@@ -26,7 +26,7 @@ from pitrkit.times import iso
 from tests.notebooks.conftest import place_of
 from tests.notebooks.listening import listening
 
-pytestmark = pytest.mark.xdist_group("headless")
+pytestmark = [pytest.mark.xdist_group("headless"), pytest.mark.takes(25)]
 
 TABLE = {
     "TableName": "Stock",

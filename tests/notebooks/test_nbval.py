@@ -5,10 +5,13 @@ import subprocess
 import sys
 
 import nbformat
+import pytest
 from papermill.parameterize import parameterize_notebook
 
 from pitrkit.incident.working_copy import notebooks_folder
 from pitrkit.times import iso
+
+pytestmark = pytest.mark.takes(50)
 
 
 def nbval(shop, folder, name, **parameters):

@@ -10,7 +10,7 @@ from pitrkit.aws.items import attributes, canonical
 from pitrkit.sandbox import EXPORTS_BUCKET, FaultRule
 from pitrkit.times import iso
 
-pytestmark = pytest.mark.xdist_group("rollback")
+pytestmark = [pytest.mark.xdist_group("rollback"), pytest.mark.takes(45)]
 
 ROUTES = {
     "stream": ("--route", "stream"),

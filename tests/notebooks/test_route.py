@@ -10,7 +10,7 @@ from pitrkit.aws.items import canonical
 from pitrkit.incident.working_copy import notebooks_folder
 from pitrkit.times import iso
 
-pytestmark = pytest.mark.xdist_group("route")
+pytestmark = [pytest.mark.xdist_group("route"), pytest.mark.takes(25), pytest.mark.cold_kernels]
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -13,7 +13,7 @@ import pytest
 from pitrkit.sandbox.store.history import PastWrite
 from tests.record.signing import WHO, ssh_key
 
-pytestmark = pytest.mark.xdist_group("sealed")
+pytestmark = [pytest.mark.xdist_group("sealed"), pytest.mark.takes(20)]
 
 KEYED = {
     "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],

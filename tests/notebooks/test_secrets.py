@@ -15,7 +15,7 @@ from pitrkit.sandbox import FaultRule, Sandbox
 from tests.notebooks.conftest import place_of
 from tests.notebooks.listening import listening
 
-pytestmark = pytest.mark.xdist_group("secrets")
+pytestmark = [pytest.mark.xdist_group("secrets"), pytest.mark.takes(20)]
 
 DATA = ("snapshots", "logs", "changes", "plan", "journal", "given")
 """Folders of an incident that hold items by nature."""

@@ -24,6 +24,8 @@ from pitrkit.sandbox.protocol.faults import FaultRule
 
 from .conftest import place_of
 
+pytestmark = pytest.mark.takes(40)
+
 HERE, THERE = "us-east-1", "eu-west-1"
 ACCOUNT = "123456789012"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/backup"

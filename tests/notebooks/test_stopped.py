@@ -7,7 +7,7 @@ import pytest
 
 from tests.notebooks.stopping import Stoppable
 
-pytestmark = pytest.mark.xdist_group("stopped")
+pytestmark = [pytest.mark.xdist_group("stopped"), pytest.mark.takes(20)]
 
 
 def test_stopped_while_it_writes_the_record_tells_the_truth_and_the_same_command_finishes(empty):

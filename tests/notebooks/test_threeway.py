@@ -11,7 +11,7 @@ from pitrkit.runbook.copy_back import copy_back, undo
 from pitrkit.runbook.session.session import Session
 from pitrkit.times import iso
 
-pytestmark = pytest.mark.xdist_group("threeway")
+pytestmark = [pytest.mark.xdist_group("threeway"), pytest.mark.takes(25)]
 
 
 def ended(truth):

@@ -4,9 +4,13 @@ import random
 import signal
 import time
 
+import pytest
+
 from pitrkit.sandbox import Sandbox
 from tests.notebooks.conftest import place_of
 from tests.notebooks.stopping import GENTLE, ITEMS, PACE, Stoppable
+
+pytestmark = pytest.mark.takes(20)
 
 INCIDENTS = 10
 """Each is stopped up to three times."""

@@ -14,6 +14,7 @@ from pitrkit.recovery.changes.change_set import diff
 from pitrkit.recovery.plan.policy import Policy
 from pitrkit.recovery.snapshot import snapshot
 from pitrkit.sandbox import PastWrite
+from tests.proving import examples
 
 NUMBERS = st.one_of(st.integers(-50, 50).map(str), st.decimals(-9, 9, places=3, allow_nan=False).map(str))
 SCALARS = st.one_of(
@@ -83,7 +84,7 @@ def reverted(bench, then, now):
 
 
 @given(history=WRITES, damage=WRITES)
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 def test_with_no_later_writers_the_revert_gives_back_the_state_at_t_and_the_undo_the_damage(shared, history, damage):
     then = written(shared, {}, history)
     now = written(shared, then, damage)
@@ -101,7 +102,7 @@ LATER = st.lists(st.tuples(ITEMS, st.sampled_from(["put", "delete", "set"])), mi
 
 
 @given(history=WRITES, damage=WRITES, later=LATER)
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 def test_with_later_writers_nothing_that_they_wrote_is_overwritten(shared, history, damage, later):
     then = written(shared, {}, history)
     now = written(shared, then, damage)
@@ -138,7 +139,7 @@ SCHEMA = {
 
 @pytest.mark.sandbox_alone("only the sandbox has a past, and restores")
 @given(history=WRITES, damage=WRITES)
-@settings(max_examples=12)
+@settings(max_examples=examples(12))
 def test_restore_diff_and_revert_give_back_the_state_at_t(sandbox, shared, history, damage):
     name = shared.path("Past").name
     at = sandbox.clock.now().replace(microsecond=0) - timedelta(minutes=10)

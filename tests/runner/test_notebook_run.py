@@ -24,6 +24,9 @@ from pitrkit.runner import notebook_run
 
 CHECKOUT = Path(notebook_run.__file__).resolve().parents[2]
 
+pytestmark = [pytest.mark.takes(30), pytest.mark.cold_kernels]
+
+CHECKOUT = Path(notebook_run.__file__).resolve().parents[2]
 PARAMETERS = 'incident: str = ""  # incident id\nat: str = ""  # when\ncount: int = 1  # how many\nfast: bool = False'
 
 
@@ -245,11 +248,13 @@ def test_the_kernel_needs_nothing_of_the_home_folder_and_sees_the_incidents(note
 
 
 class Started:
-    """A front in a process of its own, running a notebook whose cell says when it runs."""
+    """A front in a process of its own, running a notebook whose cell says when it runs; signals may be *ignored*."""
 
-    def __init__(self, source: Path, folder: Path, *, opened: bool = True) -> None:
+    def __init__(self, source: Path, folder: Path, *, opened: bool = True, ignored: tuple[int, ...] = ()) -> None:
         code = (
-            "import sys\nfrom pitrkit.runner import notebook_run\n"
+            "import signal, sys\n"
+            "for number in sys.argv[4:]:\n    signal.signal(int(number), signal.SIG_IGN)\n"
+            "from pitrkit.runner import notebook_run\n"
             "result = notebook_run.run(sys.argv[1], {'at': sys.argv[2]}, incident='inc-1', root=sys.argv[3])\n"
             "sys.exit(int(result.exit_code))"
         )
@@ -258,7 +263,7 @@ class Started:
             Incident.open("inc-1", root=folder / "i", create=True)
         self.folder = folder
         self.process = subprocess.Popen(
-            [sys.executable, "-c", code, source, folder, folder / "i"],
+            [sys.executable, "-c", code, source, folder, folder / "i", *map(str, map(int, ignored))],
             env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -300,6 +305,13 @@ except KeyboardInterrupt:
     pass
 """
 
+WAITS = """
+import pathlib, time
+pathlib.Path(at, "running").touch()
+while not pathlib.Path(at, "enough").exists():
+    time.sleep(0.02)
+"""
+
 STUBBORN = """
 import os, pathlib, time
 pathlib.Path(at, "pid").write_text(str(os.getpid()))
@@ -334,6 +346,27 @@ def test_a_stop_signal_unwinds_the_cell_and_the_record_says_interrupted(notebook
     cells = [cell for cell in json.loads(executed.read_text())["cells"] if cell["cell_type"] == "code"]
     assert [cell["metadata"]["papermill"]["status"] for cell in cells][-2:] == ["failed", "pending"]
     assert started.incident.events()[-1].data["ended"] == "interrupted"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_started_in_the_background_it_is_stopped_as_well(notebook, tmp_path, number):
+    with Started(notebook(SLOW), tmp_path, ignored=(signal.SIGINT, signal.SIGHUP)) as started:
+        started.wait_for("running")
+        started.process.send_signal(number)
+        code, said, complained = started.stopped()
+    assert code == 130, complained
+    assert "interrupted; what was done is recorded" in said
+    assert (tmp_path / "unwound").exists()
+
+
+def test_under_nohup_it_goes_on_without_its_terminal(notebook, tmp_path):
+    with Started(notebook(WAITS), tmp_path, ignored=(signal.SIGHUP,)) as started:
+        started.wait_for("running")
+        started.process.send_signal(signal.SIGHUP)
+        (tmp_path / "enough").touch()
+        code, said, complained = started.stopped()
+    assert (code, complained) == (0, "")
+    assert "05_step: done" in said
 
 
 def test_a_cell_that_swallows_the_interrupt_is_the_last_one_to_run(notebook, tmp_path):

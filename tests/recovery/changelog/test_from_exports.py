@@ -19,6 +19,7 @@ from pitrkit.recovery.changes.change import ItemStep
 from pitrkit.sandbox import ExportFault
 from pitrkit.sandbox.exports.export_files import ExportSettings
 from pitrkit.sandbox.store.history import PastWrite
+from tests.proving import examples
 
 L = timedelta(minutes=15)
 MINUTE = timedelta(minutes=1)
@@ -118,7 +119,7 @@ def short_stories(draw):
     return since_at, histories_around(draw(st.randoms(use_true_random=False)), anchors)
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(story=short_stories())
 def test_a_stretch_too_short_to_export_is_told_exactly_at_both_ends_or_said_to_be_undecided(sandbox, aws, story):
     since_at, histories = story
@@ -155,7 +156,7 @@ def long_stories(draw):
     return since_at, width, histories_around(draw(st.randoms(use_true_random=False)), anchors)
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(story=long_stories())
 def test_a_longer_stretch_is_told_window_by_window(sandbox, aws, story):
     since_at, width, histories = story

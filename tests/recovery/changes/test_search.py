@@ -15,6 +15,7 @@ from pitrkit.recovery.changes.change_set import from_changes
 from pitrkit.recovery.changes.fingerprints import Fingerprints
 from pitrkit.recovery.changes.query import HOWS, Query, Term
 from pitrkit.recovery.changes.search import Search, Sort
+from tests.proving import examples
 
 KEY = KeySchema((KeyAttribute("pk", "S", "HASH"),))
 
@@ -106,7 +107,7 @@ def change_set(changes, folder):
     )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(searches())
 def test_a_query_finds_exactly_the_changes_in_its_scope(drawn):
     changes, query = drawn
@@ -166,7 +167,7 @@ def test_numbers_are_sorted_by_value_and_what_has_none_comes_last(search, sort, 
     assert "".join(keys(search.page(found, sort, 0, 9))) == order
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 @given(st.integers(1, 7), st.sampled_from([Sort(), Sort("then", "no"), Sort("changed", descending=True)]))
 def test_pages_laid_side_by_side_are_everything_once(length, sort):
     with TemporaryDirectory() as folder:

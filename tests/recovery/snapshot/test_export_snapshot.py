@@ -18,6 +18,7 @@ from pitrkit.recovery.snapshot.export_snapshot import from_export
 from pitrkit.recovery.snapshot.snapshot import Snapshot, take
 from pitrkit.sandbox import ExportFault
 from pitrkit.sandbox.store.history import PastWrite
+from tests.proving import examples
 
 AT = (datetime.now(UTC) - timedelta(hours=2)).replace(microsecond=0)
 BUCKET = "exports"
@@ -128,7 +129,7 @@ values = st.recursive(
 bodies = st.lists(st.dictionaries(st.sampled_from(["a", "ü", "aws:rep:x", "z"]), values), max_size=6)
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(bodies=bodies)
 def test_values_of_every_type_are_canonical_as_a_scan_makes_them(sandbox, aws, tmp_path_factory, bodies):
     items = [{"pk": {"S": "p"}, "sk": {"N": str(number)}, **body} for number, body in enumerate(bodies)]

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from pitrkit.sandbox import FaultRule, ManagementEvent, Sandbox
 from pitrkit.sandbox.scenario.shop import orders
+from tests.proving import examples
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -148,7 +149,7 @@ def test_the_shops_scenario_has_its_bad_deploy_seconds_before_the_damage_and_a_g
     assert told(ttl)["requestParameters"]["tableName"] != "Orders"
 
 
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(
     moments=st.lists(st.floats(0, 600), max_size=130),
     most=st.integers(1, 50),

@@ -11,6 +11,9 @@ from hypothesis import strategies as st
 
 from pitrkit.sandbox import FaultRule, PastWrite, Sandbox
 from pitrkit.sandbox.scenario.shop import orders
+from tests.proving import examples
+
+pytestmark = pytest.mark.takes(20)
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 LATENCY = "SuccessfulRequestLatency"
@@ -117,7 +120,7 @@ def test_a_call_counts_in_its_own_minute_by_the_sandboxs_clock(sandbox, dynamodb
     ]
 
 
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(
     minutes=st.lists(st.integers(0, 1439), max_size=40),
     period=st.sampled_from([60, 120, 300, 3600, 86400]),

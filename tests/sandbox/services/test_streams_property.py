@@ -9,7 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pitrkit.sandbox import Sandbox
+from tests.proving import examples
 from tests.sandbox.exports.reading import iterator, lineage, read, shards_of, stream_of
+
+pytestmark = pytest.mark.takes(20)
 
 START = datetime(2026, 11, 20, 12, tzinfo=UTC)
 KEPT = timedelta(hours=24)
@@ -60,7 +63,7 @@ def value_in(record, name):
     return None if image is None else int(image["v"]["N"])
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(steps=STEPS)
 def test_reading_parents_first_replays_each_items_images(sandbox, steps):
     dynamodb, streams = sandbox.client("dynamodb"), sandbox.client("dynamodbstreams")
@@ -93,7 +96,7 @@ def test_reading_parents_first_replays_each_items_images(sandbox, steps):
     assert len({record["eventID"] for record in records}) == len(records)
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(steps=STEPS)
 def test_shards_have_one_parent_at_most_two_children_and_numbers_that_follow_their_parents(sandbox, steps):
     dynamodb, streams = sandbox.client("dynamodb"), sandbox.client("dynamodbstreams")
