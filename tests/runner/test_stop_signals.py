@@ -22,19 +22,19 @@ def before():
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("heeded", [stop_signals.heeded, stop_signals.deferred])
-def test_a_signal_that_was_ignored_stops_and_is_ignored_again_afterwards(before, heeded, number):
+@pytest.mark.parametrize("context", [stop_signals.as_interrupt, stop_signals.deferred])
+def test_a_signal_that_was_ignored_stops_and_is_ignored_again_afterwards(before, context, number):
     before(number, signal.SIG_IGN)
-    with pytest.raises(KeyboardInterrupt), heeded():
+    with pytest.raises(KeyboardInterrupt), context():
         os.kill(os.getpid(), number)
     assert signal.getsignal(number) is signal.SIG_IGN
 
 
-@pytest.mark.parametrize("heeded", [stop_signals.heeded, stop_signals.deferred])
-def test_a_hangup_stops_unless_it_was_ignored(before, heeded):
+@pytest.mark.parametrize("context", [stop_signals.as_interrupt, stop_signals.deferred])
+def test_a_hangup_stops_unless_it_was_ignored(before, context):
     before(signal.SIGHUP, signal.SIG_IGN)
-    with heeded():
+    with context():
         os.kill(os.getpid(), signal.SIGHUP)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    with pytest.raises(KeyboardInterrupt), heeded():
+    with pytest.raises(KeyboardInterrupt), context():
         os.kill(os.getpid(), signal.SIGHUP)
