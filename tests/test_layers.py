@@ -127,6 +127,31 @@ def test_a_module_imports_only_from_its_own_room_and_those_below(module):
             assert room_of(name) in BELOW[room] | {room}, f"{module} of {room} imports {name} of {room_of(name)}"
 
 
+AWS_CALLS = {"call", "paginate", "client", "get_paginator", "prepared", "send_all"}
+"""Methods that name an operation of AWS, or what leads to one; `send` is one where a module has the transport."""
+
+OWN_CLIENT = {"pitrkit.cli.demo"}
+"""Looks at the sandbox's tables past the kit, to check what the kit says of them."""
+
+
+@pytest.mark.parametrize(
+    "module", sorted(name for name in NAMES if room_of(name).split("/")[0] not in {"aws", "sandbox"})
+)
+def test_aws_is_called_by_the_modules_of_its_rooms_alone(module):
+    imported = set(imports(NAMES[module]))
+    modules = {name.rpartition(".")[2] for name in imported if name in NAMES}
+    calls = AWS_CALLS | ({"send"} if "pitrkit.aws.client.transport" in imported else set())
+    found = [
+        f"{module}:{node.lineno} calls .{node.func.attr}()"
+        for node in ast.walk(ast.parse(NAMES[module].read_text()))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in calls
+        and not (isinstance(node.func.value, ast.Name) and node.func.value.id in modules)
+    ]
+    assert bool(found) == (module in OWN_CLIENT), found
+
+
 def test_every_room_has_its_place():
     assert {room_of(name) for name in NAMES} - {"", "__main__"} == set(BELOW)
 

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from pitrkit.aws.client.client import Aws
+from pitrkit.aws.client.transport import Wire
 from pitrkit.aws.items import Image, Key
+from pitrkit.aws.tables.item_calls import KEYS_PER_CALL
 from pitrkit.aws.tables.tables import Table
 from pitrkit.recovery.apply.journal import Journal
-from pitrkit.recovery.plan.current_items import KEYS_PER_CALL, current_items, in_parallel
+from pitrkit.recovery.plan.current_items import READERS, current_items, in_parallel
 from pitrkit.recovery.plan.guard import Write, as_wanted
 from pitrkit.recovery.plan.plan import Plan, Progress
 
@@ -61,8 +63,10 @@ def verify(aws: Aws, table: Table, plan: Plan, journal: Path, *, on_progress: Pr
             after[entry.number] = entry.after
     to_check = sum(done)
 
+    wire = Wire.of(aws, max_connections=READERS)
+
     def read(batch: tuple[Write, ...]) -> dict[Key, Image]:
-        return current_items(aws, table.name, [write.key for write in batch], table.key_schema)
+        return current_items(wire, table.name, [write.key for write in batch], table.key_schema)
 
     checked = mismatches = 0
     keys: list[Key] = []

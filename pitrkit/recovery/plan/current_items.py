@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-from pitrkit.aws.client.client import Aws
+from pitrkit.aws.client.backoff import Backoff
 from pitrkit.aws.client.error_mapping import Throttled
-from pitrkit.aws.items import Image, Key, KeySchema, canonical, key_of, owned, to_boto
-
-KEYS_PER_CALL = 100
-"""Keys in one BatchGetItem call. Source: the API reference."""
+from pitrkit.aws.client.transport import Wire
+from pitrkit.aws.items import Image, Key, KeySchema
+from pitrkit.aws.tables import item_calls
 
 READERS = 4
 
 _ATTEMPTS_WITHOUT_PROGRESS = 12
 
-_LONGEST_PAUSE = 10.0
+_BACKOFF = Backoff(first=0.05, longest=10.0)
 
 Batch = TypeVar("Batch")
 
 
 def current_items(
-    aws: Aws,
+    wire: Wire,
     table: str,
     keys: Sequence[Key],
     key_schema: KeySchema,
@@ -41,27 +39,23 @@ def current_items(
         Throttled: The service went on leaving keys unprocessed.
     """
     found: dict[Key, Image] = {}
-    wanted = [to_boto(key) for key in keys]
+    wanted = [key.encode() for key in keys]
     fruitless = 0
     while wanted:
-        request = {table: {"Keys": wanted, "ConsistentRead": True}}
-        answer = aws.call("dynamodb", "batch_get_item", table=table, RequestItems=request)
-        for item in answer.get("Responses", {}).get(table, ()):
-            image = owned(canonical(item))
-            assert image is not None
-            found[key_of(item, key_schema.names)] = image
-        left = answer.get("UnprocessedKeys", {}).get(table, {}).get("Keys", [])
+        batch = item_calls.read_keys(wire, table, wanted, key_schema)
+        found |= batch.items
+        left = batch.left
         fruitless = fruitless + 1 if len(left) == len(wanted) else 0
         if fruitless == _ATTEMPTS_WITHOUT_PROGRESS:
             raise Throttled(
                 f"{len(left)} keys stay unread after {fruitless} attempts",
                 code="UnprocessedKeys",
-                operation="BatchGetItem",
+                operation=item_calls.BATCH_READ,
                 table=table,
                 fix="Wait until the table has read capacity again, or give it more, and run this step again.",
             )
         if left:
-            sleep(random.uniform(0, min(_LONGEST_PAUSE, 0.05 * 2**fruitless)))  # noqa: S311 -- jitter, no secret
+            sleep(_BACKOFF.pause(fruitless + 1))
         wanted = left
     return found
 

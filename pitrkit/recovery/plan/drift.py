@@ -11,9 +11,11 @@ from itertools import islice
 from typing import Any
 
 from pitrkit.aws.client.client import Aws
+from pitrkit.aws.client.transport import Wire
 from pitrkit.aws.items import Image, Key
+from pitrkit.aws.tables.item_calls import KEYS_PER_CALL
 from pitrkit.aws.tables.tables import Table
-from pitrkit.recovery.plan.current_items import KEYS_PER_CALL, current_items, in_parallel
+from pitrkit.recovery.plan.current_items import READERS, current_items, in_parallel
 from pitrkit.recovery.plan.guard import Write, as_wanted, holds
 from pitrkit.recovery.plan.plan import Plan, Progress
 
@@ -78,8 +80,10 @@ def drift(
     wanted = (one for one in plan.writes(shuffled=plan.total > at_most) if one.number not in done)
     looked = min(at_most, plan.total - len(done))
 
+    wire = Wire.of(aws, max_connections=READERS)
+
     def read(batch: tuple[Write, ...]) -> dict[Key, Image]:
-        return current_items(aws, table.name, [write.key for write in batch], table.key_schema)
+        return current_items(wire, table.name, [write.key for write in batch], table.key_schema)
 
     checked = moved = already = 0
     items: list[Moved] = []

@@ -22,13 +22,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pitrkit.aws.client.client import Aws
+from pitrkit.aws.client.transport import Wire
 from pitrkit.aws.items import Image, Key, KeySchema
+from pitrkit.aws.tables.item_calls import KEYS_PER_CALL
 from pitrkit.aws.tables.tables import Table
 from pitrkit.errors import BadInput, RecordAltered
 from pitrkit.recovery.changes.change import Change
 from pitrkit.recovery.changes.change_set import ChangeSet
 from pitrkit.recovery.plan.admission import Admission
-from pitrkit.recovery.plan.current_items import KEYS_PER_CALL, current_items, in_parallel
+from pitrkit.recovery.plan.current_items import READERS, current_items, in_parallel
 from pitrkit.recovery.plan.guard import Write, write_units
 from pitrkit.recovery.plan.policy import (
     FOR_A_PERSON,
@@ -203,6 +205,7 @@ def build(
     *,
     scope: dict[str, Any],
     on_progress: Progress | None = None,
+    wire: Wire | None = None,
 ) -> Plan:
     """Re-read every candidate, write the plan that reverts *changes* to *folder*, and return it.
 
@@ -219,6 +222,7 @@ def build(
         )
     number = done = units = 0
     total = len(changes)
+    reads = wire or Wire.of(aws, max_connections=READERS)
     admission = Admission.of(aws, table, expiring=policy.expired == "keep")
     with writing(folder, complete="plan.json", clear="*.parquet"):
         with (
@@ -228,7 +232,7 @@ def build(
 
             def read(rows: list[Change | Left]) -> dict[Key, Image]:
                 keys = [row.key for row in rows if not isinstance(row, Left)]
-                return current_items(aws, table.name, keys, table.key_schema)
+                return current_items(reads, table.name, keys, table.key_schema)
 
             for rows, items in in_parallel(_candidates(changes, policy, admission, table.name), read):
                 for row in rows:

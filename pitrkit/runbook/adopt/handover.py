@@ -70,7 +70,7 @@ class Handover(Shows):
     @classmethod
     def of(cls, book: Book, original: Settings, plan: SettingsPlan, *, alive: bool) -> Handover:
         """Return the checklist for the copy as it is now, and leave its fragments in the incident."""
-        described = book.aws.call("dynamodb", "describe_table", TableName=plan.table)["Table"]
+        described = tables.description(book.aws, plan.table)
         now = capture(book.aws, plan.table)
         tags = _tags(book, original) if alive else {}
         logical = iac_hints.logical_id(original.table, tags)

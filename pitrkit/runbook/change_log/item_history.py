@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from pitrkit import times as utc_times
 from pitrkit.aws.backups import pitr
 from pitrkit.aws.change_data import export_item, exports
+from pitrkit.aws.client.transport import Wire
 from pitrkit.aws.items import Key, KeySchema
 from pitrkit.aws.tables import tables
 from pitrkit.config import masked_inputs
@@ -103,7 +104,7 @@ def _by_now(book: Book, key: Key, at: datetime) -> Teller:
 
 def _present(book: Book, key: Key) -> str | None:
     table = book.table()
-    return current_items(book.aws, table.name, [key], table.key_schema).get(key)
+    return current_items(Wire.of(book.aws), table.name, [key], table.key_schema).get(key)
 
 
 def _by_copies(book: Book, key: Key) -> Iterator[Teller]:
@@ -112,7 +113,7 @@ def _by_copies(book: Book, key: Key) -> Iterator[Teller]:
         if name and at and book.data.get(side.by) != "deleted":
             there = book.aws_of(side)
             copy = tables.describe(there, name)
-            image = current_items(there, name, [key], copy.key_schema).get(key)
+            image = current_items(Wire.of(there), name, [key], copy.key_schema).get(key)
             yield item_history.by_copy(datetime.fromisoformat(at), image, source=f"the copy {name}")
 
 
