@@ -18,6 +18,7 @@ from pitrkit.aws.backups.backups import Backup
 from pitrkit.aws.backups.pitr import check_name
 from pitrkit.aws.backups.restore_options import Options
 from pitrkit.aws.client.client import Aws
+from pitrkit.aws.client.polling import poll
 from pitrkit.aws.tables import tables
 from pitrkit.aws.tables.tables import MANAGED, OWNED, usable_key
 from pitrkit.errors import AwsError, BadInput
@@ -174,13 +175,11 @@ def wait(
     Raises:
         AwsError: It failed; the message is AWS Backup's own.
     """
-    began = time.monotonic()
-    while True:
-        found = job(there, job_id)
-        on_progress(f"{found.status} {found.percent}".strip(), time.monotonic() - began)
-        if found.status == "COMPLETED":
-            return found
-        if not found.alive:
+
+    def ended(found: Job, seconds: float) -> bool:
+        on_progress(f"{found.status} {found.percent}".strip(), seconds)
+        done = found.status == "COMPLETED"
+        if not done and not found.alive:
             raise AwsError(
                 f"AWS Backup could not restore it: {found.message or found.status}",
                 code=found.status,
@@ -188,4 +187,6 @@ def wait(
                 table=target,
                 fix="Mend what it says (the role's rights, the key, the name), and run this step again.",
             )
-        sleep(poll_seconds)
+        return done
+
+    return poll(lambda: job(there, job_id), ended, every=poll_seconds, sleep=sleep)
