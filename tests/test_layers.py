@@ -85,6 +85,7 @@ ONLY_IN = {
     "IPython": {"ui", "runbook"},
     "papermill": {"runner"},
     "duckdb": {"recovery"},
+    "fcntl": {"files"},
 }
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "_notebooks" not in path.parts)
 
@@ -150,6 +151,12 @@ def test_aws_is_called_by_the_modules_of_its_rooms_alone(module):
         and not (isinstance(node.func.value, ast.Name) and node.func.value.id in modules)
     ]
     assert bool(found) == (module in OWN_CLIENT), found
+
+
+@pytest.mark.parametrize("module", sorted(NAMES.keys() - {"pitrkit.files"}))
+def test_locks_and_what_is_brought_onto_the_disk_are_left_to_one_module(module):
+    named = {node.attr for node in ast.walk(ast.parse(NAMES[module].read_text())) if isinstance(node, ast.Attribute)}
+    assert not named & {"fsync", "fdatasync", "flock", "lockf", "O_EXCL"}
 
 
 def test_every_room_has_its_place():

@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pitrkit.files import SHORTEST
 from pitrkit.incident.event_log import CALL, Event
 from pitrkit.incident.incident import STATE
 from pitrkit.incident.provenance import WORKED_IN
+from pitrkit.incident.state import SHORTEST
 from pitrkit.record.manifest import SEALED, Holding
 
 _OUTCOMES = ("applied", "already", "conflicts", "failed")

@@ -6,7 +6,6 @@ signature, the event log (which goes on), empty lock files, and notebooks that a
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -15,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
-from pitrkit.files import sha256
+from pitrkit.files import is_locked, sha256
 from pitrkit.incident.incident import EVENTS
 
 MANIFEST = "manifest.json"
@@ -111,22 +110,6 @@ class Folder:
         ]
 
 
-def held(lock: Path) -> bool:
-    """Return whether somebody holds the lock file *lock*."""
-    try:
-        handle = os.open(lock, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    else:
-        return False
-    finally:
-        os.close(handle)
-
-
 def lock_of(running: Path) -> Path:
     """Return the lock of a running notebook."""
     return running.with_name(running.name.removesuffix(RUNNING_SUFFIX) + RUN_LOCK_SUFFIX)
@@ -170,5 +153,5 @@ def _is_lock(name: str, path: Path) -> bool:
 
 def _is_running(path: Path) -> bool:
     if path.name.endswith(RUNNING_SUFFIX):
-        return held(lock_of(path))
-    return path.name.endswith(RUN_LOCK_SUFFIX) and held(path)
+        return is_locked(lock_of(path))
+    return path.name.endswith(RUN_LOCK_SUFFIX) and is_locked(path)

@@ -9,8 +9,8 @@ from typing import Any
 
 from pitrkit.aws import arns
 from pitrkit.errors import BadInput
-from pitrkit.files import SHORTEST
 from pitrkit.incident.incident import checked_id
+from pitrkit.incident.state import SHORTEST
 from pitrkit.recovery.changes.scope import Scope
 from pitrkit.recovery.plan.preflight import parse_accept
 from pitrkit.recovery.token_bucket import Pace

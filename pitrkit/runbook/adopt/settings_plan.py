@@ -18,7 +18,8 @@ from pitrkit.aws.settings.kinds import ORDER, Place, Setting
 from pitrkit.aws.settings.reapply import STAYS, WHEN_ACCEPTED, obstacle
 from pitrkit.aws.settings.settings import Difference, Settings, compare, told, untold
 from pitrkit.errors import BadInput, RecordAltered
-from pitrkit.files import SHORTEST, sha256, to_json
+from pitrkit.files import sha256, to_json
+from pitrkit.incident.state import SHORTEST
 from pitrkit.times import now
 
 Action = Literal["reapply settings", "take settings back"]

@@ -13,7 +13,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from pitrkit.errors import BadInput, GateClosed, StalePlan
-from pitrkit.files import SHORTEST, sha256, to_json
+from pitrkit.files import sha256, to_json
+from pitrkit.incident.state import SHORTEST
 from pitrkit.times import Clock, now
 
 if TYPE_CHECKING:

@@ -12,4 +12,5 @@ def test_the_span_doubles_and_ends_at_the_longest(monkeypatch):
 def test_no_two_pauses_come_together():
     pauses = [Backoff(first=1.0).pause(3) for _ in range(200)]
     assert all(0 <= pause <= 4 for pause in pauses)
-    assert min(pauses) < 1 < 3 < max(pauses)
+    assert min(pauses) < 1
+    assert max(pauses) > 3
