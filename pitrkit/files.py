@@ -1,17 +1,14 @@
-"""Durable files: replaced whole, locked between processes, on disk before a function returns; JSON text and SHA-256."""
+"""Durable files: replaced whole, locked between processes, on disk before a function returns; SHA-256."""
 
 from __future__ import annotations
 
 import fcntl
 import hashlib
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pitrkit.errors import PitrkitError
 
@@ -22,15 +19,6 @@ if TYPE_CHECKING:
 def sha256(raw: bytes) -> str:
     """Return the SHA-256 of *raw*, in hex."""
     return hashlib.sha256(raw).hexdigest()
-
-
-def to_json(value: Any) -> str:
-    """Return *value* as one line of JSON, all ASCII; times become ISO 8601, objects their `to_dict()`.
-
-    Raises:
-        TypeError: *value* holds something that has no JSON form.
-    """
-    return json.dumps(value, separators=(",", ":"), default=_plain, allow_nan=False)
 
 
 def open_lock(path: Path, *, fresh: bool = False, follow: bool = True) -> int:
@@ -147,17 +135,3 @@ def sync_folder(folder: Path) -> None:
         sync(handle)
     finally:
         os.close(handle)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat()
-    if isinstance(value, Path):
-        return str(value)
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else str(value)
-    if hasattr(value, "to_dict"):
-        return value.to_dict()
-    if isinstance(value, (set, frozenset)):
-        return sorted(value)
-    raise TypeError(f"{type(value).__name__} has no JSON form")

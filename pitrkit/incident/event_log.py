@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pitrkit import files
+from pitrkit.documents import to_json
 from pitrkit.errors import PitrkitError
-from pitrkit.files import sha256, to_json
+from pitrkit.files import sha256
 
 if TYPE_CHECKING:
     pass

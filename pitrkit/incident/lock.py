@@ -6,7 +6,6 @@ ends. A kernel that is at work inherits it: where its front was killed, the lock
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import socket
@@ -16,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from pitrkit import files
+from pitrkit import documents, files
 from pitrkit.errors import BadInput
 from pitrkit.incident.incident import ROOT_VARIABLE, root_folder
 from pitrkit.times import iso, now
@@ -79,7 +78,7 @@ def held(incident: str, root: str | Path | None = None) -> Iterator[int]:
     handle = _opened(path)
     try:
         _take(handle, path, incident)
-        raw = json.dumps(asdict(Holder.me())).encode()
+        raw = documents.to_json(asdict(Holder.me())).encode()
         os.ftruncate(handle, 0)
         os.pwrite(handle, raw, 0)
         yield handle
@@ -129,6 +128,6 @@ def _take(handle: int, path: Path, incident: str) -> None:
 
 def _holder(path: Path) -> Holder | None:
     try:
-        return Holder(**json.loads(path.read_bytes()))
-    except (OSError, ValueError, TypeError):
+        return documents.from_json(path.read_bytes(), Holder)
+    except (OSError, ValueError):
         return None

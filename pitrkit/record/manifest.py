@@ -7,13 +7,13 @@ signature, the event log (which goes on), empty lock files, and notebooks that a
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
+from pitrkit import documents
 from pitrkit.files import is_locked, sha256
 from pitrkit.incident.incident import EVENTS
 
@@ -118,7 +118,7 @@ def lock_of(running: Path) -> Path:
 def parse(raw: bytes) -> dict[str, Any] | None:
     """Return the manifest in *raw*, None if it is not one."""
     try:
-        manifest = json.loads(raw)
+        manifest = documents.from_json(raw, dict[str, Any])
         log, files = manifest["events"], manifest["files"]
         sound = isinstance(log["size"], int) and isinstance(log["sha256"], str) and isinstance(log["count"], int)
         sound = sound and isinstance(manifest["sealed_at"], str) and isinstance(manifest["previous"], str)

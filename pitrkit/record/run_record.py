@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from pitrkit import __version__, files
+from pitrkit import __version__, documents, files
 from pitrkit.errors import BadInput
 from pitrkit.incident.incident import ROOT_VARIABLE, Incident
 from pitrkit.record.manifest import RUN_LOCK_SUFFIX, RUNNING_SUFFIX, lock_of
@@ -97,7 +97,7 @@ class Running:
         self.beginning = beginning
         try:
             self.path, self._lock = _reserve(folder, stem)
-            os.write(self._lock, json.dumps({**beginning.to_dict(), **_of_lock(beginning)}).encode())
+            os.write(self._lock, documents.to_json({**beginning.to_dict(), **_of_lock(beginning)}).encode())
             files.sync(self._lock)
         except OSError as error:
             raise BadInput(
@@ -199,10 +199,9 @@ def _settle(running: Path, incident: Incident | None, root: Path | None = None) 
 
 def _began(lock: Path) -> dict[str, Any]:
     try:
-        found = json.loads(lock.read_bytes())
+        return documents.from_json(lock.read_bytes(), dict[str, Any])
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _of_lock(beginning: Beginning) -> dict[str, Any]:

@@ -18,7 +18,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pitrkit import files
+from pitrkit import documents, files
 from pitrkit.errors import BadInput
 
 ROWS_PER_GROUP = 8192
@@ -128,12 +128,11 @@ def read_json(path: Path, *, what: str, fix: str) -> dict[str, Any]:
         BadInput: There is none, or it cannot be read: *what* names the thing, *fix* says how to make it anew.
     """
     try:
-        data: dict[str, Any] = orjson.loads(path.read_bytes())
+        return documents.from_json(path.read_bytes(), dict[str, Any])
     except FileNotFoundError:
         raise BadInput(f"{path.parent} holds no complete {what} ({path.name} is missing)", fix=fix) from None
     except (OSError, ValueError) as error:
         raise BadInput(f"{path} cannot be read: {error}", fix=fix) from error
-    return data
 
 
 def batches(path: Path, columns: list[str]) -> Iterator[pa.RecordBatch]:

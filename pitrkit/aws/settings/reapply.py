@@ -19,14 +19,6 @@ from pitrkit.aws.settings.kinds import Place, Setting, Units
 from pitrkit.aws.settings.links import Call
 from pitrkit.errors import AwsError, BadInput
 
-REAPPLIED = frozenset(
-    {
-        *("encryption", "table-class", "capacity", "on-demand-limits", "global-index", "pitr", "deletion-protection"),
-        *("tags", "ttl", "contributor-insights", "scaling-target", "scaling-policy", "resource-policy", "stream"),
-    }
-)
-"""Kinds that are reapplied once the gate is open."""
-
 WHEN_ACCEPTED: dict[str, str] = {
     "kinesis": "whatever reads that stream would see the changes of both tables",
     "event-source": "the function would be called for both tables",

@@ -159,11 +159,6 @@ class ChangeLog:
         for batch in batches(self.rows, _SCHEMA.names):
             yield from _steps(batch)
 
-    def histories(self) -> Iterator[list[Step]]:
-        """Yield each item's steps as they followed each other, item by item in key order."""
-        for _, history in groupby(self, key=attrgetter("key")):
-            yield list(history)
-
     def history(self, key: Key) -> list[Step]:
         """Return one item's steps as they followed each other, none if it had none."""
         found: list[Step] = []

@@ -22,6 +22,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pitrkit import documents
 from pitrkit.aws.tables.scan_pages import Row, rows
 from pitrkit.recovery.storage import BYTES_PER_GROUP, ROWS_PER_GROUP, ParquetFile
 
@@ -70,7 +71,7 @@ class Part:
             ValueError: It is not a part of a scan.
         """
         notes = pq.read_metadata(path).metadata or {}
-        return cls(**orjson.loads(notes.get(_NOTE.encode(), b"")))
+        return documents.from_json(notes.get(_NOTE.encode(), b""), cls)
 
 
 def make(folder: Path, part: Part, pages: Iterable[bytes], key: Sequence[str]) -> Part:
