@@ -12,7 +12,6 @@ is complete and stays an event.
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pitrkit import files
-from pitrkit.documents import to_json
+from pitrkit.documents import from_json, to_json
 from pitrkit.errors import PitrkitError
 from pitrkit.files import sha256
 
@@ -167,7 +166,7 @@ def _parse(line: bytes) -> tuple[Event, str] | None:
     if own is None or sha256(line[: own.start()]) != own[1].decode():
         return None
     try:
-        fields = json.loads(line)
+        fields = from_json(line, dict[str, Any])
         at, state = datetime.fromisoformat(fields["at"]), str(fields.get("state", ""))
         return Event(fields["n"], at, fields["event"], fields["data"], state), fields["prev"]
     except (ValueError, KeyError, TypeError):

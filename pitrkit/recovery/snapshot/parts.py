@@ -12,13 +12,12 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from hashlib import sha256
 from itertools import accumulate
 from pathlib import Path
 from typing import Self
 
-import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -102,7 +101,7 @@ def write(folder: Path, part: Part, batches: Iterable[Iterable[Row]]) -> Part:
                 columns = _Columns()
         file.add_batch(columns.batch())
         written = Part(part.segment, part.number, file.rows, stored, part.read_units, part.next)
-        file.notes[_NOTE] = orjson.dumps(written).decode()
+        file.notes[_NOTE] = documents.to_json(asdict(written))
     return written
 
 
