@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 from typing import TypeVar
 
 from pitrkit.aws.client.backoff import Backoff
@@ -13,6 +14,9 @@ from pitrkit.aws.client.error_mapping import Throttled
 from pitrkit.aws.client.transport import Wire
 from pitrkit.aws.items import Image, Key, KeySchema
 from pitrkit.aws.tables import item_calls
+from pitrkit.aws.tables.item_calls import KEYS_PER_CALL
+from pitrkit.aws.tables.tables import Table
+from pitrkit.recovery.plan.guard import Write
 
 READERS = 4
 
@@ -60,10 +64,26 @@ def current_items(
     return found
 
 
+def in_calls(writes: Iterable[Write]) -> Iterator[tuple[Write, ...]]:
+    """Yield *writes* in batches whose keys are read by one call each."""
+    rest = iter(writes)
+    while batch := tuple(islice(rest, KEYS_PER_CALL)):
+        yield batch
+
+
+def keys_of(writes: Iterable[Write]) -> list[Key]:
+    """Return the keys of *writes*."""
+    return [write.key for write in writes]
+
+
 def in_parallel(
-    batches: Iterable[Batch], read: Callable[[Batch], dict[Key, Image]]
+    wire: Wire, table: Table, batches: Iterable[Batch], keys: Callable[[Batch], Sequence[Key]]
 ) -> Iterator[tuple[Batch, dict[Key, Image]]]:
-    """Yield each batch with what *read* found for it, in order; only a few batches are ever held."""
+    """Yield each batch with the items that exist now under its *keys*, in order; only a few batches are ever held."""
+
+    def read(batch: Batch) -> dict[Key, Image]:
+        return current_items(wire, table.name, keys(batch), table.key_schema)
+
     with ThreadPoolExecutor(READERS, thread_name_prefix="reread") as pool:
         under_way: deque[tuple[Batch, Future[dict[Key, Image]]]] = deque()
         try:

@@ -23,14 +23,14 @@ import pyarrow.parquet as pq
 
 from pitrkit.aws.client.client import Aws
 from pitrkit.aws.client.transport import Wire
-from pitrkit.aws.items import Image, Key, KeySchema
+from pitrkit.aws.items import Key, KeySchema
 from pitrkit.aws.tables.item_calls import KEYS_PER_CALL
 from pitrkit.aws.tables.tables import Table
 from pitrkit.errors import BadInput, RecordAltered
 from pitrkit.recovery.changes.change import Change
 from pitrkit.recovery.changes.change_set import ChangeSet
 from pitrkit.recovery.plan.admission import Admission
-from pitrkit.recovery.plan.current_items import READERS, current_items, in_parallel
+from pitrkit.recovery.plan.current_items import READERS, in_parallel
 from pitrkit.recovery.plan.guard import Write, write_units
 from pitrkit.recovery.plan.policy import (
     FOR_A_PERSON,
@@ -229,12 +229,8 @@ def build(
             ParquetFile(folder / "plan.parquet", _PLAN) as planned,
             ParquetFile(folder / "left.parquet", _LEFT) as left,
         ):
-
-            def read(rows: list[Change | Left]) -> dict[Key, Image]:
-                keys = [row.key for row in rows if not isinstance(row, Left)]
-                return current_items(reads, table.name, keys, table.key_schema)
-
-            for rows, items in in_parallel(_candidates(changes, policy, admission, table.name), read):
+            candidates = _candidates(changes, policy, admission, table.name)
+            for rows, items in in_parallel(reads, table, candidates, _to_read):
                 for row in rows:
                     if isinstance(row, Left):
                         left.add(row.key, row.kind, row.reason, weight=len(row.key))
@@ -293,6 +289,10 @@ def _candidates(changes: ChangeSet, policy: Policy, admission: Admission, table:
             rows, to_read = [], 0
     if rows:
         yield rows
+
+
+def _to_read(rows: list[Change | Left]) -> list[Key]:
+    return [row.key for row in rows if not isinstance(row, Left)]
 
 
 def _counted(plan: Plan) -> Plan:
