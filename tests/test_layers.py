@@ -13,7 +13,7 @@ TOO_LONG = 500
 """Lines of a module: past that nobody reads it in one go. A lower limit splits one thought over several files, each of
 which can only be understood with the others: that has been tried, at 400."""
 
-GROUND = {"files", "times", "errors", "options"}
+GROUND = {"documents", "files", "times", "errors", "options"}
 AWS = {"aws", "aws/client", "aws/tables", "aws/backups", "aws/change_data", "aws/services", "aws/settings"}
 RECOVERY = {
     "recovery", "recovery/snapshot", "recovery/changes", "recovery/plan", "recovery/apply", "recovery/changelog",
@@ -33,6 +33,7 @@ BESIDE = {
 
 BELOW = {
     "errors": set(),
+    "documents": {"errors"},
     "options": {"errors"},
     "files": {"errors"},
     "times": {"errors"},
@@ -85,6 +86,7 @@ ONLY_IN = {
     "IPython": {"ui", "runbook"},
     "papermill": {"runner"},
     "duckdb": {"recovery"},
+    "fcntl": {"files"},
 }
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "_notebooks" not in path.parts)
 
@@ -125,6 +127,57 @@ def test_a_module_imports_only_from_its_own_room_and_those_below(module):
             assert room.split("/")[0] in ONLY_IN.get(root, {room.split("/")[0]}), f"{module} imports {root}"
         elif name != "pitrkit" and module not in {"pitrkit", "pitrkit.__main__"}:
             assert room_of(name) in BELOW[room] | {room}, f"{module} of {room} imports {name} of {room_of(name)}"
+
+
+ABOVE_AWS = sorted(name for name in NAMES if room_of(name).split("/")[0] not in {"aws", "sandbox"})
+
+AWS_CALLS = {"call", "paginate", "client", "get_paginator", "prepared", "send_all"}
+"""Methods that name an operation of AWS, or what leads to one; `send` is one where a module has the transport."""
+
+OWN_CLIENT = {"pitrkit.cli.demo"}
+"""Looks at the sandbox's tables past the kit, to check what the kit says of them."""
+
+
+@pytest.mark.parametrize("module", ABOVE_AWS)
+def test_aws_is_called_by_the_modules_of_its_rooms_alone(module):
+    imported = set(imports(NAMES[module]))
+    modules = {name.rpartition(".")[2] for name in imported if name in NAMES}
+    calls = AWS_CALLS | ({"send"} if "pitrkit.aws.client.transport" in imported else set())
+    found = [
+        f"{module}:{node.lineno} calls .{node.func.attr}()"
+        for node in ast.walk(ast.parse(NAMES[module].read_text()))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in calls
+        and not (isinstance(node.func.value, ast.Name) and node.func.value.id in modules)
+    ]
+    assert bool(found) == (module in OWN_CLIENT), found
+
+
+@pytest.mark.parametrize("module", sorted(NAMES.keys() - {"pitrkit.files"}))
+def test_locks_and_what_is_brought_onto_the_disk_are_left_to_one_module(module):
+    named = {node.attr for node in ast.walk(ast.parse(NAMES[module].read_text())) if isinstance(node, ast.Attribute)}
+    assert not named & {"fsync", "fdatasync", "flock", "lockf", "O_EXCL"}
+
+
+OF_OTHERS = {"pitrkit.documents", "pitrkit.record.run_record", "pitrkit.incident.working_copy"}
+"""Reads the kit's documents for all others; read notebooks, which are Jupyter's."""
+
+
+@pytest.mark.parametrize("module", ABOVE_AWS)
+def test_a_document_is_read_in_one_way(module):
+    loads = [
+        node
+        for node in ast.walk(ast.parse(NAMES[module].read_text()))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in {"json.load", "json.loads", "orjson.loads"}
+    ]
+    reads = {"read", "read_bytes", "read_text"}
+    read = [
+        f"{module}:{call.lineno}"
+        for call in loads
+        if any(isinstance(node, ast.Attribute) and node.attr in reads for node in ast.walk(call))
+    ]
+    assert not read or module in OF_OTHERS, read
 
 
 def test_every_room_has_its_place():

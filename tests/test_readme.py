@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pitrkit.aws.tables import item_calls
 from pitrkit.cli import parser
 from pitrkit.config import team_settings
 from pitrkit.recovery.advice import permission_catalogue
@@ -52,11 +53,20 @@ def called():
         f"{services.get(service, service)}:{''.join(word.capitalize() for word in operation.split('_'))}"
         for service, operation in by_boto
     }
-    on_the_wire = re.findall(r'\.(?:call|send)\(\s*"([A-Z]\w+)"|\("(GetItem)", requests', source)
-    on_the_wire += re.findall(r'_OPERATIONS = \{"put": "(\w+)", "update": "(\w+)", "delete": "(\w+)"\}', source)
-    on_the_wire += re.findall(r'_BATCH = "(\w+)"', source)
-    wired = {name for names in on_the_wire for name in ([names] if isinstance(names, str) else names) if name}
+    wired = {*item_calls.OPERATIONS.values(), item_calls.SCAN, item_calls.BATCH_READ}
     return found | {f"dynamodb:{name}" for name in wired}
+
+
+def test_the_operations_of_the_fast_transport_are_named_in_one_module():
+    kit = Path(__file__).parents[1] / "pitrkit"
+    senders = [
+        path.relative_to(kit).as_posix()
+        for path in (kit / "aws").rglob("*.py")
+        if re.search(r"\bwire\.(?:call|send|send_all)\(", path.read_text())
+    ]
+    assert senders == ["aws/tables/item_calls.py"]
+    named = re.findall(r"\bwire\.call\((\w+)", (kit / senders[0]).read_text())
+    assert sorted(named) == ["BATCH_READ", "SCAN"]
 
 
 IAM_NAMES = {

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pitrkit import __version__
+from pitrkit import __version__, documents
 from pitrkit.cli import arguments as command_arguments
 from pitrkit.errors import BadInput, Exit, PitrkitError
 
@@ -199,7 +198,7 @@ def _audit(arguments: argparse.Namespace) -> int:
             raise BadInput(f"there is no incident {arguments.incident!r}", fix="Give its name or its folder.")
         found = audit.audit(folder)
     if arguments.json:
-        print(json.dumps(found.to_dict(), indent=2))
+        print(documents.pretty(found, indent=2), end="")
     else:
         lines = [*str(found).splitlines(), "", *(f"  {line}" for line in found.summary.lines())]
         print("\n".join(visible(line) for line in lines))
@@ -218,7 +217,7 @@ def _policy(arguments: argparse.Namespace) -> int:
         region=arguments.region,
     )
     steps = permission_catalogue.steps_of(arguments.route, arguments.steps)
-    print(json.dumps(least_policy.policy(steps, place), indent=2))
+    print(documents.pretty(least_policy.policy(steps, place), indent=2), end="")
     return Exit.DONE
 
 

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pitrkit import files
+from pitrkit import documents, files
 from pitrkit.config import masking
 from pitrkit.errors import BadInput
 from pitrkit.incident.incident import Incident
@@ -43,7 +43,9 @@ def recorded_scope(incident: Incident, said: Mapping[str, Any]) -> Scope:
     Raises:
         BadInput: It is not there any more.
     """
-    return Scope.from_dict(json.loads(read(incident, said[FOLDER])) if said.get(FOLDER) else dict(said))
+    return Scope.from_dict(
+        documents.from_json(read(incident, said[FOLDER]), dict[str, Any]) if said.get(FOLDER) else dict(said)
+    )
 
 
 def hidden(incident: Incident, parameters: Mapping[str, str]) -> dict[str, str]:

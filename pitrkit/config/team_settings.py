@@ -19,14 +19,13 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import fields
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
 
-from pitrkit import times
 from pitrkit.errors import BadInput
 from pitrkit.recovery.advice.cost import PriceTable
 
@@ -155,16 +154,6 @@ class DrillSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         for name in ("recovery_time", "recovery_point"):
             _text(name, getattr(self, name), r"\d{1,6}\s*[smhd]", "write a duration, such as 90s, 10m, 2h or 1d")
-
-    @property
-    def time_limit(self) -> timedelta | None:
-        """The longest recovery time; None without a limit."""
-        return _duration(self.recovery_time)
-
-    @property
-    def point_limit(self) -> timedelta | None:
-        """The farthest recovery point; None without a limit."""
-        return _duration(self.recovery_point)
 
 
 class PriceSettings(msgspec.Struct, frozen=True):
@@ -310,10 +299,6 @@ def _each(name: str, values: tuple[str, ...], pattern: str, fix: str) -> None:
 def _text(name: str, value: str, pattern: str, fix: str) -> None:
     if value and not re.fullmatch(pattern, value):
         raise ValueError(f"{name} is {value!r}: {fix}, or leave it out")
-
-
-def _duration(text: str) -> timedelta | None:
-    return times.parse_duration(text) if text else None
 
 
 def _table(path: Path, where: str, value: Any) -> dict[str, Any]:

@@ -12,16 +12,16 @@ is complete and stays an event.
 
 from __future__ import annotations
 
-import json
-import os
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pitrkit import files
+from pitrkit.documents import from_json, to_json
 from pitrkit.errors import PitrkitError
-from pitrkit.files import sha256, sync_folder, to_json
+from pitrkit.files import sha256
 
 if TYPE_CHECKING:
     pass
@@ -104,7 +104,7 @@ def append(path: Path, event: str, data: dict[str, Any], at: datetime, *, state:
     written = _parse(line[:-1])
     assert written is not None
     try:
-        _append_bytes(path, text + line)
+        files.append(path, text + line)
     except OSError as error:
         raise PitrkitError(
             f"cannot write the incident's event log {path}: {error.strerror}",
@@ -146,17 +146,6 @@ def check(raw: bytes) -> LogReading:
     return LogReading(tuple(events), tuple(faults))
 
 
-def _append_bytes(path: Path, raw: bytes) -> None:
-    fresh = not path.exists()
-    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    with os.fdopen(handle, "ab") as file:
-        file.write(raw)
-        file.flush()
-        os.fsync(file.fileno())
-    if fresh:
-        sync_folder(path.parent)
-
-
 def _line(raw: bytes, event: str, data: dict[str, Any], at: datetime, state: str = "") -> bytes:
     lines = raw.split(b"\n")[:-1]
     body = {
@@ -177,7 +166,7 @@ def _parse(line: bytes) -> tuple[LogEvent, str] | None:
     if own is None or sha256(line[: own.start()]) != own[1].decode():
         return None
     try:
-        fields = json.loads(line)
+        fields = from_json(line, dict[str, Any])
         at, state = datetime.fromisoformat(fields["at"]), str(fields.get("state", ""))
         return LogEvent(fields["n"], at, fields["event"], fields["data"], state), fields["prev"]
     except (ValueError, KeyError, TypeError):

@@ -7,7 +7,6 @@ in the folder (snapshots, changes, plans), so nobody but its owner may enter it.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Mapping
@@ -15,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pitrkit import files
-from pitrkit.errors import BadInput, RecordAltered
+from pitrkit import documents, files
+from pitrkit.errors import BadInput
 from pitrkit.incident import event_log
 from pitrkit.incident.event_log import LogEvent
 from pitrkit.times import Clock, now
@@ -106,16 +105,8 @@ class Incident:
         Raises:
             RecordAltered: It is not readable.
         """
-        try:
-            state = json.loads((self.folder / STATE).read_bytes())
-        except (OSError, ValueError) as error:
-            raise RecordAltered(
-                f"{self.folder / STATE} cannot be read: {error}",
-                fix=f"The last good values are in {EVENTS}; `pitrkit audit {self.id}` says what changed.",
-            ) from error
-        if not isinstance(state, dict):
-            raise RecordAltered(f"{self.folder / STATE} does not hold an object", fix=f"Run `pitrkit audit {self.id}`.")
-        return state
+        fix = f"The last good values are in {EVENTS}; `pitrkit audit {self.id}` says what changed."
+        return documents.read(self.folder / STATE, dict[str, Any], fix=fix)
 
     def path(self, *parts: str) -> Path:
         """Return the path of something inside the folder.
@@ -242,4 +233,4 @@ def _not_writable(folder: Path, error: OSError) -> BadInput:
 
 
 def _pretty(state: dict[str, Any]) -> bytes:
-    return (json.dumps(json.loads(files.to_json(state)), indent=2) + "\n").encode()
+    return documents.pretty(state, indent=2).encode()

@@ -6,8 +6,6 @@ ends. A kernel that is at work inherits it: where its front was killed, the lock
 
 from __future__ import annotations
 
-import fcntl
-import json
 import os
 import re
 import socket
@@ -17,8 +15,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from pitrkit import documents, files
 from pitrkit.errors import BadInput
-from pitrkit.files import is_locked
 from pitrkit.incident.incident import ROOT_VARIABLE, root_folder
 from pitrkit.times import iso, now
 
@@ -79,7 +77,7 @@ def lock(incident: str, root: str | Path | None = None) -> Iterator[int]:
     handle = _opened(path)
     try:
         _take(handle, path, incident)
-        raw = json.dumps(asdict(Holder.me())).encode()
+        raw = documents.to_json(asdict(Holder.me())).encode()
         os.ftruncate(handle, 0)
         os.pwrite(handle, raw, 0)
         yield handle
@@ -91,7 +89,7 @@ def lock(incident: str, root: str | Path | None = None) -> Iterator[int]:
 def is_held(incident: str, root: str | Path | None = None) -> bool | None:
     """Return whether a run works on an incident; None where this machine knows nothing of it."""
     path = _path(incident, root)
-    return is_locked(path) if path.is_file() else None
+    return files.is_locked(path) if path.is_file() else None
 
 
 def _path(incident: str, root: str | Path | None) -> Path:
@@ -102,7 +100,7 @@ def _opened(path: Path) -> int:
     try:
         path.parent.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.parent.mkdir(mode=0o700, exist_ok=True)
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        return files.open_lock(path)
     except OSError as error:
         raise BadInput(
             f"the incident's lock {path} cannot be written: {error.strerror}",
@@ -114,7 +112,7 @@ def _take(handle: int, path: Path, incident: str) -> None:
     deadline = time.monotonic() + ORPHAN_SECONDS
     while True:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            files.lock(handle, wait=False)
         except BlockingIOError:
             holder = _holder(path)
             if (holder is None or holder.gone) and time.monotonic() < deadline:
@@ -129,6 +127,6 @@ def _take(handle: int, path: Path, incident: str) -> None:
 
 def _holder(path: Path) -> Holder | None:
     try:
-        return Holder(**json.loads(path.read_bytes()))
-    except (OSError, ValueError, TypeError):
+        return documents.from_json(path.read_bytes(), Holder)
+    except (OSError, ValueError):
         return None

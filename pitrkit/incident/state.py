@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+SHORTEST = 12
+"""Characters of a plan's digest that name it: in folders and commands, and that an approval needs at least."""
+
 STATE = "cut_over"
 """Object of `incident.json` with what came of a cut-over."""
 

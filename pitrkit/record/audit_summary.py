@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pitrkit.files import SHORTEST
+from pitrkit import documents
 from pitrkit.incident.event_log import CALL, LogEvent
 from pitrkit.incident.incident import STATE
 from pitrkit.incident.provenance import WORKED_IN
+from pitrkit.incident.state import SHORTEST
 from pitrkit.record.manifest import SEALED, Holding
 
 _OUTCOMES = ("applied", "already", "conflicts", "failed")
@@ -109,10 +109,9 @@ class Summary:
 
 def _state(raw: bytes) -> dict[str, Any]:
     try:
-        state = json.loads(raw)
+        return documents.from_json(raw, dict[str, Any])
     except ValueError:
         return {}
-    return state if isinstance(state, dict) else {}
 
 
 def _runs(happened: Sequence[LogEvent]) -> list[dict[str, Any]]:

@@ -6,16 +6,15 @@ signature, the event log (which goes on), empty lock files, and notebooks that a
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import json
 import os
 import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
-from pitrkit.files import sha256
+from pitrkit import documents
+from pitrkit.files import is_locked, sha256
 from pitrkit.incident.incident import EVENTS
 
 MANIFEST = "manifest.json"
@@ -107,22 +106,6 @@ class Folder:
         ]
 
 
-def is_locked(lock: Path) -> bool:
-    """Return whether somebody holds the lock file *lock*."""
-    try:
-        handle = os.open(lock, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    else:
-        return False
-    finally:
-        os.close(handle)
-
-
 def lock_of(running: Path) -> Path:
     """Return the lock of a running notebook."""
     return running.with_name(running.name.removesuffix(RUNNING_SUFFIX) + RUN_LOCK_SUFFIX)
@@ -131,7 +114,7 @@ def lock_of(running: Path) -> Path:
 def parse(raw: bytes) -> dict[str, Any] | None:
     """Return the manifest in *raw*, None if it is not one."""
     try:
-        manifest = json.loads(raw)
+        manifest = documents.from_json(raw, dict[str, Any])
         log, files = manifest["events"], manifest["files"]
         sound = isinstance(log["size"], int) and isinstance(log["sha256"], str) and isinstance(log["count"], int)
         sound = sound and isinstance(manifest["sealed_at"], str) and isinstance(manifest["previous"], str)

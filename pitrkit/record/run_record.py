@@ -8,7 +8,6 @@ a name and the record the event.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -20,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from pitrkit import __version__, files
+from pitrkit import __version__, documents, files
 from pitrkit.errors import BadInput
 from pitrkit.incident.incident import ROOT_VARIABLE, Incident
 from pitrkit.record.manifest import RUN_LOCK_SUFFIX, RUNNING_SUFFIX, lock_of
@@ -98,8 +97,8 @@ class Running:
         self.beginning = beginning
         try:
             self.path, self._lock = _reserve(folder, stem)
-            os.write(self._lock, json.dumps({**beginning.to_dict(), **_of_lock(beginning)}).encode())
-            os.fsync(self._lock)
+            os.write(self._lock, documents.to_json({**beginning.to_dict(), **_of_lock(beginning)}).encode())
+            files.sync(self._lock)
         except OSError as error:
             raise BadInput(
                 f"{folder} cannot be written: {error.strerror}", fix=f"Set {ROOT_VARIABLE} to a folder of your own."
@@ -165,10 +164,10 @@ def _of(folder: Path, suffix: str) -> list[Path]:
 
 def _settle(running: Path, incident: Incident | None, root: Path | None = None) -> Path | None:
     """End a run that nobody runs any more. None if somebody does, or there is nothing to end."""
-    handle = os.open(lock_of(running), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    handle = files.open_lock(lock_of(running))
     try:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            files.lock(handle, wait=False)
         except BlockingIOError:
             return None
         if not running.exists():
@@ -200,10 +199,9 @@ def _settle(running: Path, incident: Incident | None, root: Path | None = None) 
 
 def _began(lock: Path) -> dict[str, Any]:
     try:
-        document = json.loads(lock.read_bytes())
+        return documents.from_json(lock.read_bytes(), dict[str, Any])
     except (OSError, ValueError):
         return {}
-    return document if isinstance(document, dict) else {}
 
 
 def _of_lock(beginning: RunStart) -> dict[str, Any]:
@@ -233,8 +231,7 @@ def _stamp(running: Path, final: Path, began: Mapping[str, Any], end: End, ended
         for cell in notebook["cells"]:
             _put_status_right(cell)
         files.replace(running, (json.dumps(notebook, indent=1) + "\n").encode())
-    running.replace(final)
-    files.sync_folder(final.parent)
+    files.move(running, final)
 
 
 def _put_status_right(cell: dict[str, Any]) -> None:
@@ -254,10 +251,10 @@ def _reserve(folder: Path, stem: str) -> tuple[Path, int]:
         if _final(running).exists() or running.exists():
             continue
         try:
-            lock = os.open(lock_of(running), os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            lock = files.open_lock(lock_of(running), fresh=True)
         except FileExistsError:
             continue
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        files.lock(lock)
         if _same(lock, lock_of(running)):
             running.touch(mode=0o600)
             return running, lock

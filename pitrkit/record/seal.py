@@ -14,11 +14,11 @@ A seal never fails for want of a signature: the incident comes first, and the re
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from pitrkit import documents
 from pitrkit import files as durable_files
 from pitrkit.config import team_settings
 from pitrkit.errors import BadInput, PitrkitError
@@ -71,7 +71,7 @@ def seal(incident: Incident) -> Seal:
         }
         if withdrawn := sorted(upload.uploaded(incident).keys() - files.keys() - set(APART)):
             held["withdrawn"] = withdrawn  # in the bucket they stay
-        raw = (json.dumps(held, indent=1) + "\n").encode()
+        raw = documents.pretty(held).encode()
         signed = _sign(kit_settings, raw)
         changed, gone = manifest.changed_since(before_raw, files, folder)
         # What the incident's own events did to its state is in the chain already.

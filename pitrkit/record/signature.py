@@ -7,7 +7,6 @@ manifest.json`. Which keys may sign is not for the record to say: an `allowed_si
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
@@ -19,6 +18,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
+from pitrkit import documents
 from pitrkit.aws.client.client import Aws
 from pitrkit.aws.services import kms_signing
 from pitrkit.aws.services.kms_signing import KmsSignature
@@ -88,7 +88,7 @@ def sign(said: Settings, content: bytes) -> Signed:
     way, key = parse(said.record.sign)
     if way == "kms":
         made = kms_signing.sign(_aws(key), key, content)
-        return Signed("kms", made.key, (json.dumps(made.to_dict(), indent=1) + "\n").encode())
+        return Signed("kms", made.key, documents.pretty(made).encode())
     path = said.beside(key)
     if not path.is_file():
         raise BadInput(f"the signing key {path} is missing", fix="Mend [record] sign in pitrkit.toml, and seal again.")

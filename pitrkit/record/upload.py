@@ -11,14 +11,13 @@ An upload never gets in the way of a recovery: what failed is told, recorded as 
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pitrkit import files
+from pitrkit import documents, files
 from pitrkit.aws.client.client import Aws
 from pitrkit.aws.services.s3_objects import Mode, ObjectProtection, Objects
 from pitrkit.config.team_settings import Settings
@@ -177,14 +176,15 @@ class Upload:
 
     def _remember(self, known: dict[str, Any]) -> None:
         self._ledger.parent.mkdir(mode=0o700, exist_ok=True)
-        raw = json.dumps({"to": str(self.objects), "files": known}, indent=1) + "\n"
+        raw = documents.pretty({"to": str(self.objects), "files": known})
         files.replace(self._ledger, raw.encode())
 
 
 def uploaded(incident: Incident, to: str = "") -> dict[str, Any]:
     """Return what was uploaded of an incident, by name, as far as is noted; if *to* is given, to that address."""
     try:
-        document = json.loads((incident.folder.parent / FOLDER / f"{incident.id}.json").read_bytes())
+        path = incident.folder.parent / FOLDER / f"{incident.id}.json"
+        document = documents.from_json(path.read_bytes(), dict[str, Any])
         return dict(document["files"]) if to in ("", document["to"]) else {}
     except (OSError, ValueError, KeyError, TypeError):
         return {}

@@ -7,7 +7,6 @@ the folder complete: what a killed process leaves behind has none, and is refuse
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pitrkit import documents, files
 from pitrkit.errors import BadInput
 
 ROWS_PER_GROUP = 8192
@@ -107,7 +107,7 @@ class ParquetFile:
             self._writer.add_key_value_metadata(self.notes)
         self._writer.close()
         if self._lasting:
-            _settle(self._part, self._path)
+            files.settle(self._part, self._path)
         else:
             self._part.replace(self._path)
 
@@ -116,7 +116,7 @@ def write_json(path: Path, data: Any) -> None:
     """Write *data* to *path*, whole or not at all."""
     part = path.with_name(f".{path.name}.part")
     part.write_bytes(orjson.dumps(data, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
-    _settle(part, path)
+    files.settle(part, path)
 
 
 def read_json(path: Path, *, what: str, fix: str) -> dict[str, Any]:
@@ -126,12 +126,11 @@ def read_json(path: Path, *, what: str, fix: str) -> dict[str, Any]:
         BadInput: There is none, or it cannot be read: *what* names the thing, *fix* says how to make it anew.
     """
     try:
-        data: dict[str, Any] = orjson.loads(path.read_bytes())
+        return documents.from_json(path.read_bytes(), dict[str, Any])
     except FileNotFoundError:
         raise BadInput(f"{path.parent} holds no complete {what} ({path.name} is missing)", fix=fix) from None
     except (OSError, ValueError) as error:
         raise BadInput(f"{path} cannot be read: {error}", fix=fix) from error
-    return data
 
 
 def batches(path: Path, columns: list[str]) -> Iterator[pa.RecordBatch]:
@@ -170,9 +169,3 @@ def writing(folder: Path, *, complete: str, clear: str = "") -> Iterator[Path]:
         ) from error
     finally:
         shutil.rmtree(work, ignore_errors=True)
-
-
-def _settle(part: Path, path: Path) -> None:
-    with part.open("rb") as file:
-        os.fsync(file.fileno())
-    part.replace(path)

@@ -18,7 +18,6 @@ that dies, and the file may be deleted whenever nobody uses it.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import struct
@@ -32,6 +31,7 @@ from math import inf
 from pathlib import Path
 from typing import Literal, Protocol, Self
 
+from pitrkit import files
 from pitrkit.errors import BadInput
 
 _NEVER = float("-inf")
@@ -99,7 +99,7 @@ class ManyProcesses:
         self._lock = threading.Lock()
         try:
             # Lies in a folder that others may write to as well: a link that they put there is not followed.
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            self._file = files.open_lock(path, follow=False)
         except OSError as error:
             raise _unusable(path, error.strerror or "") from error
         if os.fstat(self._file).st_uid != os.getuid():
@@ -116,14 +116,14 @@ class ManyProcesses:
     def locked(self) -> Iterator[PaceState]:
         """Return a block in which the state is the caller's alone."""
         with self._lock:  # The file's lock does not keep threads of one process apart.
-            fcntl.flock(self._file, fcntl.LOCK_EX)
+            files.lock(self._file)
             try:
                 held = os.pread(self._file, _NUMBERS.size, 0)
                 state = PaceState(*_NUMBERS.unpack(held)) if len(held) == _NUMBERS.size else PaceState()
                 yield state
                 os.pwrite(self._file, _NUMBERS.pack(*astuple(state)), 0)
             finally:
-                fcntl.flock(self._file, fcntl.LOCK_UN)
+                files.unlock(self._file)
 
     def close(self) -> None:
         """Let go of the file."""

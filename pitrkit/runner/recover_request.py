@@ -10,8 +10,8 @@ from typing import Any
 from pitrkit import options
 from pitrkit.aws import arns
 from pitrkit.errors import BadInput
-from pitrkit.files import SHORTEST
 from pitrkit.incident.incident import checked_id
+from pitrkit.incident.state import SHORTEST
 from pitrkit.options import Option
 from pitrkit.recovery.changes.scope import Scope
 from pitrkit.recovery.plan.preflight import parse_accept

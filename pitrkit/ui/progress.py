@@ -7,7 +7,6 @@ each state is appended as a line of JSON for the front to show.
 
 from __future__ import annotations
 
-import json
 import os
 import threading
 import time
@@ -17,6 +16,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from pitrkit import documents
 from pitrkit.ui.text import duration
 
 if TYPE_CHECKING:
@@ -188,7 +188,7 @@ def terminal_line(text: str) -> None:
 def _append(path: str, state: ProgressState) -> bool:
     try:
         with Path(path).open("a", encoding="ascii") as file:
-            file.write(json.dumps(asdict(state)) + "\n")
+            file.write(documents.to_json(asdict(state)) + "\n")
     except OSError:
         # The front is gone or its disk is full. The work matters, its display does not.
         return False
@@ -198,8 +198,8 @@ def _append(path: str, state: ProgressState) -> bool:
 def read_line(line: str) -> ProgressState | None:
     """Return the state in a line of the `PITRKIT_PROGRESS` file, None if it is torn."""
     try:
-        return ProgressState(**json.loads(line))
-    except (ValueError, TypeError):
+        return documents.from_json(line, ProgressState)
+    except ValueError:
         return None
 
 

@@ -14,7 +14,7 @@ import traceback
 
 from tests.bench.rows import Row
 
-BENCHES = ("wire", "snapshot", "diff", "apply", "pace")
+BENCHES = ("wire", "reread", "snapshot", "diff", "apply", "pace")
 _HEAD = ("work", "ours", "peer", "ratio", "peak memory", "target")
 
 

@@ -1,9 +1,9 @@
 """The benchmarks' table service: answers from bytes made beforehand, so that what is measured is the client.
 
 It speaks enough of DynamoDB's protocol for one table `Orders` (pk S, sk N) of 740-byte orders: Scan with segments and
-pages of a megabyte, BatchWriteItem, PutItem, UpdateItem, DeleteItem, BatchExecuteStatement, DescribeTable. It stores
-nothing, checks no signature and no condition, and answers every write as done. Run it as a program, or from Python
-with `Endpoint`.
+pages of a megabyte, BatchGetItem, BatchWriteItem, PutItem, UpdateItem, DeleteItem, BatchExecuteStatement,
+DescribeTable. It stores nothing, checks no signature and no condition, and answers every write as done. Run it as a
+program, or from Python with `Endpoint`.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ _WRITES = (b"PutItem", b"UpdateItem", b"DeleteItem")
 _SEGMENT = re.compile(rb'"Segment"\s*:\s*(\d+)')
 _SEGMENTS = re.compile(rb'"TotalSegments"\s*:\s*(\d+)')
 _PAGE = re.compile(rb'"page-(\d+)"')
+_SORT_KEY = re.compile(rb'"sk"\s*:\s*\{\s*"N"\s*:\s*"(\d+)"')
 _LENGTH = re.compile(rb"\r\ncontent-length:\s*(\d+)", re.IGNORECASE)
 _TARGET = re.compile(rb"\r\nx-amz-target:\s*[^.\r]+\.(\w+)", re.IGNORECASE)
 _WORDS = ("ash", "birch", "cedar", "elm", "fir", "hazel", "larch", "maple", "oak", "pine", "rowan", "spruce", "yew")
@@ -122,7 +123,13 @@ class Pages:
                 made += 1
             self._texts.append(page)
         self.per_page = len(self._texts[0])
+        self._by_number = [text for page in self._texts for text in page]
         self._replies: dict[tuple[int, int, bool], bytes] = {}
+
+    def found(self, numbers: list[int]) -> bytes:
+        """Return BatchGetItem's reply with the orders of these numbers, as far as they were made."""
+        items = b",".join(self._by_number[number] for number in numbers if number < len(self._by_number))
+        return reply(b'{"Responses":{"%s":[%s]},"UnprocessedKeys":{}}' % (TABLE.encode(), items))
 
     def reply(self, segment: int, segments: int, page: int) -> bytes:
         """Return the reply with page number *page* of a segment."""
@@ -182,6 +189,8 @@ class Service(asyncio.Protocol):
             return _WRITTEN
         if operation == b"BatchWriteItem":
             return _ALL_WRITTEN
+        if operation == b"BatchGetItem":
+            return self._pages.found([int(number) for number in _SORT_KEY.findall(body)])
         if operation == b"BatchExecuteStatement":
             return executed(len(_CONDITIONS.findall(body)))
         if operation == b"DescribeTable":

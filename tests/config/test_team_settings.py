@@ -2,7 +2,7 @@
 
 import tomllib
 from contextlib import suppress
-from datetime import date, timedelta
+from datetime import date
 
 import pytest
 from hypothesis import given
@@ -108,7 +108,7 @@ def test_all_keys_are_read_as_what_they_are_and_paths_begin_at_the_file(tmp_path
     assert found.record.sensitive == ("email", "card.number")
     assert (found.record.object_lock_days, found.record.object_lock_mode) == (400, "governance")
     assert found.beside(found.record.allowed_signers) == tmp_path / "allowed_signers"
-    assert (found.drill.time_limit, found.drill.point_limit) == (timedelta(hours=2), timedelta(minutes=10))
+    assert found.drill == team_settings.DrillSettings("2h", "10m")
     assert found.prices == team_settings.PriceSettings(date(2026, 11, 1), {"restore_gb": 0.18})
     assert set(tomllib.loads(ALL)) == {"accounts", *team_settings.SECTIONS, "prices"}
     for section, kind in team_settings.SECTIONS.items():

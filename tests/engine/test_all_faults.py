@@ -24,6 +24,7 @@ from pitrkit.recovery.plan.policy import Policy
 from pitrkit.recovery.snapshot import snapshot
 from pitrkit.recovery.token_bucket import OneProcess, Pace
 from pitrkit.sandbox import FaultRule, PastWrite
+from tests.snapshots import from_items
 
 ITEMS = 5_000 if os.environ.get("PITRKIT_PROVE") else 600
 RUNS = 60
@@ -177,7 +178,7 @@ def test_a_recovery_under_all_faults_at_once_loses_nothing_and_so_does_its_undo(
         return operator.do(lambda aws: build(aws, table, what, Policy.UNDO, tmp_path / folder, scope={}))
 
     def differences(images, folder):
-        wanted = snapshot.from_items(
+        wanted = from_items(
             images.values(),
             tmp_path / f"{folder}-wanted",
             table="Orders",

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from pitrkit.aws.client.client import Aws
 from pitrkit.cli import commands
 from pitrkit.errors import PitrkitError
-from pitrkit.recovery.advice import least_policy, permission_catalogue
+from pitrkit.recovery.advice import permission_catalogue
 from pitrkit.recovery.advice.least_policy import PolicyTarget
 from pitrkit.runbook.adopt import deleted_table
 from pitrkit.runbook.change_log import rollback_without_restore
@@ -38,6 +38,12 @@ WAITED = 20
 
 def image(pk, **more):
     return {"pk": {"S": pk}, "total": {"N": "1"}, **more}
+
+
+def demands(steps, where):
+    """Return each action that *steps* take, with the ARN of what that is done to."""
+    needs = [need for step in steps for need in step.needs]
+    return [(action, where.resource(on)) for need in needs for action in need.actions for on in need.on]
 
 
 @pytest.fixture(scope="module")
@@ -234,9 +240,7 @@ STEPS = [
 @pytest.mark.parametrize(("route", "names", "ready", "run"), STEPS, ids=lambda one: getattr(one, "__name__", one))
 def test_a_step_ends_with_the_name_of_the_one_permission_it_lacks_and_works_with_all(place, route, names, ready, run):
     where = PolicyTarget("Orders", bucket=EXPORTS_BUCKET, account="123456789012", region="us-east-1")
-    wanted = {
-        (action, on) for _, action, on in least_policy.demands(permission_catalogue.steps_of(route, names), where)
-    }
+    wanted = set(demands(permission_catalogue.steps_of(route, names), where))
     # An action on a copy that is on the table as well is taken away from one of them at a time.
     for action, on in sorted(wanted):
         place.may([("*", "*")])
@@ -252,11 +256,7 @@ def test_a_step_ends_with_the_name_of_the_one_permission_it_lacks_and_works_with
 
 
 WHERE = PolicyTarget("Orders", bucket=EXPORTS_BUCKET, account="123456789012", region="us-east-1")
-ALL = {
-    (action, on)
-    for step, _ in permission_catalogue.every_step().values()
-    for _, action, on in least_policy.demands([step], WHERE)
-}
+ALL = set(demands([step for step, _ in permission_catalogue.every_step().values()], WHERE))
 
 NOT_NEEDED_TO_ASK = sorted(one for one in ALL if not one[0].startswith("iam:"))
 READS = re.compile("(Describe|List|Get|BatchGet|Scan|LookupEvents|Simulate)")
@@ -276,15 +276,13 @@ def test_where_iam_may_be_asked_what_is_missing_is_told_step_by_step_and_nothing
     assert told["asked_iam"]
     assert len(told["steps"]) == len(permission_catalogue.every_step())
     for row, (step, _) in zip(told["steps"], permission_catalogue.every_step().values(), strict=True):
-        lacking = {
-            action for _, action, on in least_policy.demands([step], WHERE) if not covered(action, on, ALL - missing)
-        }
+        lacking = {action for action, on in demands([step], WHERE) if not covered(action, on, ALL - missing)}
         assert {words.partition(" on ")[0] for words in row["missing"]} == lacking
         assert row["unknown"] == []
 
 
 def test_where_iam_may_not_be_asked_reads_are_tried_and_the_rest_is_said_to_be_unknown(place):
-    wanted = {(action, on) for _, action, on in least_policy.demands(permission_catalogue.steps_of("restore"), WHERE)}
+    wanted = set(demands(permission_catalogue.steps_of("restore"), WHERE))
     place.may(wanted - {("dynamodb:BatchGetItem", WHERE.resource("table"))})
     before = place.items()
     view = permission_check.check(place.aws, "Orders")

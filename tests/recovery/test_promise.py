@@ -15,6 +15,7 @@ from pitrkit.recovery.plan.policy import Policy
 from pitrkit.recovery.snapshot import snapshot
 from pitrkit.sandbox import PastWrite
 from tests.proving import examples
+from tests.snapshots import from_items
 
 NUMBERS = st.one_of(st.integers(-50, 50).map(str), st.decimals(-9, 9, places=3, allow_nan=False).map(str))
 SCALARS = st.one_of(
@@ -71,7 +72,7 @@ def bring(bench, state):
 def reverted(bench, then, now):
     """The plan that reverts everything between two states, by way of snapshots and a diff."""
     sides = [
-        snapshot.from_items(
+        from_items(
             state.values(),
             bench.path("snapshot"),
             table=bench.name,

@@ -15,6 +15,7 @@ from typing import Any
 
 from pitrkit.aws.backups.restore_options import Options, RestoreDesign, difference, overrides
 from pitrkit.aws.client.client import Aws
+from pitrkit.aws.client.polling import poll
 from pitrkit.aws.tables import tables
 from pitrkit.aws.tables.tables import Restored, Table
 from pitrkit.errors import AwsError, BadInput, TableNotFound
@@ -239,8 +240,6 @@ def wait(
 ) -> Table:
     """Wait until the restored table *target* is ACTIVE and return it. Hours are possible; there is no percentage.
 
-    botocore's waiter gives up after eight minutes, so this is our own loop.
-
     Args:
         aws: Where.
         target: The table being restored.
@@ -252,28 +251,31 @@ def wait(
     Raises:
         AwsError: The table vanished or ended in a state other than ACTIVE: the restore failed.
     """
-    began = last_seen = time.monotonic()
-    while True:
+    last_seen = time.monotonic()
+
+    def look() -> Table | None:
+        nonlocal last_seen
         try:
             table = tables.describe(aws, target)
         except TableNotFound as error:
-            if time.monotonic() - last_seen >= grace_seconds:
-                raise AwsError(
-                    "the restore failed: there is no such table (any more)",
-                    code=error.code,
-                    operation="RestoreTableToPointInTime",
-                    request_id=error.request_id,
-                    table=target,
-                    fix="Start the restore again under the same name.",
-                ) from error
-            sleep(poll_seconds)
-            continue
+            if time.monotonic() - last_seen < grace_seconds:
+                return None
+            raise AwsError(
+                "the restore failed: there is no such table (any more)",
+                code=error.code,
+                operation="RestoreTableToPointInTime",
+                request_id=error.request_id,
+                table=target,
+                fix="Start the restore again under the same name.",
+            ) from error
         last_seen = time.monotonic()
+        return table
+
+    def ended(table: Table | None, seconds: float) -> bool:
+        if table is None:
+            return False
         if on_progress is not None:
-            on_progress(table.status, time.monotonic() - began)
-        in_progress = table.restored is not None and table.restored.in_progress
-        if table.status == "ACTIVE" and not in_progress:
-            return table
+            on_progress(table.status, seconds)
         if table.status not in {"CREATING", "UPDATING", "ACTIVE"}:
             key = table.status == "INACCESSIBLE_ENCRYPTION_CREDENTIALS"
             raise AwsError(
@@ -285,7 +287,12 @@ def wait(
                 if key
                 else "Look at the table in the console; delete it and restore again.",
             )
-        sleep(poll_seconds)
+        in_progress = table.restored is not None and table.restored.in_progress
+        return table.status == "ACTIVE" and not in_progress
+
+    restored = poll(look, ended, every=poll_seconds, sleep=sleep)
+    assert restored is not None
+    return restored
 
 
 def _whole(found: Restored) -> datetime:

@@ -18,6 +18,7 @@ from pitrkit.aws.backups.backups import Backup
 from pitrkit.aws.backups.pitr import check_name
 from pitrkit.aws.backups.restore_options import Options
 from pitrkit.aws.client.client import Aws
+from pitrkit.aws.client.polling import poll
 from pitrkit.aws.tables import tables
 from pitrkit.aws.tables.tables import MANAGED, OWNED, usable_key
 from pitrkit.errors import AwsError, BadInput
@@ -174,18 +175,18 @@ def wait(
     Raises:
         AwsError: It failed; the message is AWS Backup's own.
     """
-    began = time.monotonic()
-    while True:
-        restore_job = job(there, job_id)
-        on_progress(f"{restore_job.status} {restore_job.percent}".strip(), time.monotonic() - began)
-        if restore_job.status == "COMPLETED":
-            return restore_job
-        if not restore_job.alive:
+
+    def ended(found: RestoreJob, seconds: float) -> bool:
+        on_progress(f"{found.status} {found.percent}".strip(), seconds)
+        done = found.status == "COMPLETED"
+        if not done and not found.alive:
             raise AwsError(
-                f"AWS Backup could not restore it: {restore_job.message or restore_job.status}",
-                code=restore_job.status,
+                f"AWS Backup could not restore it: {found.message or found.status}",
+                code=found.status,
                 operation="StartRestoreJob",
                 table=target,
                 fix="Mend what it says (the role's rights, the key, the name), and run this step again.",
             )
-        sleep(poll_seconds)
+        return done
+
+    return poll(lambda: job(there, job_id), ended, every=poll_seconds, sleep=sleep)

@@ -15,6 +15,7 @@ from typing import Any
 
 from pitrkit.aws.client import client
 from pitrkit.aws.client.client import Aws
+from pitrkit.aws.client.polling import poll
 from pitrkit.aws.tables.tables import Table
 from pitrkit.errors import AccessDenied, AwsError
 from pitrkit.times import iso, utc
@@ -73,22 +74,25 @@ def wait(
     Raises:
         AwsError: It is gone, or came to nothing.
     """
-    while True:
+
+    def look() -> SafetyCopy:
         answer = aws.call("dynamodb", "describe_backup", table=copy.table, BackupArn=copy.arn)
-        current_copy = _copy(copy.table, answer["BackupDescription"]["BackupDetails"], copy.request_id)
+        return _copy(copy.table, answer["BackupDescription"]["BackupDetails"], copy.request_id)
+
+    def ended(found: SafetyCopy, _: float) -> bool:
         if on_progress is not None:
-            on_progress(current_copy.status)
-        if current_copy.status == "AVAILABLE":
-            return current_copy
-        if current_copy.status != "CREATING":
+            on_progress(found.status)
+        if found.status not in {"AVAILABLE", "CREATING"}:
             raise AwsError(
-                f"the safety copy {current_copy.name} is {current_copy.status}",
-                code=current_copy.status,
+                f"the safety copy {found.name} is {found.status}",
+                code=found.status,
                 operation="CreateBackup",
                 table=copy.table,
                 fix="Run this step again: it makes another one.",
             )
-        sleep(poll_seconds)
+        return found.status == "AVAILABLE"
+
+    return poll(look, ended, every=poll_seconds, sleep=sleep)
 
 
 def delete(aws: Aws, arn: str, *, table: str) -> str:

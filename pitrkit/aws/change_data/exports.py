@@ -20,6 +20,7 @@ from pitrkit.aws.backups.pitr import GRACE_SECONDS, check_restorable
 from pitrkit.aws.change_data.export import Export, When, describe, export_of, filter_text, whole_second
 from pitrkit.aws.change_data.export_files import summary_exists
 from pitrkit.aws.client.client import Aws
+from pitrkit.aws.client.polling import poll
 from pitrkit.aws.tables.tables import Table
 from pitrkit.errors import AccessDenied, AwsError, BadInput, InputNeeded
 from pitrkit.times import iso
@@ -223,7 +224,7 @@ def wait(
     sleep: Callable[[float], None] = time.sleep,
     grace_seconds: float = GRACE_SECONDS,
 ) -> Export:
-    """Wait until *export* is complete and return it. botocore's waiter gives up after twenty minutes; this does not.
+    """Wait until *export* is complete and return it.
 
     Args:
         aws: Where.
@@ -240,19 +241,25 @@ def wait(
     """
     expected, basis = expected_seconds(export, size_bytes=size_bytes, known=known)
     began = time.monotonic()
-    while True:
+    last = export
+
+    def look() -> Export:
+        nonlocal last
         try:
-            export = describe(aws, export.arn, table=export.table)
+            last = describe(aws, export.arn, table=export.table)
         except AwsError as error:
             if error.code != "ExportNotFoundException" or time.monotonic() - began >= grace_seconds:
                 raise
+        return last
+
+    def ended(found: Export, seconds: float) -> bool:
         if on_progress is not None:
-            on_progress(Waiting(export.status, time.monotonic() - began, expected, basis))
-        if export.status == "COMPLETED":
-            return export
-        if export.status == "FAILED":
-            raise failure(export)
-        sleep(poll_seconds)
+            on_progress(Waiting(found.status, seconds, expected, basis))
+        if found.status == "FAILED":
+            raise failure(found)
+        return found.status == "COMPLETED"
+
+    return poll(look, ended, every=poll_seconds, sleep=sleep)
 
 
 def expected_seconds(export: Export, *, size_bytes: int = 0, known: Iterable[Export] = ()) -> tuple[float, str]:

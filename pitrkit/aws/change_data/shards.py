@@ -7,7 +7,6 @@ later record would have told is found by the guards, which compare with the item
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from datetime import datetime, timedelta
 from threading import Event
 from typing import Any, Literal, get_args
 
+from pitrkit.aws.client.backoff import Backoff
 from pitrkit.aws.client.client import Aws, answered_at
 from pitrkit.aws.client.error_mapping import Ambiguous, Throttled
 from pitrkit.aws.items import Image, Key, canonical, key_of, without_replication
@@ -28,7 +28,7 @@ EXPORTS_INSTEAD = "Use incremental exports instead: they need no stream, only po
 
 _MARGIN = timedelta(seconds=5)  # records are dated approximately: so much more is read at both ends, and left out again
 _ATTEMPTS = 10
-_LONGEST_PAUSE = 10.0
+_BACKOFF = Backoff(first=0.1, longest=10.0)
 _EVENTS = Literal["INSERT", "MODIFY", "REMOVE"]
 _TTL = "dynamodb.amazonaws.com"
 
@@ -214,5 +214,5 @@ def retried(send: Callable[[], Any], *, stopped: Callable[[], bool] = lambda: Fa
                 raise
         if stopped():
             raise Stopped
-        time.sleep(random.uniform(0, min(_LONGEST_PAUSE, 0.1 * 2**attempt)))  # noqa: S311 -- jitter, no secret
+        time.sleep(_BACKOFF.pause(attempt + 1))
     raise AssertionError("the last attempt returns or raises")

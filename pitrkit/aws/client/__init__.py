@@ -1,4 +1,4 @@
-"""One account and Region: boto3 calls with every error told apart; the fast transport. Open `client` first.
+"""One account and Region: boto3 calls with every error told apart; the fast transport; waiting. Open `client` first.
 
 May import aws/items, aws/arns.
 """

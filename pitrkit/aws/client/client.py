@@ -149,7 +149,7 @@ class Aws:
         self.endpoint_url = endpoint_url or ("" if _is_aws(configured) else configured)
 
     @classmethod
-    def connect(cls, *, region: str = "", profile: str = "", endpoint_url: str = "") -> Aws:
+    def connect(cls, *, region: str = "", endpoint_url: str = "") -> Aws:
         """Connect as boto3 would: environment, shared configuration, instance role; arguments win.
 
         Like the AWS CLI and unlike boto3, `AWS_REGION` is read as well as `AWS_DEFAULT_REGION`, and goes before it.
@@ -160,7 +160,7 @@ class Aws:
         """
         try:
             named = region or os.environ.get("AWS_REGION")
-            session = boto3.Session(region_name=named or None, profile_name=profile or None)
+            session = boto3.Session(region_name=named or None)
         except ProfileNotFound as error:
             raise NoCredentials(str(error), fix="Set AWS_PROFILE to a profile of ~/.aws/config.") from error
         except BotoCoreError as error:

@@ -13,7 +13,6 @@ not sent. Errors are those of `Aws.call`. The checksum of every answer is verifi
 
 from __future__ import annotations
 
-import random
 import time
 import zlib
 from collections.abc import Callable, Sequence
@@ -25,6 +24,7 @@ import orjson
 from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.exceptions import HTTPError
 
+from pitrkit.aws.client.backoff import Backoff
 from pitrkit.aws.client.client import Aws
 from pitrkit.aws.client.error_mapping import Ambiguous, Throttled, no_answer, not_signed, refusal
 from pitrkit.aws.client.http_connection import BrokenReply, Connection, HttpReply, Pool
@@ -32,9 +32,7 @@ from pitrkit.aws.client.sigv4 import Address, Signer
 from pitrkit.errors import NoCredentials, PitrkitError
 
 ATTEMPTS = 12
-_LONGEST_PAUSE = 20.0
-_FIRST_PAUSES = ((Throttled, 0.2), (Ambiguous, 0.05))
-"""Seconds that the pause after a first failed attempt is drawn from; doubled for each further one."""
+_AFTER_THROTTLING, _AFTER_DOUBT = Backoff(first=0.2), Backoff(first=0.05)
 
 _SERVICE = "dynamodb"
 _OK = 200
@@ -162,7 +160,7 @@ class Wire:
                     raise
                 if on_failure is not None:
                     on_failure(error)
-                self._pause(_jittered(error, attempt))
+                self._pause((_AFTER_THROTTLING if isinstance(error, Throttled) else _AFTER_DOUBT).pause(attempt))
             except NoCredentials:
                 if renewed or self._signer.identity == signed_by:
                     raise
@@ -269,9 +267,3 @@ def _error(reply: HttpReply, operation: str) -> ClientError:
     return ClientError(
         {**error_document, "Error": {"Code": code, "Message": message}, "ResponseMetadata": meta}, operation
     )
-
-
-def _jittered(error: PitrkitError, attempt: int) -> float:
-    """Return the pause after the *attempt*-th failure: full jitter, so that threads do not come back as one."""
-    first = next(seconds for kind, seconds in _FIRST_PAUSES if isinstance(error, kind))
-    return random.uniform(0, min(_LONGEST_PAUSE, first * 2 ** (attempt - 1)))  # noqa: S311

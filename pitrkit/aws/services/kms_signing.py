@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
+from pitrkit import documents
 from pitrkit.aws.client.client import Aws
 from pitrkit.errors import AwsError, BadInput
 
@@ -38,12 +38,11 @@ class KmsSignature:
     def read(cls, raw: bytes) -> Self | None:
         """Return the signature that `to_dict` wrote, None if *raw* is none."""
         try:
-            document = json.loads(raw)
-            found = cls(**document)
+            found = documents.from_json(raw, cls)
             base64.b64decode(found.signature, validate=True)
-        except (ValueError, TypeError):
+        except ValueError:
             return None
-        return found if all(isinstance(value, str) for value in asdict(found).values()) else None
+        return found
 
 
 def sign(aws: Aws, key: str, content: bytes) -> KmsSignature:

@@ -12,19 +12,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pitrkit.aws.client.client import Aws
+from pitrkit.aws.client.polling import poll
 from pitrkit.aws.settings import kinds, links
 from pitrkit.aws.settings import kinds as services
 from pitrkit.aws.settings.kinds import Setting, TableRef, Units
 from pitrkit.aws.settings.links import SettingCall
 from pitrkit.errors import AwsError, BadInput
-
-REAPPLIED = frozenset(
-    {
-        *("encryption", "table-class", "capacity", "on-demand-limits", "global-index", "pitr", "deletion-protection"),
-        *("tags", "ttl", "contributor-insights", "scaling-target", "scaling-policy", "resource-policy", "stream"),
-    }
-)
-"""Kinds that are reapplied once the gate is open."""
 
 WHEN_ACCEPTED: dict[str, str] = {
     "kinesis": "whatever reads that stream would see the changes of both tables",
@@ -205,15 +198,15 @@ class SettingsWriter:
 
     def settle(self) -> None:
         """Wait until the table and its indexes are ACTIVE."""
-        began = time.monotonic()
-        while True:
-            described = self._described()
+
+        def ended(described: dict[str, Any], seconds: float) -> bool:
             states = [described["TableStatus"], *(one.get("IndexStatus", "ACTIVE") for one in _indexes(described))]
-            if all(state == "ACTIVE" for state in states):
-                return
-            if self.on_wait is not None:
-                self.on_wait(time.monotonic() - began)
-            self.sleep(POLL_SECONDS)
+            active = all(state == "ACTIVE" for state in states)
+            if not active and self.on_wait is not None:
+                self.on_wait(seconds)
+            return active
+
+        poll(self._described, ended, every=POLL_SECONDS, sleep=self.sleep)
 
     def _described(self) -> dict[str, Any]:
         described: dict[str, Any] = self.aws.call("dynamodb", "describe_table", TableName=self.place.table)["Table"]
@@ -241,10 +234,13 @@ class SettingsWriter:
         on: dict[str, Any] = {"PointInTimeRecoveryEnabled": True}
         if wanted.period_days:
             on["RecoveryPeriodInDays"] = wanted.period_days
-        waited = 0.0
-        while True:
+        waited = -POLL_SECONDS
+
+        def attempt() -> Any:
+            nonlocal waited
+            waited += POLL_SECONDS
             try:
-                answer = self.aws.call(
+                return self.aws.call(
                     "dynamodb",
                     "update_continuous_backups",
                     TableName=self.place.table,
@@ -253,13 +249,16 @@ class SettingsWriter:
             except AwsError as error:
                 if error.code != "ContinuousBackupsUnavailableException" or waited >= TOO_NEW_SECONDS:
                     raise
-            else:
-                self._done(SettingCall.of("UpdateContinuousBackups", answer))
-                return
-            if self.on_wait is not None:
+            return None
+
+        def ended(answer: Any, _: float) -> bool:
+            if answer is None and self.on_wait is not None:
                 self.on_wait(waited)
-            self.sleep(POLL_SECONDS)
-            waited += POLL_SECONDS
+            return answer is not None
+
+        self._done(
+            SettingCall.of("UpdateContinuousBackups", poll(attempt, ended, every=POLL_SECONDS, sleep=self.sleep))
+        )
 
     def _tag(self, pairs: dict[str, str]) -> None:
         tags = [{"Key": key, "Value": value} for key, value in sorted(pairs.items())]

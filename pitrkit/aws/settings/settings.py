@@ -16,12 +16,13 @@ from typing import Any, Literal
 
 import msgspec
 
+from pitrkit import documents
 from pitrkit.aws.client.client import Aws
 from pitrkit.aws.settings import kinds
 from pitrkit.aws.settings import kinds as services
 from pitrkit.aws.settings.kinds import ORDER, Kind, Setting, TableRef, Units
 from pitrkit.aws.tables import resource_policy
-from pitrkit.errors import AwsError, RecordAltered, TableNotFound
+from pitrkit.errors import AwsError, TableNotFound
 
 State = Literal["same", "missing", "differs", "extra", "unread"]
 """Of a setting: on both tables alike; not on the copy; otherwise on the copy; on the copy only; not readable."""
@@ -95,10 +96,7 @@ class TableSettings(msgspec.Struct, frozen=True):
         Raises:
             RecordAltered: It is not readable.
         """
-        try:
-            return msgspec.json.decode(path.read_bytes(), type=cls)
-        except (OSError, msgspec.MsgspecError) as error:
-            raise RecordAltered(f"{path} cannot be read: {error}", fix="Capture the settings again.") from error
+        return documents.read(path, cls, fix="Capture the settings again.")
 
 
 @dataclass(frozen=True, slots=True)

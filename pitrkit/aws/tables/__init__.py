@@ -1,4 +1,4 @@
-"""Tables: DescribeTable, what depends on them, their policy and tags, scans as bytes. Open `tables` first.
+"""Tables: DescribeTable, what depends on them, their policy and tags, items as bytes. Open `tables` first.
 
 May import aws/client.
 """

@@ -6,13 +6,13 @@ The service takes some seconds to tell a policy that was put, and to heed it. Wh
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from pitrkit.aws.client import client
 from pitrkit.aws.client.client import Aws
+from pitrkit.aws.client.polling import poll
 from pitrkit.errors import AwsError, BadInput
 
 NO_POLICY = "NO_POLICY"
@@ -108,9 +108,5 @@ def change(aws: Aws, table: str, arn: str, text: str, *, expected: str) -> Polic
 
 def wait_for_policy(aws: Aws, table: str, arn: str, so: Callable[[PolicyRevision], bool]) -> bool:
     """Wait until the service tells a policy that is *so*, and return whether it does within a minute."""
-    until = time.monotonic() + TOLD_AFTER_SECONDS
-    while not so(read(aws, table, arn)):
-        if time.monotonic() >= until:
-            return False
-        time.sleep(_LOOKS_EVERY)
-    return True
+    last = poll(lambda: read(aws, table, arn), lambda now, _: so(now), every=_LOOKS_EVERY, at_most=TOLD_AFTER_SECONDS)
+    return so(last)

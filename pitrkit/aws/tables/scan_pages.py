@@ -6,7 +6,7 @@ wants it. So a page costs what it takes to receive it; only making images of its
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -111,9 +111,19 @@ def rows(body: bytes, key: Sequence[str]) -> Iterator[Row]:
     Raises:
         BadInput: An item holds what is no DynamoDB value.
     """
+    yield from rows_of(slices(body), key, replicated=_REPLICATION in body)
+
+
+def rows_of(items: Iterable[msgspec.Raw], key: Sequence[str], *, replicated: bool = True) -> Iterator[Row]:
+    """Yield items, each the service's own JSON, in canonical form; otherwise as `rows`.
+
+    Args:
+        items: The items.
+        key: Names of the table's key attributes.
+        replicated: Whether one of them may hold attributes that global tables keep for themselves.
+    """
     names = sorted(key)
-    replicated = _REPLICATION in body
-    for item in slices(body):
+    for item in items:
         attrs = orjson.loads(memoryview(item))
         yield row(without_replication(attrs) if replicated else attrs, names)
 

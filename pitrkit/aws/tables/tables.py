@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from pitrkit.aws.client.client import Aws
+from pitrkit.aws.client.client import Aws, answered_at, request_id
 from pitrkit.aws.items import KeyAttribute, KeySchema, KeyType
 from pitrkit.errors import AccessDenied, AwsError, BadInput, TableNotFound
 from pitrkit.times import utc
@@ -153,6 +153,25 @@ def describe(aws: Aws, name: str) -> Table:
         TableNotFound: There is none of that name here.
     """
     return table_of(description(aws, name), aws.region)
+
+
+def describe_at(aws: Aws, name: str) -> tuple[Table, datetime]:
+    """Return the table *name*, and the service's time of saying so.
+
+    Raises:
+        TableNotFound: There is none of that name here.
+    """
+    answer = aws.call("dynamodb", "describe_table", TableName=name)
+    return table_of(answer["Table"], aws.region), answered_at(answer)
+
+
+def delete(aws: Aws, name: str) -> str:
+    """Have the table *name* deleted, and return the service's id of the request.
+
+    Raises:
+        TableNotFound: There is none of that name here.
+    """
+    return request_id(aws.call("dynamodb", "delete_table", TableName=name))
 
 
 def find(aws: Aws, name: str) -> Table | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -137,19 +137,6 @@ class PolicyTarget:
     def _partition(self) -> str:
         known = {"cn": "aws-cn", "us-gov": "aws-us-gov"}
         return next((name for start, name in known.items() if self.region.startswith(f"{start}-")), "aws")
-
-
-def demands(steps: Sequence[PermissionStep], place: PolicyTarget) -> Iterator[tuple[PermissionStep, str, str]]:
-    """Yield each step with an action that it takes and the ARN of what that is done to.
-
-    Raises:
-        BadInput: A step takes a bucket, and it is blank.
-    """
-    for step in steps:
-        for need in step.needs:
-            for action in need.actions:
-                for where in need.on:
-                    yield step, action, place.resource(where)
 
 
 def policy(steps: Sequence[PermissionStep], place: PolicyTarget) -> dict[str, Any]:

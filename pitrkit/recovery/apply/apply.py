@@ -17,8 +17,9 @@ from threading import Event
 from typing import Any
 
 from pitrkit.aws.client import client
-from pitrkit.aws.client.client import Aws, answered_at
+from pitrkit.aws.client.client import Aws
 from pitrkit.aws.client.transport import Wire
+from pitrkit.aws.tables import tables
 from pitrkit.aws.tables.tables import Table
 from pitrkit.errors import BadInput, RecordAltered, StalePlan
 from pitrkit.recovery.apply.brakes import Brake, BrakeWatch
@@ -193,12 +194,11 @@ def _check(aws: Aws, table: Table, plan: Plan) -> datetime:
             table=plan.table,
             fix="Review and approve the plan that is there now.",
         )
-    answer = aws.call("dynamodb", "describe_table", TableName=plan.table)
-    present = answer["Table"]["TableArn"], answer["Table"].get("TableId", "")
-    if not present == (table.arn, table.id) == (plan.table_arn, plan.table_id):
+    present, service_at = tables.describe_at(aws, plan.table)
+    if not (present.arn, present.id) == (table.arn, table.id) == (plan.table_arn, plan.table_id):
         raise StalePlan(
             "the table is not the one the plan was built for",
             table=plan.table,
             fix="Build the plan again: the table was made anew, or this is another account or region.",
         )
-    return answered_at(answer)
+    return service_at

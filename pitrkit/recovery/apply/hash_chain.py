@@ -6,7 +6,6 @@ off. Damage anywhere else, a line taken out, or one moved, is tampering or a bad
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ from typing import Any
 
 import orjson
 
+from pitrkit import files
 from pitrkit.errors import BadInput, PitrkitError, RecordAltered
 
 _HEAD = b'{"sum":"'
@@ -73,7 +73,7 @@ class Chain:
     def sync(self) -> None:
         """Bring everything appended so far onto the disk."""
         try:
-            os.fsync(self._file)
+            files.sync(self._file)
         except OSError as error:
             self._broken = True
             raise self._unwritable(error) from error
@@ -86,7 +86,7 @@ class Chain:
 
     def _lock_out_others(self) -> None:
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            files.lock(self._file, wait=False)
         except BlockingIOError:
             raise BadInput(
                 f"another run is writing {self._path}",
@@ -99,13 +99,9 @@ class Chain:
             follow(line)
         if os.fstat(self._file).st_size > whole:
             os.ftruncate(self._file, whole)
-            os.fsync(self._file)
+            files.sync(self._file)
         if not whole:
-            folder = os.open(self._path.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            files.sync_folder(self._path.parent)
         return digest
 
     def _unwritable(self, error: OSError | None) -> PitrkitError:

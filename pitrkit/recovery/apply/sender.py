@@ -19,16 +19,18 @@ disk before the attempt to do so.
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from threading import Event
 from typing import Any
 
+from pitrkit.aws.client.backoff import Backoff
 from pitrkit.aws.client.error_mapping import Ambiguous, ConditionFailed, Throttled
 from pitrkit.aws.client.transport import Answer, Wire
 from pitrkit.aws.items import Image, changed_attributes, owned, with_attributes
+from pitrkit.aws.tables import item_calls
+from pitrkit.aws.tables.item_calls import Request
 from pitrkit.aws.tables.tables import Table
 from pitrkit.errors import AccessDenied, AwsError, NoCredentials, PitrkitError
 from pitrkit.recovery.apply import requests
@@ -38,11 +40,10 @@ from pitrkit.recovery.plan.guard import as_wanted, carries
 from pitrkit.recovery.token_bucket import Bucket
 
 ATTEMPTS = 14
-_FIRST_PAUSE = 0.1
-_LONGEST_PAUSE = 20.0
+BACKOFF = Backoff(first=0.1)
+"""Pauses between repetitions of a write."""
 
-_OPERATIONS = {"put": "PutItem", "update": "UpdateItem", "delete": "DeleteItem"}
-_BATCH = "BatchExecuteStatement"
+_BATCH = item_calls.OPERATIONS["inserts"]
 
 _PASSING = {"TransactionConflictException", "ReplicatedWriteConflictException", "TransactionInProgressException"}
 """Codes of refusals that pass by themselves, besides throttling."""
@@ -102,7 +103,7 @@ class Sender:
         self._log = log
         self._halt = halt
         self.inserts_per_call = inserts_per_call
-        self._pause = pause or jittered
+        self._pause = pause or BACKOFF.pause
         self.alone = ""
 
     def round(self, attempts: Sequence[Attempt]) -> tuple[list[Entry], list[tuple[Attempt, float]]]:
@@ -163,7 +164,7 @@ class Sender:
             if attempt:
                 time.sleep(self._pause(attempt))
             try:
-                self._wire.send("PutItem", body, table=self._table.name)
+                item_calls.send(self._wire, ("put", body), table=self._table.name)
             except ConditionFailed:
                 # Back already by an attempt whose answer was lost, or by somebody else, whose write it is then.
                 break
@@ -188,7 +189,7 @@ class Sender:
             yield attempt, present if isinstance(present, PitrkitError) else _blocked(attempt, present)
         unseen: list[Attempt] = []
         calls = list(self.calls(going))
-        answers = self._wire.send_all([self._request(call) for call in calls], table=self._table.name)
+        answers = item_calls.send_all(self._wire, [self._request(call) for call in calls], table=self._table.name)
         for call, answer in zip(calls, answers, strict=True):
             read = self._of_batch if call.batch else self._of_single
             yield from read(call.attempts, answer, unseen)
@@ -196,13 +197,13 @@ class Sender:
         for attempt, present in self._look(unseen):
             yield attempt, present if isinstance(present, PitrkitError) else _blocked(attempt, present)
 
-    def _request(self, call: _Call) -> tuple[str, bytes]:
+    def _request(self, call: _Call) -> Request:
         name, schema = self._table.name, self._table.key_schema
         if call.batch:
             images = [attempt.write.goal for attempt in call.attempts if attempt.write.goal is not None]
-            return _BATCH, requests.inserts(name, images)
+            return "inserts", requests.inserts(name, images)
         write = call.attempts[0].write
-        return _OPERATIONS[write.action], requests.single(name, write, schema)
+        return write.action, requests.single(name, write, schema)
 
     def _look(self, attempts: Sequence[Attempt]) -> Iterator[tuple[Attempt, Image | PitrkitError | None]]:
         """Yield the item that each attempt is about as it is now, or why it could not be read.
@@ -212,8 +213,8 @@ class Sender:
         if not attempts:
             return
         name = self._table.name
-        asked = [("GetItem", requests.get_request(name, attempt.write.key)) for attempt in attempts]
-        for attempt, answer in zip(attempts, self._wire.send_all(asked, table=name), strict=True):
+        asked: list[Request] = [("look", requests.get_request(name, attempt.write.key)) for attempt in attempts]
+        for attempt, answer in zip(attempts, item_calls.send_all(self._wire, asked, table=name), strict=True):
             yield attempt, requests.item_of(answer.body) if isinstance(answer, Answer) else answer
 
     def _of_single(
@@ -341,8 +342,3 @@ def _passes(error: PitrkitError) -> bool:
     if isinstance(error, Throttled | Ambiguous):
         return True
     return isinstance(error, AwsError) and error.code in _PASSING
-
-
-def jittered(attempt: int) -> float:
-    """Return the pause before the *attempt*-th repetition: full jitter, so that nothing comes back all at once."""
-    return random.uniform(0, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** (attempt - 1)))  # noqa: S311

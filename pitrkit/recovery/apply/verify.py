@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from pitrkit.aws.client.client import Aws
+from pitrkit.aws.client.transport import Wire
 from pitrkit.aws.items import Image, Key
 from pitrkit.aws.tables.tables import Table
 from pitrkit.recovery.apply.journal import Journal
-from pitrkit.recovery.plan.current_items import KEYS_PER_CALL, current_items, in_parallel
+from pitrkit.recovery.plan.current_items import READERS, in_calls, in_parallel, keys_of
 from pitrkit.recovery.plan.guard import Write, as_wanted
 from pitrkit.recovery.plan.plan import Plan, ProgressCallback
 
@@ -63,13 +62,11 @@ def verify(
             after[entry.number] = entry.after
     to_check = sum(done)
 
-    def read(batch: tuple[Write, ...]) -> dict[Key, Image]:
-        return current_items(aws, table.name, [write.key for write in batch], table.key_schema)
-
     checked = mismatches = 0
     keys: list[Key] = []
     settled = (write for write in plan.writes() if done[write.number])
-    for batch, items in in_parallel(_batched(settled), read):
+    wire = Wire.of(aws, max_connections=READERS)
+    for batch, items in in_parallel(wire, table, in_calls(settled), keys_of):
         wrong = [write.key for write in batch if not _holds(write, items.get(write.key), after.get(write.number))]
         keys += wrong[: KEYS_NAMED - len(keys)]
         mismatches += len(wrong)
@@ -85,8 +82,3 @@ def _holds(write: Write, found: Image | None, after: Image | None) -> bool:
     if write.guard == "attributes":
         return as_wanted(write, found)
     return found == (write.goal if after is None else after)
-
-
-def _batched(writes: Iterator[Write]) -> Iterator[tuple[Write, ...]]:
-    while batch := tuple(islice(writes, KEYS_PER_CALL)):
-        yield batch

@@ -150,11 +150,6 @@ class ChangeLog:
         for batch in batches(self.rows, _SCHEMA.names):
             yield from _steps(batch)
 
-    def histories(self) -> Iterator[list[ItemStep]]:
-        """Yield each item's steps as they followed each other, item by item in key order."""
-        for _, history in groupby(self, key=attrgetter("key")):
-            yield list(history)
-
     def history(self, key: Key) -> list[ItemStep]:
         """Return one item's steps as they followed each other, none if it had none."""
         item_steps: list[ItemStep] = []

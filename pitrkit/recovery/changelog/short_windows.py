@@ -61,7 +61,7 @@ class Evidence:
     """
 
     def __init__(self, since_at: datetime, until_at: datetime, folder: Path, stretches: int) -> None:
-        self._since_at, self._until_at = since_at, until_at
+        self._since_at = since_at
         self._since, self._until = micros(since_at), micros(until_at)
         self._paths = [folder / f"stretch-{number}" for number in range(stretches)]
         self._files: list[BinaryIO] = []

@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 from typing import TypeVar
 
-from pitrkit.aws.client.client import Aws
+from pitrkit.aws.client.backoff import Backoff
 from pitrkit.aws.client.error_mapping import Throttled
-from pitrkit.aws.items import Image, Key, KeySchema, canonical, key_of, owned, to_boto
-
-KEYS_PER_CALL = 100
-"""Keys in one BatchGetItem call. Source: the API reference."""
+from pitrkit.aws.client.transport import Wire
+from pitrkit.aws.items import Image, Key, KeySchema
+from pitrkit.aws.tables import item_calls
+from pitrkit.aws.tables.item_calls import KEYS_PER_CALL
+from pitrkit.aws.tables.tables import Table
+from pitrkit.recovery.plan.guard import Write
 
 READERS = 4
 _ATTEMPTS_WITHOUT_PROGRESS = 12
-_LONGEST_PAUSE = 10.0
+_BACKOFF = Backoff(first=0.05, longest=10.0)
 
 Batch = TypeVar("Batch")
 
 
 def current_items(
-    aws: Aws,
+    wire: Wire,
     table: str,
     keys: Sequence[Key],
     key_schema: KeySchema,
@@ -39,35 +41,47 @@ def current_items(
         Throttled: The service went on leaving keys unprocessed.
     """
     images_by_key: dict[Key, Image] = {}
-    boto_keys = [to_boto(key) for key in keys]
+    boto_keys = [key.encode() for key in keys]
     fruitless = 0
     while boto_keys:
-        request = {table: {"Keys": boto_keys, "ConsistentRead": True}}
-        answer = aws.call("dynamodb", "batch_get_item", table=table, RequestItems=request)
-        for item in answer.get("Responses", {}).get(table, ()):
-            image = owned(canonical(item))
-            assert image is not None
-            images_by_key[key_of(item, key_schema.names)] = image
-        left = answer.get("UnprocessedKeys", {}).get(table, {}).get("Keys", [])
+        batch = item_calls.read_keys(wire, table, boto_keys, key_schema)
+        images_by_key |= batch.items
+        left = batch.left
         fruitless = fruitless + 1 if len(left) == len(boto_keys) else 0
         if fruitless == _ATTEMPTS_WITHOUT_PROGRESS:
             raise Throttled(
                 f"{len(left)} keys stay unread after {fruitless} attempts",
                 code="UnprocessedKeys",
-                operation="BatchGetItem",
+                operation=item_calls.BATCH_READ,
                 table=table,
                 fix="Wait until the table has read capacity again, or give it more, and run this step again.",
             )
         if left:
-            sleep(random.uniform(0, min(_LONGEST_PAUSE, 0.05 * 2**fruitless)))  # noqa: S311 -- jitter, no secret
+            sleep(_BACKOFF.pause(fruitless + 1))
         boto_keys = left
     return images_by_key
 
 
+def in_calls(writes: Iterable[Write]) -> Iterator[tuple[Write, ...]]:
+    """Yield *writes* in batches whose keys are read by one call each."""
+    rest = iter(writes)
+    while batch := tuple(islice(rest, KEYS_PER_CALL)):
+        yield batch
+
+
+def keys_of(writes: Iterable[Write]) -> list[Key]:
+    """Return the keys of *writes*."""
+    return [write.key for write in writes]
+
+
 def in_parallel(
-    batches: Iterable[Batch], read: Callable[[Batch], dict[Key, Image]]
+    wire: Wire, table: Table, batches: Iterable[Batch], keys: Callable[[Batch], Sequence[Key]]
 ) -> Iterator[tuple[Batch, dict[Key, Image]]]:
-    """Yield each batch with what *read* found for it, in order; only a few batches are ever held."""
+    """Yield each batch with the items that exist now under its *keys*, in order; only a few batches are ever held."""
+
+    def read(batch: Batch) -> dict[Key, Image]:
+        return current_items(wire, table.name, keys(batch), table.key_schema)
+
     with ThreadPoolExecutor(READERS, thread_name_prefix="reread") as pool:
         under_way: deque[tuple[Batch, Future[dict[Key, Image]]]] = deque()
         try:

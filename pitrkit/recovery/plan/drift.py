@@ -5,16 +5,17 @@ The guards keep a plan safe however old it is. Looking ahead tells the operator 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 from pitrkit.aws.client.client import Aws
+from pitrkit.aws.client.transport import Wire
 from pitrkit.aws.items import Image, Key
 from pitrkit.aws.tables.tables import Table
-from pitrkit.recovery.plan.current_items import KEYS_PER_CALL, current_items, in_parallel
-from pitrkit.recovery.plan.guard import Write, as_wanted, holds
+from pitrkit.recovery.plan.current_items import READERS, in_calls, in_parallel, keys_of
+from pitrkit.recovery.plan.guard import as_wanted, holds
 from pitrkit.recovery.plan.plan import Plan, ProgressCallback
 
 LOOKED_AT = 5_000
@@ -78,12 +79,10 @@ def drift(
     sampled_writes = (one for one in plan.writes(shuffled=plan.total > at_most) if one.number not in done)
     looked = min(at_most, plan.total - len(done))
 
-    def read(batch: tuple[Write, ...]) -> dict[Key, Image]:
-        return current_items(aws, table.name, [write.key for write in batch], table.key_schema)
-
     checked = moved = already = 0
     items: list[Moved] = []
-    for batch, found in in_parallel(_batched(islice(sampled_writes, at_most)), read):
+    wire = Wire.of(aws, max_connections=READERS)
+    for batch, found in in_parallel(wire, table, in_calls(islice(sampled_writes, at_most)), keys_of):
         for write in batch:
             present = found.get(write.key)
             if as_wanted(write, present):
@@ -95,8 +94,3 @@ def drift(
         if on_progress is not None:
             on_progress(checked, looked, f"{moved} moved")
     return Drift(checked, plan.total, moved, already, tuple(sorted(items, key=lambda one: one.key)))
-
-
-def _batched(writes: Iterator[Write]) -> Iterator[tuple[Write, ...]]:
-    while batch := tuple(islice(writes, KEYS_PER_CALL)):
-        yield batch

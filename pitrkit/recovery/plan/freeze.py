@@ -21,6 +21,7 @@ from fnmatch import fnmatch
 from typing import Any, Literal
 
 from pitrkit.aws.client.client import Aws
+from pitrkit.aws.client.polling import poll
 from pitrkit.aws.tables import resource_policy
 from pitrkit.aws.tables.resource_policy import PolicyChanged, PolicyRevision
 from pitrkit.aws.tables.tables import Table
@@ -279,13 +280,13 @@ def await_lifted(aws: Aws, freeze: Freeze) -> bool:
 
 def _settled(aws: Aws, freeze: Freeze) -> PolicyRevision:
     """Return the policy, once one that was put a moment ago would be told."""
-    until = time.monotonic() + SETTLES_SECONDS
-    while True:
-        now = resource_policy.read(aws, freeze.table, freeze.arn)
+    return poll(
+        lambda: resource_policy.read(aws, freeze.table, freeze.arn),
         # Not there, and nothing else has changed: it may have been put, and not be told yet.
-        if freeze.sid in frozen_by(now) or now.revision != freeze.revision_before or time.monotonic() >= until:
-            return now
-        time.sleep(_LOOKS_EVERY)
+        lambda now, _: freeze.sid in frozen_by(now) or now.revision != freeze.revision_before,
+        every=_LOOKS_EVERY,
+        at_most=SETTLES_SECONDS,
+    )
 
 
 def _statements(text: str) -> list[dict[str, Any]]:

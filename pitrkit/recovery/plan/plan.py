@@ -22,13 +22,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pitrkit.aws.client.client import Aws
-from pitrkit.aws.items import Image, Key, KeySchema
+from pitrkit.aws.client.transport import Wire
+from pitrkit.aws.items import Key, KeySchema
+from pitrkit.aws.tables.item_calls import KEYS_PER_CALL
 from pitrkit.aws.tables.tables import Table
 from pitrkit.errors import BadInput, RecordAltered
 from pitrkit.recovery.changes.change import Change
 from pitrkit.recovery.changes.change_set import ChangeSet
 from pitrkit.recovery.plan.admission import Admission
-from pitrkit.recovery.plan.current_items import KEYS_PER_CALL, current_items, in_parallel
+from pitrkit.recovery.plan.current_items import READERS, in_parallel
 from pitrkit.recovery.plan.guard import Write, write_units
 from pitrkit.recovery.plan.policy import (
     FOR_A_PERSON,
@@ -198,6 +200,7 @@ def build(
     *,
     scope: dict[str, Any],
     on_progress: ProgressCallback | None = None,
+    wire: Wire | None = None,
 ) -> Plan:
     """Re-read every candidate, write the plan that reverts *changes* to *folder*, and return it.
 
@@ -214,18 +217,15 @@ def build(
         )
     number = done = units = 0
     total = len(changes)
+    reads = wire or Wire.of(aws, max_connections=READERS)
     admission = Admission.of(aws, table, expiring=policy.expired == "keep")
     with writing(folder, complete="plan.json", clear="*.parquet"):
         with (
             ParquetFile(folder / "plan.parquet", _PLAN) as planned,
             ParquetFile(folder / "left.parquet", _LEFT) as left,
         ):
-
-            def read(rows: list[Change | SkippedChange]) -> dict[Key, Image]:
-                keys = [row.key for row in rows if not isinstance(row, SkippedChange)]
-                return current_items(aws, table.name, keys, table.key_schema)
-
-            for rows, items in in_parallel(_candidates(changes, policy, admission, table.name), read):
+            candidates = _candidates(changes, policy, admission, table.name)
+            for rows, items in in_parallel(reads, table, candidates, _to_read):
                 for row in rows:
                     if isinstance(row, SkippedChange):
                         left.add(row.key, row.kind, row.reason, weight=len(row.key))
@@ -286,6 +286,10 @@ def _candidates(
             rows, to_read = [], 0
     if rows:
         yield rows
+
+
+def _to_read(rows: list[Change | SkippedChange]) -> list[Key]:
+    return [row.key for row in rows if not isinstance(row, SkippedChange)]
 
 
 def _counted(plan: Plan) -> Plan:

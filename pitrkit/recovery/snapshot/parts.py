@@ -12,16 +12,16 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from hashlib import sha256
 from itertools import accumulate
 from pathlib import Path
 from typing import Self
 
-import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pitrkit import documents
 from pitrkit.aws.tables.scan_pages import Row, rows
 from pitrkit.recovery.storage import BYTES_PER_GROUP, ROWS_PER_GROUP, ParquetFile
 
@@ -66,7 +66,7 @@ class ScanPart:
             ValueError: It is not a part of a scan.
         """
         notes = pq.read_metadata(path).metadata or {}
-        return cls(**orjson.loads(notes.get(_NOTE.encode(), b"")))
+        return documents.from_json(notes.get(_NOTE.encode(), b""), cls)
 
 
 def write_pages(folder: Path, part: ScanPart, pages: Iterable[bytes], key: Sequence[str]) -> ScanPart:
@@ -97,7 +97,7 @@ def write(folder: Path, part: ScanPart, batches: Iterable[Iterable[Row]]) -> Sca
                 columns = _Columns()
         file.add_batch(columns.batch())
         written = ScanPart(part.segment, part.number, file.rows, stored, part.read_units, part.next)
-        file.notes[_NOTE] = orjson.dumps(written).decode()
+        file.notes[_NOTE] = documents.to_json(asdict(written))
     return written
 
 

@@ -24,8 +24,9 @@ from tempfile import mkdtemp
 
 from pitrkit.aws.client.error_mapping import Ambiguous, Throttled
 from pitrkit.aws.client.transport import Wire
+from pitrkit.aws.tables import item_calls
 from pitrkit.aws.tables.scan_pages import Page, Scan
-from pitrkit.errors import AwsError, PitrkitError
+from pitrkit.errors import PitrkitError
 from pitrkit.recovery.snapshot import parts
 from pitrkit.recovery.snapshot.parts import ScanPart
 from pitrkit.recovery.token_bucket import Bucket
@@ -203,19 +204,7 @@ class TableScanner:
         limit, estimate = self._portion(scan)
         if self._pace is not None:
             self._pace.take(estimate)
-        body = self._wire.call(
-            "Scan", scan.request(after, limit=limit), table=scan.table, on_failure=self._slow_down
-        ).body
-        try:
-            page = Page.read(body)
-        except ValueError as error:
-            raise AwsError(
-                f"a page of the scan cannot be read: {error}",
-                code="BadPage",
-                operation="Scan",
-                table=scan.table,
-                fix="Something between here and the service changes its answers; look at the proxy settings.",
-            ) from error
+        page, body = item_calls.scan_page(self._wire, scan, after, limit=limit, on_failure=self._slow_down)
         if self._pace is not None:
             self._pace.correct(page.read_units - estimate)
             if page.count:

@@ -14,19 +14,18 @@ of, and its parts say how far it came.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pyarrow.parquet as pq
 
 from pitrkit.aws.client.client import Aws
 from pitrkit.aws.client.transport import Wire
-from pitrkit.aws.items import Image, KeySchema, canonicalise_in_place, without_replication
-from pitrkit.aws.tables.scan_pages import Row, Scan
+from pitrkit.aws.items import KeySchema
+from pitrkit.aws.tables.scan_pages import Scan
 from pitrkit.aws.tables.tables import Table
 from pitrkit.errors import BadInput
 from pitrkit.recovery.snapshot import parts
@@ -45,7 +44,6 @@ MOST_PROCESSES = 12
 _OPEN = datetime.max.replace(tzinfo=UTC)
 _META = "snapshot.json"
 _BEGUN = "scan.json"
-_BATCH_BYTES = 1024 * 1024
 _AGAIN = "Take the snapshot again into this folder; an unfinished one is gone on with, or replaced."
 
 
@@ -191,38 +189,6 @@ def gather(begun: Snapshot, of: dict[str, Any], read: Callable[[Path, list[ScanP
         begun = replace(begun, started_at=earlier or begun.started_at)
         write_json(folder / _BEGUN, {**begun.to_dict(), **of})
         return _finish(read(work, done), begun)
-
-
-def from_items(items: Iterable[Image], folder: Path, *, table: str, table_arn: str, key_schema: KeySchema) -> Snapshot:
-    """Write *items* to *folder* as a snapshot, and return it. An earlier one in the folder is replaced.
-
-    Raises:
-        BadInput: The folder cannot be written.
-    """
-    begun = empty_snapshot(folder, table, table_arn, key_schema)
-    with writing(folder, complete=_META, clear=PARTS):
-        (folder / _BEGUN).unlink(missing_ok=True)
-        return _finish([parts.write(folder, ScanPart(0, 0), _batches(items, sorted(key_schema.names)))], begun)
-
-
-def _batches(items: Iterable[Image], key: list[str]) -> Iterator[list[Row]]:
-    """Yield rows of *items* in batches that can be held."""
-    batch: list[Row] = []
-    held = 0
-    for item in items:
-        batch.append(_row(item, key))
-        held += len(item)
-        if held >= _BATCH_BYTES:
-            yield batch
-            batch, held = [], 0
-    yield batch
-
-
-def _row(item: Image, key: list[str]) -> Row:
-    attrs = without_replication(orjson.loads(item))
-    size = canonicalise_in_place(attrs)
-    image = orjson.dumps(attrs, option=orjson.OPT_SORT_KEYS)
-    return orjson.dumps({name: attrs[name] for name in key}), image, size
 
 
 def _unfinished(begun: Snapshot, scan: dict[str, Any]) -> datetime | None:

@@ -67,7 +67,7 @@ class Handover(Shows):
     @classmethod
     def of(cls, session: Session, original: TableSettings, plan: SettingsPlan, *, alive: bool) -> Handover:
         """Return the checklist for the copy as it is now, and leave its fragments in the incident."""
-        described = session.aws.call("dynamodb", "describe_table", TableName=plan.table)["Table"]
+        described = tables.description(session.aws, plan.table)
         now = capture(session.aws, plan.table)
         tags = _tags(session, original) if alive else {}
         logical = iac_hints.logical_id(original.table, tags)

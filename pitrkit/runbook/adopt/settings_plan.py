@@ -7,18 +7,20 @@ approved, not with what is left of it.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from pitrkit import documents
 from pitrkit.aws.settings.kinds import ORDER, Setting, TableRef
 from pitrkit.aws.settings.reapply import STAYS, WHEN_ACCEPTED, obstacle
 from pitrkit.aws.settings.settings import SettingDifference, TableSettings, compare, setting_from_json, setting_to_json
+from pitrkit.documents import to_json
 from pitrkit.errors import BadInput, RecordAltered
-from pitrkit.files import SHORTEST, sha256, to_json
+from pitrkit.files import sha256
+from pitrkit.incident.state import SHORTEST
 from pitrkit.times import now
 
 Action = Literal["reapply settings", "take settings back"]
@@ -115,7 +117,7 @@ class SettingsPlan:
         left = [[one.kind, one.name, one.why] for one in self.left]
         whole = {**self._sealed(), "left": left, "created_at": self.created_at.isoformat(), "digest": self.digest}
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.write_text(json.dumps(whole, indent=1) + "\n")
+        path.write_text(documents.pretty(whole))
 
     @classmethod
     def read(cls, path: Path) -> SettingsPlan:
@@ -125,7 +127,7 @@ class SettingsPlan:
             RecordAltered: It is not what was written.
         """
         try:
-            row = json.loads(path.read_bytes())
+            row = documents.from_json(path.read_bytes(), dict[str, Any])
             plan = cls(
                 row["action"],
                 (row["where"][0], row["where"][1]),

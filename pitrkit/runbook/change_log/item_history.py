@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from pitrkit import times as utc_times
 from pitrkit.aws.backups import pitr
 from pitrkit.aws.change_data import export_item, exports
+from pitrkit.aws.client.transport import Wire
 from pitrkit.aws.items import Key, KeySchema
 from pitrkit.aws.tables import tables
 from pitrkit.config import masked_inputs
@@ -103,7 +104,7 @@ def _by_now(session: Session, key: Key, at: datetime) -> Teller:
 
 def _present(session: Session, key: Key) -> str | None:
     table = session.table()
-    return current_items(session.aws, table.name, [key], table.key_schema).get(key)
+    return current_items(Wire.of(session.aws), table.name, [key], table.key_schema).get(key)
 
 
 def _by_copies(session: Session, key: Key) -> Iterator[Teller]:
@@ -112,7 +113,7 @@ def _by_copies(session: Session, key: Key) -> Iterator[Teller]:
         if name and at and session.data.get(side.by) != "deleted":
             copy_aws = session.aws_of(side)
             copy = tables.describe(copy_aws, name)
-            image = current_items(copy_aws, name, [key], copy.key_schema).get(key)
+            image = current_items(Wire.of(copy_aws), name, [key], copy.key_schema).get(key)
             yield item_history.by_copy(datetime.fromisoformat(at), image, source=f"the copy {name}")
 
 

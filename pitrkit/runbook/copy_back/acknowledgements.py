@@ -10,8 +10,7 @@ from typing import Any
 
 from pitrkit.aws.tables.tables import Table
 from pitrkit.errors import GateClosed
-from pitrkit.files import SHORTEST
-from pitrkit.incident.state import outside_words
+from pitrkit.incident.state import SHORTEST, outside_words
 from pitrkit.recovery.advice.cost import Estimate
 from pitrkit.recovery.plan import preflight
 from pitrkit.recovery.plan.freeze import Lifted

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import ipywidgets as widgets
 
-from pitrkit.files import SHORTEST
+from pitrkit.incident.state import SHORTEST
 from pitrkit.recovery.apply.conflicts import Decision
 from pitrkit.recovery.apply.journal import Conflict
 from pitrkit.recovery.plan.plan import Plan

@@ -19,8 +19,7 @@ from IPython.display import display
 
 from pitrkit.aws.tables.tables import Table
 from pitrkit.errors import BadInput, GateClosed, PitrkitError, StalePlan
-from pitrkit.files import SHORTEST
-from pitrkit.incident.state import outside_plan
+from pitrkit.incident.state import SHORTEST, outside_plan
 from pitrkit.options import choose
 from pitrkit.recovery.advice.cost import Estimate
 from pitrkit.recovery.apply import apply as applying

@@ -7,8 +7,7 @@ from typing import Any
 
 from pitrkit.config import masked_inputs
 from pitrkit.errors import BadInput, Exit
-from pitrkit.files import SHORTEST
-from pitrkit.incident.state import nothing_in_scope
+from pitrkit.incident.state import SHORTEST, nothing_in_scope
 from pitrkit.recovery.changes.change_set import ChangeSet
 from pitrkit.recovery.plan import preflight
 from pitrkit.recovery.plan.policy import Policy

@@ -6,13 +6,13 @@ it first, and so does `pitrkit unfreeze`. A lock says whether the run that holds
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from threading import Thread
 from typing import Any
 
+from pitrkit import files
 from pitrkit.aws.client.client import Aws
 from pitrkit.aws.tables import resource_policy
 from pitrkit.aws.tables.resource_policy import PolicyChanged
@@ -175,9 +175,9 @@ def _lift(session: Session) -> Lifted:
 @contextmanager
 def _alive(incident: Incident) -> Iterator[None]:
     """Hold the lock that says that a run of this incident is at work on its freeze."""
-    with incident.path(LOCK).open("ab") as file:
+    with ExitStack() as stack:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            stack.enter_context(files.locked(incident.path(LOCK), wait=False))
         except BlockingIOError:
             raise BadInput(
                 "a run of this incident is writing and holds other writers off",

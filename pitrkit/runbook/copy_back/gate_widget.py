@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import ipywidgets as widgets
 
-from pitrkit.files import SHORTEST
+from pitrkit.incident.state import SHORTEST
 from pitrkit.runbook.copy_back.plan_views import moved_samples
 from pitrkit.runbook.session.approval import ApprovalFlow
 from pitrkit.runbook.session.gate_views import ApproveBox, drift_note

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pitrkit.files import SHORTEST
-from pitrkit.incident.state import outside_words
+from pitrkit.incident.state import SHORTEST, outside_words
 from pitrkit.recovery.changes.scope import Scope
 from pitrkit.recovery.plan.policy import (
     LEFT_ALREADY_SO,

@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Literal
 
+from pitrkit import files
 from pitrkit.aws.tables.tables import Table
 from pitrkit.errors import BadInput, RecordAltered
-from pitrkit.files import SHORTEST
+from pitrkit.incident.state import SHORTEST
 from pitrkit.recovery.apply import journal
 from pitrkit.recovery.apply.journal import Conflict, Journal
 from pitrkit.recovery.changes.change_set import ChangeSet
@@ -114,7 +115,7 @@ def build(
     if place.exists():
         shutil.rmtree(folder)
     else:
-        folder.rename(place)
+        files.move(folder, place)
     return Plan.open(place)
 
 

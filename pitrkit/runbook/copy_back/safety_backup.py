@@ -10,7 +10,7 @@ from pitrkit.aws.backups import safety_backups
 from pitrkit.aws.backups.safety_backups import SafetyCopy
 from pitrkit.aws.tables.tables import Table
 from pitrkit.errors import AwsError
-from pitrkit.files import SHORTEST
+from pitrkit.incident.state import SHORTEST
 from pitrkit.runbook.restore import restore_wait
 from pitrkit.runbook.session.session import Session
 from pitrkit.ui import error_display

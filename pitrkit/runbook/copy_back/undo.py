@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pitrkit.errors import BadInput, InputNeeded
-from pitrkit.files import SHORTEST
+from pitrkit.incident.state import SHORTEST
 from pitrkit.recovery.apply import journal
 from pitrkit.recovery.changes.change_set import ChangeSet
 from pitrkit.recovery.plan.plan import Plan

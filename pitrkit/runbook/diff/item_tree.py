@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pitrkit.aws.items import attributes
 from pitrkit.config import masking
-from pitrkit.ui.text import Shown, compare, count_text, folded, key_text, show, value_text, visible
+from pitrkit.ui.text import Shown, compare, count_text, folded, show, value_text, visible
 
 if TYPE_CHECKING:
     from pitrkit.recovery.changes.change import Change
@@ -122,11 +122,6 @@ def tree(change: Change) -> Tree:
     same = [row for name in alike for row in _rows(name, then[name], now[name], 0)]
     words = f"{count_text(len(alike), 'unchanged attribute')}: {_listed(alike)}" if alike else ""
     return Tree(_limited(rows), _limited(same), same_words=words)
-
-
-def title(change: Change) -> str:
-    """Return the key of a change's item, as text."""
-    return key_text(change.key)
 
 
 def _listed(names: Sequence[str]) -> str:

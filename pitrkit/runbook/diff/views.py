@@ -88,13 +88,13 @@ def samples_view(changes: ChangeSet, n: int = 3) -> View:
     return View("samples", "Samples", (Tag(words),), (side_by_side(sampled_changes),), data)
 
 
-def side_by_side(changes: Iterable[Change], caption: str = "") -> Samples:
+def side_by_side(changes: Iterable[Change]) -> Samples:
     """Return changes as items side by side."""
     samples = tuple(
         replace(sample(Tag(one.kind, one.kind), one.key, one.before, one.after), side=_SIDES[one.kind])
         for one in changes
     )
-    return Samples(samples, caption=caption)
+    return Samples(samples)
 
 
 def sample(kind: Tag, key: Key, then: Image | None, now: Image | None) -> Sample:

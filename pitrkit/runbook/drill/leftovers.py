@@ -6,8 +6,6 @@ is here, is named to a person instead.
 
 from __future__ import annotations
 
-import fcntl
-import os
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -32,15 +30,14 @@ _HELD: list[int] = []
 
 def mark_running(incident: Incident) -> None:
     """Mark the drill as running for as long as this process lives."""
-    handle = os.open(incident.path(LOCK), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    handle = files.open_lock(incident.path(LOCK))
+    files.lock(handle, wait=False)
     _HELD.append(handle)
 
 
 def running(incident: Incident) -> bool:
     """Return whether a process is at work on this drill."""
-    path = incident.path(LOCK)
-    return path.exists() and files.is_locked(path)
+    return files.is_locked(incident.path(LOCK))
 
 
 def drills(data: Mapping[str, Any]) -> Iterator[tuple[Incident, dict[str, Any]]]:

@@ -17,9 +17,8 @@ from pitrkit.aws.backups.pitr import ContinuousBackups
 from pitrkit.aws.client.client import Aws
 from pitrkit.aws.tables.tables import Table
 from pitrkit.errors import BadInput, GateClosed
-from pitrkit.files import SHORTEST
 from pitrkit.incident.incident import Incident
-from pitrkit.incident.state import BEFORE_DAMAGE, SCRATCH
+from pitrkit.incident.state import BEFORE_DAMAGE, SCRATCH, SHORTEST
 from pitrkit.recovery.advice.cost import Estimate
 from pitrkit.runbook.copy_back.copy import WRITE_UNITS
 from pitrkit.runbook.drill import leftovers

@@ -13,7 +13,6 @@ from typing import Any
 from pitrkit.aws.backups import safety_backups
 from pitrkit.aws.change_data import export, export_removal
 from pitrkit.aws.change_data.export_removal import ExportFiles
-from pitrkit.aws.client import client
 from pitrkit.aws.tables import tables
 from pitrkit.aws.tables.tables import Table
 from pitrkit.errors import AwsError, BadInput, TableNotFound
@@ -257,10 +256,9 @@ class Removal(Shows):
             if tables.describe(copy_aws, copy.name).id != copy.id:
                 raise BadInput("this is another table of the same name now", table=copy.name, fix="Look at it first.")
             self.session.note("delete_requested", table=copy.name, table_id=copy.id)
-            answer: dict[str, Any] = copy_aws.call("dynamodb", "delete_table", TableName=copy.name)
+            request = tables.delete(copy_aws, copy.name)
         except TableNotFound:
-            answer = {}
-        request = client.request_id(answer)
+            request = ""
         self.session.done("clean_up", "copy_deleted", **{thing.side.by: "deleted"})
         self.session.note("delete_answered", table=copy.name, request_id=request)
         return f"{copy.name} is {'being deleted' if request else 'gone already'}"

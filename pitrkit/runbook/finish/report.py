@@ -25,11 +25,10 @@ from pitrkit import files as logs
 from pitrkit.aws.items import changed_attributes
 from pitrkit.aws.services.cloudtrail import TrailEvent
 from pitrkit.errors import PitrkitError
-from pitrkit.files import SHORTEST
 from pitrkit.incident import working_copy
 from pitrkit.incident.event_log import LogEvent
 from pitrkit.incident.incident import Incident
-from pitrkit.incident.state import outside_plan, outside_words, sides
+from pitrkit.incident.state import SHORTEST, outside_plan, outside_words, sides
 from pitrkit.record import archive, audit
 from pitrkit.recovery.apply import journal as journals
 from pitrkit.recovery.apply.journal import Conflict

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from pitrkit.errors import GateClosed
-from pitrkit.files import SHORTEST
 from pitrkit.incident import provenance
+from pitrkit.incident.state import SHORTEST
 from pitrkit.runbook.session import gate_views
 from pitrkit.runbook.session.gate import Approvable, Approval, Approvals, Gate
 from pitrkit.runbook.session.gate_views import ApproveBox

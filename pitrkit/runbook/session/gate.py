@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
+from pitrkit.documents import to_json
 from pitrkit.errors import BadInput, GateClosed, StalePlan
-from pitrkit.files import SHORTEST, sha256, to_json
+from pitrkit.files import sha256
+from pitrkit.incident.state import SHORTEST
 from pitrkit.times import Clock, now
 
 if TYPE_CHECKING:
@@ -115,10 +117,6 @@ class Approvals:
     def approve(self, digest: str, at: datetime) -> None:
         """Approve what has this digest."""
         self._clicks[digest] = at
-
-    def withdraw(self, digest: str) -> None:
-        """Take an approval back."""
-        self._clicks.pop(digest, None)
 
     def clicked_at(self, digest: str) -> datetime | None:
         """Return when it was approved, None if it was not."""

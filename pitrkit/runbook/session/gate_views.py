@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import ipywidgets as widgets
 
 from pitrkit.errors import PitrkitError
-from pitrkit.files import SHORTEST
+from pitrkit.incident.state import SHORTEST
 from pitrkit.runbook.session.gate import CLICK_LASTS
 from pitrkit.times import now
 from pitrkit.ui.blocks import Block, Cell, Code, Facts, Note, Tag

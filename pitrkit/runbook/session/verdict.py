@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pitrkit.files import SHORTEST
+from pitrkit.incident.state import SHORTEST
 from pitrkit.ui.text import count_text, duration
 
 Tone = Literal["good", "warn", "bad", "open"]

@@ -7,13 +7,13 @@ the report draws from the record alone.
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from pitrkit import documents
 from pitrkit import files as logs
 from pitrkit.aws.client.client import Aws
 from pitrkit.aws.services import cloudtrail, cloudwatch
@@ -133,8 +133,7 @@ def floored(at: datetime, period: timedelta) -> datetime:
 
 def save(life: TableHistory, incident: Incident) -> None:
     """Keep it in the incident's folder."""
-    raw = json.dumps(life.to_dict(), separators=(",", ":")) + "\n"
-    logs.replace(incident.path(NAME), raw.encode("utf-8", "backslashreplace"))
+    logs.replace(incident.path(NAME), f"{documents.to_json(life)}\n".encode())
 
 
 def load(incident: Incident) -> TableHistory | None:
@@ -147,7 +146,7 @@ def load(incident: Incident) -> TableHistory | None:
     if not path.is_file():
         return None
     try:
-        return TableHistory.from_dict(json.loads(path.read_bytes()))
+        return TableHistory.from_dict(documents.from_json(path.read_bytes(), dict[str, Any]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise RecordAltered(
             f"{path} cannot be read: {type(error).__name__}", fix="Run 02_pick_timestamp again."

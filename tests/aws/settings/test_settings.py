@@ -6,7 +6,7 @@ import pytest
 
 from pitrkit.aws.client.client import Aws
 from pitrkit.aws.settings import settings
-from pitrkit.aws.settings.reapply import REAPPLIED, WHEN_ACCEPTED, SettingsWriter
+from pitrkit.aws.settings.reapply import BY_HAND, SettingsWriter
 from pitrkit.aws.settings.settings import TableSettings, capture
 from pitrkit.errors import BadInput
 from pitrkit.sandbox import FaultRule, Sandbox
@@ -42,7 +42,7 @@ def reapplied(aws, name):
     found = settings.compare(capture(aws, "Orders"), capture(aws, name))
     hand = SettingsWriter(aws, capture(aws, name).place, sleep=lambda _: None)
     for one in found:
-        if one.state in ("missing", "differs") and one.kind in REAPPLIED | WHEN_ACCEPTED.keys():
+        if one.state in ("missing", "differs") and one.kind not in BY_HAND:
             hand.give(one.wanted, one.found)
     return found, hand
 

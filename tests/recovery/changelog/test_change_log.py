@@ -86,7 +86,7 @@ def test_steps_come_back_by_item_in_the_order_they_happened(log):
     second = [step(1, item(2, v="1"), item(2, v="2"))]
     made = log(first[0], *second, first[1], first[2])
     assert ChangeLog.open(made.folder) == made
-    assert list(made.histories()) == [first, second]
+    assert list(made) == [*first, *second]
     assert made.history(key(1)) == first
     assert made.history(key(7)) == []
     assert (made.inserted, made.modified, made.removed, len(made), made.single) == (1, 2, 1, 4, True)
@@ -115,7 +115,7 @@ def test_large_images_are_sorted_in_bounded_memory(log):
     filler = "x" * 300_000
     steps = [step(number % 7, None, item(number, v=f"{number}{filler}")) for number in range(400)]
     made = log(*steps)
-    assert [history[0].after for history in made.histories()] == sorted(one.after for one in steps)
+    assert [one.after for one in made] == sorted(one.after for one in steps)
     assert made.history(key(77))[0].after == item(77, v=f"77{filler}")
 
 

@@ -8,7 +8,7 @@ from pitrkit.errors import BadInput
 from pitrkit.recovery.changes.change import Change, Counts
 from pitrkit.recovery.changes.change_set import ChangeSet, diff, from_changes
 from pitrkit.recovery.changes.scope import EVERYTHING, Scope
-from pitrkit.recovery.snapshot.snapshot import from_items
+from tests.snapshots import from_items
 
 SCHEMA = KeySchema((KeyAttribute("pk", "S", "HASH"),))
 

@@ -10,7 +10,7 @@ from pitrkit.aws.items import KeyAttribute, KeySchema, canonical, key_of
 from pitrkit.recovery.changes.change import KINDS, Change, Counts
 from pitrkit.recovery.changes.change_set import ChangeSet, diff, from_changes
 from pitrkit.recovery.changes.scope import Scope
-from pitrkit.recovery.snapshot.snapshot import from_items
+from tests.snapshots import from_items
 
 NUMBERS = st.sampled_from(
     ["0", "-0", "0.0", "1", "1.0", "1E0", "10E-1", "-2.50", "-2.5", "1e20", "100000000000000000000"]

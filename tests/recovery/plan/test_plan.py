@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pitrkit.aws.client.error_mapping import Throttled
+from pitrkit.aws.client.transport import Answer, Wire
 from pitrkit.aws.items import KeyAttribute, KeySchema
 from pitrkit.errors import BadInput, RecordAltered
 from pitrkit.recovery.changes.change import Change
@@ -246,18 +247,20 @@ def test_more_keys_than_one_call_takes_are_all_read(bench, make_order):
 
 
 class Grudging:
-    """An Aws that leaves all but *served* keys of each call unprocessed."""
+    """A wire that leaves all but *served* keys of each call unprocessed."""
 
     def __init__(self, aws, served):
-        self.aws, self.served = aws, served
+        self.wire, self.served = Wire.of(aws), served
 
-    def call(self, service, operation, **parameters):
-        ((table, request),) = parameters["RequestItems"].items()
-        keys = request["Keys"]
-        served = {table: request | {"Keys": keys[: self.served]}}
-        answer = self.aws.call(service, operation, **(parameters | {"RequestItems": served})) if self.served else {}
-        left = keys[self.served :]
-        return answer | {"UnprocessedKeys": {table: request | {"Keys": left}} if left else {}}
+    def call(self, operation, body, *, table):
+        request = orjson.loads(body)["RequestItems"][table]
+        asked, left = request["Keys"][: self.served], request["Keys"][self.served :]
+        said = {}
+        if asked:
+            body = orjson.dumps({"RequestItems": {table: request | {"Keys": asked}}})
+            said = orjson.loads(self.wire.call(operation, body, table=table).body)
+        unprocessed = {table: request | {"Keys": left}} if left else {}
+        return Answer(orjson.dumps(said | {"UnprocessedKeys": unprocessed}), "")
 
 
 def test_keys_left_unprocessed_are_asked_for_again_and_never_taken_for_absent(bench, make_order):

@@ -20,8 +20,9 @@ from pitrkit.aws.items import KeyAttribute, KeySchema, canonical
 from pitrkit.aws.tables.tables import Table
 from pitrkit.errors import AwsError, BadInput
 from pitrkit.recovery.snapshot import scan
-from pitrkit.recovery.snapshot.snapshot import RESUMABLE, Snapshot, from_items, take
+from pitrkit.recovery.snapshot.snapshot import RESUMABLE, Snapshot, take
 from pitrkit.recovery.token_bucket import Bucket, Pace
+from tests.snapshots import from_items
 
 TABLE = Table(
     name="Orders",

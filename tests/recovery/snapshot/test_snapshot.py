@@ -11,7 +11,8 @@ from pitrkit.aws.client.transport import Answer
 from pitrkit.aws.items import KeyAttribute, KeySchema, attributes, canonical, key_of, stored_size
 from pitrkit.aws.tables.tables import Table
 from pitrkit.errors import AwsError, BadInput
-from pitrkit.recovery.snapshot.snapshot import Snapshot, from_items, take
+from pitrkit.recovery.snapshot.snapshot import Snapshot, take
+from tests.snapshots import from_items
 
 SCHEMA = KeySchema((KeyAttribute("pk", "S", "HASH"), KeyAttribute("sk", "N", "RANGE")))
 TABLE = Table(

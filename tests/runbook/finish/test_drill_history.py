@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from pitrkit.aws.items import KeyAttribute, KeySchema
 from pitrkit.errors import BadInput
 from pitrkit.recovery.changes import sample
-from pitrkit.recovery.snapshot import snapshot
 from pitrkit.runbook.drill import views as drill_views
 from pitrkit.runbook.finish import drill_history
 from pitrkit.runbook.finish.drill_history import RECOVERY, DrillRecord, Limits, compared, failures
+from tests.snapshots import from_items
 
 T0 = datetime(2026, 11, 23, 2, 14, 5, tzinfo=UTC)
 SECONDS = st.floats(0, 1e6, allow_nan=False)
@@ -109,7 +109,7 @@ KEY = KeySchema((KeyAttribute("k", "N", "HASH"),))
 def test_a_sample_is_that_many_items_spread_over_all(tmp_path_factory, held, wanted):
     folder = tmp_path_factory.mktemp("sample")
     items = [f'{{"k":{{"N":"{number}"}}}}' for number in range(held)]
-    taken = snapshot.from_items(items, folder / "s", table="T", table_arn="arn", key_schema=KEY)
+    taken = from_items(items, folder / "s", table="T", table_arn="arn", key_schema=KEY)
     changes = sample.missing_items(taken, folder / "c", items=wanted, table="S", before_at="then")
     found = [int(re.search(r'"(\d+)"', change.before)[1]) for change in changes]
     assert len(found) == len(set(found)) == (min(held, wanted) or held)

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from pitrkit.aws.client.transport import Answer
 from pitrkit.aws.items import KeyAttribute, KeySchema, canonical, key_of, to_boto
 from pitrkit.aws.tables.tables import Table
 from pitrkit.errors import RecordAltered
@@ -43,22 +44,29 @@ HOSTILE = (
 
 
 class Service:
-    """The table's items as they are now, for planning."""
+    """Account and table, for planning."""
 
     region = "eu-west-1"
-
-    def __init__(self, images: list[str]) -> None:
-        self._items = {key_of(to_boto(image), SCHEMA.names): to_boto(image) for image in images}
 
     def caller(self):
         return SimpleNamespace(account="123456789012", arn=CALLER, region=self.region)
 
-    def call(self, *operation, **request):
-        if operation == ("dynamodb", "describe_time_to_live"):
-            return {"TimeToLiveDescription": {"TimeToLiveStatus": "DISABLED"}}
-        assert operation == ("dynamodb", "batch_get_item")
-        keys = [key_of(key, SCHEMA.names) for key in request["RequestItems"]["Orders"]["Keys"]]
-        return {"Responses": {"Orders": [self._items[key] for key in keys if key in self._items]}}
+    def call(self, *operation, **_):
+        assert operation == ("dynamodb", "describe_time_to_live")
+        return {"TimeToLiveDescription": {"TimeToLiveStatus": "DISABLED"}}
+
+
+class Items:
+    """The table's items as they are now, for planning."""
+
+    def __init__(self, images: list[str]) -> None:
+        self._items = {key_of(to_boto(image), SCHEMA.names): image for image in images}
+
+    def call(self, operation, body, *, table):
+        assert (operation, table) == ("BatchGetItem", "Orders")
+        keys = [canonical(key) for key in json.loads(body)["RequestItems"]["Orders"]["Keys"]]
+        found = ",".join(self._items[key] for key in keys if key in self._items)
+        return Answer(f'{{"Responses":{{"Orders":[{found}]}}}}'.encode(), "")
 
 
 def order(number: int, **more) -> str:
@@ -125,7 +133,13 @@ class Story:
         current = [change.after for change in changes if change.after and change.key != key(30)]
         current.append(order(30, status={"S": "written by the shop"}))
         built = build(
-            Service(current), TABLE, changes, Policy(modified=modified), self.incident.path("plan", "p"), scope={}
+            Service(),
+            TABLE,
+            changes,
+            Policy(modified=modified),
+            self.incident.path("plan", "p"),
+            scope={},
+            wire=Items(current),
         )
         self.incident.path("plan", "p").rename(self.incident.path("plan", built.digest[:12]))
         self.wait(2)

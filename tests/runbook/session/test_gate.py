@@ -74,13 +74,6 @@ def test_a_click_opens_the_gate_for_its_digest_only_and_for_fifteen_minutes():
         gate(clicked(1, "f" * 64)).check(Planned(), "", command=COMMAND)
 
 
-def test_a_click_can_be_taken_back():
-    approvals = clicked(1)
-    approvals.withdraw(DIGEST)
-    with pytest.raises(GateClosed):
-        gate(approvals).check(Planned(), "", command=COMMAND)
-
-
 def test_a_plan_older_than_a_day_is_stale_whatever_approves_it():
     assert gate().check(Planned(created_at=NOW - timedelta(hours=24)), DIGEST, command=COMMAND)
     for approve in (DIGEST, ""):
