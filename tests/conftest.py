@@ -8,8 +8,8 @@ import time
 
 import pytest
 from hypothesis import HealthCheck, settings
-from pitrkit.ui.text import duration
 
+from pitrkit.ui.text import duration
 from tests.proving import examples
 from tests.warm_kernels import remember_models, warm_kernels
 
