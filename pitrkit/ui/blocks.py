@@ -323,7 +323,7 @@ class Samples:
 
     block: ClassVar[str] = "samples"
     samples: tuple[Sample, ...]
-    then: str = "then"
+    then: str = "before"
     now: str = "now"
     caption: str = ""
 

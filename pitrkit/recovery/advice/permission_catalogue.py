@@ -3,7 +3,7 @@
 This is the one place that says so: `pitrkit policy` prints from it, `00_start_here` checks by it, the README tells it.
 Each step of a route is there with all that it cannot do without by itself, and with nothing else: the tests run every
 route with its policy, and each step with each action taken away in turn. What makes something better, but is not needed
-(the picture of a table's life, fast inserts), is a step of its own that is optional.
+(write activity, fast inserts), is a step of its own that is optional.
 
 Two things are not the kit's calls. A restore asks the caller for reading and writing the table that it makes, and an
 export for writing its objects. Sources: Service Authorization Reference, "Actions, resources, and condition keys for
@@ -32,7 +32,7 @@ _READS_OF_SETTINGS = dynamodb(
 AROUND = (
     Step(
         "ahead",
-        "what is said before the gate about what a copy would set off",
+        "the risks shown before approval",
         (
             Need(dynamodb("GetResourcePolicy"), ("table",)),
             Need(("application-autoscaling:DescribeScalableTargets",), ("anywhere",)),
@@ -42,7 +42,7 @@ AROUND = (
     ),
     Step(
         "mark",
-        "the tag that keeps a second recovery off the table",
+        "the tag that blocks a second recovery of the table",
         (Need(dynamodb("ListTagsOfResource", "TagResource", "UntagResource"), ("table",)),),
         optional=True,
     ),
@@ -69,7 +69,7 @@ SWEEP = Step(
 
 SETTINGS = Step(
     "settings",
-    "setting TTL, stream and PITR again",
+    "reapplying TTL, stream and PITR",
     (
         Need(
             dynamodb(
@@ -87,7 +87,7 @@ SETTINGS = Step(
 
 BACKUP = Step(
     "restore",
-    "a copy out of an on-demand or system backup, `--backup`",
+    "restoring an on-demand or system backup, `--backup`",
     (
         Need(dynamodb("ListBackups"), ("anywhere",)),
         Need(dynamodb("DescribeBackup", "RestoreTableFromBackup"), ("backups",)),
@@ -97,7 +97,7 @@ BACKUP = Step(
 
 VAULT = Step(
     "vault",
-    "a copy out of AWS Backup",
+    "restoring from AWS Backup",
     (
         Need(
             (
@@ -115,7 +115,7 @@ VAULT = Step(
 
 ADOPT = Step(
     "adopt",
-    "giving the copy the original's settings in `13_cut_over`, and taking them back",
+    "reapplying the original's settings to the copy in `13_cut_over`, and undoing that",
     (
         Need(_READS_OF_SETTINGS, ("table", "copies")),
         Need(dynamodb("DescribeContributorInsights"), ("indexes", "copied-indexes")),
@@ -153,14 +153,14 @@ ADOPT = Step(
 
 CONSUMERS = Step(
     "consumers",
-    "`accept=event-source`: functions follow the copy's stream",
+    "`accept=event-source`: Lambda functions read the copy's stream",
     (Need(("lambda:CreateEventSourceMapping", "lambda:DeleteEventSourceMapping"), ("anywhere",)),),
     optional=True,
 )
 
 DRILL = Step(
     "drill",
-    "a rehearsal on tables of its own",
+    "a drill on its own tables",
     (
         Need(dynamodb("DescribeTable", "DescribeContinuousBackups", "RestoreTableToPointInTime", "Scan"), ("table",)),
         Need(
@@ -198,7 +198,7 @@ _PROTECTED = Need(dynamodb("DescribeTable", "DescribeContinuousBackups"), ("tabl
 
 _RESTORE = Step(
     "restore",
-    "a copy of the past, as a new table",
+    "restoring to a new table",
     (
         _PROTECTED,
         Need(dynamodb("RestoreTableToPointInTime"), ("table",)),
@@ -208,19 +208,19 @@ _RESTORE = Step(
 
 _DIFF = Step(
     "diff",
-    "what differs between the copy and the table",
+    "comparing the copy with the table",
     (Need(dynamodb("DescribeTable", "Scan"), ("table", "copies")),),
 )
 
 _DIFF_OF_COPIES = Step(
     "diff",
-    "what differs between the two copies",
+    "comparing the two copies",
     (_TABLE, Need(dynamodb("DescribeTable", "Scan"), ("copies",))),
 )
 
 _STREAM = Step(
     "read",
-    "what the table's stream tells",
+    "reading the table's stream",
     (_PROTECTED, Need(dynamodb("DescribeStream", "GetShardIterator", "GetRecords"), ("streams",))),
 )
 
@@ -249,7 +249,7 @@ _CONSUMERS = (
 
 _COPY = Step(
     "copy",
-    "putting back what was removed and modified: plan, writes, verification",
+    "restoring removed and modified items: plan, writes, verification",
     (
         _PROTECTED,
         *_CONSUMERS,
@@ -259,7 +259,7 @@ _COPY = Step(
 
 _UNDO = Step(
     "undo",
-    "taking a copy back",
+    "undoing a copy",
     (
         _PROTECTED,
         *_CONSUMERS,
@@ -283,19 +283,19 @@ _DELETE = Step(
 _OF_EVERY_ROUTE = (
     Step(
         "fast",
-        "putting items back 25 a call instead of one",
+        "writing 25 items per call instead of one",
         (Need(dynamodb("PartiQLInsert", "GetItem"), ("table",)),),
         optional=True,
     ),
     Step(
         "details",
-        "TTL, so that expired items are told apart; tags",
+        "TTL, to recognize expired items; tags",
         (Need(dynamodb("DescribeTimeToLive", "ListTagsOfResource"), ("table",)),),
         optional=True,
     ),
     Step(
         "timeline",
-        "the picture of the table's life, with deploys",
+        "write activity and deployments",
         (Need(("cloudwatch:GetMetricData", "cloudtrail:LookupEvents"), ("anywhere",)),),
         optional=True,
     ),
@@ -319,7 +319,7 @@ _OF_EVERY_ROUTE = (
     ),
     Step(
         "check",
-        "`00_start_here` asks IAM what the caller may do",
+        "the permission check in `00_start_here`",
         (Need(("iam:SimulatePrincipalPolicy", "iam:GetRole"), ("anywhere",)),),
         optional=True,
     ),
@@ -327,35 +327,35 @@ _OF_EVERY_ROUTE = (
 
 _EARLIER = Step(
     "earlier",
-    "streams that were switched off since",
+    "streams that were turned off",
     (Need(dynamodb("ListStreams"), ("anywhere",)),),
     optional=True,
 )
 
 _EXPORTED = Step(
     "earlier",
-    "exports that are there already are used again",
+    "reusing existing exports",
     (Need(dynamodb("ListExports"), ("anywhere",)),),
     optional=True,
 )
 
 _LIST = Step(
     "list",
-    "a file that is missing in the bucket is told from a forbidden one",
+    "telling a missing file in the bucket from a forbidden one",
     (Need(("s3:ListBucket",), ("bucket",)),),
     optional=True,
 )
 
 _NOW = Step(
     "now",
-    "comparing with the table as it is now, without `--damage-until`",
+    "comparing with the live table, without `--damage-until`",
     (Need(dynamodb("Scan"), ("table",)),),
     optional=True,
 )
 
 _DELETED = Step(
     "return",
-    "a deleted table from its backup, under its old name",
+    "restoring a deleted table from its backup, under its old name",
     (
         Need(dynamodb("ListBackups"), ("anywhere",)),
         Need(dynamodb("DescribeBackup", "RestoreTableFromBackup"), ("backups",)),

@@ -29,7 +29,7 @@ from pitrkit.errors import BadInput, PitrkitError
 _HOW = "Text goes in single quotes and numbers in backticks: before.status == 'cancelled' && after.total > `10.5`."
 
 _GUARD = (
-    "Ask only where it can be answered: `after.tags && contains(after.tags, 'x')`, "
+    "Test that the value exists and has the right type: `after.tags && contains(after.tags, 'x')`, "
     "`type(before.total) == 'number' && before.total > ...`."
 )
 
@@ -214,7 +214,7 @@ class Condition:
         except exceptions.JMESPathTypeError as error:
             name = error.function_name if error.function_name in _SIGNS.values() else f"{error.function_name}()"
             wanted = " or ".join(error.expected_types)
-            self._fail(value, f"{name} needs {wanted}, and got {error.actual_type}")
+            self._fail(value, f"{name} needs {wanted}, but got {error.actual_type}")
         except (ValueError, TypeError, ArithmeticError, RecursionError) as error:
             self._fail(value, f"a value has a type that cannot be used there ({type(error).__name__})")
         return result is not None and result is not False and result not in ("", [], {})
@@ -233,7 +233,7 @@ class Condition:
         kind, name = node["type"], node.get("value")
         if kind == "field" and at_top and name not in self.names:
             self._refuse(
-                f"asks for {name!r}, but there are only {', '.join(self.names)}",
+                f"uses {name!r}, but there are only {', '.join(self.names)}",
                 f"Write before.{name} or after.{name} for an attribute, and '{name}' in single quotes for text.",
             )
         if kind == "field" and at_top:

@@ -170,9 +170,9 @@ class Reader:
         except BrokenProcessPool as error:
             self._stop.set()
             raise PitrkitError(
-                "a process that writes the snapshot was ended from outside, perhaps for want of memory",
+                "a process that writes the snapshot was killed, perhaps because memory ran out",
                 table=scan.table,
-                fix="Run this step again: it goes on where it stopped. Fewer segments need less memory.",
+                fix="Run this step again to resume. Fewer segments need less memory.",
             ) from error
         except BaseException:
             self._stop.set()
@@ -218,7 +218,7 @@ class Reader:
                 code="BadPage",
                 operation="Scan",
                 table=scan.table,
-                fix="Something between here and the service changes its answers; look at the proxy settings.",
+                fix="A proxy between this machine and AWS may change responses: check the proxy settings.",
             ) from error
         if self._pace is not None:
             self._pace.correct(page.read_units - estimate)

@@ -51,7 +51,7 @@ _BEGUN = "scan.json"
 
 _BATCH_BYTES = 1024 * 1024
 
-_AGAIN = "Take the snapshot again into this folder; an unfinished one is gone on with, or replaced."
+_AGAIN = "Take the snapshot again into this folder; an unfinished one is resumed or replaced."
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +159,7 @@ def take(
         BadInput: The folder cannot be written.
     """
     if not 1 <= segments <= MAX_SEGMENTS:
-        raise BadInput(f"a scan cannot have {segments} segments", fix=f"Give 1 to {MAX_SEGMENTS:,} segments.")
+        raise BadInput(f"a scan cannot have {segments} segments", fix=f"Set segments to 1 to {MAX_SEGMENTS:,}.")
 
     def read(work: Path, done: list[Part]) -> list[Part]:
         scans = [Scan(table.name, number, segments, consistent) for number in range(segments)]

@@ -43,11 +43,11 @@ def ahead(book: Book, *, target: str = "", how: str = "") -> View:
             continue
         name = (target if side is THEN else "") or pitr.copy_name(table.name, times.parse_time(str(at), now=now()))
         if export:
-            steps.append(costs.exporting(table, "minutes to hours; the service promises no time"))
+            steps.append(costs.exporting(table, "minutes to hours; AWS gives no estimate"))
         else:
             steps += costs.restoring(table, name, restore_wait.takes(book))
-    nothing = "Nothing is to be restored: it was asked for already, or a copy was given."
-    return costs.card("What this takes and costs", steps, size_bytes=table.size_bytes, nothing=nothing)
+    nothing = "Nothing to restore: the restore was already started, or a copy was given."
+    return costs.card(costs.ESTIMATE, steps, size_bytes=table.size_bytes, nothing=nothing)
 
 
 def start(
@@ -79,7 +79,7 @@ def start(
         if book.data.get(THEN.by) == "given":
             raise BadInput("a copy was given, so there is nothing to export", fix="Leave `how` blank.")
         if chosen := ", ".join((*given.to_dict(), *(("source_arn",) if book.data.get("source_arn") else ()))):
-            raise BadInput(f"{chosen}: chosen for a restored table, and an export makes none", fix="Leave `how` blank.")
+            raise BadInput(f"{chosen}: only for a restored table, and an export creates none", fix="Leave `how` blank.")
         book.known(THEN.at, step="02_pick_timestamp")
         return source_views.exports_card([_export(book, side, bucket, prefix) for side in sides(book.data)])
     if given.backup or (book.data.get(THEN.table) and book.data.get("restore_options", {}).get("backup")):
@@ -89,7 +89,7 @@ def start(
     started = [(one, None) for one in found if isinstance(one, Restoration)]
     if not started:
         if chosen := ", ".join(given.to_dict()):
-            raise BadInput(f"{chosen}: chosen for a restore, but a copy was given", fix="Leave it blank.")
+            raise BadInput(f"{chosen}: only for a restore, but a copy was given", fix="Leave it blank.")
         verb = "was" if len(found) == 1 else "were"
         return cards.note(f"Nothing to restore: {' and '.join(str(one) for one in found)} {verb} given.")
     return table_views.restoration_card(*started, ahead=restore_wait.ahead(book))
@@ -120,15 +120,15 @@ def _start_backup(book: Book, target: str, asked: Asked) -> View:
         raise BadInput("a copy was given, so there is no backup to restore", fix="Leave `backup` blank.")
     if data.get(UNTIL.at):
         raise BadInput(
-            "a backup shows one moment, and the damage's end needs a second one",
-            fix="Leave `backup` blank, or take the classic route: damage_until none in 02_pick_timestamp.",
+            "a backup holds one point in time, and damage_until needs a second one",
+            fix="Leave `backup` blank, or set damage_until to none in 02_pick_timestamp.",
         )
     backup = backups.find(book.aws, asked.backup, data["table_arn"])
     at = iso(backup.created_at)
     if data.get(THEN.table) and data.get(THEN.at) != at:
         raise BadInput(
-            f"this incident has a copy of {data[THEN.at]} already, and the backup shows {at}",
-            fix="Go on with that copy, or begin another incident with 01_select_table.",
+            f"this incident already has a copy as of {data[THEN.at]}, and the backup is as of {at}",
+            fix="Continue with that copy, or open a new incident with 01_select_table.",
         )
     home = arns.backup_arn(backup.arn).region
     options = replace(asked.options(indexes="none"), region=asked.region or book.aws.region)
@@ -152,7 +152,7 @@ def _check_key(book: Book, details: dict[str, Any]) -> None:
     if schema != [(attribute.name, attribute.role) for attribute in table.key_schema.attributes]:
         keys = ", ".join(name for name, _ in schema)
         raise BadInput(
-            f"the backup's table is keyed by {keys}, {table.name} by {table.key_schema}",
+            f"the table in the backup has the key {keys}, {table.name} {table.key_schema}",
             table=table.name,
             fix="Give a backup of this table.",
         )
@@ -207,7 +207,7 @@ def wait(book: Book) -> View:
 def _wait(book: Book, side: Side) -> tuple[Restoration, Table]:
     data = book.data
     name = book.known(side.table, step="03_restore")
-    label = "Looking at" if data.get(side.by) == "given" else "Restoring"
+    label = "Checking" if data.get(side.by) == "given" else "Restoring"
     there = book.aws_of(side)
     running = not _ready(there, name)
     since = restore_wait.running_for(data.get(side.started_at)) if running else 0.0

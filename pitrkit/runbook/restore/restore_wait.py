@@ -21,7 +21,7 @@ from pitrkit.runbook.session.session import Book
 from pitrkit.times import now
 from pitrkit.ui.text import duration
 
-NO_PROMISE = "small tables take minutes, large ones hours; the service promises no time"
+NO_PROMISE = "small tables take minutes, large ones hours; AWS gives no estimate"
 
 POLL_SECONDS = 5.0
 
@@ -60,7 +60,7 @@ def words(status: str, seconds: float, expected: float | None) -> str:
     """Return what is to be said of a restore that runs for *seconds*."""
     if expected is None:
         return f"{status}, {NO_PROMISE}"
-    last = f"the last one of this table took {duration(expected)}"
+    last = f"the last restore of this table took {duration(expected)}"
     return f"{status}, {last}" if seconds <= expected else f"{status}, longer than expected: {last}"
 
 
@@ -73,7 +73,7 @@ def takes(book: Book) -> str:
 def ahead(book: Book) -> str:
     """Return what is known before it begins."""
     took = takes(book)
-    goes_on = "It goes on in the service: close this, come back tomorrow, run 03 again; it is found, not repeated."
+    goes_on = "You can close this: the restore continues in AWS. Run 03 again later; it is found, not repeated."
     return f"{took[0].upper()}{took[1:]}. {goes_on}"
 
 

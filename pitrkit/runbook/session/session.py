@@ -127,7 +127,7 @@ class Book(Shows):
         stands = standing(self.data, without_restore=self.without_restore)
         more = [("00_start_here", "all incidents")]
         if self.data.get("copies"):
-            more.insert(0, ("12_undo", "take the copy back"))
+            more.insert(0, ("12_undo", "undo the copy"))
         onward = Link(stands.notebook, self.link(stands.notebook), strong=True)
         return session_views.onward(
             self.incident.id, stands, (onward, *(Link(text, self.link(name)) for name, text in more))
@@ -155,9 +155,9 @@ class Book(Shows):
         """
         if self.data.get("drill"):
             raise BadInput(
-                f"{self.incident.id} is a drill: nothing of it is written to the real table",
+                f"{self.incident.id} is a drill and never writes to the real table",
                 table=str(self.data.get("table") or ""),
-                fix="Open an incident of your own with 01_select_table.",
+                fix="Open another incident with 01_select_table.",
             )
         return self.table()
 
@@ -355,5 +355,7 @@ def flag(value: str, name: str, allowed: tuple[str, ...]) -> str:
         BadInput: It is not.
     """
     if value not in allowed:
-        raise BadInput(f"{name}={value!r} is not known", fix=f"{name} is one of {', '.join(filter(None, allowed))}.")
+        raise BadInput(
+            f"{name}={value!r} is not a valid value", fix=f"Set {name} to one of {', '.join(filter(None, allowed))}."
+        )
     return value

@@ -39,7 +39,7 @@ def claim(book: Book, side: Side, name: str) -> None:
     if book.data.get(side.table) == name and book.data.get(side.by) == "incident":
         return
     if tables.find(book.aws, name) is not None:
-        raise BadInput("a table of that name exists already", table=name, fix="Run it again: it takes another name.")
+        raise BadInput("a table of that name exists already", table=name, fix="Run it again: it uses another name.")
     claimed: dict[str, Any] = {side.table: name, side.by: "incident", side.table_id: None}
     book.keep("table_claimed", **claimed)
 

@@ -82,24 +82,24 @@ def select(
             without the first, or the incident is another table's.
     """
     if not table:
-        raise InputNeeded("table", fix="Choose a table in the list above, or give the parameter `table`.")
+        raise InputNeeded("table", fix="Choose a table in the list above, or set the parameter `table`.")
     found = tables.describe(aws, table)
     if restored_until and not restored:
         raise BadInput(
-            "a copy from after the damage alone cannot say what the table was before",
+            "a copy from after the damage does not show the table before the damage",
             table=table,
-            fix="Give the earlier copy as the parameter `restored`, too.",
+            fix="Also set the parameter `restored` to a copy from before the damage.",
         )
     if restored and restored == restored_until:
-        raise BadInput("both copies are the same table", table=restored, fix="Name two copies, of two moments.")
+        raise BadInput("both copies are the same table", table=restored, fix="Name two copies, of different times.")
     copies = [(side, name) for side, name in ((THEN, restored), (UNTIL, restored_until)) if name]
     places = {side: _placed(aws, name) for side, name in copies}
     copied_at = {side: check_copy(tables.describe(*place), found) for side, place in places.items()}
     if len(copied_at) > 1 and all(copied_at.values()) and copied_at[THEN] >= copied_at[UNTIL]:
         raise BadInput(
-            f"{restored} shows {copied_at[THEN]}, which is not before {restored_until}'s {copied_at[UNTIL]}",
+            f"{restored} is as of {copied_at[THEN]}, which is not before {restored_until}, as of {copied_at[UNTIL]}",
             table=table,
-            fix="Give the earlier one as `restored` and the later one as `restored_until`.",
+            fix="Set `restored` to the earlier copy and `restored_until` to the later one.",
         )
     source = _source(aws, source_arn, found, restored)
     book = Book.begin(incident, table=table, aws=aws)
@@ -112,7 +112,7 @@ def select(
     if source and source != book.data.get("source_arn"):
         if book.data.get(THEN.table):
             raise BadInput(
-                "this incident has a copy already", table=table, fix="Begin another incident for another source."
+                "this incident has a restored copy already", table=table, fix="Open a new incident for another source."
             )
         given["source_arn"] = source
     book.done("select", "table_selected", table=table, table_arn=found.arn, table_id=found.id, **given)

@@ -164,7 +164,7 @@ class Picture:
 
 def _counted(lane: Lane) -> str:
     one = sum(mark.count for mark in lane.marks) == 1
-    words = {"deploy": ("deploy", "deploys"), "table": ("change of the table", "changes of the table")}[lane.kind]
+    words = {"deploy": ("deployment", "deployments"), "table": ("table change", "table changes")}[lane.kind]
     return words[0] if one else words[1]
 
 
@@ -207,7 +207,7 @@ def draw(
         totals=tuple(Total(name, totals[name], _TONES.get(name, "c6")) for name in sorted(totals, key=_rank)),
         per=_per(step),
         busiest=_busiest(columns),
-        quiet=f"No {', no '.join(absent)} in this time." if absent and life.activity else "",
+        quiet=f"No {', no '.join(absent)} in this time range." if absent and life.activity else "",
         live=live,
     )
 
@@ -299,7 +299,7 @@ def _marker(axis: Axis, marked_at: datetime | None) -> Marker | None:
     if marked_at is None or not axis.holds(marked_at):
         return None
     x = axis.x(marked_at)
-    return Marker(x, f"T {moment(marked_at)}", right=x < WIDTH / 2)
+    return Marker(x, f"recovery point {moment(marked_at)}", right=x < WIDTH / 2)
 
 
 def _shade(life: Life, axis: Axis, bottom: float) -> Box | None:

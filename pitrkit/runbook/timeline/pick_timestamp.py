@@ -68,8 +68,8 @@ class NothingToPick(Shows):
     def view(self) -> View:
         """Return why there is nothing to pick."""
         data = self.book.data
-        shows = f"; it shows {data['restore_at']}" if data.get("restore_at") else ""
-        return cards.note(f"Nothing to pick: {data['restored_table']} was given as the copy to compare with{shows}.")
+        shows = f", as of {data['restore_at']}" if data.get("restore_at") else ""
+        return cards.note(f"Nothing to choose: the given copy {data['restored_table']}{shows} is compared.")
 
 
 def window(book: Book, *, hours: float = HOURS, at: str = "") -> Window:
@@ -86,7 +86,7 @@ def window(book: Book, *, hours: float = HOURS, at: str = "") -> Window:
         BadInput: *hours* is not a number of hours that PITR may reach back.
     """
     if not 0 < hours <= MOST_HOURS:
-        raise BadInput(f"hours={hours:g} cannot be looked back", fix=f"hours is a number up to {MOST_HOURS:g}.")
+        raise BadInput(f"hours={hours:g} is out of range", fix=f"Set hours to a number up to {MOST_HOURS:g}.")
     table = book.known("table", step="01_select_table")
     there, source = _source(book)
     found = pitr.protection(there, source)
@@ -149,7 +149,7 @@ def locate(
     """
     if not source:
         return Place(
-            cards.note("Not looked for: give `source` and what the damage looks like to have it found.", "muted")
+            cards.note("No search: set `source` and describe the damage (`kinds`, `where`) to search for it.", "muted")
         )
     reach = pitr.protection(book.aws, book.known("table", step="01_select_table")).window
     earliest_at = now() - timedelta(hours=hours)
@@ -179,15 +179,15 @@ def pick(book: Book, at: str, *, damage_until: str = "") -> View:
     if data.get("restored_by") == "given":
         if damage_until and damage_until != data.get(UNTIL.at):
             raise BadInput(
-                "the damage's end goes with a restore, but a copy was given to compare with",
-                fix="Give a copy of the table right after the damage, too: restored_until in 01_select_table.",
+                "damage_until needs a restore, but a copy was given to compare with",
+                fix="Also give a copy from right after the damage: restored_until in 01_select_table.",
             )
         return NothingToPick(book).view()
     known = _known(book)
     if not at:
         raise InputNeeded(
             "at",
-            fix=f"{_candidates(known)}Give `at` (recover: --at), or choose a time above by hand: {_FORMS}",
+            fix=f"{_candidates(known)}Set `at` (recover: --at), or choose a time above: {_FORMS}",
         )
     table = book.known("table", step="01_select_table")
     there, source = _source(book)
@@ -199,16 +199,16 @@ def pick(book: Book, at: str, *, damage_until: str = "") -> View:
     until = times.parse_time(given, now=now(), window=protection.window) if given else None
     if until is not None and until <= second:
         raise BadInput(
-            f"the damage cannot have ended at {iso(until)}, before or at T, which is {iso(second)}",
+            f"damage_until {iso(until)} is not after the recovery point {iso(second)}",
             table=table,
-            fix="Give a damage_until later than the time to go back to.",
+            fix="Set damage_until to a time after the recovery point.",
         )
     for side, wanted in ((THEN, iso(second)), (UNTIL, iso(until) if until else "")):
         if (data.get(side.table) or data.get(side.export)) and data.get(side.at) not in ("", wanted):
             raise BadInput(
-                f"this incident has a copy of {data[side.at]} already",
+                f"this incident already has a copy as of {data[side.at]}",
                 table=table,
-                fix=f"Go on with that copy, or begin another incident for {wanted or 'this'} with 01_select_table.",
+                fix=f"Continue with that copy, or open a new incident for {wanted or 'this'} with 01_select_table.",
             )
     for one in filter(None, (second, until)):
         pitr.check_restorable(there, source, one)
@@ -248,4 +248,4 @@ def _candidates(known: Life | None) -> str:
     if known is None or not known.candidates:
         return ""
     listed = "; ".join(f"{iso(one.at)} ({visible(one.title)})" for one in known.candidates)
-    return f"Candidates, the likeliest first: {listed}. "
+    return f"Candidates, most likely first: {listed}. "

@@ -102,9 +102,9 @@ def gather(aws: Aws, table: str, window: Window | None, start_at: datetime, end_
         known = cloudwatch.read(aws, table, start_at, end_at)
         start_at, end_at = known.start_at, known.end_at
         if not known.calls:
-            gaps.append(Gap(f"CloudWatch has no write calls of this table in these {span}."))
+            gaps.append(Gap(f"CloudWatch has no write calls of this table in the last {span}."))
         if known.partial:
-            gaps.append(Gap("CloudWatch did not give all of its metrics; some writes may be missing.", "Run it again."))
+            gaps.append(Gap("CloudWatch returned incomplete metrics; some writes may be missing.", "Run it again."))
     except AwsError as error:
         gaps.append(_gap(error, "Writes, TTL deletions and throttles are unknown", "cloudwatch:GetMetricData"))
     events: tuple[TrailEvent, ...] = ()
@@ -112,9 +112,9 @@ def gather(aws: Aws, table: str, window: Window | None, start_at: datetime, end_
         told = cloudtrail.read(aws, table, start_at, end_at)
         events = told.events
         if told.cut:
-            gaps.append(Gap(told.cut, "Look at a shorter time (parameter `hours`)."))
+            gaps.append(Gap(told.cut, "Choose a shorter time range (parameter `hours`)."))
     except AwsError as error:
-        gaps.append(_gap(error, "Deploys and changes of the table are unknown", "cloudtrail:LookupEvents"))
+        gaps.append(_gap(error, "Deployments and table changes are unknown", "cloudtrail:LookupEvents"))
     candidates = tuple(propose(known, events))
     # Before a young table's first sign of life there is nothing to show.
     signs = [window.earliest_at] if window else []
@@ -153,8 +153,8 @@ def load(incident: Incident) -> Life | None:
 
 def _gap(error: AwsError, what: str, action: str) -> Gap:
     if isinstance(error, AccessDenied):
-        return Gap(f"{what}: the caller may not do {action}.", f"Allow the action {action} to this role.")
-    return Gap(f"{what}: {error.operation} gave {error.code}.", error.fix)
+        return Gap(f"{what}: the caller has no permission for {action}.", f"Allow the action {action} for this role.")
+    return Gap(f"{what}: {error.operation} returned {error.code}.", error.fix)
 
 
 def _written(known: Activity) -> dict[str, Any]:

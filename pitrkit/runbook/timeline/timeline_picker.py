@@ -54,7 +54,7 @@ class TimelinePicker(Control):
             description="Candidates",
             options=[(_label(number, one.at, one.title), one.at) for number, one in enumerate(life.candidates, 1)],
             value=None,
-            tooltip="Choosing one fills the time below",
+            tooltip="Choosing one sets the time below",
             style=WIDE,
             layout={"width": "auto", "max_width": "100%"},
         )
@@ -67,12 +67,12 @@ class TimelinePicker(Control):
             value=(0, self._minutes),
             readout=False,
             continuous_update=False,
-            tooltip="First and last minute of the picture",
+            tooltip="First and last minute of the chart",
             style=WIDE,
             layout={"width": "100%", "max_width": "60em"},
         )
         self.looks = {
-            text: widgets.Button(description=text, tooltip=f"{text} in the picture", layout={"width": "auto"})
+            text: widgets.Button(description=text, tooltip=f"{text} in the chart", layout={"width": "auto"})
             for text in LOOKS
         }
         self.shown.observe(self.does(self._draw), names="value")

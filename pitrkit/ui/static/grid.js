@@ -31,7 +31,7 @@ function render({ model, el }) {
   const field = make("input", { type: "number", min: "1", "aria-label": "Page",
     onchange: () => go(Math.round(Number(field.value) || 1) - 1) });
   const pages = make("span");
-  const size = make("select", { "aria-label": "Rows a page", onchange: () => set({ length: Number(size.value) }) },
+  const size = make("select", { "aria-label": "Rows per page", onchange: () => set({ length: Number(size.value) }) },
     ...SIZES.map((count) => make("option", { value: count, text: `${count} rows` })));
   box.append(make("div", { class: "pk-line" }), make("div", { class: "pk-scroll" }, table),
     make("div", { class: "pk-foot" }, said, size, first, back, make("label", {}, field, " ", pages), next, end));
@@ -108,7 +108,7 @@ function render({ model, el }) {
     }));
     if (!rows.length) {
       body.append(make("tr", { "aria-current": "false" },
-        make("td", { class: "pk-empty", colspan: model.get("columns").length + 1, text: "Nothing passes these filters." })));
+        make("td", { class: "pk-empty", colspan: model.get("columns").length + 1, text: "No change matches these filters." })));
     }
     table.setAttribute("aria-rowcount", model.get("total") + 1);
     if ((held || focus) && rows.length) body.children[active].focus({ preventScroll: true });
@@ -191,7 +191,7 @@ function render({ model, el }) {
       done = document.execCommand("copy");
       area.remove();
     }
-    said.textContent = done ? words : "The browser does not let the clipboard be written. Save it instead.";
+    said.textContent = done ? words : "The browser does not allow writing to the clipboard. Save as CSV instead.";
   }
 
   const listening = {
