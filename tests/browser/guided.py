@@ -40,7 +40,7 @@ def recover(page, address, truth, seen=lambda *_: None):
     diff = Notebook(page, address, "04_diff")
     diff.run_all()
     diff.fill("Where", truth.where)
-    diff.press("Use as scope")
+    diff.press("Limit recovery to these")
     diff.run_from("compare.scope(")
     seen(diff, "04_diff")
 

@@ -137,5 +137,5 @@ def explore(opened, page):
     assert len(copied) == 5_001
     assert not [cell for row in copied for cell in row if cell.startswith("=")]
 
-    opened.press("Use as scope")
+    opened.press("Limit recovery to these")
     panel.get_by_text("Scope: items where status now is CANCELLED").wait_for()

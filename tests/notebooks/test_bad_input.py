@@ -92,7 +92,7 @@ def test_a_taken_target_name_is_not_restored_over(aws, shop, unchanged):
 def test_a_name_no_table_can_have_is_refused(aws, shop, unchanged):
     book = book_of(aws, "odd-name")
     pick_timestamp.pick(book, iso(shop.truth.good_at))
-    with pytest.raises(BadInput, match="cannot name a table"):
+    with pytest.raises(BadInput, match="is not a valid table name"):
         restore.start(book, target="a/b")
 
 

@@ -34,7 +34,7 @@ def until(truth):
 def test_saying_what_happened_and_the_table_opens_one_incident_however_often(aws):
     begun = start_here.begin(aws)
     begun.button.click()
-    assert "Say what happened" in begun.said.value
+    assert "Choose what happened" in begun.said.value
     begun.happened.value = "mangled"
     begun.button.click()
     assert "Name the table" in begun.said.value

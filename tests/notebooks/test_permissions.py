@@ -333,7 +333,7 @@ def test_the_front_page_says_it_before_anything_happened(place, tmp_path):
         (("--prefix", "p"), "a prefix without its bucket"),
         (("--account", "12"), "account is '12'"),
         (("--region", "Frankfurt"), "region is 'Frankfurt'"),
-        (("--target", "a/b"), "cannot name a table"),
+        (("--target", "a/b"), "is not a valid table name"),
     ],
 )
 def test_a_policy_that_cannot_be_made_is_refused_with_what_to_give(capsys, words, said):

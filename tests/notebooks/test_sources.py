@@ -179,8 +179,8 @@ def test_a_table_that_had_no_recovery_comes_back_from_aws_backup_with_its_tags(p
     dynamodb.delete_table(TableName="Stock")
     listed = str(deleted_table.found(aws))
     assert "Stock" in listed
-    assert "under a role, whole" in listed
-    with pytest.raises(BadInput, match="under a role of its own") as caught:
+    assert "with a role, without options" in listed
+    with pytest.raises(BadInput, match="needs a role for the restore") as caught:
         deleted_table.bring_back(aws, "Stock", incident="no-role")
     assert "service-role/AWSBackupDefaultServiceRole" in caught.value.fix
     with pytest.raises(BadInput, match="throughput cannot be chosen"):
@@ -296,7 +296,7 @@ def test_a_replica_elsewhere_whose_recovery_is_on_is_restored_by_its_arn(place, 
     assert diff.diff(book).changes.counts.removed == 1
     restore.start(book)
     make(place, "Global-2")
-    with pytest.raises(BadInput, match="has a copy already"):
+    with pytest.raises(BadInput, match="already has a copy"):
         select_table.select(aws, "Global", incident="replica", source_arn=arn_of("Global-2"))
 
 
@@ -338,7 +338,7 @@ def test_a_copy_elsewhere_is_compared_by_its_arn_and_one_of_another_account_is_r
         (Asked(billing="provisioned"), "needs capacity"),
         (Asked(kms_key="00000000-0000-0000-0000-000000000000"), "there is no key"),
         (Asked(kms_key="alias/none"), "there is no key"),
-        (Asked(kms_key=f"arn:aws:kms:{THERE}:{ACCOUNT}:key/x"), f"is a key of {THERE}"),
+        (Asked(kms_key=f"arn:aws:kms:{THERE}:{ACCOUNT}:key/x"), f"is a key in {THERE}"),
         (Asked(backup=arn_of("Shop") + "/backup/01"), "Backup not found"),
         (Asked(backup=f"arn:aws:backup:{HERE}:{ACCOUNT}:recovery-point:x", role=ROLE), "no recovery point"),
     ],
@@ -408,7 +408,7 @@ def test_into_another_region_a_customer_key_has_to_be_chosen_anew(place, aws, dy
     make(place, "Sealed", SSESpecification={"Enabled": True, "SSEType": "KMS", "KMSMasterKeyId": key})
     book = select_table.select(aws, "Sealed", incident="sealed")
     pick_timestamp.pick(book, "latest")
-    with pytest.raises(BadInput, match=f"of no use in {THERE}") as caught:
+    with pytest.raises(BadInput, match=f"does not work in {THERE}") as caught:
         restore.start(book, asked=Asked(region=THERE))
     assert "aws-managed" in caught.value.fix
     restore.start(book, asked=Asked(region=THERE, kms_key="aws-managed"))
@@ -434,7 +434,7 @@ def test_aws_backup_that_may_not_be_looked_at_is_named_and_the_rest_is_offered(p
     assert shown.asked == Asked()
     shown.source.value = orders[0]
     shown.region.value = "nowhere"
-    with pytest.raises(BadInput, match="is no Region"):
+    with pytest.raises(BadInput, match="is not a Region"):
         _ = shown.asked
 
 
@@ -449,8 +449,8 @@ RECOVER = ("recover", "Orders", "--incident", "typed-wrong")
         (("--backup", arn_of("Orders") + "/backup/01", "--at", "90m"), "--at"),
         (("--backup", f"arn:aws:backup:{HERE}:{ACCOUNT}:recovery-point:x"), "--backup-role"),
         (("--at", "90m", "--backup-role", ROLE), "--backup-role is the role"),
-        (("--at", "90m", "--source-arn", "Orders"), "no ARN of a table"),
-        (("--at", "90m", "--target-region", "Ireland"), "no Region"),
+        (("--at", "90m", "--source-arn", "Orders"), "not the ARN of a table"),
+        (("--at", "90m", "--target-region", "Ireland"), "not a Region"),
         (("--at", "90m", "--indexes", "a,,b"), "blank name"),
         (("--at", "90m", "--kms-key", "my key"), "is no key"),
         (("--at", "90m", "--throughput", "100"), "READ/WRITE"),

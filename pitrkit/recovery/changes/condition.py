@@ -214,7 +214,7 @@ class Condition:
         except exceptions.JMESPathTypeError as error:
             name = error.function_name if error.function_name in _SIGNS.values() else f"{error.function_name}()"
             wanted = " or ".join(error.expected_types)
-            self._fail(value, f"{name} needs {wanted}, but got {error.actual_type}")
+            self._fail(value, f"{name} needs {wanted}, and got {error.actual_type}")
         except (ValueError, TypeError, ArithmeticError, RecursionError) as error:
             self._fail(value, f"a value has a type that cannot be used there ({type(error).__name__})")
         return result is not None and result is not False and result not in ("", [], {})

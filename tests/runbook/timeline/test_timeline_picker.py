@@ -65,7 +65,7 @@ def test_a_candidate_that_cannot_be_restored_is_not_chosen():
     control.candidates.value = FIRST
     assert control.value == ""
     assert control.candidates.value is None
-    assert "outside the window" in control.time.said.value
+    assert "outside the restore window" in control.time.said.value
 
 
 def test_a_given_time_is_chosen_and_in_sight():
