@@ -342,6 +342,6 @@ def test_what_only_steps_know_is_refused_of_a_comparison(bench):
     made = bench.change_set([bench.change(item(v="1"), item(v="bad"))])
     with pytest.raises(BadInput, match="'by', which exists only for changes read from"):
         made.scoped(Scope(where="by == 'ttl'"), bench.path("scoped"))
-    with pytest.raises(BadInput, match="asks for 'by'"):
+    with pytest.raises(BadInput, match="uses 'by'"):
         Scope.parse("", "", "by == 'ttl'", KEY)
     assert Scope.parse("", "", "by == 'ttl'", KEY, steps=True).asks_for("by")

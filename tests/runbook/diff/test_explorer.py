@@ -220,7 +220,7 @@ def test_a_bar_of_an_attribute_shows_it_in_the_grid(explorer):
     assert "by now" not in labels()
     press(explorer, 0, "by")
     assert labels()[4:6] == ["by before", "by now"]
-    assert explorer.facets.groups[2]["title"] == "by: then to now"
+    assert explorer.facets.groups[2]["title"] == "by: before and now"
 
 
 # The grid
