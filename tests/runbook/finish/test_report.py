@@ -240,7 +240,7 @@ def test_a_whole_recovery_is_told_from_verdict_to_undo(story):
         "2,956unchanged 29removed: missing now 12modified: different now 3inserted: new since",
         "Removed: 3 of 29",
         "status1200",
-        "29restored 11updated 0deleted 4left alone",
+        "29restored 11updated 0deleted 4not written",
         '1written again after they were compared customer = "c-2", order = 30',
         f"Digest{plan.digest}",
         f"by click, as {CALLER}",
