@@ -17,8 +17,8 @@ from pitrkit.sandbox.scenario.shop import orders
 sys.path.insert(0, str(Path(__file__).parent))
 
 CUTS = {
-    "00_start_here": ("book.here(aws)", "begun = beginning"),
-    "01_select_table": ("tables = select.choose(", "tables = select.choose("),
+    "00_start_here": ("session.here(aws)", "begun = start_here.begin("),
+    "01_select_table": ("tables = select_table.choose(", "tables = select_table.choose("),
     "02_candidate": ("picker = window.picker(at)", "picker = window.picker(at)"),
     "03_restore": ("restore.wait(", "incident_book.onward("),
     "04_diff": ("explorer = difference.explorer()", "explorer = difference.explorer()"),

@@ -97,7 +97,7 @@ def explore(opened, page):
     page.keyboard.press("d")
     assert panel.locator(".jp-Cell").count() == 1, "what is typed in the grid is no command on the cell"
     page.keyboard.press(" ")
-    status.get_by_text("1 ticked").wait_for()
+    status.get_by_text("1 selected").wait_for()
 
     # Headings sort all of it.
     panel.get_by_role("button", name="order_no", exact=True).click()

@@ -98,7 +98,7 @@ function render({ model, el }) {
     const from = model.get("page") * model.get("length");
     active = focus === "last" ? rows.length - 1 : focus === "first" ? 0 : Math.min(active, Math.max(0, rows.length - 1));
     body.replaceChildren(...rows.map((one, place) => {
-      const tick = make("input", { type: "checkbox", tabindex: "-1", "aria-label": `Tick ${one.name}`,
+      const tick = make("input", { type: "checkbox", tabindex: "-1", "aria-label": `Select ${one.name}`,
         onclick: (event) => event.stopPropagation(), onchange: () => pick(one.row, tick.checked) });
       tick.checked = picked.has(one.row);
       return make("tr", { tabindex: place === active ? "0" : "-1", "aria-rowindex": from + place + 2,
@@ -124,7 +124,7 @@ function render({ model, el }) {
     const ticked = model.get("picked").length;
     const number = (count) => count.toLocaleString("en-US");
     const place = shown ? `${number(from + 1)} to ${number(from + shown)} of ${number(total)} changes` : "0 changes";
-    const text = ticked ? `${place}, ${number(ticked)} ticked` : place;
+    const text = ticked ? `${place}, ${number(ticked)} selected` : place;
     if (said.textContent !== text) said.textContent = text;
     field.value = model.get("page") + 1;
     field.max = last() + 1;
