@@ -89,7 +89,7 @@ THEN = Side(
     "restored_region",
     "restored_source",
 )
-"""The table as of T: before the damage."""
+"""The table as of the recovery point: before the damage."""
 
 UNTIL = Side(
     "damage_until",

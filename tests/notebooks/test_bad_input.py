@@ -76,7 +76,7 @@ def test_without_pitr_there_is_no_past_and_the_message_says_the_other_way(shop, 
         with pytest.raises(BadInput, match="recovery is off") as caught:
             pick_timestamp.pick(book, "5m")
         assert "restored" in caught.value.fix
-        with pytest.raises(BadInput, match="keyed by"):
+        with pytest.raises(BadInput, match="has the key"):
             book_of(aws, "other-key", restored="Unprotected")
     finally:
         client.delete_table(TableName="Unprotected")

@@ -296,7 +296,7 @@ def test_a_replica_elsewhere_whose_recovery_is_on_is_restored_by_its_arn(place, 
     assert diff.diff(book).changes.counts.removed == 1
     restore.start(book)
     make(place, "Global-2")
-    with pytest.raises(BadInput, match="already has a copy"):
+    with pytest.raises(BadInput, match="has a restored copy already"):
         select_table.select(aws, "Global", incident="replica", source_arn=arn_of("Global-2"))
 
 
@@ -312,7 +312,7 @@ def test_a_copy_that_is_there_is_adopted_only_if_it_is_what_is_asked_for(place, 
         (Asked(indexes="all"), "indexes none"),
         (Asked(billing="provisioned", throughput="5/5"), "billing mode is PAY_PER_REQUEST"),
         (Asked(throughput="20/11"), "throughput is 20/10"),
-        (Asked(kms_key="aws-managed"), "key is the one that DynamoDB owns"),
+        (Asked(kms_key="aws-managed"), "key is the AWS owned key"),
     ):
         with pytest.raises(BadInput, match=words):
             restore.start(second, target="Shared-copy", asked=asked)
@@ -423,7 +423,7 @@ def test_aws_backup_that_may_not_be_looked_at_is_named_and_the_rest_is_offered(p
     finally:
         place.sandbox.faults.clear()
     assert "on-demand backup" in str(shown)
-    assert "may not do backup:ListRecoveryPointsByResource" in str(shown)
+    assert "no permission for backup:ListRecoveryPointsByResource" in str(shown)
     place.sandbox.faults.add(Fault("denied", operations=("ListBackups",)))
     try:
         assert "DynamoDB's backups: not looked at" in str(choose(book))
@@ -444,15 +444,15 @@ RECOVER = ("recover", "Orders", "--incident", "typed-wrong")
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--backup", "friday"), "no ARN of a backup"),
-        (("--backup", "B", "--at", "90m"), "no ARN"),
+        (("--backup", "friday"), "not the ARN of a backup"),
+        (("--backup", "B", "--at", "90m"), "not the ARN"),
         (("--backup", arn_of("Orders") + "/backup/01", "--at", "90m"), "--at"),
         (("--backup", f"arn:aws:backup:{HERE}:{ACCOUNT}:recovery-point:x"), "--backup-role"),
         (("--at", "90m", "--backup-role", ROLE), "--backup-role is the role"),
         (("--at", "90m", "--source-arn", "Orders"), "not the ARN of a table"),
         (("--at", "90m", "--target-region", "Ireland"), "not a Region"),
         (("--at", "90m", "--indexes", "a,,b"), "blank name"),
-        (("--at", "90m", "--kms-key", "my key"), "is no key"),
+        (("--at", "90m", "--kms-key", "my key"), "is not a KMS key"),
         (("--at", "90m", "--throughput", "100"), "READ/WRITE"),
         (("--at", "90m", "--throughput", "0/5"), "READ/WRITE"),
         (("--at", "90m", "--route", "stream", "--indexes", "all"), "--indexes"),

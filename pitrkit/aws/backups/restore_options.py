@@ -282,7 +282,7 @@ def difference(there: Aws, design: Design, description: Mapping[str, Any], optio
 
 
 def _other_key(there: Aws, present: str, wanted: str) -> str:
-    said = f"its key is {present or AWS_OWNED}"
+    said = f"its key is {present or f'the {AWS_OWNED}'}"
     if not wanted:
         return ""
     if wanted == OWNED:

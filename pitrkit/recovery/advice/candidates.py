@@ -54,7 +54,7 @@ Kind = Literal["deletes", "writes", "deploy"]
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A proposed T.
+    """A proposed recovery point.
 
     Attributes:
         at: The last second that is good if this is it; whole, in UTC.
@@ -98,7 +98,7 @@ class _Change:
 
 
 def propose(activity: Activity | None, events: Sequence[TrailEvent] = (), *, most: int = MOST) -> list[Candidate]:
-    """Return candidates for T, the likeliest first.
+    """Return candidates for the recovery point, the likeliest first.
 
     Args:
         activity: What is known of the table's writes; None if nothing is.

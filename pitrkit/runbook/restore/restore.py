@@ -63,7 +63,7 @@ def start(
 
     Args:
         book: The incident's book.
-        target: Name of the new table as of T, made up from the table and the second when blank.
+        target: Name of the new table, made up from the table and the recovery point when blank.
         how: `restore` into a new table, or `export` to S3, where the copy is only looked at; blank restores.
         bucket: S3 bucket of an export; that of the table's earlier ones where blank.
         prefix: Prefix in that bucket.
@@ -114,7 +114,7 @@ def _start(book: Book, side: Side, target: str, given: Asked) -> Restoration | s
 
 
 def _start_backup(book: Book, target: str, asked: Asked) -> View:
-    """Start the restore of a backup as the table of the past: the moment it shows is T."""
+    """Start the restore of a backup as the table of the past: its moment is the recovery point."""
     data = book.data
     if data.get(THEN.by) == "given":
         raise BadInput("a copy was given, so there is no backup to restore", fix="Leave `backup` blank.")

@@ -1,4 +1,4 @@
-"""01: select the table that was damaged, and see what hangs on it."""
+"""01: select the damaged table, and see its dependencies."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def _source(aws: Aws, source_arn: str, original: Table, restored: str) -> str:
 
 
 def card(book: Book) -> View:
-    """Return the selected table: its key, size, window, and what hangs on it."""
+    """Return the selected table: its key, size, window and dependencies."""
     table = book.table()
     return table_views.table_card(
         table,

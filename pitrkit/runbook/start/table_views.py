@@ -1,4 +1,4 @@
-"""Views of tables: their protection and windows, what hangs on them, restores and what is left of deleted ones."""
+"""Views of tables: their protection and windows, dependencies, restores and what is left of deleted ones."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def table_card(
     ttl_attribute: str | None = None,
     tags: Mapping[str, str] | None = None,
 ) -> View:
-    """Return a table: its key, size, window and what hangs on it. None is what the caller may not see."""
+    """Return a table: its key, size, window and dependencies. None is what the caller may not see."""
     unseen = Tag("no permission", "muted")
     rows: list[tuple[str, Cell]] = [
         ("key", _keys(table.key_schema)),

@@ -1,4 +1,4 @@
-"""The picture of a table's life: writes by operation, what else CloudWatch counts, deploys, candidates, and T.
+"""The chart of write activity: writes by operation, what else CloudWatch counts, deployments, candidates.
 
 Geometry is computed here, in the units of the drawing; the template only draws it. One picture serves all: still in a
 saved notebook and in the report, and *live* in the widget, where a bar that is pointed at is read out below the axis.
@@ -176,7 +176,7 @@ def draw(
     marked_at: datetime | None = None,
     live: bool = False,
 ) -> Picture:
-    """Return the picture of *life*, from *start_at* to *end_at* if they are given, with *marked_at* as T."""
+    """Return the chart of *life*, from *start_at* to *end_at* if given, with *marked_at* as the recovery point."""
     period = life.activity.period if life.activity else timedelta(minutes=1)
     start_at = floored(start_at or life.start_at, period)
     axis = Axis(start_at, max(end_at or life.end_at, start_at + SHORTEST), LEFT, WIDTH - RIGHT)

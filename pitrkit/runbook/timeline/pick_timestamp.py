@@ -1,4 +1,4 @@
-"""02: pick the second to go back to."""
+"""02: choose the recovery point."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ HOURS = 12.0
 MOST_HOURS = 35 * 24.0
 
 BEFORE_T = timedelta(hours=1)
-"""How far before a given T the picture begins at the latest."""
+"""How far before a given recovery point the picture begins at the latest."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Window(Shows):
         return TimelinePicker(self.life, self.protection.window, value=at or self.book.data.get("restore_at") or "")
 
     def view(self) -> View:
-        """Return the window, the life of the table as a picture, and the candidates for T."""
+        """Return the window, the life of the table as a picture, and the candidates."""
         return timeline_views.window_view(self.protection, self.life, at=self.book.data.get("restore_at", ""))
 
 
@@ -162,7 +162,7 @@ def locate(
 
 
 def pick(book: Book, at: str, *, damage_until: str = "") -> View:
-    """Settle the second to go back to and leave it in the incident.
+    """Settle the recovery point and leave it in the incident.
 
     Args:
         book: The incident's book.
@@ -173,7 +173,8 @@ def pick(book: Book, at: str, *, damage_until: str = "") -> View:
 
     Raises:
         InputNeeded: *at* is blank; it names the candidates.
-        BadInput: Not a time, outside the window, not after T, or the incident has restored another second already.
+        BadInput: Not a time, outside the window, not after the recovery point, or the incident has restored another
+            second already.
     """
     data = book.data
     if data.get("restored_by") == "given":
@@ -241,7 +242,7 @@ def _known(book: Book) -> Life | None:
     try:
         return table_history.load(book.incident)
     except RecordAltered:
-        return None  # only what is shown beside T is missing then; the report says so
+        return None  # only what is shown beside the recovery point is missing then; the report says so
 
 
 def _candidates(known: Life | None) -> str:

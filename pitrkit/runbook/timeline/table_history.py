@@ -1,4 +1,4 @@
-"""A table's life around an incident, from whatever the account allows: its writes, deploys, and what they hint at.
+"""Write activity and deployments around an incident, from whatever the account allows, and what they hint at.
 
 Each source is optional. One that is missing or not permitted leaves a gap, which says what is not known and what would
 have to be allowed. What was read is kept in the incident's folder as `timeline.json`: metrics and events grow old, and
@@ -48,7 +48,7 @@ class Life:
         window: The restorable seconds, None where PITR is off.
         activity: Its writes, None where CloudWatch could not be asked.
         events: Deploys and changes of the table, in time order.
-        candidates: Proposals for T, the likeliest first.
+        candidates: Proposed recovery points, the likeliest first.
         gaps: What is not known.
     """
 

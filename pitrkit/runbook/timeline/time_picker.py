@@ -1,4 +1,4 @@
-"""The control for the second to go back to: it cannot leave the restorable window, and shows UTC and local time."""
+"""The control for the recovery point: it cannot leave the restorable window, and shows UTC and local time."""
 
 from __future__ import annotations
 

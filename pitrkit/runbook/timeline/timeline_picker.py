@@ -1,6 +1,6 @@
-"""The control for T on the timeline: candidates to choose from, the picture to look closer at, the exact second.
+"""The control for the recovery point on the timeline: candidates, the chart to zoom into, the exact second.
 
-Choosing a candidate fills the second; moving the second moves T in the picture. Everything is reached by keys alone.
+Choosing a candidate fills the second; moving the second moves its mark. Everything is reached by keys alone.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _MINUTE = timedelta(minutes=1)
 
 
 class TimelinePicker(Control):
-    """The table's life as a picture to zoom into, over a `TimePicker`.
+    """Write activity as a chart to zoom into, over a `TimePicker`.
 
     Nothing is chosen until the operator chooses a candidate or a second.
 
@@ -148,7 +148,7 @@ class TimelinePicker(Control):
             self._show(middle - half, middle + half)
 
     def _middle(self, first: int, last: int) -> int:
-        """Return the minute that zooming keeps in sight: that of T if it is shown, else the middle."""
+        """Return the minute that zooming keeps in sight: that of the recovery point if it is shown, else the middle."""
         if self.time.value:
             chosen = int((datetime.fromisoformat(self.time.value) - self._start_at) // _MINUTE)
             if first <= chosen <= last:

@@ -25,7 +25,7 @@ EVENTS_LISTED = 8
 
 
 def window_view(protection: Protection, life: Life, *, at: str = "") -> View:
-    """Return the restorable window and, as far as it is known, the table's life in it with *at* marked."""
+    """Return the restorable window and, as far as it is known, write activity in it with *at* marked."""
     window = protection.window
     blocks: list[Block] = []
     if window is None:
@@ -56,7 +56,7 @@ def window_view(protection: Protection, life: Life, *, at: str = "") -> View:
 
 
 def life_blocks(life: Life, chosen_at: datetime | None = None) -> Iterator[Block]:
-    """Yield the picture with *chosen_at* as T, the candidates, the events nearest to either, and what is not known."""
+    """Yield the chart with *chosen_at* marked, the candidates, the events nearest to either, and what is not known."""
     if (life.activity and life.activity.calls) or life.events:
         picture = draw(life, marked_at=chosen_at)
         yield picture
@@ -74,7 +74,7 @@ def life_blocks(life: Life, chosen_at: datetime | None = None) -> Iterator[Block
 
 
 def candidates_grid(life: Life) -> Grid:
-    """Return the candidates for T, with what speaks for each."""
+    """Return the candidates, with the evidence for each."""
     rows: list[tuple[Cell, ...]] = []
     for number, one in enumerate(life.candidates, 1):
         held = life.window is not None and life.window.holds(one.at)
