@@ -319,7 +319,7 @@ def test_the_front_page_says_it_before_anything_happened(place, tmp_path):
     ran = notebook_run.run("00", {"table": "Orders", "bucket": EXPORTS_BUCKET}, root=tmp_path)
     assert ran.exit_code == 0
     shown = ran.path.read_text()
-    assert "What this caller may do on Orders" in shown
+    assert "Permissions on Orders" in shown
     assert "pitrkit policy --table Orders --route ROUTE" in shown
 
 

@@ -426,8 +426,8 @@ def test_aws_backup_that_may_not_be_looked_at_is_named_and_the_rest_is_offered(p
     assert "no permission for backup:ListRecoveryPointsByResource" in str(shown)
     place.sandbox.faults.add(Fault("denied", operations=("ListBackups",)))
     try:
-        assert "DynamoDB's backups: not looked at" in str(choose(book))
-        with pytest.raises(BadInput, match="may not do dynamodb:ListBackups"):
+        assert "DynamoDB's backups: not read" in str(choose(book))
+        with pytest.raises(BadInput, match="no permission for dynamodb:ListBackups"):
             deleted_table.bring_back(aws, "Unknown", incident="unknown")
     finally:
         place.sandbox.faults.clear()
