@@ -392,5 +392,6 @@ def choose(name: str, value: str, *more: str) -> str:
     """
     allowed = choices(name)
     if value and value not in (*allowed, *more):
-        raise BadInput(f"{name}={value!r} is not known", fix=f"{name} is one of {', '.join((*more, *allowed))}.")
+        values = ", ".join((*more, *allowed))
+        raise BadInput(f"{name}={value!r} is not a valid value", fix=f"Set {name} to one of {values}.")
     return value

@@ -73,7 +73,7 @@ def test_options_of_one_name_agree_on_their_choices_where_notebooks_check_them()
 def test_what_is_no_choice_is_refused_with_those_there_are(name):
     for value in ("", *options.choices(name)):
         assert options.choose(name, value) == value
-    with pytest.raises(BadInput, match=f"{name}='nonsense' is not known") as refused:
+    with pytest.raises(BadInput, match=f"{name}='nonsense' is not a valid value") as refused:
         options.choose(name, "nonsense")
     for value in options.choices(name):
         assert value in refused.value.fix
@@ -84,7 +84,7 @@ def test_what_is_no_choice_is_refused_with_those_there_are(name):
 def test_recover_refuses_it_as_well_before_anything_is_done(name):
     if name in RUNS:
         return
-    with pytest.raises(BadInput, match="is not known"):
+    with pytest.raises(BadInput, match="is not a valid value"):
         RecoverRequest(table="Orders", **{name: "nonsense"}).check({})
 
 

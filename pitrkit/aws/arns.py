@@ -45,8 +45,8 @@ def table_arn(text: str) -> Arn:
     named = _TABLE.fullmatch(match["resource"]) if match and match["service"] == "dynamodb" else None
     if match is None or named is None:
         raise BadInput(
-            f"{text!r} is no ARN of a table",
-            fix="Write it whole: arn:aws:dynamodb:REGION:ACCOUNT:table/NAME, as the console and DescribeTable show it.",
+            f"{text!r} is not the ARN of a table",
+            fix="Use the full ARN: arn:aws:dynamodb:REGION:ACCOUNT:table/NAME, as shown by DescribeTable.",
         )
     return Arn(text.strip(), match["partition"], match["region"], match["account"], named[1])
 
@@ -63,8 +63,8 @@ def backup_arn(text: str) -> Arn:
     if match and match["service"] == "backup" and match["resource"].startswith("recovery-point:"):
         return Arn(text.strip(), match["partition"], match["region"], match["account"], "", managed=True)
     raise BadInput(
-        f"{text!r} is no ARN of a backup",
-        fix="Write it whole, as 03_restore and 11_deleted_table list it: arn:aws:dynamodb:REGION:ACCOUNT:table/NAME/"
+        f"{text!r} is not the ARN of a backup",
+        fix="Use the full ARN, as 03_restore and 11_deleted_table list it: arn:aws:dynamodb:REGION:ACCOUNT:table/NAME/"
         "backup/ID, or arn:aws:backup:REGION:ACCOUNT:recovery-point:ID.",
     )
 
@@ -91,5 +91,5 @@ def region(text: str) -> str:
         BadInput: It cannot.
     """
     if not _REGION.fullmatch(text):
-        raise BadInput(f"{text!r} is no Region", fix="Write it as AWS does, for example eu-west-1.")
+        raise BadInput(f"{text!r} is not a Region", fix="Write it as AWS does, for example eu-west-1.")
     return text

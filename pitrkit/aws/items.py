@@ -286,7 +286,7 @@ def key_from_plain(values: Mapping[str, Any], schema: KeySchema) -> Key:
     if set(values) != set(schema.names):
         raise BadInput(
             f"a key has the attributes {_listed(values)}, but the table's key is {_listed(schema.names)}",
-            fix="Give exactly the key attributes of each item.",
+            fix="Use exactly the key attributes of each item.",
         )
     return canonical({attr.name: _typed(values[attr.name], attr.type, attr.name) for attr in schema.attributes})
 

@@ -108,7 +108,7 @@ def append(path: Path, event: str, data: dict[str, Any], at: datetime, *, state:
     except OSError as error:
         raise PitrkitError(
             f"cannot write the incident's event log {path}: {error.strerror}",
-            fix="Make room or restore access, then run this step again.",
+            fix="Free disk space or restore write access, then run this step again.",
         ) from error
     return written[0]
 
@@ -131,7 +131,7 @@ def check(raw: bytes) -> LogReading:
         if parsed is None:
             torn = number == len(lines) and not raw.endswith(b"\n")
             crash = torn or (number < len(lines) and _names(lines[number], line))
-            problem = "is a write that was interrupted" if crash else "was altered: it is not what was written"
+            problem = "is an incomplete write" if crash else "was altered: its content differs from what was written"
             faults.append(LogFault(number, problem, crash=crash))
             before, sound = number, crash
         else:
@@ -139,7 +139,7 @@ def check(raw: bytes) -> LogReading:
             if event.n != before + 1:
                 faults.append(LogFault(number, f"is event {event.n}: {_order(event.n, before)}"))
             elif event_prev != prev and sound:
-                faults.append(LogFault(number - 1, "was altered: the line after it does not follow from it"))
+                faults.append(LogFault(number - 1, "was altered: the next line does not match its hash"))
             events.append(event)
             before, sound = event.n, True
         prev = sha256(line)
@@ -180,7 +180,7 @@ def _names(line: bytes, torn: bytes) -> bool:
 
 def _order(n: int, before: int) -> str:
     if n <= before:
-        return "it is out of order or there twice"
+        return "it is out of order or duplicated"
     missing = range(before + 1, n)
     return (
         f"event {missing[0]} is missing" if len(missing) == 1 else f"events {missing[0]} to {missing[-1]} are missing"

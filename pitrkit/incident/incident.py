@@ -105,7 +105,7 @@ class Incident:
         Raises:
             RecordAltered: It is not readable.
         """
-        fix = f"The last good values are in {EVENTS}; `pitrkit audit {self.id}` says what changed."
+        fix = f"The last good values are in {EVENTS}; `pitrkit audit {self.id}` shows what changed."
         return documents.read(self.folder / STATE, dict[str, Any], fix=fix)
 
     def path(self, *parts: str) -> Path:
@@ -116,7 +116,7 @@ class Incident:
         """
         path = self.folder.joinpath(*parts)
         if not Path(os.path.normpath(path)).is_relative_to(self.folder):
-            raise BadInput(f"{'/'.join(parts)} lies outside the incident's folder", fix="Use names inside of it.")
+            raise BadInput(f"{'/'.join(parts)} lies outside the incident's folder", fix="Use names inside the folder.")
         return path
 
     def expect(self, *, account: str = "", region: str = "", table: str = "") -> None:
@@ -133,9 +133,9 @@ class Incident:
                 blank[name] = wanted
             elif wanted and expected_hash != wanted:
                 raise BadInput(
-                    f"incident {self.id!r} is about {name} {expected_hash}, not {wanted}",
+                    f"incident {self.id!r} is for {name} {expected_hash}, not {wanted}",
                     table=table,
-                    fix="Use another incident id, or the credentials, region and table that this one is about.",
+                    fix="Use another incident ID, or the credentials, Region and table of this incident.",
                 )
         if blank:
             self.update("identified", **blank)
@@ -211,7 +211,7 @@ def checked_id(incident: str) -> str:
     """
     if not _SLUG.match(incident) or ".." in incident:
         raise BadInput(
-            f"{incident!r} is not an incident id",
+            f"{incident!r} is not a valid incident ID",
             fix="Use letters, digits, '.', '_' and '-', starting with a letter or digit, e.g. orders-2026-11-23.",
         )
     return incident
@@ -220,15 +220,15 @@ def checked_id(incident: str) -> str:
 def _known(place: Path) -> str:
     names = [incident.id for incident in Incident.existing(place)]
     if not names:
-        return "There are none yet: 01_select_table opens one."
+        return "There are none yet: open one with 01_select_table."
     more = f" and {len(names) - 10} more" if len(names) > 10 else ""  # noqa: PLR2004 (ten names are enough to read)
-    return f"Known are: {', '.join(names[:10])}{more}. 01_select_table opens a new one."
+    return f"Existing incidents: {', '.join(names[:10])}{more}. Open a new one with 01_select_table."
 
 
 def _not_writable(folder: Path, error: OSError) -> BadInput:
     return BadInput(
         f"the incident's folder {folder} cannot be written: {error.strerror}",
-        fix=f"Set {ROOT_VARIABLE} to a folder of your own, or make this one writable.",
+        fix=f"Set {ROOT_VARIABLE} to a writable folder, or make this one writable.",
     )
 
 

@@ -104,7 +104,7 @@ def _opened(path: Path) -> int:
     except OSError as error:
         raise BadInput(
             f"the incident's lock {path} cannot be written: {error.strerror}",
-            fix=f"Set {ROOT_VARIABLE} to a folder of your own, or make this one writable.",
+            fix=f"Set {ROOT_VARIABLE} to a writable folder, or make this one writable.",
         ) from error
 
 
@@ -119,8 +119,8 @@ def _take(handle: int, path: Path, incident: str) -> None:
                 time.sleep(0.2)  # it begins just now, or its kernel is about to end
                 continue
             raise BadInput(
-                f"incident {incident} is being worked on already: {holder or 'by a run that does not say which'}",
-                fix="Wait until that run has ended, or end it; then run the same command again.",
+                f"incident {incident} is in use already: {holder or 'by an unknown run'}",
+                fix="Wait until that run ends, or end it; then run the same command again.",
             ) from None
         return
 

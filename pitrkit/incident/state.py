@@ -93,7 +93,7 @@ BEFORE_DAMAGE = CopyFields(
     "restored_region",
     "restored_source",
 )
-"""The table as of T: before the damage."""
+"""The table as of the recovery point: before the damage."""
 
 AFTER_DAMAGE = CopyFields(
     "damage_until",

@@ -132,10 +132,13 @@ class RecoverRequest:
     def _check_value(self, option: Option, value: str) -> None:
         """Let pass a value that the option may have."""
         if option.kind == "bool" and value not in ("", "true"):
-            raise BadInput(f"{option.name}={value!r} is not known", fix=f"{option.name} is true, or left out.")
+            raise BadInput(
+                f"{option.name}={value!r} is not a valid value", fix=f"Set {option.name} to true, or leave it out."
+            )
         if option.choices and value and value not in option.choices:
             raise BadInput(
-                f"{option.name}={value!r} is not known", fix=f"{option.name} is one of {', '.join(option.choices)}."
+                f"{option.name}={value!r} is not a valid value",
+                fix=f"Set {option.name} to one of {', '.join(option.choices)}.",
             )
         if option.kind == "float" and value:
             try:

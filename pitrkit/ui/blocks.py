@@ -320,7 +320,7 @@ class Samples:
 
     block: ClassVar[str] = "samples"
     samples: tuple[Sample, ...]
-    then: str = "then"
+    then: str = "before"
     now: str = "now"
     caption: str = ""
 

@@ -17,12 +17,12 @@ def note(text: str, tone: Tone = "info", fix: str = "") -> View:
     return View("note", blocks=(Note(text, tone, fix),), data={"note": text})
 
 
-_CALM = {"GateClosed": "Waiting at the gate", "InputNeeded": "Your choice is needed", "StalePlan": "The plan is stale"}
+_CALM = {"GateClosed": "Waiting for approval", "InputNeeded": "Input needed", "StalePlan": "The plan is stale"}
 """Titles of what is no fault: the notebook waits for a person."""
 
 _ELSEWHERE = (
-    "Items are written by the cells under Write alone, and each of their writes is in the journal. "
-    "If it was another cell, no item was written or changed."
+    "Only the cells under Write change items, and the journal records each write. "
+    "If this was another cell, no item was changed."
 )
 
 
@@ -33,7 +33,7 @@ def error_card(error: Exception, *, trace: str = "") -> View:
         error: The error.
         trace: Its traceback as text; shown only when unfolded.
     """
-    fold: tuple[Block, ...] = (Fold("traceback, for whoever mends the kit", trace),) if trace else ()
+    fold: tuple[Block, ...] = (Fold("Technical details (traceback)", trace),) if trace else ()
     if not isinstance(error, PitrkitError):
         return _unexpected(error, fold)
     kind = type(error).__name__
@@ -44,17 +44,17 @@ def error_card(error: Exception, *, trace: str = "") -> View:
         rows.append(("table", error.table))
     rows.append(("your data", error.meaning))
     if isinstance(error, AwsError):
-        rows.append(("AWS said", f"{error.operation}: {error.code}"))
-        rows.append(("request id", error.request_id or "none: there was no answer"))
+        rows.append(("AWS error", f"{error.operation}: {error.code}"))
+        rows.append(("request id", error.request_id or "none: there was no response"))
     blocks: list[Block] = [Facts(tuple(rows))]
     if isinstance(error, GateClosed):
         blocks.append(Note("What to do: approve it above, then run this cell and those below it."))
-        blocks += [Code(error.fix, "Headless, this command approves it:")] if error.fix else []
+        blocks += [Code(error.fix, "Or run this command to approve it:")] if error.fix else []
     elif error.fix:
         blocks.append(Note(f"What to do: {error.fix}"))
     data = {"error": kind, "what": error.what, "table": error.table, "fix": error.fix, "meaning": error.meaning}
     tone: Tone = "info" if kind in _CALM else "bad"
-    return View("error", _CALM.get(kind, "That did not work"), (Tag(kind, tone),), (*blocks, *fold), data)
+    return View("error", _CALM.get(kind, "This step failed"), (Tag(kind, tone),), (*blocks, *fold), data)
 
 
 def _unexpected(error: Exception, fold: tuple[Block, ...]) -> View:
@@ -63,7 +63,7 @@ def _unexpected(error: Exception, fold: tuple[Block, ...]) -> View:
     blocks: tuple[Block, ...] = (
         Code(text),
         Facts((("your data", meaning),)),
-        Note("What to do: run the cell again. If it stays so, keep the traceback and the incident's folder."),
+        Note("What to do: run the cell again. If it fails again, keep the traceback and the incident's folder."),
         *fold,
     )
     return View("error", "Unexpected error", (Tag("error", "bad"),), blocks, {"error": text, "meaning": meaning})
@@ -71,5 +71,5 @@ def _unexpected(error: Exception, fold: tuple[Block, ...]) -> View:
 
 def interrupted_card() -> View:
     """Return that a cell was interrupted which has nothing to say about that itself."""
-    text = "The cell was stopped. What was done is recorded, and running it again goes on from there."
+    text = "The cell was stopped. Completed work is recorded; run the cell again to resume."
     return View("interrupted", "Interrupted", (Tag("stopped by you", "warn"),), (Note(text),), {"note": text})

@@ -39,7 +39,7 @@ class CardControl:
     box: Any
     _card_output: Any = None
     _failure: Any = None
-    offline: ClassVar[str] = "The controls need a running kernel; headless, a parameter says the same."
+    offline: ClassVar[str] = "The controls need a running kernel; in a headless run, set the parameter."
 
     def _ipython_display_(self) -> None:
         self._card_output = display(self.view, display_id=True)
@@ -91,7 +91,7 @@ class Choice(CardControl):
     ) -> None:
         self._chosen = value
         known = {given for _, given in options}
-        mark = "given" if value else "unless chosen otherwise"
+        mark = "given" if value else "by default"
         rows = tuple((text, given or "(blank)", mark if given == value else "") for text, given in options)
         grid = Grid(("option", "value", ""), rows) if rows else Note("There is nothing to choose from.")
         data = {"options": [given for _, given in options], "value": value}

@@ -28,7 +28,7 @@ class Interrupted(KeyboardInterrupt):
     """
 
     def __init__(self, card: object) -> None:
-        super().__init__("what was done is recorded; run this cell again to go on")
+        super().__init__("completed work is recorded; run this cell again to resume")
         self.card = card
 
 
@@ -105,7 +105,7 @@ def outdated(error: BaseException, trace: TracebackType | None) -> BadInput | No
 def _withheld(error: BaseException) -> Exception:
     """Return an unexpected error without its words, which may quote an item."""
     found: Exception = type(type(error).__name__, (Exception,), {})(
-        "its words are withheld: they may quote a sensitive attribute"
+        "its message is not shown: it may contain a sensitive attribute"
     )
     found.__dict__.update(getattr(error, "__dict__", {}))
     return found

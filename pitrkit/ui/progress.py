@@ -89,7 +89,7 @@ class ProgressState:
             parts.append(f"{_count(self.rate)} {self.unit}/s")
         parts.append(duration(self.seconds))
         if self.eta_seconds is not None and self.eta_seconds >= 1:
-            parts.append(f"about {duration(self.eta_seconds)} to go")
+            parts.append(f"about {duration(self.eta_seconds)} left")
         ended = {"done": "done: ", "stopped": "stopped: "}.get(self.ended, "")
         return f"{self.label}: {ended}{', '.join(parts)}"
 

@@ -84,7 +84,7 @@ def closed_gate(copy, shop, seen):
     assert len(copy.errors()) == 1
     assert "gate closed" in copy.errors()[0]
     said = copy.panel.locator(".pk-view-gate").inner_text()
-    assert "Nothing is written before it is approved" in said
+    assert "Nothing is written before approval" in said
     assert "pitrkit run 05_copy_back" in said
     assert shop.statuses() == damaged
     seen("1_closed_gate")

@@ -40,7 +40,7 @@ def recover(page, address, truth, seen=lambda *_: None):
     diff = Notebook(page, address, "04_diff")
     diff.run_all()
     diff.fill("Where", truth.where)
-    diff.press("Use as scope")
+    diff.press("Limit recovery to these")
     diff.run_from("diff.scope(")
     seen(diff, "04_diff")
 
@@ -70,6 +70,6 @@ def _choose_a_candidate(pick):
     pick.wait()
     said = pick.panel.locator(".pk-view-time").inner_text()
     assert re.search(r"Chosen: [\dTZ:-]+\. Run the next cell", said), "a candidate fills the second"
-    assert pick.panel.locator(".pk-live .pk-at").count() == 1, "and T is marked in the picture"
+    assert pick.panel.locator(".pk-live .pk-at").count() == 1, "and it is marked in the chart"
     pick.panel.locator(".pk-live .pk-col").nth(3).hover()
     assert pick.panel.locator(".pk-live .pk-read:visible").count() == 1, "what is pointed at is read out"

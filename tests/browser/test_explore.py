@@ -94,7 +94,7 @@ def explore(opened, page):
     page.keyboard.press("d")
     assert panel.locator(".jp-Cell").count() == 1, "what is typed in the grid is no command on the cell"
     page.keyboard.press(" ")
-    status.get_by_text("1 ticked").wait_for()
+    status.get_by_text("1 selected").wait_for()
 
     # Headings sort all of it.
     panel.get_by_role("button", name="order_no", exact=True).click()
@@ -134,5 +134,5 @@ def explore(opened, page):
     assert len(copied) == 5_001
     assert not [cell for row in copied for cell in row if cell.startswith("=")]
 
-    opened.press("Use as scope")
+    opened.press("Limit recovery to these")
     panel.get_by_text("Scope: items where status now is CANCELLED").wait_for()

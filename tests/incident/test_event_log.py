@@ -103,12 +103,12 @@ def test_a_torn_line_that_is_altered_later_is_no_longer_taken_for_a_crash(log):
     log.write_bytes(log.read_bytes()[:-40])
     event_log.append(log, "after", {}, AT)
     log.write_bytes(log.read_bytes().replace(b'"event_4"', b'"event_5"'))
-    assert (4, "was altered: it is not what was written") in problems(log)
+    assert (4, "was altered: its content differs from what was written") in problems(log)
 
 
 def test_an_altered_line_is_named(log):
     log.write_bytes(log.read_bytes().replace(b'"number":2', b'"number":3'))
-    assert problems(log) == [(2, "was altered: it is not what was written")]
+    assert problems(log) == [(2, "was altered: its content differs from what was written")]
 
 
 def test_an_altered_line_with_its_own_hash_made_to_fit_is_named_by_the_line_after_it(log):
@@ -116,7 +116,7 @@ def test_an_altered_line_with_its_own_hash_made_to_fit_is_named_by_the_line_afte
     head = lines[1].partition(b',"hash"')[0].replace(b'"number":2', b'"number":3')
     lines[1] = head + f',"hash":"{files.sha256(head)}"}}\n'.encode()
     log.write_bytes(b"".join(lines))
-    assert problems(log) == [(2, "was altered: the line after it does not follow from it")]
+    assert problems(log) == [(2, "was altered: the next line does not match its hash")]
 
 
 def test_dropped_and_swapped_and_repeated_lines_are_named(log):
@@ -127,16 +127,16 @@ def test_dropped_and_swapped_and_repeated_lines_are_named(log):
     assert problems(log) == [(1, "is event 2: event 1 is missing")]
     log.write_bytes(one + three + two + four)
     assert problems(log)[0] == (2, "is event 3: event 2 is missing")
-    assert problems(log)[1] == (3, "is event 2: it is out of order or there twice")
+    assert problems(log)[1] == (3, "is event 2: it is out of order or duplicated")
     log.write_bytes(one + two + two + three + four)
-    assert problems(log) == [(3, "is event 2: it is out of order or there twice")]
+    assert problems(log) == [(3, "is event 2: it is out of order or duplicated")]
 
 
 def test_a_disk_that_fills_up_says_what_to_do_and_the_log_goes_on_afterwards(log):
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (log.stat().st_size + 10, before[1]))
     try:
-        with pytest.raises(PitrkitError, match=r"cannot write .*File too large\n-> Make room"):
+        with pytest.raises(PitrkitError, match=r"cannot write .*File too large\n-> Free disk space"):
             event_log.append(log, "too_much", {}, AT)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)

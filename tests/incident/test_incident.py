@@ -45,7 +45,7 @@ def test_opening_it_again_changes_nothing(tmp_path):
     "name", ["", ".", "..", "../x", "a/b", "-x", "_runs", "a..b", "a b", "a\n", "é", "x" * 101, "/etc"]
 )
 def test_an_id_that_is_no_safe_folder_name_is_refused(tmp_path, name):
-    with pytest.raises(BadInput, match="is not an incident id"):
+    with pytest.raises(BadInput, match="is not a valid incident ID"):
         opened(tmp_path / "i", name)
     assert not (tmp_path / "i").exists()
 
@@ -55,16 +55,16 @@ def test_an_unknown_incident_names_the_known_ones(tmp_path):
         Incident.open("inc-9", root=tmp_path)
     opened(tmp_path, "inc-1")
     opened(tmp_path, "inc-2")
-    with pytest.raises(BadInput, match=r"no incident 'inc-9' in .*\n-> Known are: inc-2, inc-1\."):
+    with pytest.raises(BadInput, match=r"no incident 'inc-9' in .*\n-> Existing incidents: inc-2, inc-1\."):
         Incident.open("inc-9", root=tmp_path)
 
 
 @pytest.mark.parametrize(
     ("other", "message"),
     [
-        ({"account": "999999999999"}, "about account 123456789012, not 999999999999"),
-        ({"region": "us-east-1"}, "about region eu-west-1, not us-east-1"),
-        ({"table": "Users"}, "about table Orders, not Users"),
+        ({"account": "999999999999"}, "for account 123456789012, not 999999999999"),
+        ({"region": "us-east-1"}, "for region eu-west-1, not us-east-1"),
+        ({"table": "Users"}, "for table Orders, not Users"),
     ],
 )
 def test_an_incident_of_another_account_region_or_table_is_refused(tmp_path, other, message):

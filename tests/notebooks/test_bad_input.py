@@ -84,7 +84,7 @@ def test_without_pitr_there_is_no_past_and_the_message_says_the_other_way(shop, 
         with pytest.raises(BadInput, match="recovery is off") as caught:
             pick_timestamp.pick(session, "5m")
         assert "restored" in caught.value.fix
-        with pytest.raises(BadInput, match="keyed by"):
+        with pytest.raises(BadInput, match="has the key"):
             book_of(aws, "other-key", restored="Unprotected")
     finally:
         client.delete_table(TableName="Unprotected")
@@ -100,7 +100,7 @@ def test_a_taken_target_name_is_not_restored_over(aws, shop, unchanged):
 def test_a_name_no_table_can_have_is_refused(aws, shop, unchanged):
     session = book_of(aws, "odd-name")
     pick_timestamp.pick(session, iso(shop.truth.good_at))
-    with pytest.raises(BadInput, match="cannot name a table"):
+    with pytest.raises(BadInput, match="is not a valid table name"):
         restore.start(session, target="a/b")
 
 

@@ -34,7 +34,7 @@ def until(truth):
 def test_saying_what_happened_and_the_table_opens_one_incident_however_often(aws):
     begun = start_here.begin(aws)
     begun.button.click()
-    assert "Say what happened" in begun.status_line.value
+    assert "Choose what happened" in begun.status_line.value
     begun.happened.value = "mangled"
     begun.button.click()
     assert "Name the table" in begun.status_line.value
@@ -102,7 +102,7 @@ def test_the_list_of_incidents_says_where_each_stands_and_which_cannot_be_read(s
     state = foreign.incident.folder / "incident.json"
     state.write_text(json.dumps({**json.loads(state.read_text()), "account": "999999999999"}))
     text = str(start_here.incidents(aws))
-    assert "next: restore" in text
+    assert "next step: restore" in text
     assert "incident.json of broken cannot be read" in text
     assert "account 999999999999" in text
     assert "03_restore" in text
@@ -132,7 +132,7 @@ def test_the_estimate_of_a_restore_is_what_the_last_one_of_the_table_took(shop, 
     first = select_table.select(aws, "Orders", incident="first")
     pick_timestamp.pick(first, iso(shop.truth.good_at))
     assert restore_wait.expected_seconds(first) is None
-    assert "promises no time" in str(restore.start(first))
+    assert "AWS gives no estimate" in str(restore.start(first))
     restore.wait(first)
     first.keep("measured", restore_seconds=125)
     second = select_table.select(aws, "Orders", incident="second")

@@ -79,7 +79,7 @@ def test_a_closed_gate_is_a_card_that_says_what_would_happen_and_how_to_open_it(
         copy.gate("")
     card = str(closed.value.card)
     assert "puts 20 items back, updates 20" in card
-    assert "Nothing is written before it is approved" in card
+    assert "Nothing is written before approval" in card
     assert f"approve {copy.plan.digest}" in card
     assert "<details" not in card
 
@@ -91,7 +91,7 @@ def test_what_moved_is_told_by_the_control_and_by_the_card_without_a_new_plan(li
     live.put("Live", 3, "good")
     box.look.click()
     assert "1 of 40 items were written since this plan was made" in box.status_line.value
-    assert "1 of 40 items are as they should be by now" in str(copy)
+    assert "1 of 40 items are already correct" in str(copy)
     assert copy.plan.digest in str(copy)
 
 
@@ -291,7 +291,7 @@ def test_keeping_theirs_settles_a_conflict_and_the_verdict_says_so(met):
     assert copy_back.ending(live.session.data) == 0
     verdict = verdict_of(live.session.data)
     assert verdict.title == "Recovered"
-    assert "for 3 of them that was decided" in verdict.words
+    assert "3 of them by your decision" in verdict.words
 
 
 def test_groups_and_keys_narrow_what_is_decided_together(met):

@@ -88,7 +88,7 @@ def test_a_plan_says_what_its_scope_leaves_out_on_its_card_at_the_gate_and_in_th
         copy.gate("")
     report.report(session)
     html = (shop.folder / "outside" / "report.html").read_text()
-    assert f"Outside the scope, and not looked at by this plan: {words}." in html
+    assert f"Outside the scope of this plan: {words}." in html
 
 
 def test_a_scope_that_matches_nothing_is_not_called_done(shop, aws):

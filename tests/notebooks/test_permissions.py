@@ -315,7 +315,7 @@ def test_the_front_page_says_it_before_anything_happened(place, tmp_path):
     ran = notebook_run.run("00", {"table": "Orders", "bucket": EXPORTS_BUCKET}, root=tmp_path)
     assert ran.exit_code == 0
     shown = ran.path.read_text()
-    assert "What this caller may do on Orders" in shown
+    assert "Permissions on Orders" in shown
     assert "pitrkit policy --table Orders --route ROUTE" in shown
 
 
@@ -329,7 +329,7 @@ def test_the_front_page_says_it_before_anything_happened(place, tmp_path):
         (("--prefix", "p"), "a prefix without its bucket"),
         (("--account", "12"), "account is '12'"),
         (("--region", "Frankfurt"), "region is 'Frankfurt'"),
-        (("--target", "a/b"), "cannot name a table"),
+        (("--target", "a/b"), "is not a valid table name"),
     ],
 )
 def test_a_policy_that_cannot_be_made_is_refused_with_what_to_give(capsys, words, said):

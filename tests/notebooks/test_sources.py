@@ -176,8 +176,8 @@ def test_a_table_that_had_no_recovery_comes_back_from_aws_backup_with_its_tags(p
     dynamodb.delete_table(TableName="Stock")
     listed = str(deleted_table.deleted_tables(aws))
     assert "Stock" in listed
-    assert "under a role, whole" in listed
-    with pytest.raises(BadInput, match="under a role of its own") as caught:
+    assert "with a role, without options" in listed
+    with pytest.raises(BadInput, match="needs a role for the restore") as caught:
         deleted_table.bring_back(aws, "Stock", incident="no-role")
     assert "service-role/AWSBackupDefaultServiceRole" in caught.value.fix
     with pytest.raises(BadInput, match="throughput cannot be chosen"):
@@ -293,7 +293,7 @@ def test_a_replica_elsewhere_whose_recovery_is_on_is_restored_by_its_arn(place, 
     assert diff.diff(session).changes.counts.removed == 1
     restore.start(session)
     make(place, "Global-2")
-    with pytest.raises(BadInput, match="has a copy already"):
+    with pytest.raises(BadInput, match="has a restored copy already"):
         select_table.select(aws, "Global", incident="replica", source_arn=arn_of("Global-2"))
 
 
@@ -309,7 +309,7 @@ def test_a_copy_that_is_there_is_adopted_only_if_it_is_what_is_asked_for(place, 
         (RestoreRequest(indexes="all"), "indexes none"),
         (RestoreRequest(billing="provisioned", throughput="5/5"), "billing mode is PAY_PER_REQUEST"),
         (RestoreRequest(throughput="20/11"), "throughput is 20/10"),
-        (RestoreRequest(kms_key="aws-managed"), "key is the one that DynamoDB owns"),
+        (RestoreRequest(kms_key="aws-managed"), "key is the AWS owned key"),
     ):
         with pytest.raises(BadInput, match=words):
             restore.start(second, target="Shared-copy", asked=asked)
@@ -335,7 +335,7 @@ def test_a_copy_elsewhere_is_compared_by_its_arn_and_one_of_another_account_is_r
         (RestoreRequest(billing="provisioned"), "needs capacity"),
         (RestoreRequest(kms_key="00000000-0000-0000-0000-000000000000"), "there is no key"),
         (RestoreRequest(kms_key="alias/none"), "there is no key"),
-        (RestoreRequest(kms_key=f"arn:aws:kms:{THERE}:{ACCOUNT}:key/x"), f"is a key of {THERE}"),
+        (RestoreRequest(kms_key=f"arn:aws:kms:{THERE}:{ACCOUNT}:key/x"), f"is a key in {THERE}"),
         (RestoreRequest(backup=arn_of("Shop") + "/backup/01"), "Backup not found"),
         (RestoreRequest(backup=f"arn:aws:backup:{HERE}:{ACCOUNT}:recovery-point:x", role=ROLE), "no recovery point"),
     ],
@@ -405,7 +405,7 @@ def test_into_another_region_a_customer_key_has_to_be_chosen_anew(place, aws, dy
     make(place, "Sealed", SSESpecification={"Enabled": True, "SSEType": "KMS", "KMSMasterKeyId": key})
     session = select_table.select(aws, "Sealed", incident="sealed")
     pick_timestamp.pick(session, "latest")
-    with pytest.raises(BadInput, match=f"of no use in {THERE}") as caught:
+    with pytest.raises(BadInput, match=f"does not work in {THERE}") as caught:
         restore.start(session, asked=RestoreRequest(region=THERE))
     assert "aws-managed" in caught.value.fix
     restore.start(session, asked=RestoreRequest(region=THERE, kms_key="aws-managed"))
@@ -420,18 +420,18 @@ def test_aws_backup_that_may_not_be_looked_at_is_named_and_the_rest_is_offered(p
     finally:
         place.sandbox.faults.clear()
     assert "on-demand backup" in str(shown)
-    assert "may not do backup:ListRecoveryPointsByResource" in str(shown)
+    assert "no permission for backup:ListRecoveryPointsByResource" in str(shown)
     place.sandbox.faults.add(FaultRule("denied", operations=("ListBackups",)))
     try:
-        assert "DynamoDB's backups: not looked at" in str(choose(session))
-        with pytest.raises(BadInput, match="may not do dynamodb:ListBackups"):
+        assert "DynamoDB's backups: not read" in str(choose(session))
+        with pytest.raises(BadInput, match="no permission for dynamodb:ListBackups"):
             deleted_table.bring_back(aws, "Unknown", incident="unknown")
     finally:
         place.sandbox.faults.clear()
     assert shown.asked == RestoreRequest()
     shown.source.value = orders[0]
     shown.region.value = "nowhere"
-    with pytest.raises(BadInput, match="is no Region"):
+    with pytest.raises(BadInput, match="is not a Region"):
         _ = shown.asked
 
 
@@ -441,15 +441,15 @@ RECOVER = ("recover", "Orders", "--incident", "typed-wrong")
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--backup", "friday"), "no ARN of a backup"),
-        (("--backup", "B", "--at", "90m"), "no ARN"),
+        (("--backup", "friday"), "not the ARN of a backup"),
+        (("--backup", "B", "--at", "90m"), "not the ARN"),
         (("--backup", arn_of("Orders") + "/backup/01", "--at", "90m"), "--at"),
         (("--backup", f"arn:aws:backup:{HERE}:{ACCOUNT}:recovery-point:x"), "--backup-role"),
         (("--at", "90m", "--backup-role", ROLE), "--backup-role is the role"),
-        (("--at", "90m", "--source-arn", "Orders"), "no ARN of a table"),
-        (("--at", "90m", "--target-region", "Ireland"), "no Region"),
+        (("--at", "90m", "--source-arn", "Orders"), "not the ARN of a table"),
+        (("--at", "90m", "--target-region", "Ireland"), "not a Region"),
         (("--at", "90m", "--indexes", "a,,b"), "blank name"),
-        (("--at", "90m", "--kms-key", "my key"), "is no key"),
+        (("--at", "90m", "--kms-key", "my key"), "is not a KMS key"),
         (("--at", "90m", "--throughput", "100"), "READ/WRITE"),
         (("--at", "90m", "--throughput", "0/5"), "READ/WRITE"),
         (("--at", "90m", "--route", "stream", "--indexes", "all"), "--indexes"),

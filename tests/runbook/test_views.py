@@ -565,7 +565,7 @@ def test_values_of_different_types_look_different(tmp_path):
     for place, (then, now) in enumerate(pairs):
         change = Change(key("c", 1), "modified", item("c", 1, v=then), item("c", 1, v=now))
         sides = re.findall(
-            r"(?:then|now) +(.*)", str(diff_views.samples_view(change_set(tmp_path / str(place), [change])))
+            r"(?:before|now) +(.*)", str(diff_views.samples_view(change_set(tmp_path / str(place), [change])))
         )
         assert sides[0] != sides[1]
 
@@ -583,16 +583,16 @@ def test_binary_is_short_with_its_size_and_two_long_ones_differ(tmp_path):
     one, two = bytes(3000), bytes(2999) + b"\x01"
     change = Change(key("c", 1), "modified", item("c", 1, v={"B": one}), item("c", 1, v={"B": two}))
     text = str(diff_views.samples_view(change_set(tmp_path, [change])))
-    sides = re.findall(r"(?:then|now) +(base64 .*)", text)
+    sides = re.findall(r"(?:before|now) +(base64 .*)", text)
     assert len(set(sides)) == 2
     assert all("3,000 bytes" in side and len(side) < 100 for side in sides)
 
 
 def test_changed_attributes_are_marked_and_unchanged_ones_only_named(tmp_path):
     text = str(diff_views.samples_view(change_set(tmp_path)))
-    assert '* status   then  "PAID"' in text
+    assert '* status   before  "PAID"' in text
     assert "unchanged: coupon, expires, label, paid" in text
-    assert "refund   then  (absent)" in text
+    assert "refund   before  (absent)" in text
 
 
 def test_an_item_of_many_attributes_is_cut_and_says_so(tmp_path):
@@ -606,7 +606,7 @@ def test_views_render_with_every_combination_of_missing_data():
         (True, False), (None, PROTECTED, UNPROTECTED), (None, "", "t"), (None, {}, {"a": "b"})
     ):
         found = checked(table_views.table_card(table(bare=bare), protection, ttl_attribute=ttl, tags=tags)).text
-        assert ("not allowed to see" in found) == (None in (protection, ttl, tags))
+        assert ("no permission" in found) == (None in (protection, ttl, tags))
     for protection, known, gaps, at in product(
         (PROTECTED, UNPROTECTED), ([], minutes(5)), ((), [HistoryGap("why not")]), ("", "2026-11-23T02:14:05Z")
     ):
@@ -640,7 +640,7 @@ def test_views_render_with_every_combination_of_missing_data():
 
 def test_nothing_to_show_is_said(tmp_path):
     made = change_set(tmp_path, [])
-    assert "Nothing differs" in str(diff_views.counts_card(made))
+    assert "No differences" in str(diff_views.counts_card(made))
     assert "no difference" in str(diff_views.samples_view(made))
     assert "no attribute changed" in str(diff_views.attributes_view(made.attribute_statistics()))
 
@@ -694,7 +694,7 @@ def test_a_strip_says_sandbox_only_where_calls_do_not_go_to_aws():
 
 def test_steps_show_what_is_done_and_what_is_next():
     text = str(strip(incident_data()))
-    assert "[x] 02 pick timestamp  [>] 03 restore  [ ] 04 diff" in text
+    assert "[x] 02 recovery point  [>] 03 restore  [ ] 04 diff" in text
 
 
 def test_money_is_never_without_its_date():

@@ -77,7 +77,7 @@ def test_a_string_stays_the_string_that_was_given_and_other_types_are_read_stric
         ({"att": "now"}, r"no parameter att\n-> Its parameters are:\n +incident: str = \"\"  # incident id\n +at: str"),
         ({"count": "1e5"}, "count is '1e5'\n-> Give a whole number"),
         ({"fast": "perhaps"}, "fast is 'perhaps'\n-> Give true or false"),
-        ({"incident": "../x"}, "not an incident id"),
+        ({"incident": "../x"}, "not a valid incident ID"),
     ],
 )
 def test_what_does_not_fit_is_refused_before_anything_runs(notebook, tmp_path, parameters, message):

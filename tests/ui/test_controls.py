@@ -136,7 +136,7 @@ def test_a_control_works_as_before_once_it_was_shown_and_its_card_can_be_replace
 
 
 @pytest.mark.parametrize(("place", "words"), [
-    (0, ["Orders", "2026-10-24 12:00", "Logs", "off", "not allowed to see"]),
+    (0, ["Orders", "2026-10-24 12:00", "Logs", "off", "no permission"]),
     (1, ["2026-10-24 12:00:00 UTC", "2026-11-23 05:14:05 UTC", "`at`"]),
     (2, ["keep", "revert"]),
     (3, ["2 removed", "`where`"]),
@@ -188,8 +188,8 @@ def test_a_row_shows_protection_window_items_size_and_last_writes():
     picker = TablePicker([written, silent, *overviews("Secrets")], at=LATEST)
     shown = [[cell["text"] for cell in row["cells"]] for row in picker.list.rows]
     assert shown[0] == ["Orders", "on", "2026-10-24 12:00 to 2026-11-23 05:14", "1", "1 B", "3 h ago", "ACTIVE"]
-    assert shown[1][1:3] + shown[1][5:6] == ["off", "-", "not in 7 days"]
-    assert shown[2][1] == "not allowed to see"
+    assert shown[1][1:3] + shown[1][5:6] == ["off", "-", "more than 7 d ago"]
+    assert shown[2][1] == "no permission"
     assert shown[2][5] == ""
 
 
@@ -208,7 +208,7 @@ def test_numbers_and_times_sort_by_value_and_what_is_unknown_comes_first():
 def test_an_unprotected_table_may_be_chosen_and_is_said_to_have_no_past():
     picker = TablePicker(overviews("Logs"))
     picker.list.value = "Logs"
-    assert "no past" in picker.status_line.value
+    assert "cannot be restored to an earlier time" in picker.status_line.value
     assert picker.value == "Logs"
 
 
@@ -216,7 +216,7 @@ def test_a_given_table_is_kept_and_an_unknown_one_is_named():
     assert TablePicker(overviews("Orders"), value="Orders").list.value == "Orders"
     unknown = TablePicker(overviews("Orders"), value="Ordrs")
     assert unknown.value == "Ordrs"
-    assert "is no table here" in unknown.status_line.value
+    assert "There is no table" in unknown.status_line.value
 
 
 def test_a_picker_over_no_tables_says_so():
@@ -229,7 +229,7 @@ def test_a_picker_over_no_tables_says_so():
 def test_no_time_is_chosen_until_it_is_touched():
     picker = TimePicker(WINDOW)
     assert picker.value == ""
-    assert "Nothing is chosen yet" in picker.status_line.value
+    assert "No time is chosen yet" in picker.status_line.value
 
 
 def test_use_this_time_chooses_what_is_shown():
@@ -288,7 +288,7 @@ def test_a_time_outside_is_clamped_and_waits_for_confirmation(typed, end):
     picker = TimePicker(WINDOW)
     picker.utc.value = typed
     assert picker.value == ""
-    assert "outside the window" in picker.status_line.value
+    assert "outside the restore window" in picker.status_line.value
     assert picker.utc.value == end.replace("T", " ").removesuffix("Z")
     picker.use.click()
     assert picker.value == end
@@ -307,7 +307,7 @@ def test_an_hour_that_comes_twice_is_said_and_the_earlier_taken():
     picker = TimePicker(WINDOW, local_tz=ZURICH)
     picker.local.value = "2026-10-25 02:30:00"
     assert picker.value == "2026-10-25T00:30:00Z"
-    assert "happened twice" in picker.status_line.value
+    assert "occurred twice" in picker.status_line.value
 
 
 def test_where_local_time_is_utc_there_is_one_field():

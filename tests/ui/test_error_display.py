@@ -56,9 +56,9 @@ def test_a_closed_gate_and_a_missing_choice_are_no_faults(tmp_path):
         tmp_path, "from pitrkit.errors import InputNeeded\nraise InputNeeded('at', fix='Pick.')"
     )
     assert result.exit_code is Exit.INPUT_NEEDED
-    assert words(card).startswith("Your choice is needed")
+    assert words(card).startswith("Input needed")
     closed = str(card_of(GateClosed("gate closed", digest="d", table="Orders", fix="pitrkit run 05 -p approve d")))
-    assert closed.startswith("Waiting at the gate")
+    assert closed.startswith("Waiting for approval")
     assert "pitrkit run 05 -p approve d" in closed
 
 
@@ -66,7 +66,7 @@ def test_an_unexpected_error_is_a_card_too_and_the_front_still_calls_it_unexpect
     result, said, (card, error) = failed(tmp_path, "{}['<b>k</b>']")
     assert result.exit_code is Exit.ERROR
     assert words(card).startswith("Unexpected error")
-    assert "in the journal" in words(card)
+    assert "the journal records each write" in words(card)
     assert "<b>k" not in "".join(card["data"]["text/html"])
     assert len(error["traceback"]) == 1
     assert "unexpected error, with its traceback in the notebook\nKeyError: '<b>k</b>'" in said

@@ -43,7 +43,7 @@ def test_it_says_how_far_how_fast_and_how_long_still(shown, clock):
         clock.seconds += 1
     assert [text for text, _ in shown] == [
         "Reading Orders: 0 of 4,000 items (0%), under 1 s",
-        "Reading Orders: 1,000 of 4,000 items (25%), 500 items/s, 2 s, about 6 s to go",
+        "Reading Orders: 1,000 of 4,000 items (25%), 500 items/s, 2 s, about 6 s left",
         "Reading Orders: done: 1,000 items, 333 items/s, 3 s",
     ]
 
@@ -72,7 +72,7 @@ def test_what_an_earlier_run_did_counts_neither_for_the_rate_nor_for_the_time_to
         clock.seconds += 2
     assert [text for text, _ in shown[1:]] == [
         "Writing: 9,000 of 10,000 writes (90%), 5 s",
-        "Writing: 9,200 of 10,000 writes (92%), 100 writes/s, 7 s, about 8 s to go",
+        "Writing: 9,200 of 10,000 writes (92%), 100 writes/s, 7 s, about 8 s left",
         "Writing: done: 9,200 writes, 50 writes/s, 9 s",
     ]
 

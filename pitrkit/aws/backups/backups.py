@@ -28,7 +28,7 @@ from pitrkit.times import utc
 
 Kind = Literal["SYSTEM", "USER", "AWS_BACKUP"]
 WORDS: dict[str, str] = {
-    "SYSTEM": "left by the table's deletion",
+    "SYSTEM": "system backup of the deleted table",
     "USER": "on-demand backup",
     "AWS_BACKUP": "AWS Backup",
 }
@@ -108,9 +108,9 @@ def _permitted(read: Callable[[], list[Backup]], what: str, unseen: list[str]) -
     try:
         return read()
     except AccessDenied as error:
-        unseen.append(f"{what}: not looked at, {error.what}")
+        unseen.append(f"{what}: not read, {error.what}")
     except AwsError as error:
-        unseen.append(f"{what}: not looked at, {error.code} at {error.operation}")
+        unseen.append(f"{what}: not read, {error.code} at {error.operation}")
     return []
 
 
@@ -169,7 +169,7 @@ def find(aws: Aws, arn: str, table_arn: str = "") -> Backup:
     of = f" of {arns.table_arn(table_arn).table}" if home else ""
     raise BadInput(
         f"AWS Backup has no recovery point {named.text}{of} in {named.region}",
-        fix="03_restore and 11_deleted_table list those that there are.",
+        fix="03_restore and 11_deleted_table list the existing ones.",
     )
 
 

@@ -24,6 +24,9 @@ from pitrkit.times import Window, _ceiled, _floored, iso, utc
 GRACE_SECONDS = 60.0
 """How long after a restore began, or between two looks, DescribeTable may not know its table."""
 
+OTHER_NAME = "Choose another target name, or set `restored` to this table if it is the copy you want."
+"""The way out where the name of a new table is taken."""
+
 _TABLE_NAME = re.compile(r"[A-Za-z0-9_.-]{3,255}")
 
 
@@ -104,9 +107,9 @@ def check_restorable(aws: Aws, table: str, at: datetime) -> ContinuousBackups:
         )
     if backups_status.window is None:
         raise BadInput(
-            "point-in-time recovery is off, so there is no past to restore",
+            "point-in-time recovery is off, so the table cannot be restored to an earlier time",
             table=table,
-            fix="If there is a backup of it, restore that: --backup ARN (03_restore lists them). If you hold a copy, "
+            fix="If there is a backup of it, restore that: --backup ARN (03_restore lists them). If you have a copy, "
             "compare with that: --restored TABLE (parameter `restored`). If a replica has PITR: --source-arn ARN. "
             "00_start_here turns PITR on for the future.",
         )
@@ -128,7 +131,7 @@ def check_name(name: str) -> str:
         BadInput: It is not 3 to 255 characters of letters, digits, `_`, `-` and `.`.
     """
     if not _TABLE_NAME.fullmatch(name):
-        raise BadInput(f"{name!r} cannot name a table", fix="Use 3 to 255 letters, digits, '_', '-' and '.'.")
+        raise BadInput(f"{name!r} is not a valid table name", fix="Use 3 to 255 letters, digits, '_', '-' and '.'.")
     return name
 
 
@@ -217,7 +220,7 @@ def adoptable(there: Aws, target: str, origin: Origin, design: RestoreDesign, op
     if same and not (other := difference(there, design, described, options)):
         return present
     if same:
-        is_what = f"the restore that is wanted, but {other}"
+        is_what = f"the wanted restore, but {other}"
     elif found:
         is_what = f"a restore of {found.backup_arn or found.source_arn} as of {iso(found.restore_at)}"
     else:
@@ -225,7 +228,7 @@ def adoptable(there: Aws, target: str, origin: Origin, design: RestoreDesign, op
     raise BadInput(
         f"the name {target} is taken: that table is {is_what}",
         table=target,
-        fix="Choose another target name, or give it as the parameter `restored` if it is the copy you want.",
+        fix=OTHER_NAME,
     )
 
 
@@ -261,7 +264,7 @@ def wait(
             if time.monotonic() - last_seen < grace_seconds:
                 return None
             raise AwsError(
-                "the restore failed: there is no such table (any more)",
+                "the restore failed: the table does not exist (any more)",
                 code=error.code,
                 operation="RestoreTableToPointInTime",
                 request_id=error.request_id,
@@ -279,13 +282,13 @@ def wait(
         if table.status not in {"CREATING", "UPDATING", "ACTIVE"}:
             key = table.status == "INACCESSIBLE_ENCRYPTION_CREDENTIALS"
             raise AwsError(
-                f"the restore ended with the table {table.status}",
+                f"the restore ended with table status {table.status}",
                 code=table.status,
                 operation="RestoreTableToPointInTime",
                 table=target,
-                fix="Its KMS key cannot be used: enable it, or let it be used; then run this step again."
+                fix="Its KMS key cannot be used: enable it or allow its use, then run this step again."
                 if key
-                else "Look at the table in the console; delete it and restore again.",
+                else "Check the table in the console; delete it and restore again.",
             )
         in_progress = table.restored is not None and table.restored.in_progress
         return table.status == "ACTIVE" and not in_progress

@@ -15,7 +15,7 @@ from datetime import datetime
 from pitrkit import times
 from pitrkit.aws import arns
 from pitrkit.aws.backups.backups import Backup
-from pitrkit.aws.backups.pitr import check_name
+from pitrkit.aws.backups.pitr import OTHER_NAME, check_name
 from pitrkit.aws.backups.restore_options import Options
 from pitrkit.aws.client.client import Aws
 from pitrkit.aws.client.polling import poll
@@ -63,7 +63,7 @@ def check(arn: str, options: Options, role: str) -> None:
     home = named.region
     if options.region not in ("", home):
         raise BadInput(
-            f"AWS Backup restores where the vault is, in {home}",
+            f"AWS Backup restores only in the Region of the vault, {home}",
             fix=f"Leave the Region out; or copy the recovery point to a vault in {options.region} first (a copy job of "
             "AWS Backup), and give that one.",
         )
@@ -74,17 +74,17 @@ def check(arn: str, options: Options, role: str) -> None:
     }
     if given := ", ".join(name for name, value in chosen.items() if value):
         raise BadInput(
-            f"AWS Backup restores a recovery point whole: {given} cannot be chosen",
-            fix="Leave it out, and change the restored table afterwards.",
+            f"AWS Backup restores a recovery point without options: {given} cannot be chosen",
+            fix="Leave this blank, and change the restored table afterwards.",
         )
     if not role:
         raise BadInput(
-            "AWS Backup restores under a role of its own, and none was given",
-            fix="Give its ARN as `role` (recover: --backup-role): often "
+            "AWS Backup needs a role for the restore, and none was given",
+            fix="Set `role` (recover: --backup-role) to its ARN, often "
             f"arn:aws:iam::{named.account}:role/service-role/AWSBackupDefaultServiceRole.",
         )
     if not _ROLE.fullmatch(role):
-        raise BadInput(f"{role!r} is no ARN of a role", fix="Write it whole: arn:aws:iam::ACCOUNT:role/NAME.")
+        raise BadInput(f"{role!r} is not the ARN of a role", fix="Use the full ARN: arn:aws:iam::ACCOUNT:role/NAME.")
 
 
 def start(
@@ -123,7 +123,7 @@ def start(
         raise BadInput(
             f"the name {target} is taken by a table that this incident did not restore",
             table=target,
-            fix="Choose another target name, or give it as the parameter `restored` if it is the copy you want.",
+            fix=OTHER_NAME,
         )
     answer = point_aws.call(
         "backup",
@@ -185,7 +185,7 @@ def wait(
                 code=found.status,
                 operation="StartRestoreJob",
                 table=target,
-                fix="Mend what it says (the role's rights, the key, the name), and run this step again.",
+                fix="Correct the cause (permissions of the role, KMS key, name), and run this step again.",
             )
         return done
 

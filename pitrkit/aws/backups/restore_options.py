@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from pitrkit.aws import arns
 from pitrkit.aws.client.client import Aws
-from pitrkit.aws.tables.tables import MANAGED, OWNED, check_key, key_of, usable_key
+from pitrkit.aws.tables.tables import AWS_OWNED, MANAGED, OWNED, check_key, key_of, usable_key
 from pitrkit.errors import BadInput
 
 BILLING = {"on-demand": "PAY_PER_REQUEST", "provisioned": "PROVISIONED"}
@@ -47,10 +47,12 @@ class Options:
         if self.region:
             arns.region(self.region)
         if self.billing and self.billing not in BILLING:
-            raise BadInput(f"billing={self.billing!r} is not known", fix=f"billing is one of {', '.join(BILLING)}.")
+            raise BadInput(
+                f"billing={self.billing!r} is not a valid value", fix=f"Set billing to one of {', '.join(BILLING)}."
+            )
         if self.throughput and not _THROUGHPUT.fullmatch(self.throughput):
             raise BadInput(
-                f"throughput={self.throughput!r} is not READ/WRITE units",
+                f"throughput={self.throughput!r} is not in the form READ/WRITE",
                 fix="Write two whole numbers, for example 100/50.",
             )
         check_key(self.kms_key)
@@ -154,9 +156,9 @@ def overrides(there: Aws, design: RestoreDesign, options: Options) -> dict[str, 
         units = units or (design.units if all(design.units) else None)
         if units is None:
             raise BadInput(
-                "a provisioned table needs capacity, and the source has none to take over",
+                "a provisioned table needs capacity, and the source has no provisioned capacity to copy",
                 table=design.table,
-                fix="Give throughput as READ/WRITE units, for example 100/50.",
+                fix="Set throughput to READ/WRITE units, for example 100/50.",
             )
         if options.billing or options.units:
             found["ProvisionedThroughputOverride"] = _provisioned(units)
@@ -182,7 +184,9 @@ def _indexes(
         if not rows and override == "VectorIndexOverride":
             continue
         if override == "VectorIndexOverride" and not there.offers("dynamodb", "RestoreTableToPointInTime", override):
-            raise BadInput("the installed boto3 knows no vector indexes", table=design.table, fix="Update boto3.")
+            raise BadInput(
+                "the installed boto3 does not support vector indexes", table=design.table, fix="Update boto3."
+            )
         kept = [row for row in rows if row["IndexName"] in wanted]
         found[override] = [_repeated(override, row, design, mode, options.units and units) for row in kept]
     return found
@@ -221,7 +225,7 @@ def chosen_indexes(design: RestoreDesign, options: Options) -> set[str] | None:
         raise BadInput(
             f"the source has no index {', '.join(unknown)}",
             table=design.table,
-            fix=f"indexes is none, all, or some of its own: {there_are}.",
+            fix=f"Set indexes to none, all, or some of: {there_are}.",
         )
     return names
 
@@ -236,9 +240,9 @@ def _encryption(there: Aws, design: RestoreDesign, options: Options) -> dict[str
             return None
         if design.kms_key:
             raise BadInput(
-                f"the source is encrypted with {design.kms_key}, which is of no use in {there.region}",
+                f"the source is encrypted with {design.kms_key}, which does not work in {there.region}",
                 table=design.table,
-                fix=f"Say how the copy is to be encrypted: kms_key={OWNED}, {MANAGED}, or a key of {there.region}.",
+                fix=f"Choose the encryption of the copy: kms_key={OWNED}, {MANAGED}, or a key in {there.region}.",
             )
         return {"Enabled": False}  # a restore into another Region has to say so
     if options.kms_key == OWNED:
@@ -276,7 +280,7 @@ def difference(there: Aws, design: RestoreDesign, description: Mapping[str, Any]
 
 
 def _other_key(there: Aws, present: str, wanted: str) -> str:
-    said = f"its key is {present or 'the one that DynamoDB owns'}"
+    said = f"its key is {present or f'the {AWS_OWNED}'}"
     if not wanted:
         return ""
     if wanted == OWNED:

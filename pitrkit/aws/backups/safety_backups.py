@@ -88,7 +88,7 @@ def wait(
                 code=found.status,
                 operation="CreateBackup",
                 table=copy.table,
-                fix="Run this step again: it makes another one.",
+                fix="Run this step again: it creates another one.",
             )
         return found.status == "AVAILABLE"
 

@@ -99,7 +99,7 @@ def whole_second(at: datetime) -> datetime:
         BadInput: It is naive.
     """
     if at.tzinfo is None:
-        raise BadInput(f"the time {at.isoformat()} does not say in which zone it is", fix="Give an aware time, in UTC.")
+        raise BadInput(f"the time {at.isoformat()} has no time zone", fix="Use a time with a time zone, such as UTC.")
     return at.astimezone(UTC).replace(microsecond=0)
 
 

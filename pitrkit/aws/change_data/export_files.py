@@ -81,7 +81,7 @@ class Manifest:
         listed = sum(file.items for file in self.files)
         if listed != self.items:
             raise damaged(
-                f"the files listed in manifest-files.json hold {listed:,} items, but the summary says {self.items:,}",
+                f"the files in manifest-files.json contain {listed:,} items, but the summary says {self.items:,}",
                 self.export,
             )
 
@@ -91,8 +91,8 @@ def damaged(what: str, export: Export) -> BadInput:
     return BadInput(
         f"the {export} in s3://{export.bucket} cannot be used: {what}",
         table=export.table,
-        fix=f"Delete {_summary_keys(export)[0]} there and run this step again: as long as the time is restorable, it "
-        "exports anew.",
+        fix=f"Delete {_summary_keys(export)[0]} there and run this step again: it exports again, as long as "
+        "the time is restorable.",
     )
 
 
@@ -136,7 +136,7 @@ def manifest(aws: Aws, export: Export) -> Manifest:
             files.append(DataFile(len(files), keys, int(row["itemCount"]), row["md5Checksum"]))
         items = int(summary["itemCount"])
     except (ValueError, KeyError, TypeError) as error:
-        raise damaged(f"{files_key} is not what the service writes ({error!r})", export) from error
+        raise damaged(f"{files_key} is not a manifest of an export ({error!r})", export) from error
     return Manifest(export, items, tuple(files))
 
 
@@ -184,7 +184,7 @@ def blocks(path: Path) -> Iterator[bytes]:
                 else:
                     rest += chunk
     except (OSError, EOFError, zlib.error) as error:
-        raise BrokenFile(f"it is not whole gzip ({error})") from error
+        raise BrokenFile(f"its gzip data is incomplete ({error})") from error
     yield rest
 
 
@@ -194,7 +194,7 @@ def _streamed(body: Any, name: str, export: Export) -> Iterator[bytes]:
             yield chunk
     except (BotoCoreError, HTTPError, ConnectionError) as error:
         raise Ambiguous(
-            f"{name} could not be read whole: {type(error).__name__}",
+            f"{name} could not be read completely: {type(error).__name__}",
             code=type(error).__name__,
             operation="GetObject",
             table=export.table,
@@ -212,7 +212,7 @@ def _checked(aws: Aws, export: Export, keys: Sequence[str]) -> tuple[str, bytes]
     expected_md5 = b"".join(_streamed(checksum, proof, export)).decode(errors="replace").strip()
     digest = hashlib.md5(content, usedforsecurity=False)
     if expected_md5 not in {base64.b64encode(digest.digest()).decode(), digest.hexdigest()}:
-        raise damaged(f"{key} is damaged: it is not what its checksum says", export)
+        raise damaged(f"{key} is damaged: it does not match its checksum", export)
     return key, content
 
 
@@ -237,7 +237,7 @@ def _found(aws: Aws, export: Export, keys: Sequence[str], name: str = "") -> tup
     assert refused is not None
     if refused.code in _FORBIDDEN:
         raise AccessDenied(
-            f"s3://{export.bucket}/{keys[0]} may not be read",
+            f"s3://{export.bucket}/{keys[0]} cannot be read: no permission",
             code=refused.code,
             operation="GetObject",
             request_id=refused.request_id,
@@ -286,7 +286,7 @@ def _check_identity(summary: dict[str, Any], key: str, export: Export) -> None:
         if said and known and said != known:
             raise damaged(f"{key} is foreign: its {name} is {said}, not {known}", export)
     if not summary.get("tableArn"):
-        raise damaged(f"{key} does not say which table it is of", export)
+        raise damaged(f"{key} does not name its table", export)
     times = (("exportTime", export.at), ("exportFromTime", export.from_at), ("exportToTime", export.to_at))
     for name, at in times:
         said = summary.get(name)

@@ -58,7 +58,7 @@ def start_filtered(
         raise BadInput(
             "the installed AWS SDK cannot export single items",
             table=table.name,
-            fix="Update boto3, or look the item up in a full export or a restored copy.",
+            fix="Update boto3, or read the item from a full export or a restored copy.",
         )
     only = only_of(key, table.key_schema)
     return exports.start(aws, table, whole_second(at), (bucket, prefix, bucket_owner), known=known, only=only)
@@ -82,7 +82,7 @@ def read(aws: Aws, export: Export, key: Key, key_schema: KeySchema) -> Image | N
         BadInput: The export is none of the whole table or of this item, or a file of it cannot be used.
     """
     if export.kind != "full":
-        raise BadInput(f"the {export} holds changes, not items", table=export.table, fix="Give a full export.")
+        raise BadInput(f"the {export} contains changes, not items", table=export.table, fix="Use a full export.")
     if export.filtered and export.filter != filter_text(only_of(key, key_schema)):
         raise BadInput(f"the {export} is of another item", table=export.table, fix="Export this one.")
     manifest = export_files.manifest(aws, export)

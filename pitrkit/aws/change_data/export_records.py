@@ -77,13 +77,13 @@ def _made(path: Path, file: DataFile, export: Export, make: Callable[[dict[str, 
             count += len(batch)
             yield batch
     except orjson.JSONDecodeError as error:
-        raise damaged(f"{file.name} is damaged: a line of it is no JSON ({error.msg})", export) from error
+        raise damaged(f"{file.name} is damaged: a line is not JSON ({error.msg})", export) from error
     except BrokenFile as error:
         raise damaged(f"{file.name} is damaged: {error}", export) from error
     except (KeyError, TypeError, ValueError, AttributeError, BadInput) as error:
         raise _foreign(file, export, error) from error
     if count != file.items:
-        raise damaged(f"{file.name} is damaged: it holds {count:,} items, not the manifest's {file.items:,}", export)
+        raise damaged(f"{file.name} is damaged: it contains {count:,} items, the manifest says {file.items:,}", export)
 
 
 def _without_replication(line: dict[str, Any]) -> dict[str, Any]:
@@ -113,4 +113,4 @@ def _image(attrs: dict[str, Any] | None) -> bytes | None:
 
 def _foreign(file: DataFile, export: Export, error: Exception) -> BadInput:
     why = error.what if isinstance(error, BadInput) else f"{type(error).__name__}: {error}"
-    return damaged(f"{file.name} is foreign or damaged: a line of it is no item of this export ({why})", export)
+    return damaged(f"{file.name} is foreign or damaged: a line is not an item of this export ({why})", export)

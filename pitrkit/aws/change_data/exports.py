@@ -163,7 +163,7 @@ def start_incremental(
     when = (whole_second(from_at), whole_second(to_at))
     if not SHORTEST <= when[1] - when[0] <= LONGEST:
         raise BadInput(
-            f"an incremental export cannot be of {iso(when[0])} to {iso(when[1])}",
+            f"an incremental export cannot cover {iso(when[0])} to {iso(when[1])}",
             table=table.name,
             fix="Its window is 15 minutes to 24 hours long: chain several for more, see `export_log.windows`.",
         )
@@ -272,24 +272,24 @@ def expected_seconds(export: Export, *, size_bytes: int = 0, known: Iterable[Exp
     if took:
         return max(took), f"the longest of {len(took)} earlier exports"
     if export.kind == "incremental":
-        return LEAST_SECONDS, "a small export; the service promises nothing"
-    return LEAST_SECONDS + size_bytes / BYTES_PER_SECOND, "the table's size, roughly; the service promises nothing"
+        return LEAST_SECONDS, "a small export; AWS gives no estimate"
+    return LEAST_SECONDS + size_bytes / BYTES_PER_SECOND, "the table's size, roughly; AWS gives no estimate"
 
 
 def failure(export: Export) -> AwsError:
     """Return what to raise for an export that failed."""
     failure_text = f"{export.failure_code} {export.failure_message}".lower().replace(" ", "")
     if "kms" in failure_text:
-        fix = "Allow kms:GenerateDataKey and kms:Decrypt on the bucket's key to whoever starts the export."
+        fix = "Allow kms:GenerateDataKey and kms:Decrypt on the bucket's key to the caller who starts the export."
     elif "nosuchbucket" in failure_text:
-        fix = f"The bucket {export.bucket} does not exist (any more): give another one as `bucket`."
+        fix = f"The bucket {export.bucket} does not exist (any more): set `bucket` to another one."
     elif "denied" in failure_text or "forbidden" in failure_text:
         fix = f"Allow {_MAY_WRITE} on {export.bucket}, in this role and in the bucket's policy; if the bucket is "
-        fix += "another account's, give that account as `bucket_owner`."
+        fix += "another account's, set `bucket_owner` to that account."
     else:
         fix = "Run this step again: it starts a new export."
     return AwsError(
-        f"the {export} failed: {export.failure_message or 'the service does not say why'}",
+        f"the {export} failed: {export.failure_message or 'AWS gives no reason'}",
         code=export.failure_code or "FAILED",
         operation=_START,
         table=export.table,
@@ -330,7 +330,7 @@ def _begin(aws: Aws, table: Table, when: When, where: tuple[str, str, str], atte
             operation=error.operation,
             request_id=error.request_id,
             table=table.name,
-            fix=f"{error.fix} An export takes dynamodb:{_START} on the table, and {_MAY_WRITE} on {bucket}.",
+            fix=f"{error.fix} An export needs dynamodb:{_START} on the table, and {_MAY_WRITE} on {bucket}.",
         ) from error
     return export_of(answer["ExportDescription"])
 
@@ -347,7 +347,7 @@ def _destination(known: Sequence[Export], table: Table, where: tuple[str, str, s
         if export.status != "FAILED" and export.bucket:
             return export.bucket, where[1] or export.prefix, where[2] or export.bucket_owner
     raise InputNeeded(
-        "bucket", table=table.name, fix="Name the S3 bucket that exports of this table may go to: none has gone to any."
+        "bucket", table=table.name, fix="Set the S3 bucket for exports: this table has no earlier export."
     )
 
 

@@ -185,7 +185,7 @@ class ShardReader:
         data, event = row["dynamodb"], row["eventName"]
         lacks = {"INSERT": "NewImage", "REMOVE": "OldImage"}.get(event, "NewImage") not in data
         if event not in get_args(_EVENTS) or lacks or (event == "MODIFY" and "OldImage" not in data):
-            raise BadInput("the stream holds a record without its images", table=self.table, fix=EXPORTS_INSTEAD)
+            raise BadInput("the stream contains a record without images", table=self.table, fix=EXPORTS_INSTEAD)
         who = {name.lower(): value for name, value in (row.get("userIdentity") or {}).items()}
         return StreamRecord(
             at=utc(data["ApproximateCreationDateTime"]).replace(microsecond=0),

@@ -18,7 +18,6 @@ from threading import Event, Thread
 from typing import Any
 
 from pitrkit.aws.change_data.shards import (
-    EMPTY_PAGES,
     EXPORTS_INSTEAD,
     Shard,
     ShardReader,
@@ -102,9 +101,9 @@ def read(
     """
     if stream.view != VIEW:
         raise BadInput(
-            f"the stream holds {stream.view or 'no images'} only, and a rollback needs the images before and after",
+            f"the stream contains {stream.view or 'no images'} only, and a rollback needs old and new images",
             table=stream.table,
-            fix=f"{EXPORTS_INSTEAD} For the next time, make the stream anew with the view type {VIEW}.",
+            fix=f"{EXPORTS_INSTEAD} For the future, recreate the stream with the view type {VIEW}.",
         )
     stop = Event()
     since_at = since_at.astimezone(UTC).replace(microsecond=0)
@@ -242,17 +241,15 @@ class StreamPass:
         self.since_at = max(asked, *map(_next_second, (self._stream.created_at, *gone)))
         if self.since_at > asked:
             young = self.since_at == _next_second(self._stream.created_at)
-            why = "the stream is no older" if young else "what is older may be trimmed"
-            self.notes.append(f"It begins at {self.since_at:%Y-%m-%d %H:%M:%S} UTC: {why}.")
+            why = "the stream was created then" if young else "older records may be trimmed"
+            self.notes.append(f"The stream begins at {self.since_at:%Y-%m-%d %H:%M:%S} UTC: {why}.")
         if not self._stream.enabled:
-            self.notes.append("The stream is switched off: writes since then are not in it.")
+            self.notes.append("The stream is disabled: later writes are not in it.")
         read_at = max(self.since_at, self._begun_at, self._last_at + timedelta(seconds=1))
         self.until_at = min(self.until_at, read_at)
         if silent := sum(shard.silent for shard in shards):
-            count = f"{silent} shard{'s' * (silent != 1)} still written to"
-            self.notes.append(
-                f"A stream tells no present end: {count} counted as read after {EMPTY_PAGES} empty pages."
-            )
+            open_shards = f"{silent} open shard{'s' * (silent != 1)}"
+            self.notes.append(f"{open_shards} returned no new records; very recent writes may be missing.")
 
 
 @dataclass(frozen=True, slots=True)

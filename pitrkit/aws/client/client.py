@@ -100,8 +100,8 @@ def call_reported(
 
 def would_write(what: str, table: str) -> WouldWrite:
     """Return what to raise where nothing may be changed, instead of calling *what*."""
-    words = f"dry run: it would call {what}, and stops before that"
-    return WouldWrite(words, table=table, fix="Leave out --dry-run to do it.")
+    words = f"dry run: stopped before calling {what}"
+    return WouldWrite(words, table=table, fix="Run it without --dry-run to do it.")
 
 
 def without_quotes(text: str) -> str:
@@ -164,7 +164,9 @@ class Aws:
         except ProfileNotFound as error:
             raise NoCredentials(str(error), fix="Set AWS_PROFILE to a profile of ~/.aws/config.") from error
         except BotoCoreError as error:
-            raise NoCredentials(str(error), fix="Mend ~/.aws/config, or set AWS_CONFIG_FILE to another one.") from error
+            raise NoCredentials(
+                str(error), fix="Correct ~/.aws/config, or set AWS_CONFIG_FILE to another file."
+            ) from error
         if not session.region_name:
             raise NoRegion("no AWS region is set", fix="Set AWS_REGION, for example `export AWS_REGION=eu-west-1`.")
         try:
@@ -177,7 +179,8 @@ class Aws:
             return cls(session, endpoint_url=endpoint_url)
         except ValueError as error:
             raise BadInput(
-                f"the endpoint is no URL: {error}", fix="Write AWS_ENDPOINT_URL with its scheme: http://127.0.0.1:8000."
+                f"the endpoint is not a URL: {error}",
+                fix="Set AWS_ENDPOINT_URL with its scheme: http://127.0.0.1:8000.",
             ) from error
 
     def elsewhere(self, region: str) -> Aws:

@@ -45,30 +45,31 @@ CREDENTIAL_ERRORS = (
 )
 SIGN_IN = "Sign in again (for example `aws sso login`, or export fresh AWS_* variables) and run this step again."
 
-_LOOK_UP = "Look the code up in the service's API reference; the request id above is what AWS support asks for."
+_LOOK_UP = "Look up the error code in the API reference of the service; AWS Support needs the request ID above."
+
 _KEY_TROUBLE = re.compile(r"KMS key \w+.*error|kms\.model\.")
 _KEY_FIX = (
-    "The KMS key has to be there, in the Region of the table, and enabled; its policy or the caller's has to allow "
+    "The KMS key must exist in the Region of the table and be enabled; its policy or the caller's must allow "
     "kms:DescribeKey, kms:CreateGrant, kms:Encrypt, kms:Decrypt, kms:ReEncrypt* and kms:GenerateDataKey* "
     "through DynamoDB."
 )
 _FIXES = {
-    "TableAlreadyExistsException": "Run this step again: a matching copy is adopted; or choose another target name.",
+    "TableAlreadyExistsException": "Run this step again: a matching copy is used; or choose another target name.",
     "TableInUseException": "Wait until the table is ACTIVE, then run this step again.",
-    "LimitExceededException": "Too many of these are under way in this account: wait until some are done.",
+    "LimitExceededException": "Too many of these operations are running in this account: wait until some finish.",
     "BackupNotFoundException": "The backup has expired or was deleted; list the deleted tables again.",
     "BackupInUseException": "Wait until the backup is AVAILABLE, then run this step again.",
     "ContinuousBackupsUnavailableException": "The table is too new: wait a few minutes, then run this step again.",
     "PointInTimeRecoveryUnavailableException": "Turn PITR on in 00_start_here; it protects from then on.",
-    "InvalidRestoreTimeException": "Pick a second inside the window in 02_pick_timestamp.",
+    "InvalidRestoreTimeException": "Choose a recovery point inside the PITR window in 02_pick_timestamp.",
     "ResourceInUseException": "The table is being changed: wait until it is ACTIVE, then run this step again.",
-    "ExportConflictException": "Something else is being exported to the same place: wait until it is done, or give "
-    "another prefix.",
-    "ExportNotFoundException": "The service lists exports for 90 days: start it again.",
-    "InvalidExportTimeException": "Pick times inside the restorable window.",
-    "NoSuchBucket": "Give a bucket that exists, in the account that the credentials are for.",
+    "ExportConflictException": "Another export to the same location is running: wait until it finishes, or "
+    "set another prefix.",
+    "ExportNotFoundException": "AWS lists exports for 90 days only: start it again.",
+    "InvalidExportTimeException": "Choose times inside the PITR window.",
+    "NoSuchBucket": "Use an existing bucket in the account of the credentials.",
     "NoSuchKey": "The file was deleted, or never written: export again.",
-    "ValidationException": "The service refuses a value; the message says which.",
+    "ValidationException": "AWS rejected a value; see the message.",
 }
 """What to do about errors that are told apart by nothing but their code."""
 
@@ -107,11 +108,11 @@ def not_signed(error: Exception, service: str, api: str) -> NoCredentials:
 def no_answer(error: Exception, service: str, api: str, table: str) -> Ambiguous:
     """Return what to raise when a request got no whole answer."""
     return Ambiguous(
-        f"no answer to {service}:{api}: {_without_values(str(error) or type(error).__name__)}",
+        f"no response to {service}:{api}: {_without_values(str(error) or type(error).__name__)}",
         code=type(error).__name__,
         operation=api,
         table=table,
-        fix="Check the network and AWS_ENDPOINT_URL, then run this step again: it goes on where it stopped.",
+        fix="Check the network and AWS_ENDPOINT_URL, then run this step again to resume.",
     )
 
 
@@ -145,7 +146,9 @@ def refusal(error: ClientError, service: str, api: str, table: str) -> AwsError 
         named = re.search(r"perform: ([a-z0-9-]+:[A-Za-z*]+)", message)
         action = named[1] if named else f"{service}:{api}"
         return AccessDenied(
-            f"the caller may not do {action}: {message}", fix=f"Allow the action {action} to this role.", **known
+            f"the caller has no permission for {action}: {message}",
+            fix=f"Allow the action {action} for this role.",
+            **known,
         )
     if code == "ConditionalCheckFailedException":
         failed = ConditionFailed("the item is not as expected", **known)
@@ -153,7 +156,7 @@ def refusal(error: ClientError, service: str, api: str, table: str) -> AwsError 
         return failed
     if code in {"ResourceNotFoundException", "TableNotFoundException"} and service == "dynamodb":
         return TableNotFound(
-            f"no such table or backup here: {message}",
+            f"no such table or backup in this account and Region: {message}",
             fix="Check the name, the account and AWS_REGION. If the table was deleted: "
             f"pitrkit run 11_deleted_table -p table {table or 'NAME'}",
             **known,
@@ -164,5 +167,5 @@ def refusal(error: ClientError, service: str, api: str, table: str) -> AwsError 
         throttled.reasons = tuple(reason.get("reason", "") for reason in reasons)
         return throttled
     if status >= 500 or code in {"InternalServerError", "ServiceUnavailable"}:  # noqa: PLR2004
-        return Ambiguous(message, fix="The service has a fault; run this step again.", **known)
+        return Ambiguous(message, fix="AWS had an internal error; run this step again.", **known)
     return AwsError(message, fix=_FIXES.get(code, _LOOK_UP), **known)

@@ -86,7 +86,7 @@ class Connection:
             raw, reusable = self._to_the_end(rest), False
         checksum = _header(head, lower, b"x-amz-crc32")
         if checksum and int(checksum) != zlib.crc32(raw):
-            raise BrokenReply("the body is not what its checksum (x-amz-crc32) says")
+            raise BrokenReply("the body does not match its checksum (x-amz-crc32)")
         if _header(head, lower, b"content-encoding").lower() == b"gzip":
             raw = zlib.decompress(raw, wbits=31)
         request_id = _header(head, lower, b"x-amzn-requestid").decode("latin-1")
@@ -99,18 +99,18 @@ class Connection:
     def _more(self) -> bytes:
         data: bytes = self._sock.recv(_CHUNK)
         if not data:
-            raise BrokenReply("the connection was closed before the reply was complete")
+            raise BrokenReply("the connection was closed before the response was complete")
         return data
 
     def _head(self, data: bytes = b"") -> tuple[int, bytes, bytes, bytes]:
         """Return status, head, the head in lower case, and what of the body came along."""
         while (end := data.find(b"\r\n\r\n")) < 0:
             if len(data) > _LONGEST_HEAD:
-                raise BrokenReply("the reply's head does not end")
+                raise BrokenReply("the response headers do not end")
             data += self._more()
         head = data[: end + 2]
         if not head.startswith(b"HTTP/1.") or not head[9:12].isdigit():
-            raise BrokenReply("the reply is not HTTP")
+            raise BrokenReply("the response is not HTTP")
         return int(head[9:12]), head, head.lower(), data[end + 4 :]
 
     def _exactly(self, length: int, start: bytes) -> bytes:
@@ -122,7 +122,7 @@ class Connection:
         while at < length:
             got = self._sock.recv_into(view[at:])
             if not got:
-                raise BrokenReply(f"the connection was closed after {at:,} of the reply's {length:,} bytes")
+                raise BrokenReply(f"the connection was closed after {at:,} of the response's {length:,} bytes")
             at += got
         return bytes(whole)
 

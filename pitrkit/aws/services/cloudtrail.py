@@ -132,8 +132,8 @@ def read(
             unseen.append(short_event_name(name))
     cut = ""
     if unseen:
-        more = f"holds more than {lookup.calls} lookups show"
-        why = "refused more lookups for their rate" if lookup.throttled else more
+        more = f"has more events than {lookup.calls} lookups return"
+        why = "throttled the lookups" if lookup.throttled else more
         cut = f"CloudTrail {why}: {', '.join(unseen)} may be missing."
     return TrailLookup(_told(found, table), cut, lookup.calls)
 

@@ -226,6 +226,6 @@ def in_alarm(aws: Aws, names: Sequence[str]) -> list[str]:
     if unknown := sorted(set(names) - states.keys()):
         raise BadInput(
             f"there is no CloudWatch alarm {', '.join(unknown)} in {aws.region}",
-            fix="Check the name and the region; a brake that does not exist would not brake.",
+            fix="Check the name and the Region: a missing alarm cannot pause the copy.",
         )
     return sorted(name for name, state in states.items() if state == "ALARM")

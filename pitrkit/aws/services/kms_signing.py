@@ -56,9 +56,7 @@ def sign(aws: Aws, key: str, content: bytes) -> KmsSignature:
     offered = about.get("SigningAlgorithms") or ()
     algorithm = next((name for name in PREFERRED if name in offered), "")
     if not algorithm:
-        raise BadInput(
-            f"the KMS key {key} does not sign", fix="Use an asymmetric key made for SIGN_VERIFY (ECC or RSA)."
-        )
+        raise BadInput(f"the KMS key {key} cannot sign", fix="Use an asymmetric key made for SIGN_VERIFY (ECC or RSA).")
     answer = aws.call(
         "kms", "sign", KeyId=key, MessageType="DIGEST", SigningAlgorithm=algorithm, Message=_digest(algorithm, content)
     )

@@ -20,17 +20,17 @@ from pitrkit.aws.settings.links import SettingCall
 from pitrkit.errors import AwsError, BadInput
 
 WHEN_ACCEPTED: dict[str, str] = {
-    "kinesis": "whatever reads that stream would see the changes of both tables",
+    "kinesis": "its consumers would receive the changes of both tables",
     "event-source": "the function would be called for both tables",
-    "warm-throughput": "it is charged for once",
+    "warm-throughput": "it is charged once",
 }
 """Kinds that are reapplied only if they are accepted by name besides, each with why."""
 
 BY_HAND: dict[str, str] = {
-    "alarm": "an alarm names its table: make it again for the copy, or change its dimension",
-    "replica": "a replica is made of the copy once it is the one that is used; a restored table cannot become one of "
+    "alarm": "an alarm names its table: recreate it for the copy, or change its dimension",
+    "replica": "create replicas of the copy after the cut-over; a restored table cannot get "
     "multi-Region strong consistency",
-    "local-index": "only a restore can bring it: restore again with indexes",
+    "local-index": "only a restore can create it: restore again with indexes",
 }
 """Kinds that nobody but the operator brings to the copy, each with how."""
 
@@ -46,17 +46,17 @@ def obstacle(wanted: Setting, found: Setting | None) -> str:
     """Return why a table that has *found* cannot simply be given *wanted*, blank where it can."""
     match wanted:
         case kinds.Ttl() if found is not None:
-            return "it is on by another attribute: turn it off by hand, and an hour later it can be turned on anew"
+            return "it is on for another attribute: turn it off by hand; an hour later it can be turned on again"
         case kinds.StreamSetting() if found is not None:
-            return "there is a stream of another view: if nothing reads it, turn it off by hand first"
+            return "there is a stream with another view type: if nothing reads it, turn it off by hand first"
         case kinds.GlobalIndex() if isinstance(found, kinds.GlobalIndex) and not wanted.alike(found):
-            return "there is an index of this name with another key or projection"
+            return "an index of this name has another key or projection"
         case kinds.GlobalIndex() if found is None and not wanted.types:
-            return "the types of its key are not known"
+            return "the types of its key are unknown"
         case services.ScalingPolicy(type=kind) if kind not in links.CONFIGURATIONS:
-            return f"a policy of type {kind} is made by hand"
+            return f"a policy of type {kind} has to be created by hand"
         case services.KinesisDestination() if found is not None:
-            return "its records are timed otherwise: disable it first"
+            return "its timestamp precision differs: disable it first"
         case services.EventSource() if found is not None:
             return "there is a mapping with other options"
     return BY_HAND.get(wanted.kind, "")
@@ -111,7 +111,7 @@ class SettingsWriter:
             BadInput: It stays.
         """
         if given.kind in STAYS:
-            raise BadInput(f"{given.kind} is not taken back", table=self.place.table, fix="Change it by hand.")
+            raise BadInput(f"{given.kind} is not undone", table=self.place.table, fix="Change it by hand.")
         if isinstance(given, kinds.Tags):
             self._untag(given.pairs, before)
             return

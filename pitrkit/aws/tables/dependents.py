@@ -1,4 +1,4 @@
-"""What hangs on a table outside of it and is moved by writes to it: consumers, scaling, its key.
+"""What depends on a table and is triggered by writes to it: consumers, scaling, its key.
 
 Each is asked for once, without retries: none of it is worth waiting for, and a source that does not answer is told as
 one that cannot be known.

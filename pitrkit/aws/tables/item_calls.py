@@ -129,5 +129,5 @@ def _unreadable(what: str, error: ValueError, operation: str, table: str) -> Aws
         code="BadPage",
         operation=operation,
         table=table,
-        fix="Something between here and the service changes its answers; look at the proxy settings.",
+        fix="A proxy between this machine and AWS may change responses: check the proxy settings.",
     )

@@ -79,12 +79,14 @@ def change(aws: Aws, table: str, arn: str, text: str, *, expected: str) -> Polic
         BadInput: The installed SDK cannot do it conditionally, or the text is too long.
     """
     if not aws.offers("dynamodb", "PutResourcePolicy", "ExpectedRevisionId"):
-        raise BadInput("the installed AWS SDK knows no policies of tables", table=table, fix="Update boto3.")
+        raise BadInput(
+            "the installed AWS SDK does not support resource policies of tables", table=table, fix="Update boto3."
+        )
     if len(text.encode()) > LARGEST_BYTES:
         raise BadInput(
-            f"the policy would have {len(text.encode()):,} bytes, and the service takes {LARGEST_BYTES:,}",
+            f"the policy would have {len(text.encode()):,} bytes, and the limit is {LARGEST_BYTES:,}",
             table=table,
-            fix="Shorten the table's policy, or go on without.",
+            fix="Shorten the table's policy, or continue without.",
         )
     given: dict[str, Any] = {"table": table, "ResourceArn": arn, "ExpectedRevisionId": expected}
     try:
@@ -96,7 +98,7 @@ def change(aws: Aws, table: str, arn: str, text: str, *, expected: str) -> Polic
         if error.code != _NOT_FOUND:
             raise
         raise PolicyChanged(
-            "the table's policy was changed by somebody else meanwhile",
+            "the table's policy was changed by somebody else in the meantime",
             code=error.code,
             operation=error.operation,
             request_id=error.request_id,

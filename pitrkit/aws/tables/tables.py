@@ -14,6 +14,10 @@ from pitrkit.errors import AccessDenied, AwsError, BadInput, TableNotFound
 from pitrkit.times import utc
 
 OWNED, MANAGED = "aws-owned", "aws-managed"
+
+AWS_OWNED = "AWS owned key"
+"""How DynamoDB's own key is shown."""
+
 _KEY = re.compile(
     r"arn:aws[a-z-]*:kms:(?P<region>[a-z0-9-]+):\d{12}:(key/.+|alias/.+)|alias/[A-Za-z0-9/_-]+|(mrk-)?[0-9a-f-]{32,36}"
 )
@@ -27,7 +31,8 @@ def check_key(key: str) -> None:
     """
     if key not in ("", OWNED, MANAGED) and not _KEY.fullmatch(key):
         raise BadInput(
-            f"kms_key={key!r} is no key", fix=f"Write {OWNED}, {MANAGED}, or a key's ARN, id or alias (alias/NAME)."
+            f"kms_key={key!r} is not a KMS key",
+            fix=f"Write {OWNED}, {MANAGED}, or a key's ARN, id or alias (alias/NAME).",
         )
 
 
@@ -50,8 +55,8 @@ def usable_key(there: Aws, key: str) -> str:
     match = _KEY.fullmatch(key)
     if match and match["region"] and match["region"] != there.region:
         raise BadInput(
-            f"{key} is a key of {match['region']}, and the table is to be in {there.region}",
-            fix=f"Keys are used in their own Region: give one of {there.region}.",
+            f"{key} is a key in {match['region']}, and the table is in {there.region}",
+            fix=f"A KMS key works only in its own Region: choose one in {there.region}.",
         )
     try:
         about = there.call("kms", "describe_key", KeyId=key)["KeyMetadata"]
@@ -64,7 +69,7 @@ def usable_key(there: Aws, key: str) -> str:
             f"there is no key {key} in {there.region}", fix="Check the key, its account and Region."
         ) from error
     if about.get("KeyState", "Enabled") != "Enabled":
-        raise BadInput(f"the key {key} is {about['KeyState']}", fix="Enable it, or give another one.")
+        raise BadInput(f"the key {key} is {about['KeyState']}", fix="Enable it, or choose another one.")
     if about.get("KeySpec", "SYMMETRIC_DEFAULT") != "SYMMETRIC_DEFAULT":
         raise BadInput(f"the key {key} is {about['KeySpec']}", fix="DynamoDB needs a symmetric encryption key.")
     return str(about["Arn"])

@@ -1,4 +1,4 @@
-"""Candidates for T, the second to go back to, each with the evidence for it.
+"""Candidates for the recovery point, each with the evidence for it.
 
 The evidence is circumstantial: calls a minute and what was done in the account. A sudden change of the writes says in
 which minute it began, a deploy right before it says in which second its cause came. The proposal is the last second
@@ -45,13 +45,13 @@ Kind = Literal["deletes", "writes", "deploy"]
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A proposed T.
+    """A proposed recovery point.
 
     Attributes:
         at: The last second that is good if this is it; whole, in UTC.
         kind: What gave it away: more deletes, another change of the writes, a deploy alone.
         title: In a few words.
-        evidence: What speaks for it, a sentence each.
+        evidence: What suggests it, a sentence each.
         score: Only its order matters.
     """
 
@@ -89,7 +89,7 @@ class _Change:
 
 
 def propose(activity: Activity | None, events: Sequence[TrailEvent] = (), *, most: int = MOST) -> list[Candidate]:
-    """Return candidates for T, the likeliest first.
+    """Return candidates for the recovery point, the likeliest first.
 
     Args:
         activity: What is known of the table's writes; None if nothing is.
@@ -195,13 +195,13 @@ def _turns_ttl_on(event: TrailEvent) -> bool:
 
 
 def _alone(events: Sequence[TrailEvent]) -> Iterator[Candidate]:
-    """Yield deploys, the latest first: a few items mangled by one show in no count."""
+    """Yield deploys, the latest first: a few items corrupted by one show in no count."""
     causes = [event for event in events if event.kind == "deploy" or _turns_ttl_on(event)]
     while causes:
         event = causes.pop()
         while causes and event.at - causes[-1].at <= _CHAIN:
             event = causes.pop()
-        evidence = (_told(event, None, timedelta()), "No sudden change of the writes stands out after it.")
+        evidence = (_told(event, None, timedelta()), "No sudden change in the writes follows.")
         score = _TTL_SCORE if _turns_ttl_on(event) else _ALONE_SCORE
         at = (event.at.replace(microsecond=0) - _SECOND).astimezone(UTC)
         yield Candidate(at, "deploy", f"Before {_named(event)}", evidence, score)
@@ -230,12 +230,12 @@ def _words(change: _Change, period: timedelta) -> str:
     if found.rise and lasts > 1:
         span = int((change.ends_at - change.seen_at).total_seconds() // 60)
         words += f"; {found.total:,.0f} in {span:,} minutes"
-    return words + ("; as once before." if found.again else ".")
+    return words + ("; the same occurred once before." if found.again else ".")
 
 
 def _per(period: timedelta) -> str:
     minutes = int(period.total_seconds() // 60)
-    return {1: "a minute", 60: "an hour"}.get(minutes, f"in {minutes} minutes")
+    return {1: "per minute", 60: "per hour"}.get(minutes, f"per {minutes} minutes")
 
 
 def _told(event: TrailEvent, seen_at: datetime | None, period: timedelta) -> str:

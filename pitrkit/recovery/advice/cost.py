@@ -155,7 +155,7 @@ def estimate(
     ]
     terms += [(gb * price, words) for gb, words, price in gbs if gb]
     usd = sum(amount for amount, _ in terms)
-    summed = f"{' + '.join(words for _, words in terms)} = {_amount(usd)}" if terms else "nothing is charged for"
+    summed = f"{' + '.join(words for _, words in terms)} = {_amount(usd)}" if terms else "no charges"
     how = "provisioned" if provisioned else "on demand"
     return Estimate(usd, "USD", prices.priced_at, f"{summed}, {prices.region}, {how}")
 
@@ -216,18 +216,18 @@ def routes(size_bytes: float, *, windows: Sequence[timedelta] = (), prices: Pric
         ),
         Route(
             "full exports, three-way", "--damage-until TIME --how export",
-            "you want to see whole items of both moments, but no table made",
+            "you want whole items of both times, without creating a table",
             "35 days", _exporting(size_bytes), estimate(export_bytes=2 * size_bytes, prices=prices),
         ),
         Route(
             "one copy against now", "",
-            "you want a table of the past to look around in; nothing but the time is known",
+            "you want a restored table to explore; only the time of the damage is known",
             "35 days", _restoring(size_bytes, scans=2),
             estimate(restore_bytes=size_bytes, kept_days=KEPT_DAYS, scan_bytes=2 * size_bytes, prices=prices),
         ),
         Route(
             "two copies, three-way", "--damage-until TIME",
-            "as above, and the shop went on writing: good writes since are told from the damage",
+            "as above, and the application kept writing: later good writes are kept apart from the damage",
             "35 days", _restoring(size_bytes, scans=2),
             estimate(restore_bytes=2 * size_bytes, kept_days=KEPT_DAYS, scan_bytes=2 * size_bytes, prices=prices),
         ),

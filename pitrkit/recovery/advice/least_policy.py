@@ -93,15 +93,15 @@ class PolicyTarget:
         if self.copies:
             check_name(self.copies.replace("*", "-"))
         for name, value, pattern, fix in (
-            ("bucket", self.bucket, r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "Give the bucket's name alone."),
-            ("account", self.account, r"\d{12}", "An account's id has twelve digits."),
-            ("region", self.region, r"[a-z]{2,}(-[a-z]+)+-\d+", "Give a Region's code, such as eu-central-1."),
-            ("prefix", self.prefix, r"[^*?\s]{1,512}", "Give the prefix as it is, without wildcards."),
+            ("bucket", self.bucket, r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "Use the bucket's name only."),
+            ("account", self.account, r"\d{12}", "An account ID has twelve digits."),
+            ("region", self.region, r"[a-z]{2,}(-[a-z]+)+-\d+", "Use a Region code, such as eu-central-1."),
+            ("prefix", self.prefix, r"[^*?\s]{1,512}", "Use the prefix without wildcards."),
         ):
             if value and not re.fullmatch(pattern, value, re.ASCII):
                 raise BadInput(f"{name} is {value!r}", table=self.table, fix=fix)
         if self.prefix and not self.bucket:
-            raise BadInput("a prefix without its bucket", table=self.table, fix="Give --bucket, too.")
+            raise BadInput("a prefix without its bucket", table=self.table, fix="Also set --bucket.")
 
     def resource(self, where: Where) -> str:
         """Return the ARN, or pattern of ARNs, of what an action is done to.
@@ -111,7 +111,7 @@ class PolicyTarget:
         """
         if where in {"bucket", "objects", "records"} and not self.bucket:
             what = "records" if where == "records" else "exports"
-            raise BadInput(f"{what} need a bucket", table=self.table, fix="Give --bucket NAME.")
+            raise BadInput(f"{what} need a bucket", table=self.table, fix="Set --bucket NAME.")
         home = f"arn:{self._partition}:dynamodb:{self.region or '*'}:{self.account or '*'}:table"
         prefix = f"{self.prefix.strip('/')}/" if self.prefix.strip("/") else ""
         return {

@@ -3,7 +3,7 @@
 This is the one place that says so: `pitrkit policy` prints from it, `00_start_here` checks by it, the README tells it.
 Each step of a route is there with all that it cannot do without by itself, and with nothing else: the tests run every
 route with its policy, and each step with each action taken away in turn. What makes something better, but is not needed
-(the picture of a table's life, fast inserts), is a step of its own that is optional.
+(write activity, fast inserts), is a step of its own that is optional.
 
 Two things are not the kit's calls. A restore asks the caller for reading and writing the table that it makes, and an
 export for writing its objects. Sources: Service Authorization Reference, "Actions, resources, and condition keys for
@@ -31,7 +31,7 @@ _READS_OF_SETTINGS = dynamodb(
 AROUND = (
     PermissionStep(
         "ahead",
-        "what is said before the gate about what a copy would set off",
+        "the risks shown before approval",
         (
             Need(dynamodb("GetResourcePolicy"), ("table",)),
             Need(("application-autoscaling:DescribeScalableTargets",), ("anywhere",)),
@@ -41,7 +41,7 @@ AROUND = (
     ),
     PermissionStep(
         "mark",
-        "the tag that keeps a second recovery off the table",
+        "the tag that blocks a second recovery of the table",
         (Need(dynamodb("ListTagsOfResource", "TagResource", "UntagResource"), ("table",)),),
         optional=True,
     ),
@@ -66,7 +66,7 @@ SWEEP = PermissionStep(
 )
 SETTINGS = PermissionStep(
     "settings",
-    "setting TTL, stream and PITR again",
+    "reapplying TTL, stream and PITR",
     (
         Need(
             dynamodb(
@@ -83,7 +83,7 @@ SETTINGS = PermissionStep(
 )
 BACKUP = PermissionStep(
     "restore",
-    "a copy out of an on-demand or system backup, `--backup`",
+    "restoring an on-demand or system backup, `--backup`",
     (
         Need(dynamodb("ListBackups"), ("anywhere",)),
         Need(dynamodb("DescribeBackup", "RestoreTableFromBackup"), ("backups",)),
@@ -92,7 +92,7 @@ BACKUP = PermissionStep(
 )
 VAULT = PermissionStep(
     "vault",
-    "a copy out of AWS Backup",
+    "restoring from AWS Backup",
     (
         Need(
             (
@@ -109,7 +109,7 @@ VAULT = PermissionStep(
 )
 ADOPT = PermissionStep(
     "adopt",
-    "giving the copy the original's settings in `13_cut_over`, and taking them back",
+    "reapplying the original's settings to the copy in `13_cut_over`, and undoing that",
     (
         Need(_READS_OF_SETTINGS, ("table", "copies")),
         Need(dynamodb("DescribeContributorInsights"), ("indexes", "copied-indexes")),
@@ -146,13 +146,13 @@ ADOPT = PermissionStep(
 )
 CONSUMERS = PermissionStep(
     "consumers",
-    "`accept=event-source`: functions follow the copy's stream",
+    "`accept=event-source`: Lambda functions read the copy's stream",
     (Need(("lambda:CreateEventSourceMapping", "lambda:DeleteEventSourceMapping"), ("anywhere",)),),
     optional=True,
 )
 DRILL = PermissionStep(
     "drill",
-    "a rehearsal on tables of its own",
+    "a drill on its own tables",
     (
         Need(dynamodb("DescribeTable", "DescribeContinuousBackups", "RestoreTableToPointInTime", "Scan"), ("table",)),
         Need(
@@ -186,7 +186,7 @@ _PROTECTED = Need(dynamodb("DescribeTable", "DescribeContinuousBackups"), ("tabl
 
 _RESTORE = PermissionStep(
     "restore",
-    "a copy of the past, as a new table",
+    "restoring to a new table",
     (
         _PROTECTED,
         Need(dynamodb("RestoreTableToPointInTime"), ("table",)),
@@ -195,17 +195,17 @@ _RESTORE = PermissionStep(
 )
 _DIFF = PermissionStep(
     "diff",
-    "what differs between the copy and the table",
+    "comparing the copy with the table",
     (Need(dynamodb("DescribeTable", "Scan"), ("table", "copies")),),
 )
 _DIFF_OF_COPIES = PermissionStep(
     "diff",
-    "what differs between the two copies",
+    "comparing the two copies",
     (_TABLE, Need(dynamodb("DescribeTable", "Scan"), ("copies",))),
 )
 _STREAM = PermissionStep(
     "read",
-    "what the table's stream tells",
+    "reading the table's stream",
     (_PROTECTED, Need(dynamodb("DescribeStream", "GetShardIterator", "GetRecords"), ("streams",))),
 )
 _FULL_EXPORT = PermissionStep(
@@ -231,7 +231,7 @@ _CONSUMERS = (
 
 _COPY = PermissionStep(
     "copy",
-    "putting back what was removed and modified: plan, writes, verification",
+    "restoring removed and modified items: plan, writes, verification",
     (
         _PROTECTED,
         *_CONSUMERS,
@@ -240,7 +240,7 @@ _COPY = PermissionStep(
 )
 _UNDO = PermissionStep(
     "undo",
-    "taking a copy back",
+    "undoing a copy",
     (
         _PROTECTED,
         *_CONSUMERS,
@@ -263,19 +263,19 @@ _DELETE = PermissionStep(
 _OF_EVERY_ROUTE = (
     PermissionStep(
         "fast",
-        "putting items back 25 a call instead of one",
+        "writing 25 items per call instead of one",
         (Need(dynamodb("PartiQLInsert", "GetItem"), ("table",)),),
         optional=True,
     ),
     PermissionStep(
         "details",
-        "TTL, so that expired items are told apart; tags",
+        "TTL, to recognize expired items; tags",
         (Need(dynamodb("DescribeTimeToLive", "ListTagsOfResource"), ("table",)),),
         optional=True,
     ),
     PermissionStep(
         "timeline",
-        "the picture of the table's life, with deploys",
+        "write activity and deployments",
         (Need(("cloudwatch:GetMetricData", "cloudtrail:LookupEvents"), ("anywhere",)),),
         optional=True,
     ),
@@ -299,38 +299,38 @@ _OF_EVERY_ROUTE = (
     ),
     PermissionStep(
         "check",
-        "`00_start_here` asks IAM what the caller may do",
+        "the permission check in `00_start_here`",
         (Need(("iam:SimulatePrincipalPolicy", "iam:GetRole"), ("anywhere",)),),
         optional=True,
     ),
 )
 _EARLIER = PermissionStep(
     "earlier",
-    "streams that were switched off since",
+    "streams that were turned off",
     (Need(dynamodb("ListStreams"), ("anywhere",)),),
     optional=True,
 )
 _EXPORTED = PermissionStep(
     "earlier",
-    "exports that are there already are used again",
+    "reusing existing exports",
     (Need(dynamodb("ListExports"), ("anywhere",)),),
     optional=True,
 )
 _LIST = PermissionStep(
     "list",
-    "a file that is missing in the bucket is told from a forbidden one",
+    "telling a missing file in the bucket from a forbidden one",
     (Need(("s3:ListBucket",), ("bucket",)),),
     optional=True,
 )
 _NOW = PermissionStep(
     "now",
-    "comparing with the table as it is now, without `--damage-until`",
+    "comparing with the live table, without `--damage-until`",
     (Need(dynamodb("Scan"), ("table",)),),
     optional=True,
 )
 _DELETED = PermissionStep(
     "return",
-    "a deleted table from its backup, under its old name",
+    "restoring a deleted table from its backup, under its old name",
     (
         Need(dynamodb("ListBackups"), ("anywhere",)),
         Need(dynamodb("DescribeBackup", "RestoreTableFromBackup"), ("backups",)),

@@ -32,7 +32,8 @@ from pitrkit.recovery.storage import batches, read_json, write_json, writing
 STREAM = "stream"
 EXPORTS = "incremental exports"
 ONE_STEP_A_WINDOW = (
-    "Exports tell an item once a window: a good write to it in the window of the damage cannot be told from the damage."
+    "Exports show only the first and last state of an item per window: "
+    "a good write to it in the same window cannot be separated from the damage."
 )
 
 _META = "log.json"
@@ -54,7 +55,7 @@ _SCHEMA = pa.schema(
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_AGAIN = "Read the log again into this folder; an unfinished one is replaced."
+_AGAIN = "Read the change log again into this folder; an unfinished one is replaced."
 
 
 class Covered(Protocol):
@@ -186,10 +187,10 @@ class ChangeLog:
         """
         if not self.since_at <= since_at < until_at <= self.until_at:
             raise BadInput(
-                f"the damage's window is {_said(since_at)} to {_said(until_at)}, and the log knows "
+                f"the damage's window is {_said(since_at)} to {_said(until_at)}, and the change log covers "
                 f"{_said(self.since_at)} to {_said(self.until_at)}",
                 table=self.table,
-                fix="Give a window inside the log, or read a log that reaches further.",
+                fix="Choose a window inside it, or read a change log with a longer window.",
             )
         asked = DamageScope(damage, since_at, until_at)
 

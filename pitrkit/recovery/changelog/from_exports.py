@@ -101,7 +101,7 @@ def windows(
         needed = export_windows(since_at, until_at)
     else:
         if width is not None and width < SHORTEST:
-            raise BadInput(f"a window cannot be {width} long", fix="Give 15 minutes or more.")
+            raise BadInput(f"an export window of {width} is too short", fix="Set 15 minutes or more.")
         seconds = int((until_at - since_at).total_seconds())
         least = -(-seconds // int(LONGEST.total_seconds()))
         parts = max(least, seconds // int(width.total_seconds())) if width else least
@@ -110,9 +110,9 @@ def windows(
     first_at = min(begin for begin, _ in needed)
     if earliest_at is not None and first_at < earliest_at:
         raise BadInput(
-            f"to tell {iso(since_at)} to {iso(until_at)} takes exports from {iso(first_at)} on, but the table is "
+            f"reading {iso(since_at)} to {iso(until_at)} needs exports from {iso(first_at)} on, but the table is "
             f"restorable only from {iso(earliest_at)} on",
-            fix="Choose a later beginning, or a stretch of 15 minutes or more; or use the stream or a restored copy.",
+            fix="Choose a later start, or a window of 15 minutes or more; or use the stream or a restored copy.",
         )
     return needed
 
@@ -126,7 +126,7 @@ def whole_seconds(since_at: datetime, until_at: datetime) -> Window:
     begin, end = whole_second(since_at), whole_second(until_at)
     end += SECOND if end < until_at else timedelta()
     if begin >= end:
-        raise BadInput(f"{iso(begin)} is not before {iso(end)}", fix="Give a beginning and a later end.")
+        raise BadInput(f"{iso(begin)} is not before {iso(end)}", fix="Set a start and a later end.")
     return begin, end
 
 
@@ -204,9 +204,10 @@ def steps(
             else:
                 yield from _followed(reader, chosen)
     except OSError as error:
+        place = work or "the folder for temporary files"
         raise BadInput(
-            f"what exports say cannot be kept in {work or 'the folder for temporary files'}: {error.strerror or error}",
-            fix="Name a folder on a disk with room as `work`.",
+            f"the data of the exports cannot be stored in {place}: {error.strerror or error}",
+            fix="Set `work` to a folder on a disk with enough space.",
         ) from error
 
 
@@ -276,18 +277,18 @@ def _check(done: Sequence[Export]) -> None:
     for export in done:
         why = ""
         if export.kind != "incremental":
-            why = "holds items, not changes"
+            why = "contains items, not changes"
         elif export.view != "new-and-old":
-            why = "has no old images, which tell what was there before"
+            why = "has no old images, which contain the items before the changes"
         elif export.filtered:
-            why = "was filtered: it does not hold every change"
+            why = "was filtered: it does not contain every change"
         elif (export.table_arn, export.table_id) != (done[0].table_arn, done[0].table_id):
             why = f"is of another table ({export.table_arn}) than the first"
         if why:
             raise BadInput(
                 f"the {export} {why}",
                 table=export.table,
-                fix="Give incremental exports of one table with NEW_AND_OLD_IMAGES; `export_log.start` makes them.",
+                fix="Use incremental exports of one table with NEW_AND_OLD_IMAGES; `export_log.start` makes them.",
             )
 
 
@@ -333,8 +334,9 @@ class _Covered:
         if not self.undecided:
             return []
         count = len(self.undecided)
-        words = f"Of {count:,} item{'s' * (count != 1)} exports cannot tell what happened, so this log lacks them."
-        return [f"{words} Their keys are in {UNDECIDED} beside it: look at them by a restored copy or the stream."]
+        items = f"{count:,} item{'s' * (count != 1)}"
+        words = f"The exports do not show what happened to {items}, so this change log lacks them."
+        return [f"{words} Their keys are in {UNDECIDED}: check them with a restored copy or the stream."]
 
 
 def read(

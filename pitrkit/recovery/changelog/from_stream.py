@@ -34,7 +34,7 @@ def read(
     """
     stream = streams.describe(aws, table)
     if stream is None:
-        raise BadInput("the table has no stream, so it keeps no single writes", table=table.name, fix=EXPORTS_INSTEAD)
+        raise BadInput("the table has no stream, which records single writes", table=table.name, fix=EXPORTS_INSTEAD)
     reading = streams.read(aws, stream, table.key_schema, since_at, until_at, on_progress=on_progress)
     return write(
         _steps(reading),

@@ -50,7 +50,7 @@ def images_at(times: Iterable[datetime], tellers: Sequence[Teller]) -> list[Sigh
 
 
 def _seen(at: datetime, told: Sequence[Sight]) -> Sight:
-    unknown = told[0] if told else Sight(at, None, known=False, source="no source reaches this moment")
+    unknown = told[0] if told else Sight(at, None, known=False, source="no source covers this time")
     return next((sight for sight in told if sight.known), unknown)
 
 

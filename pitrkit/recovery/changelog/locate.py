@@ -246,9 +246,9 @@ class Located:
     def __str__(self) -> str:
         """Return it in words, a line each."""
         lines = [f"{self.damage}: {self.burst}", f"Times are {self.precision} (source: {self.source})."]
-        lines.append(f"Restore to {self.restore_at:%Y-%m-%d %H:%M:%S} UTC to have the table as it was before.")
+        lines.append(f"Restore to {self.restore_at:%Y-%m-%d %H:%M:%S} UTC to get the table before the damage.")
         if (rest := self.steps - self.burst.steps) > 0:
-            lines.append(f"{rest:,} more changes look like that, at other times.")
+            lines.append(f"{rest:,} more matching changes at other times.")
             large = [burst for burst in self.bursts[1:] if burst.steps * _LARGE >= self.burst.steps]
             lines += [f"- {burst}" for burst in large]
         return "\n".join([*lines, *self.unknown])
@@ -268,9 +268,9 @@ def locate(changes: ChangeLog, damage: Scope) -> Located:
     seconds = Counter(int(step.at.timestamp()) for step in changes if looks_like(step, damage))
     if not seconds:
         raise BadInput(
-            f"no change in the log is like the damage described{PitrkitError.quoted(damage.describe())}",
+            f"no change in the log matches the description of the damage{PitrkitError.quoted(damage.describe())}",
             table=changes.table,
-            fix="Describe it otherwise, or read a log that reaches further back.",
+            fix="Change the description, or read a change log that reaches further back.",
         )
     span = max(1.0, (changes.until_at - changes.since_at).total_seconds())
     ranges, clear = bursts(seconds, span)
@@ -348,7 +348,7 @@ class _Found:
         if self.single:
             return "exact to the second"
         if self.exact:
-            return "exact: removals are dated to the moment"
+            return "exact: removals have exact times"
         return "bounds: each change was made between the start of its export window and the item's last write in it"
 
 
@@ -360,9 +360,9 @@ def _ends(moments: Iterable[datetime]) -> list[datetime]:
 def _unknown(changes: ChangeLog, found: _Found, moments: int, *, clear: bool) -> Iterator[str]:
     """Yield what is not known, in words."""
     if not clear and moments > 1:
-        yield "No burst stands out among the changes that look like that, so all of them are taken together."
+        yield "No burst stands out among the matching changes, so all of them count as one."
     first = min(found.lower)
     if first <= changes.since_at.replace(microsecond=0) + _SECOND:
         since = f"{changes.since_at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
-        yield f"The log begins at {since} UTC: it may have begun before that."
+        yield f"The change log begins at {since} UTC; the damage may have begun earlier."
     yield from changes.notes

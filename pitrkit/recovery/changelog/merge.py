@@ -18,14 +18,21 @@ from pitrkit.aws.items import Image, Key, attributes, changed_attributes, with_a
 from pitrkit.recovery.changes.change import Change, ItemStep, kind_of
 from pitrkit.recovery.changes.scope import Scope
 
-SAME_ATTRIBUTE = "others have written attributes that the damage had changed"
-MADE_AGAIN = "others have made an item under this key after the damage had removed it"
-MADE_BY_DAMAGE = "others have written to an item that the damage had made"
-SAME_STEP = "the source tells it as one change together with later writes by others"
-UNDATED = "the source does not tell whether it was removed by the damage or after it"
-GAP = "the log lacks a write to it"
-EXPIRED = "it expired by what the damage had written"
-PERHAPS_EXPIRED = "it was removed: by others, or because it expired by what the damage had written"
+SAME_ATTRIBUTE = "others wrote attributes that the damage had changed"
+
+MADE_AGAIN = "others created an item with this key after the damage had removed it"
+
+MADE_BY_DAMAGE = "others wrote to an item that the damage had created"
+
+SAME_STEP = "the source shows it and later writes by others as one change"
+
+UNDATED = "the source does not show whether it was removed by the damage or later"
+
+GAP = "the change log lacks a write to it"
+
+EXPIRED = "it expired because of a TTL value that the damage had written"
+
+PERHAPS_EXPIRED = "it was removed: by others, or by a TTL value that the damage had written"
 
 _LONGEST_EXPIRED = 5 * 366 * 86_400
 """Seconds. What expired longer ago is not deleted by TTL. Source: Developer Guide, "Time to Live"."""

@@ -110,15 +110,15 @@ class Evidence:
         if until.micros < self._since:
             return None
         if until.micros >= self._until:
-            return _undecided(records, "the last export holds a write after its window's end")
+            return _undecided(records, "the last export contains a write after the end of its window")
         old = until.before
         if before is not None:
             if before.micros >= self._since:
-                return _undecided(records, "the export that ends where the stretch begins holds a later write")
+                return _undecided(records, "the export that ends at the start of the window contains a later write")
             old = before.after
         elif old is not None and (early := records.get("early")) is not None:
             if early.micros < self._since + (SLACK - SHORTEST) // _MICRO:
-                return _undecided(records, "it was written too close to where the export before the stretch begins")
+                return _undecided(records, "it was written too close to the start of the export before the window")
             old = None
         return None if old == until.after else self._step(until, old, until.after, until.micros)
 
@@ -131,9 +131,9 @@ class Evidence:
         if before.micros < begin:
             return None
         if before.micros >= self._since:
-            return _undecided(records, "the export that ends where the stretch begins holds a later write")
+            return _undecided(records, "the export that ends at the start of the window contains a later write")
         if before.micros < begin + SLACK // _MICRO:
-            return _undecided(records, "it was written too close to where the last export begins")
+            return _undecided(records, "it was written too close to the start of the last export")
         return self._step(before, before.after, None, self._until - 1, undated=True)
 
     def _step(

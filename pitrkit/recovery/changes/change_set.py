@@ -23,6 +23,7 @@ from pitrkit.aws.items import KeySchema, attributes, changed_attributes, plain
 from pitrkit.errors import BadInput
 from pitrkit.recovery.changes.change import Change, Counts, Kind
 from pitrkit.recovery.changes.join import MEMORY_LIMIT, TWICE, arrange, join
+from pitrkit.recovery.changes.query import SIDE_NAMES
 from pitrkit.recovery.changes.scope import EVERYTHING, Scope
 from pitrkit.recovery.storage import ParquetFile, batches, read_json, write_json, writing
 
@@ -44,7 +45,7 @@ _META = "changes.json"
 _ROWS = "changes.parquet"
 _TEXT = pa.string()
 _SCHEMA = pa.schema([("key", _TEXT), ("kind", _TEXT), ("before", _TEXT), ("after", _TEXT), ("review", _TEXT)])
-_AGAIN = "Make the change set again into this folder; an unfinished one is replaced."
+_AGAIN = "Create the change set again in this folder; an unfinished one is replaced."
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +149,9 @@ class ChangeSet:
                 cannot be evaluated on one of the changes.
         """
         if self.scope != EVERYTHING:
-            raise BadInput("this change set is scoped already", fix="Scope the whole change set that it came from.")
+            raise BadInput("this change set already has a scope", fix="Apply the scope to the whole change set.")
         if folder.resolve() == self.folder.resolve():
-            raise BadInput(f"{folder} holds the whole change set", fix="Write the scoped one to another folder.")
+            raise BadInput(f"{folder} contains the whole change set", fix="Write the scoped one to another folder.")
         kinds: Counter[str] = Counter()
         with writing(folder, complete=_META, clear=_ROWS):
             with ParquetFile(folder / _ROWS, _SCHEMA) as file:
@@ -191,7 +192,7 @@ class ChangeSet:
     def explore(self, limit: int = 1000) -> pd.DataFrame:
         """Return the first *limit* changes in key order, to be looked at.
 
-        Columns: `kind`, the key attributes, then `name (then)` and `name (now)` of each other attribute; of more than
+        Columns: `kind`, the key attributes, then `name (before)` and `name (now)` of each other attribute; of more than
         `frames.ATTRIBUTES_SHOWN` names, those that differ most often. Values are plain (`int`, `Decimal`, text, lists):
         NULL is None, an attribute or item that is not there is `pandas.NA`.
         """
@@ -223,7 +224,7 @@ def diff(
         raise BadInput(
             f"the tables have different keys: {before.table} has {before.key_schema}, {after.table} {after.key_schema}",
             table=after.table,
-            fix="Compare two tables with the same key attributes, of the same types.",
+            fix="Compare two tables with the same key attributes and types.",
         )
     with writing(folder, complete=_META, clear=_ROWS) as work:
         size = before.bytes + after.bytes
@@ -232,7 +233,7 @@ def diff(
         counts = Counts(**kinds)
         same = before.items - counts.removed - counts.modified
         if after.items != same + counts.modified + counts.inserted:
-            raise BadInput("a snapshot holds a key more than once", table=after.table, fix=TWICE)
+            raise BadInput("a snapshot contains a key more than once", table=after.table, fix=TWICE)
         return _finish(
             ChangeSet(
                 folder=folder,
@@ -303,7 +304,7 @@ def attribute_statistics(changes: Iterable[Change]) -> pd.DataFrame:
 
 
 def explore(changes: ChangeSet, limit: int) -> pd.DataFrame:
-    """Return the first *limit* changes: `kind`, key attributes, then `name (then)` and `name (now)` of each other."""
+    """Return the first *limit* changes: `kind`, key attributes, then `name (before)` and `name (now)` of each other."""
     return frame(list(islice(changes, limit)), changes.key_schema.names)
 
 
@@ -312,7 +313,7 @@ def frame(shown: Sequence[Change], keys: Sequence[str]) -> pd.DataFrame:
     import pandas as pd  # noqa: PLC0415  as above
 
     others = _names(shown, keys)
-    columns = ["kind", *keys, *(f"{name} ({when})" for name in others for when in ("then", "now"))]
+    columns = ["kind", *keys, *(f"{name} ({when})" for name in others for when in SIDE_NAMES.values())]
     rows = [_row(change, keys, others, pd.NA) for change in shown]
     return pd.DataFrame(rows, columns=columns, dtype=object)
 

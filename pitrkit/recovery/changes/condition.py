@@ -28,7 +28,7 @@ from pitrkit.errors import BadInput, PitrkitError
 
 _HOW = "Text goes in single quotes and numbers in backticks: before.status == 'cancelled' && after.total > `10.5`."
 _GUARD = (
-    "Ask only where it can be answered: `after.tags && contains(after.tags, 'x')`, "
+    "Test that the value exists and has the right type: `after.tags && contains(after.tags, 'x')`, "
     "`type(before.total) == 'number' && before.total > ...`."
 )
 _WIDE = Context(prec=400)  # holds any sum of DynamoDB numbers exactly: 126 digits before the point, 130 after it
@@ -226,7 +226,7 @@ class Condition:
         kind, name = node["type"], node.get("value")
         if kind == "field" and at_top and name not in self.names:
             self._refuse(
-                f"asks for {name!r}, but there are only {', '.join(self.names)}",
+                f"uses {name!r}, but there are only {', '.join(self.names)}",
                 f"Write before.{name} or after.{name} for an attribute, and '{name}' in single quotes for text.",
             )
         if kind == "field" and at_top:

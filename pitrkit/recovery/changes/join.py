@@ -56,7 +56,7 @@ _UNSORTED = """
     ORDER BY {order}
 """
 _PLACES = "SELECT {side}_row AS row, place, stretch FROM places WHERE {side}_row IS NOT NULL ORDER BY row"
-TWICE = "Take both snapshots again; if it stays so, the source of this change set is broken."
+TWICE = "Take both snapshots again; if it fails again, the source of this change set is damaged."
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +156,8 @@ def _database(work: Path, memory_limit: str) -> Iterator[duckdb.DuckDBPyConnecti
             yield database
     except (duckdb.OutOfMemoryException, duckdb.ParserException) as error:
         raise BadInput(
-            f"the comparison cannot be done in {memory_limit} of memory: {str(error).splitlines()[0]}",
-            fix="Give a larger memory_limit, for example 4GB.",
+            f"the comparison needs more than {memory_limit} of memory: {str(error).splitlines()[0]}",
+            fix="Set a larger memory_limit, for example 4GB.",
         ) from error
 
 
@@ -233,7 +233,7 @@ def _index(
             keys = batch.column("key")
             rising = keys[0].as_py() != last and pc.all(pc.less(keys[:-1], keys[1:]), min_count=0).as_py()
             if once and not rising:
-                raise BadInput("a key is there more than once", fix=TWICE)
+                raise BadInput("a key occurs more than once", fix=TWICE)
             last = keys[-1].as_py()
             counts.update({row["values"]: row["counts"] for row in batch.column("kind").value_counts().to_pylist()})
             weights = weight + np.cumsum(batch.column("weight").to_numpy())

@@ -20,6 +20,10 @@ Side = Literal["then", "now", "key"]
 How = Literal["changed", "is", "is not", "contains", "exists", "is absent"]
 HOWS: tuple[How, ...] = ("changed", "is", "is not", "contains", "exists", "is absent")
 VALUED: tuple[How, ...] = ("is", "is not", "contains")
+
+SIDE_NAMES: dict[Side, str] = {"then": "before", "now": "now"}
+"""How the two images of a change are called where people read of them."""
+
 COLUMNS: dict[Side, str] = {"then": "before", "now": "after", "key": "key"}
 
 _WORDS_KEEP = 60
@@ -66,7 +70,7 @@ class Term:
         name = _shortened(self.attribute)
         if self.how == "changed":
             return f"{name} changed"
-        place = "" if self.side == "key" else f" {self.side}"
+        place = "" if self.side == "key" else f" {SIDE_NAMES[self.side]}"
         value = f" {_shortened(self.value) or 'nothing'}" if self.how in VALUED else ""
         return f"{name}{place} {self.how}{value}"
 

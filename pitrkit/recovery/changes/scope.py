@@ -94,8 +94,8 @@ class Scope:
         asked = self._condition.asked if self._condition is not None else frozenset[str]()
         if not isinstance(change, ItemStep) and (unknown := asked & _OF_STEPS):
             raise BadInput(
-                f"where asks for {min(unknown)!r}, which only the steps of a log have",
-                fix="Compare by kind, key, before, after and changed; or take a log of changes (stream or exports).",
+                f"where uses {min(unknown)!r}, which exists only for changes read from a stream or exports",
+                fix="Use kind, key, before, after and changed; or the route without a restore (stream or exports).",
             )
         if self.kinds and change.kind not in self.kinds:
             return False
@@ -148,7 +148,9 @@ def _view(change: Change | ItemStep, asked: frozenset[str]) -> dict[str, Any]:
 def _kinds(text: str) -> tuple[Kind, ...]:
     given = {name.strip() for name in text.split(",")} if text.strip() else set()
     if unknown := sorted(given.difference(KINDS)):
-        raise BadInput(f"kinds names {unknown[0]!r}, which is no kind of change", fix=f"Kinds are {', '.join(KINDS)}.")
+        raise BadInput(
+            f"kinds names {unknown[0]!r}, which is not a kind of change", fix=f"Kinds are {', '.join(KINDS)}."
+        )
     return tuple(kind for kind in KINDS if kind in given)
 
 
@@ -167,7 +169,7 @@ def _key_objects(text: str, fix: str) -> list[dict[str, Any]]:
         where = f"line {error.lineno}, character {error.colno}"
         raise BadInput(f"keys is not JSON at {where}: {error.msg}", fix=fix) from None
     if not isinstance(document, list) or not document:
-        raise BadInput("keys is not a JSON list of at least one key", fix=f"{fix} Leave it blank to mean all.")
+        raise BadInput("keys is not a JSON list of at least one key", fix=f"{fix} Leave it blank for all keys.")
     for place, values in enumerate(document, start=1):
         if not isinstance(values, dict):
             raise BadInput(f"key {place} of keys is not a JSON object", fix=fix)

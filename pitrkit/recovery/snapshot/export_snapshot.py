@@ -89,9 +89,9 @@ def from_export(
             except BrokenProcessPool as error:
                 stop.set()
                 raise PitrkitError(
-                    "a process that writes the snapshot was ended from outside, perhaps for want of memory",
+                    "a process that writes the snapshot was killed, perhaps because memory ran out",
                     table=table.name,
-                    fix="Run this step again: it goes on where it stopped.",
+                    fix="Run this step again to resume.",
                 ) from error
             except BaseException:  # also an interrupt: do not read on behind the operator's back
                 stop.set()
@@ -130,17 +130,17 @@ class _Progress:
 
 def _check(export: Export, table: Table) -> None:
     if export.kind != "full" or export.at is None:
-        raise BadInput(f"the {export} holds changes, not a table", table=table.name, fix="Give a full export.")
+        raise BadInput(f"the {export} contains changes, not a whole table", table=table.name, fix="Use a full export.")
     if export.filtered:
         raise BadInput(
-            f"the {export} was filtered: it does not hold all of every item",
+            f"the {export} was filtered: it does not contain whole items",
             table=table.name,
-            fix="Export the whole table; a filtered export is only for looking at.",
+            fix="Export the whole table; a filtered export can only be viewed.",
         )
     same_id = not export.table_id or not table.id or export.table_id == table.id
     if export.table_arn != table.arn or not same_id:
         raise BadInput(
             f"the {export} is of {export.table_arn} (id {export.table_id}), not of this table (id {table.id})",
             table=table.name,
-            fix="Choose an export of this very table.",
+            fix="Choose an export of this table.",
         )

@@ -167,9 +167,9 @@ class TableScanner:
         except BrokenProcessPool as error:
             self._stop.set()
             raise PitrkitError(
-                "a process that writes the snapshot was ended from outside, perhaps for want of memory",
+                "a process that writes the snapshot was killed, perhaps because memory ran out",
                 table=scan.table,
-                fix="Run this step again: it goes on where it stopped. Fewer segments need less memory.",
+                fix="Run this step again to resume. Fewer segments need less memory.",
             ) from error
         except BaseException:
             self._stop.set()

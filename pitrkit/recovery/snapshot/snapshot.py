@@ -44,7 +44,7 @@ MOST_PROCESSES = 12
 _OPEN = datetime.max.replace(tzinfo=UTC)
 _META = "snapshot.json"
 _BEGUN = "scan.json"
-_AGAIN = "Take the snapshot again into this folder; an unfinished one is gone on with, or replaced."
+_AGAIN = "Take the snapshot again into this folder; an unfinished one is resumed or replaced."
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +152,7 @@ def take(
         BadInput: The folder cannot be written.
     """
     if not 1 <= segments <= MAX_SEGMENTS:
-        raise BadInput(f"a scan cannot have {segments} segments", fix=f"Give 1 to {MAX_SEGMENTS:,} segments.")
+        raise BadInput(f"a scan cannot have {segments} segments", fix=f"Set segments to 1 to {MAX_SEGMENTS:,}.")
 
     def read(work: Path, done: list[ScanPart]) -> list[ScanPart]:
         scans = [Scan(table.name, number, segments, consistent) for number in range(segments)]

@@ -16,6 +16,7 @@ from typing import IO, Any
 from pitrkit.aws.items import attributes, plain
 from pitrkit.config import masking
 from pitrkit.recovery.changes.change import Change
+from pitrkit.recovery.changes.query import SIDE_NAMES
 from pitrkit.ui.text import visible
 
 FORMULA = tuple("=+-@|%\t\r\n\uff1d\uff0b\uff0d\uff20")
@@ -27,11 +28,11 @@ _NUMBER = re.compile(r"-?\d+(\.\d+)?")
 def write(file: IO[str], changes: Iterable[Change], keys: Sequence[str], names: Sequence[str]) -> int:
     """Write *changes* to *file* as CSV and return how many there were.
 
-    Columns: `kind`, the key attributes, then `name (then)` and `name (now)` of each of *names*. What is nested is JSON;
-    an attribute or item that is not there leaves its cells empty. What is sensitive is masked.
+    Columns: `kind`, the key attributes, then `name (before)` and `name (now)` of each of *names*. Nested values are
+    JSON; an attribute or item that is not there leaves its cells empty. What is sensitive is masked.
     """
     sheet = csv.writer(file, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
-    sides = [f"{name} ({when})" for name in names for when in ("then", "now")]
+    sides = [f"{name} ({when})" for name in names for when in SIDE_NAMES.values()]
     sheet.writerow([cell(name) for name in ("kind", *keys, *sides)])
     count = 0
     for whole in changes:

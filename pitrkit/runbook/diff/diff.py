@@ -72,7 +72,7 @@ class IncidentChanges(Shows):
 
     def _use(self, wanted: Scope, words: str) -> str:
         scoped = narrow(self, wanted, words).changes.counts.changes
-        return f"{count_text(scoped, 'change')} of {len(self.changes):,} are in scope. Run on from the next cell."
+        return f"{count_text(scoped, 'change')} of {len(self.changes):,} are in scope. Run the next cell."
 
 
 def explore(changes: ChangeSet, limit: int) -> pd.DataFrame:
@@ -93,8 +93,8 @@ def estimate(session: Session, *, read_units: float = 0.0) -> View:
     steps = [costs.scanning(replace(table, name=str(data[side.table]), write_units=0), pace) for side in past]
     if len(sides(data)) == 1:
         steps.append(costs.scanning(table, pace))
-    nothing = "Nothing is scanned: what was exported is read from S3."
-    return costs.card("What this takes and costs", steps, size_bytes=table.size_bytes, nothing=nothing)
+    nothing = "No table is scanned: the exports are read from S3."
+    return costs.card(costs.ESTIMATE, steps, size_bytes=table.size_bytes, nothing=nothing)
 
 
 def diff(session: Session, *, segments: int = 4, read_units: float = 0.0) -> IncidentChanges:

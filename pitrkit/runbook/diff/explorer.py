@@ -18,7 +18,7 @@ from pitrkit.aws.items import attributes
 from pitrkit.config import masking
 from pitrkit.errors import BadInput, PitrkitError
 from pitrkit.recovery.changes import change_set
-from pitrkit.recovery.changes.query import Query
+from pitrkit.recovery.changes.query import SIDE_NAMES, Query
 from pitrkit.recovery.changes.search import TRIED, Search, SearchResult, Shift, Sort
 from pitrkit.runbook.diff import csv_export, explorer_views
 from pitrkit.runbook.diff.explorer_filters import Filters, button, row
@@ -84,11 +84,11 @@ class Explorer(CardControl):
             on_refuse=lambda why: self._say(why, "warn"),
         )
         self.found, self.status_line, self.item = widgets.HTML(), widgets.HTML(), widgets.HTML()
-        self.use = button("Use as scope", "filter", "Recover only what is shown here")
-        self.only = button("Only ticked", "check-square-o", "Show only the items that are ticked in the grid")
-        self.clear = button("Clear filters", "eraser", "Show every change again")
-        self.copy = button("Copy as CSV", "clipboard", f"Copy what is shown, up to {COPIED:,} changes")
-        self.save = button("Save as CSV", "download", "Save all that is shown beside the change set")
+        self.use = button("Limit recovery to these", "filter", "Limit recovery to the changes shown here")
+        self.only = button("Only selected", "check-square-o", "Show only the items selected in the grid")
+        self.clear = button("Clear filters", "eraser", "Show all changes")
+        self.copy = button("Copy as CSV", "clipboard", f"Copy the changes shown, up to {COPIED:,}")
+        self.save = button("Save as CSV", "download", "Save all changes shown, in the incident's folder")
         self.use.button_style = "primary"
         self.use.on_click(self.does(self._used))
         self.only.on_click(self.does(self._only_ticked))
@@ -111,7 +111,7 @@ class Explorer(CardControl):
 
     @property
     def scope(self) -> Scope | None:
-        """The scope that "Use as scope" was last pressed for, None until it was."""
+        """The scope that "Limit recovery to these" was last pressed for, None until it was."""
         return self._scope
 
     def frame(self, limit: int = 1000) -> pd.DataFrame:
@@ -175,7 +175,7 @@ class Explorer(CardControl):
     def _draw_page(self) -> None:
         grid, found, shown = self.grid, self._found, self._columns[::-1]
         heads = [("kind", "kind"), *((f"key:{name}", name) for name in self._keys), ("changed", "changed")]
-        heads += [(f"{side}:{name}", f"{name} {side}") for name in shown for side in ("then", "now")]
+        heads += [(f"{side}:{name}", f"{name} {label}") for name in shown for side, label in SIDE_NAMES.items()]
         grid.columns = [{"id": id_, "label": folded(visible(label), 40), "sortable": True} for id_, label in heads]
         if found is None:
             grid.total, grid.rows = 0, []
@@ -288,14 +288,14 @@ class Explorer(CardControl):
         result = self._shown()
         text = io.StringIO()
         count = csv_export.write(text, islice(self._search.matches(result), COPIED), self._keys, self._names_in(result))
-        more = f", the first of {len(result):,}; save it to have all" if len(result) > count else ""
+        more = f", the first of {len(result):,}; save as CSV to get all" if len(result) > count else ""
         self.grid.copy(text.getvalue(), f"{count_text(count, 'change')} copied as CSV{more}")
 
     def _saved(self) -> None:
         try:
             self._say(f"{count_text(len(self._shown()), 'change')} saved in {self.save_csv()}", "good")
         except OSError as error:
-            self._say(f"It cannot be saved: {error.strerror or error}", "bad")
+            self._say(f"Saving failed: {error.strerror or error}", "bad")
 
     def _say(self, text: str, tone: Any = "info") -> None:
         self.status_line.value = note(text, tone)._repr_html_() if text else ""

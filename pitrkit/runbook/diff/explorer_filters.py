@@ -10,7 +10,7 @@ import ipywidgets as widgets
 from pitrkit.aws.items import Key
 from pitrkit.errors import BadInput
 from pitrkit.recovery.changes.change import KINDS
-from pitrkit.recovery.changes.query import HOWS, VALUED, Query, Side, Term
+from pitrkit.recovery.changes.query import HOWS, SIDE_NAMES, VALUED, Query, Side, Term
 from pitrkit.recovery.changes.scope import Scope
 from pitrkit.ui.controls import WIDE
 from pitrkit.ui.text import count_text, folded, visible
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from pitrkit.recovery.changes.change_set import ChangeSet
 
 
-SIDES: tuple[tuple[str, Side], ...] = (("now", "now"), ("then", "then"))
+SIDES: tuple[tuple[str, Side], ...] = ((SIDE_NAMES["now"], "now"), (SIDE_NAMES["then"], "then"))
+
 _NAMES = 300
 
 
@@ -65,7 +66,7 @@ class Filters:
             )
             for kind in KINDS
         }
-        self.text = _text("Search", "text in a key, a name or a value", "Only items that hold this text, then or now")
+        self.text = _text("Search", "text in a key, a name or a value", "Only items with this text, before or now")
         self.attribute = widgets.Dropdown(
             description="Attribute",
             options=[("choose…", ""), *((folded(visible(name), 60), name) for name in names[:_NAMES])],
@@ -74,18 +75,18 @@ class Filters:
             style=WIDE,
             layout={"width": "21em"},
         )
-        self.how = _dropdown("How", [(how, how) for how in HOWS], "How it is compared", "10.5em")
-        self.side = _dropdown("Side", list(SIDES), "Which image is looked at: then or now", "8em")
+        self.how = _dropdown("How", [(how, how) for how in HOWS], "Comparison", "10.5em")
+        self.side = _dropdown("Side", list(SIDES), "Compare the item before or now", "8em")
         self.value = widgets.Combobox(
             description="Value",
             placeholder="text, number, true, null",
             options=[],
             ensure_option=False,
-            tooltip='What it is compared with; "12" in quotes is text only',
+            tooltip='Value to compare with; "12" in quotes is text only',
             style={"description_width": "initial"},
             layout={"width": "14.5em"},
         )
-        self.add = button("Add filter", "plus", "Show only changes of which this is true, too")
+        self.add = button("Add filter", "plus", "Show only changes that also match this filter")
         self.chips = row()
         self.where = _text("Where", "after.status == 'CANCELLED'", "JMESPath over kind, key, before, after, changed")
         self.keys = _text("Keys", f"[{_example(changes)}]", "Only these keys: a JSON list, plain or DynamoDB JSON")
@@ -107,7 +108,7 @@ class Filters:
         """
         kinds = tuple(kind for kind in KINDS if self.kinds[kind].value)
         if not kinds:
-            raise BadInput("no kind of change is ticked", fix="Tick at least one.")
+            raise BadInput("no kind of change is selected", fix="Select at least one.")
         # Read by themselves: an error should speak of what was typed, not of all filters together.
         given = Scope.parse("", self.keys.value, self.where.value, self._changes.key_schema)
         every, keys = len(kinds) == len(KINDS), given.keys or self.ticked
@@ -160,7 +161,7 @@ class Filters:
         if not name:
             self._on_refuse("Choose an attribute to filter by first.")
         elif name in self._keys and how == "changed":
-            self._on_refuse("A key never changes: with another key it is another item.")
+            self._on_refuse("A key never changes; an item with another key is another item.")
         else:
             side: Side = "key" if name in self._keys else self.side.value
             term = Term(name, how, self.value.value if how in VALUED else "", side)
@@ -178,7 +179,7 @@ class Filters:
             chip.on_click(lambda _button: self.put(fingerprint=()))
             chips.append(chip)
         if self.ticked:
-            chip = _chip(f"only {count_text(len(self.ticked), 'ticked item')}")
+            chip = _chip(f"only {count_text(len(self.ticked), 'selected item')}")
             chip.on_click(lambda _button: self.put(ticked=()))
             chips.append(chip)
         self.chips.children = chips

@@ -10,7 +10,7 @@ import orjson
 from pitrkit.aws.items import attributes
 from pitrkit.config import masking
 from pitrkit.recovery.changes.change import KINDS
-from pitrkit.recovery.changes.query import Query, Side, Term
+from pitrkit.recovery.changes.query import SIDE_NAMES, Query, Side, Term
 from pitrkit.runbook.diff.item_tree import tree
 from pitrkit.ui.blocks import Bar, BarRow, Bars, Block, Cell, Code, Facts, Grid, Note, Segment, Tag
 from pitrkit.ui.browser_widgets import BarSegment, Group, PressBar
@@ -48,13 +48,13 @@ def found_card(found: SearchResult) -> View:
         blocks.append(Code(scope.where, "where"))
     blocks.append(_bar(found))
     if not found.whole:
-        words = f"Tried on the first {found.tried:,} of {found.total:,} changes; taken as scope, it is applied to all."
+        words = f"Applied to the first {found.tried:,} of {found.total:,} changes here; as scope it applies to all."
         blocks.append(Note(words, "warn"))
     if not len(found) and found.total:
-        blocks.append(Note("Nothing passes these filters.", "warn"))
+        blocks.append(Note("No change matches these filters.", "warn"))
     tag = Tag(f"{len(found):,} of {count_text(found.total, 'change')}")
     data = {"scope": scope.to_dict(), "counts": found.counts.to_dict()}
-    return View("found", "In these filters", (tag,), tuple(blocks), data)
+    return View("found", "Matching changes", (tag,), tuple(blocks), data)
 
 
 def still_card(
@@ -63,7 +63,7 @@ def still_card(
     """Return the still picture of a search, for whoever reads the saved notebook."""
     text = (
         f"{changes.counts.removed:,} removed, {changes.counts.modified:,} modified and {changes.counts.inserted:,} "
-        "inserted items to explore. Headless, the parameters `kinds`, `keys` and `where` say which are the damage."
+        "inserted items. In a headless run, select the damage by the parameters `kinds`, `keys` and `where`."
     )
     words = masking.current().words(found.query.scope(), found.query.describe())
     blocks: list[Block] = [Note(text, "muted"), Facts((("scope", words),)), _bar(found)]
@@ -71,7 +71,7 @@ def still_card(
     if first:
         names = changes.key_schema.names
         heads = ("kind", *(f"={visible(name)}" for name in names), "changed")
-        sides = [f"{visible(name)} {when}" for name in columns for when in ("then", "now")]
+        sides = [f"{visible(name)} {when}" for name in columns for when in SIDE_NAMES.values()]
         rows = tuple(_still_row(one, names, columns) for one in first)
         caption = (
             f"The first {len(first):,} of {len(found):,}, in key order" if len(found) > len(first) else "All of them"
@@ -89,7 +89,7 @@ def _still_row(change: Change, keys: Sequence[str], columns: Sequence[str]) -> t
 
 def item_card(change: Change) -> View:
     """Return one item then and now, all of it."""
-    words = {"removed": "gone now", "inserted": "new since", "modified": "then and now"}[change.kind]
+    words = {"removed": "missing now", "inserted": "new since", "modified": "before and now"}[change.kind]
     blocks: list[Block] = [tree(change)]
     if change.review:
         blocks.insert(0, Note(change.review, "warn"))
@@ -110,7 +110,7 @@ def cells(change: Change, keys: Sequence[str], columns: Sequence[str]) -> list[d
     then, now = attributes(change.before or "{}"), attributes(change.after or "{}")
     cell_rows: list[dict[str, Any]] = [{"text": _cell(key[name]), "number": "N" in key[name]} for name in keys]
     if change.before is None or change.after is None:
-        cell_rows.append({"text": "all of it", "quiet": True})
+        cell_rows.append({"text": "whole item", "quiet": True})
     else:
         differ = sorted(name for name in then.keys() | now.keys() if then.get(name) != now.get(name))
         more = f" +{len(differ) - NAMES}" if len(differ) > NAMES else ""
@@ -121,7 +121,7 @@ def cells(change: Change, keys: Sequence[str], columns: Sequence[str]) -> list[d
             if name in side:
                 cell_rows.append({"text": _cell(side[name]), "differs": differs, "number": "N" in side[name]})
             else:
-                quiet = "absent" if image is not None else ("not there" if change.kind == "inserted" else "gone")
+                quiet = "absent" if image is not None else ("no item" if change.kind == "inserted" else "missing")
                 cell_rows.append({"text": quiet, "quiet": True, "differs": differs})
     return cell_rows
 
@@ -142,18 +142,18 @@ def charts(
     attribute = columns[-1] if columns else ""
     return [
         Group(
-            "Attributes that changed",
-            "In how many modified items; press to show or hide it in the grid.",
+            "Changed attributes",
+            "Number of modified items. Press to show or hide the attribute in the grid.",
             tuple(_attribute(one, shown=one.attribute in columns) for one in differing[:SHOWN]),
         ),
         Group(
             "Changed together",
-            "A bad deploy changes the same few at once; press to see only those.",
+            "Attributes changed in the same items. Press to show only those items.",
             tuple(_print(place, names, count, query) for place, (names, count) in enumerate(together)),
         ),
         Group(
-            f"{folded(attribute, 40)}: then to now",
-            "In how many items; press to see only those.",
+            f"{folded(attribute, 40)}: before and now",
+            "Number of items. Press to show only those.",
             tuple(_shift(place, one, attribute, query) for place, one in enumerate(shifts)),
         ),
     ]
@@ -195,7 +195,7 @@ def _shift(place: int, one: Shift, attribute: str, query: Query) -> PressBar:
     label = "long values" if one.long else f"{shortened(then, 28)} → {shortened(now, 28)}"
     terms = shift_terms(one, attribute)
     usable = bool(terms)
-    does = "Show only those." if usable else "It cannot be filtered by a press; write a condition in Where."
+    does = "Show only those." if usable else "This value cannot be a filter; write a condition in Where."
     pressed = usable and set(terms) <= set(query.terms)
     words = f"{attribute} from {then} to {now} in {count_text(one.count, 'item')}. {does}"
     return PressBar(

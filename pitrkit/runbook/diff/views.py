@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pitrkit.aws.items import attributes
 from pitrkit.config import masking
 from pitrkit.recovery.changes.change import KINDS, Kind
+from pitrkit.recovery.changes.query import SIDE_NAMES
 from pitrkit.ui.blocks import Bar, BarRow, Bars, Block, Facts, Note, Sample, SampleRow, Samples, Segment, Tag
 from pitrkit.ui.cards import note
 from pitrkit.ui.text import compare, count_text, folded, key_text, show, value_text, visible
@@ -30,7 +31,7 @@ BARS_SHOWN = 20
 _SIDES: dict[Kind, Literal["", "then", "now"]] = {"removed": "then", "modified": "", "inserted": "now"}
 _WORDS = {
     "same": "unchanged",
-    "removed": "removed (gone now)",
+    "removed": "removed (missing now)",
     "modified": "modified (different now)",
     "inserted": "inserted (new since)",
 }
@@ -46,14 +47,14 @@ def counts_card(changes: ChangeSet) -> View:
     counts = changes.counts
     scope = masking.current().words(changes.scope)
     rows = (
-        ("then", _when(changes.before_at)),
+        (SIDE_NAMES["then"], _when(changes.before_at)),
         ("now", _when(changes.after_at)),
-        ("told by", changes.source),
+        ("source", changes.source),
         ("scope", scope),
     )
     blocks: list[Block] = [Facts(rows), counts_bar(counts)]
     if not counts.changes:
-        whole = "Nothing differs." if scope == "everything" else "Nothing in this scope differs."
+        whole = "No differences." if scope == "everything" else "No differences in this scope."
         blocks.append(Note(whole, "good"))
     found = count_text(counts.changes, "difference")
     tag = Tag(found, "warn" if counts.changes else "good")
@@ -65,7 +66,7 @@ def counts_card(changes: ChangeSet) -> View:
         "scope": masking.current().scope(changes.scope).to_dict(),
         "counts": counts.to_dict(),
     }
-    return View("counts", f"What differs in {changes.table}", (tag,), tuple(blocks), data)
+    return View("counts", f"Differences in {changes.table}", (tag,), tuple(blocks), data)
 
 
 def _when(text: str) -> str:
@@ -76,7 +77,7 @@ def samples_view(changes: ChangeSet, n: int = 3) -> View:
     """Return up to *n* changes of each kind, then and now side by side, changed attributes marked."""
     sampled_changes = [change for kind in KINDS for change in changes.samples(kind, n)]
     if not sampled_changes:
-        return note("There is no difference to show.", "good")
+        return note("There are no differences to show.", "good")
     shown = {kind: sum(change.kind == kind for change in sampled_changes) for kind in KINDS}
     counts = changes.counts
     words = ", ".join(f"{shown[kind]:,} of {getattr(counts, kind):,} {kind}" for kind in KINDS if shown[kind])
@@ -157,8 +158,8 @@ def attributes_view(statistics: pd.DataFrame) -> View:
         )
         for name, changed, added, removed in rows[:BARS_SHOWN]
     )
-    blocks: list[Block] = [Bars(bars, "In how many modified items")]
+    blocks: list[Block] = [Bars(bars, "Number of modified items")]
     if len(rows) > BARS_SHOWN:
         blocks.append(Note(f"{count_text(len(rows) - BARS_SHOWN, 'more attribute')} not shown.", "muted"))
     data = {"attributes": [dict(zip(columns, row, strict=True)) for row in rows]}
-    return View("attributes", "Attributes that changed", blocks=tuple(blocks), data=data)
+    return View("attributes", "Changed attributes", blocks=tuple(blocks), data=data)

@@ -46,11 +46,11 @@ def estimate(session: Session, *, target: str = "", how: str = "") -> View:
             table.name, times.parse_time(str(at), now=now())
         )
         if export:
-            steps.append(costs.exporting(table, "minutes to hours; the service promises no time"))
+            steps.append(costs.exporting(table, "minutes to hours; AWS gives no estimate"))
         else:
             steps += costs.restoring(table, name, restore_wait.duration_text(session))
-    nothing = "Nothing is to be restored: it was asked for already, or a copy was given."
-    return costs.card("What this takes and costs", steps, size_bytes=table.size_bytes, nothing=nothing)
+    nothing = "Nothing to restore: the restore was already started, or a copy was given."
+    return costs.card(costs.ESTIMATE, steps, size_bytes=table.size_bytes, nothing=nothing)
 
 
 def start(
@@ -66,7 +66,7 @@ def start(
 
     Args:
         session: The incident's session.
-        target: Name of the new table as of T, made up from the table and the second when blank.
+        target: Name of the new table, made up from the table and the recovery point when blank.
         how: `restore` into a new table, or `export` to S3, where the copy is only looked at; blank restores.
         bucket: S3 bucket of an export; that of the table's earlier ones where blank.
         prefix: Prefix in that bucket.
@@ -82,7 +82,7 @@ def start(
         if session.data.get(BEFORE_DAMAGE.by) == "given":
             raise BadInput("a copy was given, so there is nothing to export", fix="Leave `how` blank.")
         if chosen := ", ".join((*given.to_dict(), *(("source_arn",) if session.data.get("source_arn") else ()))):
-            raise BadInput(f"{chosen}: chosen for a restored table, and an export makes none", fix="Leave `how` blank.")
+            raise BadInput(f"{chosen}: only for a restored table, and an export creates none", fix="Leave `how` blank.")
         session.required(BEFORE_DAMAGE.at, step="02_pick_timestamp")
         return source_views.exports_card([_export(session, side, bucket, prefix) for side in sides(session.data)])
     if given.backup or (
@@ -97,7 +97,7 @@ def start(
     started = [(one, None) for one in found if isinstance(one, Restoration)]
     if not started:
         if chosen := ", ".join(given.to_dict()):
-            raise BadInput(f"{chosen}: chosen for a restore, but a copy was given", fix="Leave it blank.")
+            raise BadInput(f"{chosen}: only for a restore, but a copy was given", fix="Leave it blank.")
         verb = "was" if len(found) == 1 else "were"
         return cards.note(f"Nothing to restore: {' and '.join(str(one) for one in found)} {verb} given.")
     return table_views.restoration_card(*started, ahead=restore_wait.estimate(session))
@@ -122,21 +122,21 @@ def _start(session: Session, side: CopyFields, target: str, given: RestoreReques
 
 
 def _start_backup(session: Session, target: str, asked: RestoreRequest) -> View:
-    """Start the restore of a backup as the table of the past: the moment it shows is T."""
+    """Start the restore of a backup as the table of the past: its moment is the recovery point."""
     data = session.data
     if data.get(BEFORE_DAMAGE.by) == "given":
         raise BadInput("a copy was given, so there is no backup to restore", fix="Leave `backup` blank.")
     if data.get(AFTER_DAMAGE.at):
         raise BadInput(
-            "a backup shows one moment, and the damage's end needs a second one",
-            fix="Leave `backup` blank, or take the classic route: damage_until none in 02_pick_timestamp.",
+            "a backup holds one point in time, and damage_until needs a second one",
+            fix="Leave `backup` blank, or set damage_until to none in 02_pick_timestamp.",
         )
     backup = backups.find(session.aws, asked.backup, data["table_arn"])
     at = iso(backup.created_at)
     if data.get(BEFORE_DAMAGE.table) and data.get(BEFORE_DAMAGE.at) != at:
         raise BadInput(
-            f"this incident has a copy of {data[BEFORE_DAMAGE.at]} already, and the backup shows {at}",
-            fix="Go on with that copy, or begin another incident with 01_select_table.",
+            f"this incident already has a copy as of {data[BEFORE_DAMAGE.at]}, and the backup is as of {at}",
+            fix="Continue with that copy, or open a new incident with 01_select_table.",
         )
     home = arns.backup_arn(backup.arn).region
     options = replace(asked.options(indexes="none"), region=asked.region or session.aws.region)
@@ -160,7 +160,7 @@ def _check_key(session: Session, details: dict[str, Any]) -> None:
     if schema != [(attribute.name, attribute.role) for attribute in table.key_schema.attributes]:
         keys = ", ".join(name for name, _ in schema)
         raise BadInput(
-            f"the backup's table is keyed by {keys}, {table.name} by {table.key_schema}",
+            f"the table in the backup has the key {keys}, {table.name} {table.key_schema}",
             table=table.name,
             fix="Give a backup of this table.",
         )
@@ -217,7 +217,7 @@ def wait(session: Session) -> View:
 def _wait(session: Session, side: CopyFields) -> tuple[Restoration, Table]:
     data = session.data
     name = session.required(side.table, step="03_restore")
-    label = "Looking at" if data.get(side.by) == "given" else "Restoring"
+    label = "Checking" if data.get(side.by) == "given" else "Restoring"
     there = session.aws_of(side)
     running = not _ready(there, name)
     since = restore_wait.running_for(data.get(side.started_at)) if running else 0.0

@@ -21,7 +21,7 @@ from pitrkit.runbook.session.session import Session
 from pitrkit.times import now
 from pitrkit.ui.text import duration
 
-NO_PROMISE = "small tables take minutes, large ones hours; the service promises no time"
+NO_PROMISE = "small tables take minutes, large ones hours; AWS gives no estimate"
 
 POLL_SECONDS = 5.0
 SANDBOX_POLL_SECONDS = 0.5
@@ -59,7 +59,7 @@ def to_text(status: str, seconds: float, expected: float | None) -> str:
     """Return what is to be said of a restore that runs for *seconds*."""
     if expected is None:
         return f"{status}, {NO_PROMISE}"
-    last = f"the last one of this table took {duration(expected)}"
+    last = f"the last restore of this table took {duration(expected)}"
     return f"{status}, {last}" if seconds <= expected else f"{status}, longer than expected: {last}"
 
 
@@ -72,7 +72,7 @@ def duration_text(session: Session) -> str:
 def estimate(session: Session) -> str:
     """Return what is known before it begins."""
     took = duration_text(session)
-    goes_on = "It goes on in the service: close this, come back tomorrow, run 03 again; it is found, not repeated."
+    goes_on = "You can close this: the restore continues in AWS. Run 03 again later; it is found, not repeated."
     return f"{took[0].upper()}{took[1:]}. {goes_on}"
 
 

@@ -87,20 +87,22 @@ class SourceChoice(CardControl):
         self, found: BackupList, asked: RestoreRequest, *, pitr: str, indexes: list[str], default: str
     ) -> None:
         self.view = source_views.sources_card(found, asked.to_dict(), pitr=pitr, indexes=indexes, default=default)
-        listed = [(pitr, "")] if pitr else [("the latest of them", "")]
+        listed = [(pitr, "")] if pitr else [("the latest backup", "")]
         listed += [(visible(described(one)), one.arn) for one in found.backups]
         if asked.backup and asked.backup not in {arn for _, arn in listed}:
             listed.append((visible(asked.backup), asked.backup))
         self.source = widgets.Dropdown(
             description="Source", options=listed, value=asked.backup, style=WIDE, layout={"max_width": "100%"}
         )
-        billings = [("as the source", ""), *((name, name) for name in BILLING)]
+        billings = [("same as the source", ""), *((name, name) for name in BILLING)]
         self.billing = widgets.Dropdown(description="Billing", options=billings, value=asked.billing, style=WIDE)
-        self.region = _text("Region", asked.region, "this one")
+        self.region = _text("Region", asked.region, "same Region")
         self.indexes = _text("Indexes", asked.indexes, f"{default}; or {', '.join(['none', 'all', *indexes])}")
-        self.kms_key = _text("Key", asked.kms_key, f"as the source; {OWNED}, {MANAGED}, or a key's ARN or alias")
+        self.kms_key = _text(
+            "KMS key", asked.kms_key, f"same as the source; {OWNED}, {MANAGED}, or a key's ARN or alias"
+        )
         self.throughput = _text("Units", asked.throughput, "READ/WRITE, for example 100/50")
-        self.role = _text("Backup's role", asked.role, "only for AWS Backup: arn:aws:iam::...:role/...")
+        self.role = _text("AWS Backup role", asked.role, "only for AWS Backup: arn:aws:iam::...:role/...")
         self.box = widgets.VBox([self.source, *(getattr(self, name) for name in ("role", *OPTIONS))])
 
     @property

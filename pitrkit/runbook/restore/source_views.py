@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pitrkit.aws.backups.backups import WORDS, Backup, BackupList
 from pitrkit.aws.settings.kinds import Setting
-from pitrkit.aws.tables.tables import key_of
+from pitrkit.aws.tables.tables import AWS_OWNED, key_of
 from pitrkit.times import iso
 from pitrkit.ui.blocks import Block, Cell, Facts, Grid, Note, Tag, Tone
 from pitrkit.ui.cards import note
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 def exports_card(exports: Sequence[Export], *, estimate: Estimate | None = None) -> View:
     """Return exports: of what, where they lie, and how they stand."""
     rows = tuple((str(one), _status(one), f"s3://{one.bucket}/{one.prefix}".rstrip("/"), one.arn) for one in exports)
-    blocks: list[Block] = [Grid(("export", "status", "lies in", "ARN"), rows)]
+    blocks: list[Block] = [Grid(("export", "status", "location", "ARN"), rows)]
     if estimate is not None:
-        blocks.append(Note(f"Costs about {estimate}", "muted"))
-    blocks.append(Note("Exports use no read capacity. They stay in the bucket until they are deleted there.", "muted"))
+        blocks.append(Note(f"Estimated cost: {estimate}", "muted"))
+    blocks.append(Note("Exports use no read capacity. The files stay in the bucket until they are deleted.", "muted"))
     data = {"exports": [one.to_dict() for one in exports]}
     return View("exports", "Exports to S3", (Tag(count_text(len(exports), "export"), "info"),), tuple(blocks), data)
 
@@ -36,25 +36,25 @@ def _status(export: Export) -> Tag:
 
 
 DIFFERS = {
-    "SYSTEM": "one moment: right before the deletion",
-    "USER": "one moment: when it was asked for",
-    "AWS_BACKUP": "one moment; restored like an on-demand backup",
-    "managed": "one moment; restored by AWS Backup, under a role, whole",
+    "SYSTEM": "the table just before its deletion",
+    "USER": "the table when the backup was made",
+    "AWS_BACKUP": "the table when the backup was made",
+    "managed": "the table when the backup was made; restored by AWS Backup with a role, without options",
 }
 _SET_AGAIN = {"ttl": "TTL", "stream": "stream", "pitr": "PITR", "deletion-protection": "deletion protection"}
 _UNKNOWN = (
     "tags", "auto scaling", "resource policy", "deletion protection", "table class", "warm throughput",
-    "global table replicas", "Kinesis destination", "Contributor Insights", "alarms", "the period of PITR",
-    "consumers of the stream, which has another ARN now",
+    "global table replicas", "Kinesis destination", "Contributor Insights", "alarms", "PITR period",
+    "stream consumers (the stream has a new ARN)",
 )  # fmt: skip
 """What no backup tells of a table."""
 _HOW_PITR_DIFFERS = (
-    "Point-in-time recovery shows the table at any second of its window; a backup shows one moment, and whatever was "
-    "written after it is not in it. A backup outlives the window, the table and its point-in-time recovery."
+    "Point-in-time recovery can restore any second of its window. A backup holds one point in time and no later "
+    "writes. Backups are kept after the PITR window has passed and after the table is deleted."
 )
 _ONLY_PITR = (
-    "Only tables that had point-in-time recovery leave a backup, for 35 days; on-demand backups and AWS Backup keep "
-    "theirs longer. Check the account and region."
+    "DynamoDB keeps a system backup for 35 days, only of tables that had PITR on. On-demand backups and AWS Backup "
+    "can be kept longer. Check the account and Region."
 )
 
 
@@ -66,16 +66,16 @@ def sources_card(
     if pitr:
         rows.append((pitr, "any second of its window", "", "", Tag("default", "info"), ""))
     rows += [_row(one, chosen=one.arn == asked.get("backup")) for one in found.backups]
-    columns = ("source", "shows", "kept until", ">size", "", "ARN")
+    columns = ("source", "contains", "kept until", ">size", "", "ARN")
     blocks: list[Block] = [Grid(columns, tuple(rows))] if rows else [Note("There is nothing to restore.", "warn")]
     options = {name: value for name, value in asked.items() if name != "backup"}
     if options:
         blocks.append(Facts(tuple(options.items()), flow=True))
-    blocks.append(Note(f"Indexes of the source: {', '.join(indexes) or 'none'}; restored unless chosen: {default}."))
+    blocks.append(Note(f"Indexes of the source: {', '.join(indexes) or 'none'}. Restored by default: {default}."))
     blocks.append(Note(_HOW_PITR_DIFFERS, "muted"))
     blocks += [Note(words, "warn") for words in found.unseen]
     data = {"sources": [_dict(one) for one in found.backups], "asked": dict(asked)}
-    return View("sources", "What can be restored", blocks=tuple(blocks), data=data)
+    return View("sources", "Restore sources", blocks=tuple(blocks), data=data)
 
 
 def _row(one: Backup, *, chosen: bool = False) -> tuple[Cell, ...]:
@@ -95,10 +95,10 @@ def backups_list(found: BackupList, living: Sequence[str] = ()) -> View:
     gone = [one for one in found.backups if one.kind == "SYSTEM" or one.table not in set(living)]
     unseen = tuple(Note(words, "warn") for words in found.unseen)
     if not gone:
-        shown = note("No deleted table can be brought back here.", "warn", _ONLY_PITR)
+        shown = note("No deleted table can be restored in this account and Region.", "warn", _ONLY_PITR)
         return View(shown.kind, shown.title, shown.tags, (*shown.blocks, *unseen), shown.data) if unseen else shown
     rows = tuple((one.table, *_row(one)[:4]) for one in gone)
-    grid = Grid(("table", "source", "shows", "can come back until", ">size"), rows)
+    grid = Grid(("table", "source", "contains", "restorable until", ">size"), rows)
     tables = len({one.table for one in gone})
     data = {"backups": [_dict(one) for one in gone]}
     return View("backups", f"Deleted tables ({tables:,})", blocks=(grid, *unseen), data=data)
@@ -122,26 +122,26 @@ def backup_card(
     """
     source = details.get("SourceTableDetails") or {}
     features = details.get("SourceTableFeatureDetails") or {}
-    deleted = "deleted" if backup.kind == "SYSTEM" else "shows the table of"
+    deleted = "deleted" if backup.kind == "SYSTEM" else "backup of"
     rows: list[tuple[str, Cell]] = [
         ("source", WORDS[backup.kind] + (f", vault {backup.vault}" if backup.vault else "")),
         (deleted, moment(backup.created_at)),
-        ("can come back until", moment(backup.expires_at) if backup.expires_at else "-"),
+        ("restorable until", moment(backup.expires_at) if backup.expires_at else "-"),
         ("size", size(backup.size_bytes)),
     ]
     if details:
         rows += _known(source, features)
     rows += [
-        ("restores into", target),
+        ("new table", target),
         *((name.replace("_", " "), value) for name, value in (asked or {}).items() if name != "backup"),
-        ("set again afterwards", ", ".join(in_words(one) for one in settings) or "nothing"),
+        ("settings to reapply", ", ".join(in_words(one) for one in settings) or "none"),
         ("backup", backup.arn),
     ]
     blocks: list[Block] = [Facts(tuple(rows))]
     if not details:
-        words = "AWS Backup tells of a table's settings only by restoring it; it brings the tags back."
+        words = "AWS Backup does not list a table's settings before the restore. It restores the tags."
         blocks.append(Note(words, "warn"))
-    blocks.append(Note(f"No backup knows, so nothing brings back: {', '.join(_unknown(backup))}.", "warn"))
+    blocks.append(Note(f"Not stored in any backup, to be recreated by hand: {', '.join(_unknown(backup))}.", "warn"))
     data = {**_dict(backup), "target": target, "settings": [one.kind for one in settings]}
     return View("backup", f"Deleted table {backup.table}", blocks=tuple(blocks), data=data)
 
@@ -169,7 +169,7 @@ def _known(source: Mapping[str, Any], features: Mapping[str, Any]) -> list[tuple
         ("key", keys or "unknown"),
         ("indexes", ", ".join(indexes) or "none"),
         ("billing", _billing(source)),
-        ("encryption", key_of(features) or "the key that DynamoDB owns"),
+        ("encryption", key_of(features) or AWS_OWNED),
         ("TTL was on", str(ttl.get("AttributeName") or "no")),
         ("stream was on", str(stream.get("StreamViewType") or "no")),
     ]
@@ -188,14 +188,14 @@ def _billing(source: Mapping[str, Any]) -> str:
 def reapplied_card(table: str, rows: Sequence[tuple[Setting, bool, bool]]) -> View:
     """Return the settings of a table that came back: each with whether it is set now, and whether it was before."""
     if not rows:
-        return note("No setting was to be set again.", "muted", "Turn PITR on in 00_start_here.")
+        return note("No setting had to be reapplied.", "muted", "Turn PITR on in 00_start_here.")
     grid = Grid(
         ("setting", "now"),
         tuple((in_words(one), Tag(_state(before, now), "good" if now else "bad")) for one, before, now in rows),
     )
     blocks: list[Block] = [grid]
     if any(one.kind == "stream" for one, _, _ in rows):
-        blocks.append(Note("The stream has another ARN than before: point its consumers to it.", "warn"))
+        blocks.append(Note("The stream has a new ARN: point its consumers to it.", "warn"))
     data = {"table": table, "settings": {one.kind: now for one, _, now in rows}}
     return View("reapplied", f"Settings of {table}", blocks=tuple(blocks), data=data)
 
@@ -203,4 +203,4 @@ def reapplied_card(table: str, rows: Sequence[tuple[Setting, bool, bool]]) -> Vi
 def _state(before: bool, now: bool) -> str:
     if not now:
         return "not set"
-    return "was set already" if before else "set again"
+    return "already set" if before else "reapplied"

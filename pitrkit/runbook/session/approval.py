@@ -68,7 +68,7 @@ class ApprovalFlow:
             StalePlan: The approval is of something else, or what it is of is too old.
         """
         if self.subject is None:
-            return cards.note("Nothing to do, so nothing to approve.")
+            return cards.note("Nothing to do, so there is nothing to approve.")
         # First of all forgotten: a check that fails closes a gate that was open.
         self.approval = None
         self.approval = _GATE.check(self.subject, approve, command=command)
@@ -93,7 +93,7 @@ class ApprovalFlow:
             self.approval = _GATE.check(self.subject, self._approve, command=self._command)
         else:
             raise GateClosed(
-                f"gate closed: {self.subject.digest[:SHORTEST]} has not passed the gate here",
+                f"gate closed: {self.subject.digest[:SHORTEST]} has not been approved here",
                 digest=self.subject.digest,
                 table=self.subject.table,
                 fix="Run the gate's cell first.",

@@ -75,12 +75,16 @@ def scanning(table: Table, read_units: float) -> CostStep:
     if read_units:
         takes = f"{duration_estimate(units / read_units)} at {read_units:,.0f} read units a second"
     else:
-        takes = f"{duration_estimate(units / cost.FASTEST_READ_UNITS)} or more, as fast as the service answers"
+        takes = f"{duration_estimate(units / cost.FASTEST_READ_UNITS)} or more, without a limit"
     return CostStep(
         f"scan {table.name}",
         takes,
         estimate(scan_bytes=table.size_bytes, provisioned=bool(table.write_units), prices=prices()),
     )
+
+
+ESTIMATE = "Estimated time and cost"
+"""Title of such a card."""
 
 
 def card(title: str, steps: Sequence[CostStep], *, size_bytes: int, nothing: str) -> View:
@@ -98,8 +102,8 @@ def card(title: str, steps: Sequence[CostStep], *, size_bytes: int, nothing: str
     blocks: tuple[Block, ...] = (Note(nothing, "muted"),)
     if steps:
         day = steps[0].costs.priced_at.isoformat()
-        said = f"Estimates for {size(size_bytes)}, by the prices of {day}; [prices] in pitrkit.toml replaces them."
-        blocks = (Grid(("step", "takes", ">costs about", "how that comes about"), rows), Note(said, "muted"))
+        said = f"Estimates for {size(size_bytes)}, with prices of {day}. Set your own in [prices] of pitrkit.toml."
+        blocks = (Grid(("step", "time", ">estimated cost", "calculation"), rows), Note(said, "muted"))
     data = {"steps": [{"name": one.name, "takes": one.takes, **one.costs.to_dict()} for one in steps]}
     return View("ahead", title, blocks=blocks, data=data)
 

@@ -153,17 +153,17 @@ class Gate:
             raise StalePlan(
                 f"plan {plan.digest[:SHORTEST]} is {age.days * 24 + age.seconds // 3600} hours old",
                 table=plan.table,
-                fix="Plan again: it is re-read against the table as it is now, then approve the new digest.",
+                fix="Plan again: the items are read again. Then approve the new digest.",
             )
         approval = approve.strip().lower()
         if approval:
             return self._by_parameter(plan, approval, command)
         clicked_at = self.approvals.clicked_at(plan.digest)
         if clicked_at is None:
-            raise self._closed(plan, "waits for your approval", command)
+            raise self._closed(plan, "is not approved yet", command)
         if self.clock() - clicked_at > CLICK_LASTS:
             minutes = int(CLICK_LASTS.total_seconds() // 60)
-            raise self._closed(plan, f"was approved more than {minutes} minutes ago, which no longer counts", command)
+            raise self._closed(plan, f"was approved more than {minutes} minutes ago; the approval has expired", command)
         return Approval(plan.digest, clicked_at, "click")
 
     def _by_parameter(self, plan: Approvable, given: str, command: str) -> Approval:
@@ -171,13 +171,13 @@ class Gate:
             raise BadInput(
                 f"approve is not a plan's digest: it needs at least {SHORTEST} of its characters (0-9, a-f)",
                 table=plan.table,
-                fix=f"To approve the present plan: {command}",
+                fix=f"To approve the current plan: {command}",
             )
         if not plan.digest.startswith(given):
             raise StalePlan(
                 f"the approval is for plan {given[:SHORTEST]}, but the plan is {plan.digest[:SHORTEST]} now",
                 table=plan.table,
-                fix=f"Read the present plan. To approve it: {command}",
+                fix=f"Read the current plan. To approve it: {command}",
             )
         return Approval(plan.digest, self.clock(), "parameter")
 

@@ -38,7 +38,7 @@ class ApproveBox(CardControl):
         clock: The time.
     """
 
-    offline: ClassVar[str] = "The approval needs a running kernel; headless, the parameter `approve` gives it."
+    offline: ClassVar[str] = "The approve box needs a running kernel; in a headless run, set the parameter `approve`."
 
     def __init__(
         self,
@@ -87,7 +87,7 @@ class ApproveBox(CardControl):
             Note(f"To approve: {what}. Type the table's name, {self._table}, and press Approve.", "warn")
         ]
         if command:
-            blocks.append(Code(command, "Or headless, by this command:"))
+            blocks.append(Code(command, "Or without the box, run this command:"))
         return View("approve", blocks=tuple(blocks), data={"digest": self._digest, "command": command})
 
     def _matches(self) -> bool:
@@ -125,13 +125,13 @@ def drift_note(drift: Drift) -> Note | None:
     """Return what moved since a plan was made; None if nothing did."""
     if not drift.moved and not drift.already:
         return None
-    of = f"{drift.checked:,} items" if drift.checked == drift.total else f"{drift.checked:,} items looked at"
+    of = f"{drift.checked:,} items" if drift.checked == drift.total else f"{drift.checked:,} items checked"
     words = []
     if drift.moved:
-        words.append(f"{drift.moved:,} of {of} were written since this plan was made: it would leave them alone.")
+        words.append(f"{drift.moved:,} of {of} were written since this plan was made. The plan does not change them.")
     if drift.already:
-        words.append(f"{drift.already:,} of {of} are as they should be by now.")
-    return Note(" ".join(words), "warn" if drift.moved else "info", "Plan again to have them read anew.")
+        words.append(f"{drift.already:,} of {of} are already correct.")
+    return Note(" ".join(words), "warn" if drift.moved else "info", "Plan again to read them again.")
 
 
 def intent_card(intent: Intent, words: str) -> View:
@@ -175,21 +175,21 @@ def gate_card(
     data: dict[str, Any] = {"open": approval is not None, "digest": subject.digest, "table": subject.table, "by": by}
     if approval is None:
         rows += [("why", why)] if why else []
-        rows.append(("your data", "Nothing is written before it is approved."))
-        tick = "tick above what you have seen to, " if findings else ""
+        rows.append(("your data", "Nothing is written before approval."))
+        tick = "acknowledge above each risk that you have handled, " if findings else ""
         what = (
             f"What to do: {tick}type the table's name above and press Approve. Then run this cell and those below it."
         )
         harm = [Note(f"{one.name}: {one.what}", "bad", one.fix) for one in findings]
         blocks: list[Block] = [Facts(tuple(rows)), *harm, Note(what)]
         if command:
-            blocks.append(Code(command, "Headless, this command approves it:"))
+            blocks.append(Code(command, "Or run this command to approve it:"))
         return View("gate", "Gate", (Tag("closed", "warn"),), tuple(blocks), data)
     rows.append(("approved", f"{moment(approval.approved_at)} by {approval.how}"))
     if by:
         rows.append(("caller", by))
     if approval.how == "click":
-        rows.append(("lasts until", moment(approval.approved_at + CLICK_LASTS)))
+        rows.append(("approval valid until", moment(approval.approved_at + CLICK_LASTS)))
     opened: list[Block] = [Facts(tuple(rows))]
     if drift is not None and (moved := drift_note(drift)) is not None:
         opened.append(moved)

@@ -127,7 +127,7 @@ class Session(Shows):
         stands = status_of(self.data, without_restore=self.without_restore)
         more = [("00_start_here", "all incidents")]
         if self.data.get("copies"):
-            more.insert(0, ("12_undo", "take the copy back"))
+            more.insert(0, ("12_undo", "undo the copy"))
         onward = Link(stands.notebook, self.link(stands.notebook), strong=True)
         return session_views.onward(
             self.incident.id, stands, (onward, *(Link(text, self.link(name)) for name, text in more))
@@ -155,9 +155,9 @@ class Session(Shows):
         """
         if self.data.get("drill"):
             raise BadInput(
-                f"{self.incident.id} is a drill: nothing of it is written to the real table",
+                f"{self.incident.id} is a drill and never writes to the real table",
                 table=str(self.data.get("table") or ""),
-                fix="Open an incident of your own with 01_select_table.",
+                fix="Open another incident with 01_select_table.",
             )
         return self.table()
 

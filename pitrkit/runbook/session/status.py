@@ -36,21 +36,21 @@ class Stage:
 
 CLASSIC = (
     Stage("select", "01_select_table", "select table"),
-    Stage("pick", "02_pick_timestamp", "pick timestamp"),
+    Stage("pick", "02_pick_timestamp", "recovery point"),
     Stage("restore", "03_restore", "restore"),
     Stage("diff", "04_diff", "diff"),
-    Stage("copy", "05_copy_back", "copy back"),
+    Stage("copy", "05_copy_back", "write back"),
     Stage("report", "06_report", "report"),
 )
 WITH_A_GIVEN_COPY = tuple(stage for stage in CLASSIC if stage.step != "pick")
 WITHOUT_RESTORE = (
     CLASSIC[0],
-    Stage("log", "10_rollback_without_restore", "what happened"),
-    Stage("diff", "10_rollback_without_restore", "the damage"),
-    Stage("copy", "10_rollback_without_restore", "copy back"),
+    Stage("log", "10_rollback_without_restore", "read changes"),
+    Stage("diff", "10_rollback_without_restore", "select damage"),
+    Stage("copy", "10_rollback_without_restore", "write back"),
     CLASSIC[-1],
 )
-DELETED = (Stage("restore", "11_deleted_table", "bring the table back"), CLASSIC[-1])
+DELETED = (Stage("restore", "11_deleted_table", "restore deleted table"), CLASSIC[-1])
 
 DRILL = (
     Stage("restore", "15_drill", "restore"),
@@ -118,9 +118,13 @@ def _words(data: Mapping[str, Any], stages: tuple[Stage, ...], following: Stage 
     undo = data.get("undo") or {}
     if undo.get("verify"):
         right = bool(undo["verify"].get("ok"))
-        return ("undone", "muted", "06_report", True) if right else ("undo to be looked at", "bad", "12_undo", False)
+        return (
+            ("undone", "muted", "06_report", True)
+            if right
+            else ("undo failed verification: check it", "bad", "12_undo", False)
+        )
     if undo.get("apply") == {} or (undo.get("apply") or {}).get("unsent"):
-        return "undo interrupted: run it again", "warn", "12_undo", False
+        return "undo interrupted: run it again to resume", "warn", "12_undo", False
     if (of_copy := _of_copy(data)) is not None:
         words, tone = of_copy
         return words, tone, copying, False
@@ -132,10 +136,10 @@ def _words(data: Mapping[str, Any], stages: tuple[Stage, ...], following: Stage 
 def _of_drill(data: Mapping[str, Any]) -> tuple[str, Tone, str, bool]:
     outcome = data["drill"].get("outcome")
     if any(data.get(name) == "incident" for name in ("restored_by", "scratch_by")):
-        words = "drill over, its tables are still there" if outcome else "drill under way, or stopped"
+        words = "drill ended, its tables still exist" if outcome else "drill running or stopped"
         return words, "warn" if outcome else "info", "14_clean_up" if outcome else "15_drill", False
     if not outcome:
-        return "drill under way, or stopped", "info", "15_drill", False
+        return "drill running or stopped", "info", "15_drill", False
     return (
         ("drill passed", "good", "15_drill", True)
         if outcome.get("passed")
@@ -150,19 +154,19 @@ def _of_copy(data: Mapping[str, Any]) -> tuple[str, Tone] | None:
         return None
     if applied:
         if unsent := int(applied.get("unsent") or 0):
-            return f"copy interrupted with {count_text(unsent, 'write')} to go: run it again, it goes on", "warn"
+            return f"copy interrupted with {count_text(unsent, 'write')} left: run it again to resume", "warn"
         left = [count_text(count, name) for name in ("conflict",) if (count := open_conflicts(data))]
         left += [f"{count:,} failed" for count in [int(applied.get("failed") or 0)] if count]
         if left:
-            return f"copied, with {', '.join(left)} left", "warn"
+            return f"written, with {', '.join(left)}", "warn"
         if not verified:
-            return "copied: verify it", "info"
-        return None if verified.get("ok") else ("verification failed: look at it", "bad")
+            return "written: verify it", "info"
+        return None if verified.get("ok") else ("verification failed: check it", "bad")
     if applied == {}:
-        return "copy interrupted: run it again, it goes on", "warn"
+        return "copy interrupted: run it again to resume", "warn"
     if "copy" in (data.get("steps") or {}):
         return None
-    return ("approved: write it", "info") if data.get("approval") else ("waits at the gate", "info")
+    return ("approved: ready to write", "info") if data.get("approval") else ("waiting for approval", "info")
 
 
 def _of_step(data: Mapping[str, Any], following: Stage) -> tuple[str, Tone]:
@@ -170,10 +174,10 @@ def _of_step(data: Mapping[str, Any], following: Stage) -> tuple[str, Tone]:
         case "select":
             return "no table selected yet", "info"
         case "pick":
-            return "T is not picked yet", "info"
+            return "recovery point not chosen yet", "info"
         case "restore":
             begun = data.get("restored_table") or data.get("restored_export")
-            return ("restore asked for: wait for it", "info") if begun else (f"next: {following.name}", "info")
+            return ("restore in progress: wait for it", "info") if begun else (f"next step: {following.name}", "info")
         case "report":
-            return "verified: write the report" if data.get("verify") else f"next: {following.name}", "good"
-    return f"next: {following.name}", "info"
+            return "verified: write the report" if data.get("verify") else f"next step: {following.name}", "good"
+    return f"next step: {following.name}", "info"

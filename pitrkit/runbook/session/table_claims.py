@@ -39,7 +39,7 @@ def claim(session: Session, side: CopyFields, name: str) -> None:
     if session.data.get(side.table) == name and session.data.get(side.by) == "incident":
         return
     if tables.find(session.aws, name) is not None:
-        raise BadInput("a table of that name exists already", table=name, fix="Run it again: it takes another name.")
+        raise BadInput("a table of that name exists already", table=name, fix="Run it again: it uses another name.")
     claimed: dict[str, Any] = {side.table: name, side.by: "incident", side.table_id: None}
     session.keep("table_claimed", **claimed)
 

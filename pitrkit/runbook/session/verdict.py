@@ -11,6 +11,8 @@ from pitrkit.ui.text import count_text, duration
 
 Tone = Literal["good", "warn", "bad", "open"]
 
+ALL_VERIFIED = " Every one of them was read again and matches the plan."
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -69,15 +71,15 @@ def _of_the_present(data: Mapping[str, Any]) -> Verdict:
     if not plan:
         return _before_the_plan(data)
     person = plan.get("undecided", 0)
-    undecided = f" {count_text(person, 'difference')} {_wait(person)} for a person to decide." if person else ""
+    undecided = f" {count_text(person, 'difference')} {_wait(person)} for a decision." if person else ""
     if not planned:
-        words = "No write was planned: nothing in scope is to be put back."
+        words = "No write was planned: nothing in scope has to be restored."
         return Verdict("warn" if person else "good", "Nothing to write", words + undecided)
     if not done:
         words = f"Plan {plan.get('digest', '')[:SHORTEST]} ({count_text(planned, 'write')}) waits for its approval."
         return Verdict("open", "Not recovered yet", f"{words} Nothing was written.")
     if "applied" not in done:
-        words = "Writing began and was interrupted. Running 05_copy_back again goes on where it stopped."
+        words = "Writing was interrupted. Run 05_copy_back again to resume."
         return Verdict("warn", "Partly recovered", words)
     settled = done["applied"] + done.get("already", 0)
     words = f"{settled:,} of {count_text(planned, 'planned write')} {'is' if settled == 1 else 'are'} in the table."
@@ -87,12 +89,13 @@ def _of_the_present(data: Mapping[str, Any]) -> Verdict:
         words += f" {count_text(open_ones, 'write')} failed or {'was' if open_ones == 1 else 'were'} not sent yet."
         return Verdict("warn", "Partly recovered", words + undecided)
     if not verified:
-        return Verdict("warn", "Written, not verified", f"{words} They were not read again yet.{undecided}")
+        return Verdict("warn", "Written, not verified", f"{words} They are not verified yet.{undecided}")
     if not verified.get("ok"):
         wrong = verified.get("mismatches", 0)
-        words += f" Read again, {count_text(wrong, 'item')} did not hold what was written."
+        verb = "does" if wrong == 1 else "do"
+        words += f" Read again, {count_text(wrong, 'item')} {verb} not match the plan."
         return Verdict("bad", "Not as planned", words + undecided)
-    words += " Every one of them was read again and holds."
+    words += ALL_VERIFIED
     left = open_conflicts(data) or person
     return Verdict("warn" if left else "good", "Partly recovered" if left else "Recovered", words + undecided)
 
@@ -100,39 +103,39 @@ def _of_the_present(data: Mapping[str, Any]) -> Verdict:
 def _of_drill(data: Mapping[str, Any]) -> Verdict:
     outcome = data["drill"].get("outcome")
     if not outcome:
-        return Verdict("open", "Drill under way", "It has not come to its end, or was stopped on the way.")
+        return Verdict("open", "Drill not finished", "It has not finished, or was stopped.")
     if not outcome.get("passed"):
-        why = "; ".join(outcome.get("why") or ("it did not end",))
+        why = "; ".join(outcome.get("why") or ("it did not finish",))
         return Verdict("bad", "Drill failed", f"{why[:1].upper()}{why[1:]}.")
     took = data["drill"].get("recovery_seconds") or 0
     copied = count_text(int((data.get("plan") or {}).get("puts") or 0), "item")
-    words = f"From the beginning of the restore to the verified copy: {duration(took)}. {copied} copied "
+    words = f"From the start of the restore to the verified copy: {duration(took)}. {copied} copied "
     return Verdict(
         "good",
         "Drill passed",
-        f"{words}into a scratch table, read again and taken back. The real table was only read.",
+        f"{words}to a scratch table, verified and undone. The real table was only read.",
     )
 
 
 def _of_undo(undone: Mapping[str, Any]) -> Verdict:
     done, verified = undone.get("apply") or {}, undone.get("verify") or {}
     conflicts = _conflicts(done.get("conflicts", 0), open_conflicts(undone))
-    words = f"The copy was undone: {count_text(done['applied'], 'write')} taken back.{conflicts}"
+    words = f"The copy was undone: {count_text(done['applied'], 'write')} reverted.{conflicts}"
     if not verified.get("ok"):
-        return Verdict("warn", "Partly taken back", f"{words} It is not verified that all of it holds.")
+        return Verdict("warn", "Partly undone", f"{words} Not all of it is verified.")
     tone: Tone = "warn" if open_conflicts(undone) else "open"
-    return Verdict(tone, "Taken back", f"{words} Every one of them was read again and holds.")
+    return Verdict(tone, "Undone", f"{words}{ALL_VERIFIED}")
 
 
 def _before_the_plan(data: Mapping[str, Any]) -> Verdict:
     found = data.get("diff") or {}
     if found:
         count = sum(found.get(kind, 0) for kind in ("removed", "modified", "inserted"))
-        words = f"{count_text(count, 'difference')} found; no plan was made yet."
+        words = f"{count_text(count, 'difference')} found; there is no plan yet."
     elif data.get("restored_table"):
-        words = f"The past is in {data['restored_table']}; it was not compared yet."
+        words = f"The restored copy is {data['restored_table']}; it has not been compared yet."
     else:
-        words = "No copy of the past was made yet."
+        words = "No copy has been restored yet."
     return Verdict("open", "Not recovered yet", f"{words} Nothing was written.")
 
 
@@ -140,9 +143,8 @@ def _conflicts(count: int, undecided: int) -> str:
     if not count:
         return ""
     noun, verb = count_text(count, "item"), "was" if count == 1 else "were"
-    kept = f"; for {count - undecided:,} of them that was decided" if undecided < count else ""
-    writers = "its writer" if count == 1 else "their writers"
-    return f" {noun} {verb} found changed in the meantime and left to {writers}{kept}."
+    kept = f"; {count - undecided:,} of them by your decision" if undecided < count else ""
+    return f" {noun} {verb} written by others in the meantime and not changed{kept}."
 
 
 def _wait(count: int) -> str:

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from pitrkit.record.audit import Audit
 
 
-_HAPPENED = {"deleted": "items deleted", "mangled": "items mangled", "gone": "table gone", "unsure": "not sure"}
+NEXT_STEP = "Next step:"
+
+_HAPPENED = {"deleted": "items deleted", "mangled": "items corrupted", "gone": "table deleted", "unsure": "not sure"}
 
 
 def caller_strip(sign: AccountBadge, held: str = "") -> View:
@@ -26,9 +28,9 @@ def caller_strip(sign: AccountBadge, held: str = "") -> View:
     data = {"account": sign.account, "region": sign.region, "caller": sign.arn, "endpoint": sign.endpoint}
     blocks: list[Block] = [sign]
     if sign.kind == "production":
-        blocks.append(Note("Production: what is written here is seen by customers.", "bad"))
+        blocks.append(Note("Production: writes here affect customers.", "bad"))
     elif sign.kind == "unnamed":
-        words = f"No name in pitrkit.toml: [accounts.{sign.account}] gives it one, and says whether it is production."
+        words = f"No name for this account: set `name` and `production` in [accounts.{sign.account}] of pitrkit.toml."
         blocks.append(Note(words, "muted"))
     if held:
         blocks.append(Note(held, "muted"))
@@ -55,13 +57,13 @@ def incident_strip(sign: AccountBadge, data: Mapping[str, Any], stands: Status, 
         for stage in stands.stages
     )
     rows: list[tuple[str, Cell]] = [
-        ("incident", str(data.get("incident") or "without a name")),
+        ("incident", str(data.get("incident") or "no name yet")),
         ("table", str(data.get("table") or "not selected yet")),
     ]
     window = data.get("window") or {}
     names = {stage.step for stage in stands.stages}
     if "pick" in names:
-        rows.append(("T, back to", _utc_text(data.get("restore_at")) or "not picked yet"))
+        rows.append(("recovery point", _utc_text(data.get("restore_at")) or "not chosen yet"))
     elif window:
         rows.append(("damage", f"{_utc_text(window.get('since'))} to {_utc_text(window.get('until'))}"))
     if data.get("damage_until"):
@@ -71,14 +73,14 @@ def incident_strip(sign: AccountBadge, data: Mapping[str, Any], stands: Status, 
         rows.append(("copy", f"{data['restored_table']}{where}"))
     if data.get("happened"):
         rows.insert(2, ("what happened", _HAPPENED.get(str(data["happened"]), str(data["happened"]))))
-    rows.append(("stands", Tag(stands.words, stands.tone)))
+    rows.append(("status", Tag(stands.words, stands.tone)))
     return View("incident", blocks=(sign, Facts(tuple(rows), flow=True), Steps(drawn)), data=dict(data))
 
 
 def onward(incident: str, stands: Status, links: Sequence[Link]) -> View:
     """Return the way to where an incident goes on."""
-    facts = Facts((("incident", incident), ("stands", Tag(stands.words, stands.tone))), flow=True)
-    return View("onward", blocks=(facts, Links(tuple(links), "Go on:")), data={"next": stands.notebook})
+    facts = Facts((("incident", incident), ("status", Tag(stands.words, stands.tone))), flow=True)
+    return View("onward", blocks=(facts, Links(tuple(links), NEXT_STEP)), data={"next": stands.notebook})
 
 
 def _utc_text(text: object) -> str:
@@ -102,16 +104,16 @@ def incidents_list(
         unreadable: Incidents whose state cannot be read.
     """
     broken = tuple(
-        Note(f"incident.json of {name} cannot be read.", "bad", f"`pitrkit audit {name}` says what changed.")
+        Note(f"incident.json of {name} cannot be read.", "bad", f"`pitrkit audit {name}` shows what changed.")
         for name in unreadable
     )
     incident_statuses = [(one, status_of(one)) for one in incidents]
     if not incident_statuses and not broken:
-        return note("There are no incidents here yet: say below what happened, or 01_select_table opens one.")
+        return note("There are no incidents here yet. Report one below, or open one with 01_select_table.")
     incident_statuses.sort(key=lambda one: one[1].finished)
     rows = tuple(_incident_row(one, stands, links or {}, account) for one, stands in incident_statuses)
     going = sum(not stands.finished for _, stands in incident_statuses)
-    grid = Grid(("=go on", "incident", "=table", "stands", "=back to (UTC)", "=steps"), rows)
+    grid = Grid(("=next step", "incident", "=table", "status", "=recovery point (UTC)", "=steps"), rows)
     mark = Tag(f"{going:,} in progress", "info" if going else "muted")
     data = {"incidents": [dict(one) for one, _ in incident_statuses]}
     return View("incidents", f"Incidents ({len(incident_statuses):,})", (mark,), (grid, *broken), data)
@@ -124,7 +126,7 @@ def _incident_row(one: Mapping[str, Any], stands: Status, links: Mapping[str, st
     way: Cell = Link(to, links[name], strong=not stands.finished) if name in links else to
     since = one.get("restore_at") or (one.get("window") or {}).get("since")
     return (
-        Tag(f"account {one['account']}", "warn", "Of another account: change the credentials") if elsewhere else way,
+        Tag(f"account {one['account']}", "warn", "Another account: change the credentials") if elsewhere else way,
         name,
         str(one.get("table") or "-"),
         Tag(stands.words, stands.tone),
@@ -156,7 +158,7 @@ def report_card(path: Path, data: Mapping[str, Any], links: Sequence[Link] = ())
     blocks: list[Block] = [
         Note(verdict.words, tone),
         Facts(tuple(rows)),
-        Note("One file, nothing loaded from anywhere: open it, print it, attach it.", "muted"),
+        Note("One self-contained file: open it, print it, attach it.", "muted"),
     ]
     if links:
         blocks.append(Links(tuple(links)))
@@ -185,15 +187,15 @@ def audit_card(audit: Audit, problems: Sequence[str] = ()) -> View:
         finding_rows = tuple(
             (Tag(one.what, "info" if one.note else "bad"), one.name, one.detail) for one in audit.findings
         )
-        blocks.append(Grid(("finding", "file", "what is the matter"), finding_rows))
+        blocks.append(Grid(("finding", "file", "details"), finding_rows))
     unsigned = [one for one in audit.findings if not one.note] and all(
         one.note or one.what in ("unsigned", "signature") for one in audit.findings
     )
     if not audit.ok and not unsigned:
-        fix = "Keep the folder as it is, and compare it with your copy of the manifest."
-        blocks.append(Note("Something was changed after the record was sealed.", "bad", fix))
+        fix = "Do not change the folder, and compare it with your copy of the manifest."
+        blocks.append(Note("Files were changed after the record was sealed.", "bad", fix))
     for problem in problems:
         what, _, fix = problem.partition("\n-> ")
         blocks.append(Note(what, "warn", fix))
-    tag = Tag("intact", "good") if audit.ok else Tag("not signed" if unsigned else "not what was sealed", "bad")
+    tag = Tag("intact", "good") if audit.ok else Tag("not signed" if unsigned else "changed since sealing", "bad")
     return View("audit", "The record", (tag,), tuple(blocks), audit.to_dict())

@@ -50,7 +50,7 @@ class StepAccess:
         """Whether the step can be taken."""
         if self.missing:
             return Tag("not permitted", "warn" if self.step.optional else "bad")
-        return Tag("not known", "warn") if self.unknown else Tag("permitted", "good")
+        return Tag("unknown", "warn") if self.unknown else Tag("permitted", "good")
 
 
 def check(aws: Aws, table: str = "", *, bucket: str = "") -> View:
@@ -68,7 +68,7 @@ def check(aws: Aws, table: str = "", *, bucket: str = "") -> View:
     """
     name = table.strip()
     if not name:
-        return note("Nothing is checked: name a table above, or give the parameter table.", "muted")
+        return note("No table to check: name one above, or set the parameter `table`.", "muted")
     caller = aws.caller()
     guardrails.check(caller, table=name, endpoint_url=aws.endpoint_url)
     place = PolicyTarget(name, bucket=bucket, account=caller.account, region=caller.region)
@@ -76,7 +76,7 @@ def check(aws: Aws, table: str = "", *, bucket: str = "") -> View:
     steps = permission_catalogue.every_step().values()
     pairs_by_step = {step.words: _pairs(step) for step, _ in steps}
     every = dict.fromkeys(pair for pairs in pairs_by_step.values() for pair in pairs)
-    with ProgressBar("Looking at permissions", unit="calls"):
+    with ProgressBar("Checking permissions", unit="calls"):
         told, why_not = _told(aws, place, every)
     checked = [
         StepAccess(
@@ -145,27 +145,21 @@ def _view(table: str, checked: Sequence[StepAccess], why_not: str, bucket: str) 
     )
     required = [one for one in checked if not one.step.optional]
     missing, unknown = [one for one in required if one.missing], [one for one in required if one.unknown]
-    blocks: list[Block] = [
-        Grid(("=step", "what it is for", "routes", "=verdict", "what is missing, or not known"), rows)
-    ]
+    blocks: list[Block] = [Grid(("=step", "purpose", "routes", "=result", "missing or unknown"), rows)]
     if missing:
-        text = "This caller cannot take every route. What is missing is best allowed before an incident needs it."
-        blocks.append(Note(text, "bad", f"`pitrkit policy --table {table} --route ROUTE` prints what it takes."))
+        text = "This caller lacks permissions for some routes. Grant them before an incident needs them."
+        blocks.append(Note(text, "bad", f"`pitrkit policy --table {table} --route ROUTE` prints the policy."))
     if why_not:
-        text = f"IAM could not be asked, so only reads were tried, and what cannot be tried is not known: {why_not}"
-        blocks.append(Note(text, "warn", "Allow iam:SimulatePrincipalPolicy on the role to know before an incident."))
+        text = f"IAM could not be asked, so only read-only calls were tried. Other permissions are unknown: {why_not}"
+        blocks.append(Note(text, "warn", "Allow iam:SimulatePrincipalPolicy for this role to check all of them."))
     elif unknown and not bucket:
-        blocks.append(
-            Note("What is done in the bucket of exports is not known without its name: give `bucket`.", "info")
-        )
+        blocks.append(Note("Permissions for the export bucket are unknown without its name: set `bucket`.", "info"))
     if not why_not:
-        text = "Policies of the table, the bucket and keys may deny more than IAM tells; reads were tried for certain."
+        text = "Policies of the table, bucket and keys may deny more than IAM reports. Read-only calls were tried."
         blocks.append(Note(text, "muted"))
-    mark = (
-        Tag(count_text(len(missing), "step") + " not permitted", "bad") if missing else Tag("nothing missing", "good")
-    )
+    mark = Tag(count_text(len(missing), "step") + " not permitted", "bad") if missing else Tag("all permitted", "good")
     if not missing and unknown:
-        mark = Tag(count_text(len(unknown), "step") + " not known", "warn")
+        mark = Tag(count_text(len(unknown), "step") + " unknown", "warn")
     data = {
         "table": table,
         "steps": [
@@ -179,8 +173,8 @@ def _view(table: str, checked: Sequence[StepAccess], why_not: str, bucket: str) 
         ],
         "asked_iam": not why_not,
     }
-    return View("access", f"What this caller may do on {table}", (mark,), tuple(blocks), data)
+    return View("access", f"Permissions on {table}", (mark,), tuple(blocks), data)
 
 
 def _unknown_words(actions: Sequence[str]) -> str:
-    return f"not known: {', '.join(actions)}" if actions else ""
+    return f"unknown: {', '.join(actions)}" if actions else ""

@@ -38,10 +38,8 @@ class Protecting(Shows):
     def view(self) -> View:
         """Return what would be done."""
         if not self.tables:
-            return cards.note(
-                "Nothing is to be protected: choose tables above, or give the parameter protect.", "muted"
-            )
-        return gate_views.intent_card(self.intent, "Turns point-in-time recovery on. Costs storage; changes no item.")
+            return cards.note("No table is chosen: choose tables above, or set the parameter `protect`.", "muted")
+        return gate_views.intent_card(self.intent, "Turns on PITR. Adds storage cost, changes no item.")
 
     def approve(self) -> ApproveBox:
         """Return a widget that approves it when the first table's name is typed."""
@@ -76,16 +74,16 @@ class ProtectPicker(CardControl):
 
     def __init__(self, off: Sequence[str], value: str = "") -> None:
         if value:
-            self.view = cards.note(f"Named already: {value}.", "muted")
+            self.view = cards.note(f"Set by the parameter: {value}.", "muted")
         elif off:
             self.view = cards.note(f"{count_text(len(off), 'table')} to choose from: {folded(', '.join(off), 400)}.")
         else:
-            self.view = cards.note("Every table that may be seen is protected.", "good")
+            self.view = cards.note("Every table that you may read has PITR on.", "good")
         self.list = widgets.SelectMultiple(
             description="Protect",
             options=list(off),
             rows=max(2, min(_ROWS, len(off))),
-            tooltip="Tables to turn point-in-time recovery on for; several with Shift or Ctrl",
+            tooltip="Tables to turn point-in-time recovery on for; select several with Shift or Ctrl",
             style={"description_width": "initial"},
             layout={"width": "32em"},
         )
@@ -121,13 +119,16 @@ def protect(aws: Aws, names: str) -> Protecting:
     every = [name for name, one in overviews.items() if one.unprotected and guardrails.holds(name)]
     wanted = every if names.strip() == "all" else [name.strip() for name in names.split(",") if name.strip()]
     if unknown := [name for name in wanted if name not in overviews]:
-        raise BadInput(f"no such table here: {', '.join(unknown)}", fix="Check the names, the account and AWS_REGION.")
+        raise BadInput(
+            f"no such table in this account and Region: {', '.join(unknown)}",
+            fix="Check the names, the account and AWS_REGION.",
+        )
     for name in wanted:
         guardrails.check_table(name)
     if hidden := [name for name in wanted if overviews[name].protection is None]:
         raise BadInput(
-            f"whether PITR is on cannot be seen for {', '.join(hidden)}",
-            fix="Allow the action dynamodb:DescribeContinuousBackups to this role.",
+            f"the PITR status cannot be read for {', '.join(hidden)}",
+            fix="Allow the action dynamodb:DescribeContinuousBackups for this role.",
         )
     chosen = tuple(name for name in wanted if name in off)
     caller = aws.caller()

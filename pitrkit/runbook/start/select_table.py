@@ -1,4 +1,4 @@
-"""01: select the table that was damaged, and see what hangs on it."""
+"""01: select the damaged table, and see its dependencies."""
 
 from __future__ import annotations
 
@@ -82,25 +82,25 @@ def select(
             without the first, or the incident is another table's.
     """
     if not table:
-        raise InputNeeded("table", fix="Choose a table in the list above, or give the parameter `table`.")
+        raise InputNeeded("table", fix="Choose a table in the list above, or set the parameter `table`.")
     found = tables.describe(aws, table)
     if restored_until and not restored:
         raise BadInput(
-            "a copy from after the damage alone cannot say what the table was before",
+            "a copy from after the damage does not show the table before the damage",
             table=table,
-            fix="Give the earlier copy as the parameter `restored`, too.",
+            fix="Also set the parameter `restored` to a copy from before the damage.",
         )
     if restored and restored == restored_until:
-        raise BadInput("both copies are the same table", table=restored, fix="Name two copies, of two moments.")
+        raise BadInput("both copies are the same table", table=restored, fix="Name two copies, of different times.")
     copies = [(side, name) for side, name in ((BEFORE_DAMAGE, restored), (AFTER_DAMAGE, restored_until)) if name]
     places = {side: _placed(aws, name) for side, name in copies}
     copied_at = {side: check_copy(tables.describe(*place), found) for side, place in places.items()}
     if len(copied_at) > 1 and all(copied_at.values()) and copied_at[BEFORE_DAMAGE] >= copied_at[AFTER_DAMAGE]:
         raise BadInput(
-            f"{restored} shows {copied_at[BEFORE_DAMAGE]}, which is not before "
-            f"{restored_until}'s {copied_at[AFTER_DAMAGE]}",
+            f"{restored} is as of {copied_at[BEFORE_DAMAGE]}, which is not before "
+            f"{restored_until}, as of {copied_at[AFTER_DAMAGE]}",
             table=table,
-            fix="Give the earlier one as `restored` and the later one as `restored_until`.",
+            fix="Set `restored` to the earlier copy and `restored_until` to the later one.",
         )
     source = _source(aws, source_arn, found, restored)
     session = Session.begin(incident, table=table, aws=aws)
@@ -113,7 +113,7 @@ def select(
     if source and source != session.data.get("source_arn"):
         if session.data.get(BEFORE_DAMAGE.table):
             raise BadInput(
-                "this incident has a copy already", table=table, fix="Begin another incident for another source."
+                "this incident has a restored copy already", table=table, fix="Open a new incident for another source."
             )
         given["source_arn"] = source
     session.done("select", "table_selected", table=table, table_arn=found.arn, table_id=found.id, **given)
@@ -143,7 +143,7 @@ def _source(aws: Aws, source_arn: str, original: Table, restored: str) -> str:
 
 
 def card(session: Session) -> View:
-    """Return the selected table: its key, size, window, and what hangs on it."""
+    """Return the selected table: its key, size, window and dependencies."""
     table = session.table()
     return table_views.table_card(
         table,

@@ -43,26 +43,25 @@ KINDS = (
     Happened(
         "deleted",
         "Items were deleted",
-        "A copy of the table as of a second before shows what is missing; putting that back overwrites nothing.",
+        "A restored copy from before the damage shows the missing items. Restoring them overwrites nothing.",
         "02_pick_timestamp",
     ),
     Happened(
         "mangled",
-        "Items were mangled (wrong values)",
-        "Against the past alone, good writes look like damage. If you know by when it was done, say so in 02 as "
-        "damage_until: then only what changed in between is looked at.",
+        "Items were corrupted (wrong values)",
+        "If you know when the damage ended, set it in step 02 (damage_until). Later good writes are then left out.",
         "02_pick_timestamp",
     ),
     Happened(
         "gone",
-        "The table itself is gone",
-        "The service keeps a backup for 35 days if PITR was on: it comes back as of the deletion.",
+        "The table was deleted",
+        "If PITR was on, DynamoDB keeps a backup for 35 days: the table can be restored as of its deletion.",
         "11_deleted_table",
     ),
     Happened(
         "unsure",
         "Not sure yet",
-        "The table's life shows when something stood out. Nothing is changed by looking.",
+        "Write activity and deployments show when something unusual happened. Looking changes nothing.",
         "02_pick_timestamp",
     ),
 )
@@ -89,7 +88,7 @@ def open_incident(aws: Aws, happened: str, table: str) -> View:
         TableNotFound: There is no such table.
     """
     if not happened:
-        raise InputNeeded("happened", fix="Say what happened.")
+        raise InputNeeded("happened", fix="Choose what happened.")
     if not table.strip():
         raise InputNeeded("table", fix="Name the table.")
     kind, name = _BY_NAME[happened], table.strip()
@@ -109,10 +108,10 @@ def open_incident(aws: Aws, happened: str, table: str) -> View:
         if _has_stream(session):
             quick = Link("10_rollback_without_restore", session.link("10_rollback_without_restore"))
             ways.append(quick)
-            text = "This table has a stream: what happened in the last 24 hours can be taken back without a restore."
-            blocks.append(Note(text, "info", f"{quick.text} does that, once you know about when it was."))
-        ways.append(Link("01_select_table: what hangs on it", session.link("01_select_table")))
-    blocks.append(Links(tuple(ways), "Go on:"))
+            text = "This table has a stream: changes of the last 24 hours can be reverted without a restore."
+            blocks.append(Note(text, "info", f"Use {quick.text} when you know roughly when the damage happened."))
+        ways.append(Link("01_select_table: dependencies", session.link("01_select_table")))
+    blocks.append(Links(tuple(ways), session_views.NEXT_STEP))
     data = {"incident": session.incident.id, "table": name, "happened": kind.name, "notebook": kind.notebook}
     return View("begun", "The incident is open", blocks=tuple(blocks), data=data)
 
@@ -124,7 +123,7 @@ def _check_deleted(aws: Aws, name: str) -> None:
         raise InputNeeded(
             "table",
             table=name,
-            fix=f"No backup of it. Deleted tables that can come back here: {there_are}. {unseen}".strip(),
+            fix=f"There is no backup of it. Deleted tables that can be restored: {there_are}. {unseen}".strip(),
         )
 
 
@@ -140,7 +139,7 @@ class IncidentStart(CardControl):
         opened: The card of the opened incident, None until there is one.
     """
 
-    offline: ClassVar[str] = "The controls need a running kernel; headless, `happened` and `table` say the same."
+    offline: ClassVar[str] = "The controls need a running kernel; in a headless run, set `happened` and `table`."
 
     def __init__(self, aws: Aws, happened: str = "", table: str = "") -> None:
         self._aws = aws
@@ -152,23 +151,23 @@ class IncidentStart(CardControl):
             description="What happened",
             options=[(kind.words, kind.name) for kind in KINDS],
             value=happened or None,
-            tooltip="What is known so far",
+            tooltip="What you know so far",
             style=_LEFT,
             layout={"width": "auto"},
         )
         self.table = widgets.Combobox(
             description="Table",
-            placeholder="type a part of its name",
+            placeholder="type part of its name",
             value=table,
             options=self._living,
-            tooltip="The damaged table; tables of this account are proposed",
+            tooltip="The damaged table; suggests tables of this account",
             style=_LEFT,
             layout={"width": "32em"},
         )
         self.button = widgets.Button(
             description="Open the incident",
             icon="arrow-right",
-            tooltip="Makes the incident's folder; changes nothing in AWS",
+            tooltip="Creates the incident's folder; changes nothing in AWS",
             layout={"width": "auto"},
         )
         self.status_line = widgets.HTML()
@@ -181,13 +180,13 @@ class IncidentStart(CardControl):
 
     def _ipython_display_(self) -> None:
         super()._ipython_display_()
-        self._result = display(self.opened or note("No incident was opened from here yet.", "muted"), display_id=True)
+        self._result = display(self.opened or note("No incident has been opened here yet.", "muted"), display_id=True)
 
     def _happened_changed(self, change: Mapping[str, Any]) -> None:
         gone = change["new"] == "gone"
         self.table.options = self._deleted if gone else self._living
         none = gone and not self._deleted
-        self.status_line.value = note("No deleted table here can come back.", "warn")._repr_html_() if none else ""
+        self.status_line.value = note("No deleted table can be restored here.", "warn")._repr_html_() if none else ""
 
     def _open(self) -> None:
         try:
@@ -209,10 +208,10 @@ def _card() -> View:
         (kind.words, kind.advice, Link(kind.notebook, working_copy.link(_without_incident(kind)))) for kind in KINDS
     )
     rows += (
-        ("A copy back has to be taken back", "Undo goes through the same plan, gate and guards.", _plain("12_undo")),
-        ("It is over", "The restored copy can go.", _plain("14_clean_up")),
+        ("A copy must be undone", "Undo uses the same plan, approval and conditional writes.", _plain("12_undo")),
+        ("Incident closed", "Delete the restored table.", _plain("14_clean_up")),
     )
-    grid = Grid(("what happened", "what to know", "=notebook"), rows)
+    grid = Grid(("what happened", "recovery", "=notebook"), rows)
     return View("beginning", "What happened?", blocks=(grid,), data={"kinds": [kind.name for kind in KINDS]})
 
 

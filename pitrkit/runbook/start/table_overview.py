@@ -112,7 +112,7 @@ def check_copy(copy: Table, original: Table) -> str:
         raise BadInput("a table cannot be compared with itself", table=copy.name, fix="Name the restored copy.")
     if copy.key_schema != original.key_schema:
         raise BadInput(
-            f"{copy.name} is keyed by {copy.key_schema}, {original.name} by {original.key_schema}",
+            f"{copy.name} has the key {copy.key_schema}, {original.name} by {original.key_schema}",
             fix="Compare only tables with the same key: same names, types and order.",
         )
     for table in (copy, original):

@@ -122,10 +122,10 @@ class TablePicker(CardControl):
         if not chosen:
             said = note("No table is chosen yet.")
         elif one is None:
-            said = note(f"{chosen} is no table here.", "warn")
+            said = note(f"There is no table {chosen} in this account and Region.", "warn")
         elif one.protection is not None and not one.protection.enabled:
-            fix = "If you hold a copy of it, give that as the parameter `restored`."
-            said = note(f"Chosen: {chosen}. PITR is off, so it has no past to restore.", "bad", fix)
+            fix = "If you have a copy of it, set the parameter `restored` to it."
+            said = note(f"Chosen: {chosen}. PITR is off, so it cannot be restored to an earlier time.", "bad", fix)
         else:
             said = note(f"Chosen: {chosen}. Run the next cell.", "good")
         self.status_line.value = said._repr_html_()

@@ -1,4 +1,4 @@
-"""Views of tables: their protection and windows, what hangs on them, restores and what is left of deleted ones."""
+"""Views of tables: their protection and windows, dependencies, restores and what is left of deleted ones."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from pitrkit.aws.services import cloudwatch
+from pitrkit.aws.tables.tables import AWS_OWNED
 from pitrkit.times import iso
 from pitrkit.ui.blocks import Block, Cell, Facts, Grid, Note, Tag, Tile, Tiles
 from pitrkit.ui.cards import note
@@ -22,14 +23,16 @@ if TYPE_CHECKING:
 
 
 _HOURS_TOLD = 48
-_OFF = "Point-in-time recovery is off: there is no past to restore."
-_STALE = "Counts are the service's own and up to six hours old: for orientation, never proof."
+
+NO_PITR = "Point-in-time recovery is off: the table cannot be restored to an earlier time."
+
+_STALE = "DynamoDB updates item counts and sizes about every six hours: use them as estimates only."
 
 
 def pitr_tag(protection: ContinuousBackups | None) -> Tag:
     """Return in a word whether a table is protected; None is of a caller who may not know."""
     if protection is None:
-        return Tag("not allowed to see", "muted", "Allow dynamodb:DescribeContinuousBackups to see it")
+        return Tag("no permission", "muted", "Allow dynamodb:DescribeContinuousBackups to see it")
     return Tag("on", "good") if protection.enabled else Tag("off", "bad")
 
 
@@ -54,7 +57,7 @@ def window_dict(window: Window | None) -> dict[str, str] | None:
 def tables_overview(overviews: Sequence[Overview], *, at: datetime | None = None) -> View:
     """Return every table with its protection and window; *at* is when that was, where last writes are told."""
     if not overviews:
-        return note("There are no tables in this account and region.", "warn", "Check the account and AWS_REGION.")
+        return note("There are no tables in this account and Region.", "warn", "Check the account and AWS_REGION.")
     ordered = sorted(overviews, key=lambda one: (not one.unprotected, one.name))
     rows = tuple(
         (
@@ -75,13 +78,13 @@ def tables_overview(overviews: Sequence[Overview], *, at: datetime | None = None
     counts = (
         Tile(f"{on:,}", "protected", "good"),
         Tile(f"{len(off):,}", "not protected", "bad" if off else "muted"),
-        *((Tile(f"{hidden:,}", "not allowed to see", "warn"),) if hidden else ()),
+        *((Tile(f"{hidden:,}", "no permission to read", "warn"),) if hidden else ()),
         *((Tile(f"{reading:,}", "still being read", "info"),) if reading else ()),
     )
     columns = ("table", "PITR", "=restorable (UTC)", ">items", ">size", "=last written", "=status")
     blocks: list[Block] = [Tiles(counts), Grid(columns, rows), Note(_STALE, "muted")]
     if off:
-        text = f"{count_text(len(off), 'table')} without point-in-time recovery: what is lost there now stays lost."
+        text = f"{count_text(len(off), 'table')} without point-in-time recovery: data lost there cannot be restored."
         blocks.insert(2, Note(text, "warn", "00_start_here turns it on."))
     data = {"tables": [{"table": one.name, "status": status_text(one), **_pitr(one.protection)} for one in overviews]}
     return View("tables", f"Tables ({len(overviews):,})", blocks=tuple(blocks), data=data)
@@ -92,13 +95,13 @@ def overview_tag(one: Overview) -> Tag:
     if not one.known:
         return Tag("reading", "muted")
     if one.is_copy and one.protection is not None and not one.protection.enabled:
-        return Tag("copy", "muted", "PITR is off, as it is for every copy that the kit restores")
+        return Tag("copy", "muted", "A restored copy; PITR is off, as after every restore")
     return pitr_tag(one.protection)
 
 
 def status_text(one: Overview) -> str:
     """Return a table's status in a word."""
-    return one.table.status if one.table else "not allowed to see" if one.known else ""
+    return one.table.status if one.table else "no permission" if one.known else ""
 
 
 def written_text(one: Overview, at: datetime | None) -> str:
@@ -106,7 +109,7 @@ def written_text(one: Overview, at: datetime | None) -> str:
     if not one.writes_known or at is None:
         return ""
     if one.last_write_at is None:
-        return f"not in {cloudwatch.RECENTLY.days} days"
+        return f"more than {cloudwatch.RECENTLY.days} d ago"
     hours = int((at - one.last_write_at) / timedelta(hours=1))
     if hours < 1:
         return "within the hour"
@@ -124,7 +127,7 @@ def protections(found: Sequence[ContinuousBackups]) -> View:
     rows = tuple((one.table, pitr_tag(one), window_text(one.window)) for one in found)
     grid = Grid(("table", "PITR", "restorable (UTC)"), rows)
     data = {"tables": [{"table": one.table, **_pitr(one)} for one in found]}
-    later = Note("A window begins when recovery is turned on; the first seconds become restorable minutes later.")
+    later = Note("The PITR window begins when PITR is turned on; its first seconds become restorable minutes later.")
     return View("protections", "Protection", blocks=(grid, later), data=data)
 
 
@@ -135,8 +138,8 @@ def table_card(
     ttl_attribute: str | None = None,
     tags: Mapping[str, str] | None = None,
 ) -> View:
-    """Return a table: its key, size, window and what hangs on it. None is what the caller may not see."""
-    unseen = Tag("not allowed to see", "muted")
+    """Return a table: its key, size, window and dependencies. None is what the caller may not see."""
+    unseen = Tag("no permission", "muted")
     rows: list[tuple[str, Cell]] = [
         ("key", _keys(table.key_schema)),
         ("items", f"about {table.item_count:,}, {size(table.size_bytes)}"),
@@ -158,8 +161,8 @@ def table_card(
         indexes = tuple((one.name, one.kind, _keys(one.key_schema), one.projection) for one in table.indexes)
         blocks.append(Grid(("index", "kind", "key", "projection"), indexes))
     if protection is not None and not protection.enabled:
-        fix = "00_start_here turns it on for the future; an existing copy can be compared (parameter `restored`)."
-        blocks.append(Note(_OFF, "bad", fix))
+        fix = "00_start_here turns it on for the future. An existing copy can be compared (parameter `restored`)."
+        blocks.append(Note(NO_PITR, "bad", fix))
     blocks.append(Note(_STALE, "muted"))
     status = Tag(table.status, "good" if table.status == "ACTIVE" else "warn")
     data = {"table": table.name, "arn": table.arn, "key": table.key_schema.to_dict(), **_pitr(protection)}
@@ -182,8 +185,8 @@ def restoration_card(*restorations: tuple[Restoration, Table | None], ahead: str
     found = [_restoration(*one) for one in restorations]
     blocks: list[Block] = [block for facts, _, _ in found for block in facts]
     tags = tuple(tag for _, these, _ in found for tag in these)
-    missing = "A copy has no tags, TTL, streams, alarms or PITR of its own. It is only read here."
-    title = "Restored copy" if len(found) == 1 else "Restored copies: before the damage, and right after it"
+    missing = "A restored copy has no tags, TTL, streams, alarms or PITR. It is only read here."
+    title = "Restored copy" if len(found) == 1 else "Restored copies: before and right after the damage"
     data = found[0][2] | ({"until": found[1][2]} if len(found) > 1 else {})
     coming = (Note(ahead),) if ahead else ()
     return View("restoration", title, tags, (*blocks, *coming, Note(missing, "muted")), data)
@@ -200,13 +203,13 @@ def _restoration(
         ("started", moment(restoration.started_at)),
     ]
     if table is not None:
-        rows.append(("items", f"about {table.item_count:,}, {size(table.size_bytes)}; refreshed every six hours"))
+        rows.append(("items", f"about {table.item_count:,}, {size(table.size_bytes)}; updated about every six hours"))
         rows.append(("indexes", count_text(len(table.indexes), "index", "indexes")))
         rows.append(("billing", _capacity(table)))
-        rows.append(("encryption", table.kms_key or "the key that DynamoDB owns"))
+        rows.append(("encryption", table.kms_key or AWS_OWNED))
     ready = table is not None and table.status == "ACTIVE" and not (table.restored and table.restored.in_progress)
-    state = Tag("ready", "good") if ready else Tag(table.status if table else "asked for", "info")
-    how = Tag("adopted", "info", "This copy existed already and matches") if restoration.adopted else Tag("new")
+    state = Tag("ready", "good") if ready else Tag(table.status if table else "requested", "info")
+    how = Tag("adopted", "info", "A matching restored copy existed already") if restoration.adopted else Tag("new")
     data = {
         "source": restoration.source,
         "target": restoration.target,

@@ -1,4 +1,4 @@
-"""The picture of a table's life: writes by operation, what else CloudWatch counts, deploys, candidates, and T.
+"""The chart of write activity: writes by operation, what else CloudWatch counts, deployments, candidates.
 
 Geometry is computed here, in the units of the drawing; the template only draws it. One picture serves all: still in a
 saved notebook and in the report, and *live* in the widget, where a bar that is pointed at is read out below the axis.
@@ -154,7 +154,7 @@ class Picture:
 
 def _counted(lane: Lane) -> str:
     one = sum(mark.count for mark in lane.marks) == 1
-    words = {"deploy": ("deploy", "deploys"), "table": ("change of the table", "changes of the table")}[lane.kind]
+    words = {"deploy": ("deployment", "deployments"), "table": ("table change", "table changes")}[lane.kind]
     return words[0] if one else words[1]
 
 
@@ -166,7 +166,7 @@ def draw(
     marked_at: datetime | None = None,
     live: bool = False,
 ) -> Picture:
-    """Return the picture of *life*, from *start_at* to *end_at* if they are given, with *marked_at* as T."""
+    """Return the chart of *life*, from *start_at* to *end_at* if given, with *marked_at* as the recovery point."""
     period = life.activity.period if life.activity else timedelta(minutes=1)
     start_at = floored(start_at or life.start_at, period)
     axis = Axis(start_at, max(end_at or life.end_at, start_at + SHORTEST), LEFT, WIDTH - RIGHT)
@@ -197,7 +197,7 @@ def draw(
         totals=tuple(Total(name, totals[name], _TONES.get(name, "c6")) for name in sorted(totals, key=_rank)),
         per=_per(step),
         busiest=_busiest(columns),
-        quiet=f"No {', no '.join(absent)} in this time." if absent and life.activity else "",
+        quiet=f"No {', no '.join(absent)} in this time range." if absent and life.activity else "",
         live=live,
     )
 
@@ -291,7 +291,7 @@ def _marker(axis: Axis, marked_at: datetime | None) -> TimeMarker | None:
     if marked_at is None or not axis.holds(marked_at):
         return None
     x = axis.x(marked_at)
-    return TimeMarker(x, f"T {moment(marked_at)}", right=x < WIDTH / 2)
+    return TimeMarker(x, f"recovery point {moment(marked_at)}", right=x < WIDTH / 2)
 
 
 def _shade(life: TableHistory, axis: Axis, bottom: float) -> Box | None:

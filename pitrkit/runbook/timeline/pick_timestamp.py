@@ -1,4 +1,4 @@
-"""02: pick the second to go back to."""
+"""02: choose the recovery point."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from pitrkit.ui.view import Shows, View
 HOURS = 12.0
 MOST_HOURS = 35 * 24.0
 BEFORE_T = timedelta(hours=1)
-"""How far before a given T the picture begins at the latest."""
+"""How far before a given recovery point the picture begins at the latest."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class PickWindow(Shows):
         return TimelinePicker(self.life, self.protection.window, value=at or self.session.data.get("restore_at") or "")
 
     def view(self) -> View:
-        """Return the window, the life of the table as a picture, and the candidates for T."""
+        """Return the window, the life of the table as a picture, and the candidates."""
         return timeline_views.window_view(self.protection, self.life, at=self.session.data.get("restore_at", ""))
 
 
@@ -66,8 +66,8 @@ class NothingToPick(Shows):
     def view(self) -> View:
         """Return why there is nothing to pick."""
         data = self.session.data
-        shows = f"; it shows {data['restore_at']}" if data.get("restore_at") else ""
-        return cards.note(f"Nothing to pick: {data['restored_table']} was given as the copy to compare with{shows}.")
+        shows = f", as of {data['restore_at']}" if data.get("restore_at") else ""
+        return cards.note(f"Nothing to choose: the given copy {data['restored_table']}{shows} is compared.")
 
 
 def window(session: Session, *, hours: float = HOURS, at: str = "") -> PickWindow:
@@ -84,7 +84,7 @@ def window(session: Session, *, hours: float = HOURS, at: str = "") -> PickWindo
         BadInput: *hours* is not a number of hours that PITR may reach back.
     """
     if not 0 < hours <= MOST_HOURS:
-        raise BadInput(f"hours={hours:g} cannot be looked back", fix=f"hours is a number up to {MOST_HOURS:g}.")
+        raise BadInput(f"hours={hours:g} is out of range", fix=f"Set hours to a number up to {MOST_HOURS:g}.")
     table = session.required("table", step="01_select_table")
     there, source = _source(session)
     found = pitr.protection(there, source)
@@ -147,7 +147,7 @@ def locate(
     """
     if not source:
         return LocatedDamage(
-            cards.note("Not looked for: give `source` and what the damage looks like to have it found.", "muted")
+            cards.note("No search: set `source` and describe the damage (`kinds`, `where`) to search for it.", "muted")
         )
     reach = pitr.protection(session.aws, session.required("table", step="01_select_table")).window
     earliest_at = now() - timedelta(hours=hours)
@@ -160,7 +160,7 @@ def locate(
 
 
 def pick(session: Session, at: str, *, damage_until: str = "") -> View:
-    """Settle the second to go back to and leave it in the incident.
+    """Settle the recovery point and leave it in the incident.
 
     Args:
         session: The incident's session.
@@ -171,21 +171,22 @@ def pick(session: Session, at: str, *, damage_until: str = "") -> View:
 
     Raises:
         InputNeeded: *at* is blank; it names the candidates.
-        BadInput: Not a time, outside the window, not after T, or the incident has restored another second already.
+        BadInput: Not a time, outside the window, not after the recovery point, or the incident has restored another
+            second already.
     """
     data = session.data
     if data.get("restored_by") == "given":
         if damage_until and damage_until != data.get(AFTER_DAMAGE.at):
             raise BadInput(
-                "the damage's end goes with a restore, but a copy was given to compare with",
-                fix="Give a copy of the table right after the damage, too: restored_until in 01_select_table.",
+                "damage_until needs a restore, but a copy was given to compare with",
+                fix="Also give a copy from right after the damage: restored_until in 01_select_table.",
             )
         return NothingToPick(session).view()
     known = _known(session)
     if not at:
         raise InputNeeded(
             "at",
-            fix=f"{_candidates(known)}Give `at` (recover: --at), or choose a time above by hand: {_FORMS}",
+            fix=f"{_candidates(known)}Set `at` (recover: --at), or choose a time above: {_FORMS}",
         )
     table = session.required("table", step="01_select_table")
     there, source = _source(session)
@@ -197,16 +198,16 @@ def pick(session: Session, at: str, *, damage_until: str = "") -> View:
     until = times.parse_time(given, now=now(), window=protection.window) if given else None
     if until is not None and until <= second:
         raise BadInput(
-            f"the damage cannot have ended at {iso(until)}, before or at T, which is {iso(second)}",
+            f"damage_until {iso(until)} is not after the recovery point {iso(second)}",
             table=table,
-            fix="Give a damage_until later than the time to go back to.",
+            fix="Set damage_until to a time after the recovery point.",
         )
     for side, wanted in ((BEFORE_DAMAGE, iso(second)), (AFTER_DAMAGE, iso(until) if until else "")):
         if (data.get(side.table) or data.get(side.export)) and data.get(side.at) not in ("", wanted):
             raise BadInput(
-                f"this incident has a copy of {data[side.at]} already",
+                f"this incident already has a copy as of {data[side.at]}",
                 table=table,
-                fix=f"Go on with that copy, or begin another incident for {wanted or 'this'} with 01_select_table.",
+                fix=f"Continue with that copy, or open a new incident for {wanted or 'this'} with 01_select_table.",
             )
     for one in filter(None, (second, until)):
         pitr.check_restorable(there, source, one)
@@ -241,11 +242,11 @@ def _known(session: Session) -> TableHistory | None:
     try:
         return table_history.load(session.incident)
     except RecordAltered:
-        return None  # only what is shown beside T is missing then; the report says so
+        return None  # only what is shown beside the recovery point is missing then; the report says so
 
 
 def _candidates(known: TableHistory | None) -> str:
     if known is None or not known.candidates:
         return ""
     listed = "; ".join(f"{iso(one.at)} ({visible(one.title)})" for one in known.candidates)
-    return f"Candidates, the likeliest first: {listed}. "
+    return f"Candidates, most likely first: {listed}. "

@@ -1,4 +1,4 @@
-"""A table's life around an incident, from whatever the account allows: its writes, deploys, and what they hint at.
+"""Write activity and deployments around an incident, from whatever the account allows, and what they hint at.
 
 Each source is optional. One that is missing or not permitted leaves a gap, which says what is not known and what would
 have to be allowed. What was read is kept in the incident's folder as `timeline.json`: metrics and events grow old, and
@@ -46,7 +46,7 @@ class TableHistory:
         window: The restorable seconds, None where PITR is off.
         activity: Its writes, None where CloudWatch could not be asked.
         events: Deploys and changes of the table, in time order.
-        candidates: Proposals for T, the likeliest first.
+        candidates: Proposed recovery points, the likeliest first.
         gaps: What is not known.
     """
 
@@ -100,10 +100,10 @@ def gather(aws: Aws, table: str, window: Window | None, start_at: datetime, end_
         write_activity = cloudwatch.read(aws, table, start_at, end_at)
         start_at, end_at = write_activity.start_at, write_activity.end_at
         if not write_activity.calls:
-            gaps.append(HistoryGap(f"CloudWatch has no write calls of this table in these {span}."))
+            gaps.append(HistoryGap(f"CloudWatch has no write calls of this table in the last {span}."))
         if write_activity.partial:
             gaps.append(
-                HistoryGap("CloudWatch did not give all of its metrics; some writes may be missing.", "Run it again.")
+                HistoryGap("CloudWatch returned incomplete metrics; some writes may be missing.", "Run it again.")
             )
     except AwsError as error:
         gaps.append(_gap(error, "Writes, TTL deletions and throttles are unknown", "cloudwatch:GetMetricData"))
@@ -112,9 +112,9 @@ def gather(aws: Aws, table: str, window: Window | None, start_at: datetime, end_
         trail_lookup = cloudtrail.read(aws, table, start_at, end_at)
         events = trail_lookup.events
         if trail_lookup.cut:
-            gaps.append(HistoryGap(trail_lookup.cut, "Look at a shorter time (parameter `hours`)."))
+            gaps.append(HistoryGap(trail_lookup.cut, "Choose a shorter time range (parameter `hours`)."))
     except AwsError as error:
-        gaps.append(_gap(error, "Deploys and changes of the table are unknown", "cloudtrail:LookupEvents"))
+        gaps.append(_gap(error, "Deployments and table changes are unknown", "cloudtrail:LookupEvents"))
     candidates = tuple(propose(write_activity, events))
     # Before a young table's first sign of life there is nothing to show.
     signs = [window.earliest_at] if window else []
@@ -155,8 +155,10 @@ def load(incident: Incident) -> TableHistory | None:
 
 def _gap(error: AwsError, what: str, action: str) -> HistoryGap:
     if isinstance(error, AccessDenied):
-        return HistoryGap(f"{what}: the caller may not do {action}.", f"Allow the action {action} to this role.")
-    return HistoryGap(f"{what}: {error.operation} gave {error.code}.", error.fix)
+        return HistoryGap(
+            f"{what}: the caller has no permission for {action}.", f"Allow the action {action} for this role."
+        )
+    return HistoryGap(f"{what}: {error.operation} returned {error.code}.", error.fix)
 
 
 def _written(known: Activity) -> dict[str, Any]:

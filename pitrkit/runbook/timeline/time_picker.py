@@ -1,4 +1,4 @@
-"""The control for the second to go back to: it cannot leave the restorable window, and shows UTC and local time."""
+"""The control for the recovery point: it cannot leave the restorable window, and shows UTC and local time."""
 
 from __future__ import annotations
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 
 STEPS = (("-1 h", -3600), ("-1 min", -60), ("-1 s", -1), ("+1 s", 1), ("+1 min", 60), ("+1 h", 3600))
+
+BEFORE_LATEST, IS_LATEST = "before latest restorable time", "none, it is the latest"
+
 _FORM = "%Y-%m-%d %H:%M:%S"
 
 
@@ -49,7 +52,7 @@ class TimePicker(CardControl):
         self.view = _card(window, value)
         span = max(0, int((window.latest_at - window.earliest_at).total_seconds()))
         self.slider = widgets.IntSlider(
-            description="In the window",
+            description="Position in restore window",
             min=0,
             max=span,
             readout=False,
@@ -57,13 +60,13 @@ class TimePicker(CardControl):
             style=WIDE,
             layout={"width": "100%", "max_width": "60em"},
         )
-        self.utc = _field("UTC", "Exact time in UTC; a time with an offset, 'latest' or '90m' (ago) is read too")
-        self.local = _field(f"Local ({self._zone_name()})", "The same time as the clock on the wall shows it")
+        self.utc = _field("UTC", "Exact time in UTC; a time with an offset, 'latest' or '90m' (ago) also works")
+        self.local = _field(f"Local ({self._zone_name()})", "The same time in local time")
         self.buttons = {
             text: widgets.Button(description=text, tooltip=f"Move by {text}", layout={"width": "6em"})
             for text, _ in STEPS
         }
-        self.use = widgets.Button(description="Use this time", icon="check", tooltip="Choose the second shown")
+        self.use = widgets.Button(description="Use this time", icon="check", tooltip="Choose the time shown")
         self.status_line = widgets.HTML()
         self.slider.observe(self._slider_changed, names="value")
         self.utc.observe(self._utc_changed, names="value")
@@ -74,7 +77,7 @@ class TimePicker(CardControl):
         fields = [self.utc, self.local] if self._has_local() else [self.utc]
         self.box = widgets.VBox(
             [
-                named_slider(self.slider, "Second in the window"),
+                named_slider(self.slider, "Position in restore window, in seconds"),
                 widgets.HBox(fields, layout={"flex_flow": "row wrap"}),
                 widgets.HBox([*self.buttons.values(), self.use], layout={"flex_flow": "row wrap"}),
                 self.status_line,
@@ -83,7 +86,7 @@ class TimePicker(CardControl):
         if value:
             self._read(value, UTC)
         else:
-            self._draw("Nothing is chosen yet: move it, type a time, or press 'Use this time'.")
+            self._draw("No time is chosen yet: move the slider, type a time, or press 'Use this time'.")
 
     @property
     def value(self) -> str:
@@ -124,17 +127,18 @@ class TimePicker(CardControl):
             at, twice = _parsed(text, zone, self._window)
         except (BadInput, OverflowError) as error:
             # What was typed stays for correction; nothing is chosen meanwhile.
-            self._say(f"{error.what if isinstance(error, BadInput) else 'That is no time'}. Nothing is chosen.", "bad")
+            why = error.what if isinstance(error, BadInput) else "This is not a valid time"
+            self._say(f"{why}. No time is chosen.", "bad")
             return
-        self._take(at, "This local time happened twice that night; the earlier one is taken." if twice else "")
+        self._take(at, "This local time occurred twice (clock change); the earlier one is used." if twice else "")
 
     def _take(self, at: datetime, remark: str = "") -> None:
         self._chosen = False
         if not self._window.holds(at):
             which = "latest" if at > self._window.latest_at else "earliest"
             self._at = self._inside(at)
-            said = f"{moment(at)} is outside the window. This is the {which} second there is; to take it, press"
-            self._draw(f"{said} 'Use this time'.", "warn")
+            said = f"{moment(at)} is outside the restore window. The {which} restorable time is shown instead."
+            self._draw(f"{said} To choose it, press 'Use this time'.", "warn")
             return
         self._at, self._chosen = at, True
         self._draw(remark)
@@ -154,7 +158,7 @@ class TimePicker(CardControl):
         if self._has_local():
             local = self._at.astimezone(self._zone)
             rows.append(("local", f"{local:{_FORM}} {local.tzname()} (UTC{local:%z})"))
-        rows.append(("before latest", _distance(self._window.latest_at - self._at)))
+        rows.append((BEFORE_LATEST, _distance(self._window.latest_at - self._at)))
         chosen = Note(f"Chosen: {self.value}. Run the next cell.", "good") if self._chosen else None
         notes = [*([Note(remark, tone)] if remark else []), *([chosen] if chosen else [])]
         self.status_line.value = View("time", blocks=(Facts(tuple(rows)), *notes))._repr_html_()
@@ -193,11 +197,11 @@ def _parsed(text: str, zone: tzinfo | None, window: Window) -> tuple[datetime, b
 
 
 def _distance(span: timedelta) -> str:
-    return duration(span.total_seconds()) if span else "this is the latest"
+    return duration(span.total_seconds()) if span else IS_LATEST
 
 
 def _card(window: Window, value: str) -> View:
-    rows = (("from", moment(window.earliest_at)), ("to", moment(window.latest_at)), ("given", value or "nothing yet"))
-    text = "Any second from the first to the last, both included. Headless, the parameter `at` says which."
+    rows = (("from", moment(window.earliest_at)), ("to", moment(window.latest_at)), ("chosen", value or "none yet"))
+    text = "Any second of this window, both ends included. In a headless run, set the parameter `at`."
     data = {"earliest_at": times.iso(window.earliest_at), "latest_at": times.iso(window.latest_at), "at": value}
-    return View("times", "Choose the second", blocks=(Facts(rows), Note(text, "muted")), data=data)
+    return View("times", "Choose the recovery point", blocks=(Facts(rows), Note(text, "muted")), data=data)

@@ -1,6 +1,6 @@
-"""The control for T on the timeline: candidates to choose from, the picture to look closer at, the exact second.
+"""The control for the recovery point on the timeline: candidates, the chart to zoom into, the exact second.
 
-Choosing a candidate fills the second; moving the second moves T in the picture. Everything is reached by keys alone.
+Choosing a candidate fills the second; moving the second moves its mark. Everything is reached by keys alone.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _MINUTE = timedelta(minutes=1)
 
 
 class TimelinePicker(CardControl):
-    """The table's life as a picture to zoom into, over a `TimePicker`.
+    """Write activity as a chart to zoom into, over a `TimePicker`.
 
     Nothing is chosen until the operator chooses a candidate or a second.
 
@@ -53,7 +53,7 @@ class TimelinePicker(CardControl):
             description="Candidates",
             options=[(_label(number, one.at, one.title), one.at) for number, one in enumerate(life.candidates, 1)],
             value=None,
-            tooltip="Choosing one fills the time below",
+            tooltip="Choosing one sets the time below",
             style=WIDE,
             layout={"width": "auto", "max_width": "100%"},
         )
@@ -66,12 +66,12 @@ class TimelinePicker(CardControl):
             value=(0, self._minutes),
             readout=False,
             continuous_update=False,
-            tooltip="First and last minute of the picture",
+            tooltip="First and last minute of the chart",
             style=WIDE,
             layout={"width": "100%", "max_width": "60em"},
         )
         self.looks = {
-            text: widgets.Button(description=text, tooltip=f"{text} in the picture", layout={"width": "auto"})
+            text: widgets.Button(description=text, tooltip=f"{text} in the chart", layout={"width": "auto"})
             for text in LOOKS
         }
         self.shown.observe(self.does(self._draw), names="value")
@@ -147,7 +147,7 @@ class TimelinePicker(CardControl):
             self._show(middle - half, middle + half)
 
     def _middle(self, first: int, last: int) -> int:
-        """Return the minute that zooming keeps in sight: that of T if it is shown, else the middle."""
+        """Return the minute that zooming keeps in sight: that of the recovery point if it is shown, else the middle."""
         if self.time.value:
             chosen = int((datetime.fromisoformat(self.time.value) - self._start_at) // _MINUTE)
             if first <= chosen <= last:

@@ -1,4 +1,4 @@
-"""Views of the timeline: the restorable window, the picture of the table's life, candidates for T, and T itself."""
+"""Views of the timeline: the restorable window, the chart of write activity, the candidates, and the recovery point."""
 
 from __future__ import annotations
 
@@ -7,26 +7,29 @@ from datetime import UTC, datetime, timedelta
 
 from pitrkit.aws.backups.pitr import ContinuousBackups
 from pitrkit.aws.services.cloudtrail import TrailEvent
-from pitrkit.runbook.start.table_views import pitr_tag, window_dict
+from pitrkit.runbook.start.table_views import NO_PITR, pitr_tag, window_dict
 from pitrkit.runbook.timeline.chart import draw
 from pitrkit.runbook.timeline.table_history import TableHistory
+from pitrkit.runbook.timeline.time_picker import BEFORE_LATEST, IS_LATEST
 from pitrkit.times import iso
 from pitrkit.ui.blocks import Block, Cell, Facts, Grid, Note, Tag
 from pitrkit.ui.text import count_text, duration, folded, moment
 from pitrkit.ui.view import View
 
 AROUND_T = timedelta(minutes=30)
-EVENTS_LISTED = 8
 
-_OFF = "Point-in-time recovery is off: there is no past to restore."
+EVIDENCE = "evidence"
+"""How the reasons for a candidate are called."""
+
+EVENTS_LISTED = 8
 
 
 def window_view(protection: ContinuousBackups, life: TableHistory, *, at: str = "") -> View:
-    """Return the restorable window and, as far as it is known, the table's life in it with *at* marked."""
+    """Return the restorable window and, as far as it is known, write activity in it with *at* marked."""
     window = protection.window
     blocks: list[Block] = []
     if window is None:
-        blocks.append(Note(_OFF, "bad", "Give an existing copy by the parameter `restored` of 01_select_table."))
+        blocks.append(Note(NO_PITR, "bad", "Set `restored` in 01_select_table to an existing copy."))
     else:
         reach = duration((window.latest_at - window.earliest_at).total_seconds())
         rows = (
@@ -48,20 +51,21 @@ def window_view(protection: ContinuousBackups, life: TableHistory, *, at: str = 
         "at": at,
     }
     tag = pitr_tag(protection)
-    return View("window", f"When: {protection.table}", (Tag(f"PITR {tag.text}", tag.tone),), tuple(blocks), data)
+    title = f"Restore window: {protection.table}"
+    return View("window", title, (Tag(f"PITR {tag.text}", tag.tone),), tuple(blocks), data)
 
 
 def life_blocks(life: TableHistory, chosen_at: datetime | None = None) -> Iterator[Block]:
-    """Yield the picture with *chosen_at* as T, the candidates, the events nearest to either, and what is not known."""
+    """Yield the chart with *chosen_at* marked, the candidates, the events nearest to either, and what is not known."""
     if (life.activity and life.activity.calls) or life.events:
         picture = draw(life, marked_at=chosen_at)
         yield picture
         if chosen_at and picture.marker is None:
-            yield Note(f"The chosen {moment(chosen_at)} lies outside the picture.", "muted")
+            yield Note(f"The chosen {moment(chosen_at)} lies outside the chart.", "muted")
     if life.candidates:
         yield candidates_grid(life)
     elif life.activity and life.activity.calls:
-        yield Note("No minute stands out: look at the picture, or look further back (parameter `hours`).", "muted")
+        yield Note("No anomaly found: look at the chart, or look further back (parameter `hours`).", "muted")
     around_at = chosen_at or (life.candidates[0].at if life.candidates else life.end_at)
     if life.events:
         yield _events_grid(life.events, around_at)
@@ -70,13 +74,13 @@ def life_blocks(life: TableHistory, chosen_at: datetime | None = None) -> Iterat
 
 
 def candidates_grid(life: TableHistory) -> Grid:
-    """Return the candidates for T, with what speaks for each."""
+    """Return the candidates, with the evidence for each."""
     rows: list[tuple[Cell, ...]] = []
     for number, one in enumerate(life.candidates, 1):
         held = life.window is not None and life.window.holds(one.at)
-        mark: Cell = "" if held else Tag("not restorable", "warn", "This second lies outside the restorable window")
+        mark: Cell = "" if held else Tag("not restorable", "warn", "Outside the PITR window")
         rows.append((str(number), moment(one.at), mark, " ".join(one.evidence)))
-    return Grid((">", "=T", "", "what speaks for it"), tuple(rows), caption="Candidates for T, the likeliest first")
+    return Grid((">", "=recovery point", "", EVIDENCE), tuple(rows), caption="Candidates, most likely first")
 
 
 def _events_grid(events: Sequence[TrailEvent], around_at: datetime) -> Grid:
@@ -85,9 +89,7 @@ def _events_grid(events: Sequence[TrailEvent], around_at: datetime) -> Grid:
         for event in nearest(events, around_at)
     )
     listed = "" if len(rows) == len(events) else f": the {len(rows)} of {len(events):,} nearest to {moment(around_at)}"
-    return Grid(
-        ("=at", "=event", "=what", "=service", "who"), rows, caption=f"Deploys and changes of the table{listed}"
-    )
+    return Grid(("=at", "=event", "=what", "=service", "who"), rows, caption=f"Deployments and table changes{listed}")
 
 
 def nearest(events: Sequence[TrailEvent], around_at: datetime) -> list[TrailEvent]:
@@ -109,20 +111,20 @@ def picked_time(
         rows.append(("local", f"{local:%Y-%m-%d %H:%M:%S} {local.tzname()} (UTC{local:%z})"))
     if protection.window:
         after, left = protection.window.latest_at - at, at - protection.window.earliest_at
-        rows.append(("before latest", duration(after.total_seconds()) if after else "it is the latest second"))
-        rows.append(("leaves the window in", f"about {duration(left.total_seconds() + _slack(protection))}"))
-    meaning = "The table as of this second includes exactly the writes up to it."
+        rows.append((BEFORE_LATEST, duration(after.total_seconds()) if after else IS_LATEST))
+        rows.append(("expires from the PITR window in", f"about {duration(left.total_seconds() + _slack(protection))}"))
+    meaning = "The restored table will contain every write up to and including this second."
     data = {"at": iso(at)}
     if until is not None:
         rows.append(("damage until", f"{moment(until)}, {duration((until - at).total_seconds())} later"))
         data["damage_until"] = iso(until)
-        meaning += " What happened from it to the damage's end is what will be taken back; what came later stays."
+        meaning += " Changes from then until the end of the damage are candidates to revert; later changes are kept."
     blocks: list[Block] = [Facts(tuple(rows))]
     if life and life.start_at <= at <= life.end_at and (life.events or (life.activity and life.activity.calls)):
         until_at = min(at + AROUND_T, life.end_at)
         blocks.append(draw(life, max(life.start_at, until_at - 2 * AROUND_T), until_at, marked_at=at))
     blocks.append(Note(meaning, "muted"))
-    return View("picked", "Chosen second", (Tag("in the window", "good"),), tuple(blocks), data)
+    return View("picked", "Recovery point", (Tag("restorable", "good"),), tuple(blocks), data)
 
 
 def _slack(protection: ContinuousBackups) -> float:

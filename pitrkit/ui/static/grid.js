@@ -31,7 +31,7 @@ function render({ model, el }) {
   const field = make("input", { type: "number", min: "1", "aria-label": "Page",
     onchange: () => go(Math.round(Number(field.value) || 1) - 1) });
   const pages = make("span");
-  const size = make("select", { "aria-label": "Rows a page", onchange: () => set({ length: Number(size.value) }) },
+  const size = make("select", { "aria-label": "Rows per page", onchange: () => set({ length: Number(size.value) }) },
     ...SIZES.map((count) => make("option", { value: count, text: `${count} rows` })));
   box.append(make("div", { class: "pk-line" }), make("div", { class: "pk-scroll" }, table),
     make("div", { class: "pk-foot" }, said, size, first, back, make("label", {}, field, " ", pages), next, end));
@@ -98,7 +98,7 @@ function render({ model, el }) {
     const from = model.get("page") * model.get("length");
     active = focus === "last" ? rows.length - 1 : focus === "first" ? 0 : Math.min(active, Math.max(0, rows.length - 1));
     body.replaceChildren(...rows.map((one, place) => {
-      const tick = make("input", { type: "checkbox", tabindex: "-1", "aria-label": `Tick ${one.name}`,
+      const tick = make("input", { type: "checkbox", tabindex: "-1", "aria-label": `Select ${one.name}`,
         onclick: (event) => event.stopPropagation(), onchange: () => pick(one.row, tick.checked) });
       tick.checked = picked.has(one.row);
       return make("tr", { tabindex: place === active ? "0" : "-1", "aria-rowindex": from + place + 2,
@@ -108,7 +108,7 @@ function render({ model, el }) {
     }));
     if (!rows.length) {
       body.append(make("tr", { "aria-current": "false" },
-        make("td", { class: "pk-empty", colspan: model.get("columns").length + 1, text: "Nothing passes these filters." })));
+        make("td", { class: "pk-empty", colspan: model.get("columns").length + 1, text: "No change matches these filters." })));
     }
     table.setAttribute("aria-rowcount", model.get("total") + 1);
     if ((held || focus) && rows.length) body.children[active].focus({ preventScroll: true });
@@ -124,7 +124,7 @@ function render({ model, el }) {
     const ticked = model.get("picked").length;
     const number = (count) => count.toLocaleString("en-US");
     const place = shown ? `${number(from + 1)} to ${number(from + shown)} of ${number(total)} changes` : "0 changes";
-    const text = ticked ? `${place}, ${number(ticked)} ticked` : place;
+    const text = ticked ? `${place}, ${number(ticked)} selected` : place;
     if (said.textContent !== text) said.textContent = text;
     field.value = model.get("page") + 1;
     field.max = last() + 1;
@@ -191,7 +191,7 @@ function render({ model, el }) {
       done = document.execCommand("copy");
       area.remove();
     }
-    said.textContent = done ? words : "The browser does not let the clipboard be written. Save it instead.";
+    said.textContent = done ? words : "The browser does not allow writing to the clipboard. Save as CSV instead.";
   }
 
   const listening = {

@@ -147,6 +147,6 @@ def test_a_restored_table_is_what_was_chosen_and_is_found_to_be_or_nothing_is_ma
 @pytest.mark.parametrize("text", ["", "arn:aws:s3:::bucket", "arn:aws:dynamodb:eu-west-1:1:table/T", "Orders"])
 def test_what_is_no_arn_is_refused_with_the_form_of_one(text):
     for read in (table_arn, backup_arn):
-        with pytest.raises(BadInput, match="is no ARN") as caught:
+        with pytest.raises(BadInput, match="is not the ARN") as caught:
             read(text)
         assert "arn:aws:dynamodb:REGION:ACCOUNT:table/NAME" in caught.value.fix

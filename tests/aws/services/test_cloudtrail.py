@@ -117,7 +117,7 @@ def test_when_others_use_up_the_rate_what_came_is_shown_and_the_rest_named(read,
     monkeypatch.setattr("time.sleep", lambda _seconds: None)  # botocore's own waiting between its retries
     found = read(Account([code(), *noise(900)], throttle_after=1))
     assert [one.what for one in found.events] == ["orders"]
-    assert "refused more lookups" in found.cut
+    assert "throttled the lookups" in found.cut
 
 
 FUNCTION = "arn:aws:lambda:eu-west-1:1:function:orders:PROD"

@@ -36,7 +36,7 @@ def test_exports_are_charged_by_the_table_or_by_what_was_written_at_least_ten_me
 
 def test_small_amounts_are_not_shown_as_nothing():
     assert str(estimate(write_units=100)).startswith("under USD 0.01 (")
-    assert str(estimate()).startswith("USD 0.00 (nothing is charged for")
+    assert str(estimate()).startswith("USD 0.00 (no charges")
 
 
 def test_prices_of_the_team_replace_what_they_name():

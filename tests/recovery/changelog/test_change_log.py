@@ -133,7 +133,7 @@ def test_an_unfinished_or_damaged_log_is_refused(log, tmp_path):
 def test_a_window_that_the_log_does_not_know_is_refused(log, tmp_path):
     made = log(step(1, None, item()))
     for since, until in ((-1, 5), (5, 3601), (5, 5)):
-        with pytest.raises(BadInput, match="the log knows 2026-11-20 12:00:00 UTC"):
+        with pytest.raises(BadInput, match="the change log covers 2026-11-20 12:00:00 UTC"):
             made.changes(tmp_path / "c", damage=Scope(), since_at=at(since), until_at=at(until))
 
 
@@ -338,8 +338,8 @@ def test_plans_and_change_sets_from_before_there_was_review_still_open(bench):
 
 def test_what_only_steps_know_is_refused_of_a_comparison(bench):
     made = bench.change_set([bench.change(item(v="1"), item(v="bad"))])
-    with pytest.raises(BadInput, match="'by', which only the steps of a log have"):
+    with pytest.raises(BadInput, match="'by', which exists only for changes read from"):
         made.scoped(Scope(where="by == 'ttl'"), bench.path("scoped"))
-    with pytest.raises(BadInput, match="asks for 'by'"):
+    with pytest.raises(BadInput, match="uses 'by'"):
         Scope.parse("", "", "by == 'ttl'", KEY)
     assert Scope.parse("", "", "by == 'ttl'", KEY, steps=True).asks_for("by")

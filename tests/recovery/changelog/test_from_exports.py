@@ -211,10 +211,10 @@ def test_a_stretch_is_widened_to_whole_seconds():
     [
         (UNTIL - MINUTE, UNTIL + MINUTE, {}, "later than the latest time that can be exported"),
         (UNTIL, UNTIL, {}, "is not before"),
-        (UNTIL.replace(tzinfo=None), UNTIL, {}, "does not say in which zone"),
-        (UNTIL - L, UNTIL, {"width": MINUTE}, "a window cannot be 0:01:00 long"),
+        (UNTIL.replace(tzinfo=None), UNTIL, {}, "has no time zone"),
+        (UNTIL - L, UNTIL, {"width": MINUTE}, "an export window of 0:01:00 is too short"),
         (UNTIL - L, UNTIL, {"earliest_at": UNTIL - MINUTE}, "restorable only from"),
-        (UNTIL - MINUTE, UNTIL, {"earliest_at": UNTIL - 2 * L + MINUTE}, "takes exports from"),
+        (UNTIL - MINUTE, UNTIL, {"earliest_at": UNTIL - 2 * L + MINUTE}, "needs exports from"),
     ],
 )
 def test_a_stretch_that_cannot_be_told_is_refused_before_anything_is_exported(since_at, until_at, options, said):
@@ -263,7 +263,7 @@ def test_exports_without_old_images_filtered_or_full_make_no_log(sandbox, aws, t
         IncrementalExportSpecification=window,
         FilterSpecification=only | {"ExpressionAttributeValues": {":s": {"S": "a"}}},
     )
-    for export, said in ((new_only, "no old images"), (filtered, "was filtered"), (started(), "holds items")):
+    for export, said in ((new_only, "no old images"), (filtered, "was filtered"), (started(), "contains items")):
         with pytest.raises(BadInput, match=said):
             told(aws, table, UNTIL - L, UNTIL, [export])
     other = past(sandbox, aws, {})
@@ -324,7 +324,7 @@ def test_a_log_counts_what_exports_cannot_tell_and_names_it_beside_itself_only(s
     table = past(sandbox, aws, histories)
     log = from_exports.read(aws, table, ran(aws, table, SINCE, UNTIL), tmp_path / "log", since_at=SINCE, until_at=UNTIL)
     assert [step.key for step in log] == [key_text("hit")]
-    assert any(note.startswith("Of 1 item exports cannot tell") for note in log.notes)
+    assert any(note.startswith("The exports do not show what happened to 1 item,") for note in log.notes)
     assert "brief" not in " ".join(log.notes)
     (line,) = (log.folder / from_exports.UNDECIDED).read_text().splitlines()
     assert json.loads(line)["key"] == key_text("brief")

@@ -78,7 +78,7 @@ def test_an_export_bounds_it_by_its_windows_and_the_items_last_writes(log):
     assert found.restore_at == at(-1)
     assert (found.since_at, found.until_at) == (at(0), at(1201))
     assert found.precision.startswith("bounds")
-    assert "cannot be told" in str(found)
+    assert "cannot be separated from the damage" in str(found)
 
 
 def test_a_removal_in_an_export_is_dated_to_the_moment(log):
@@ -132,7 +132,7 @@ def test_a_second_burst_is_named_and_scattered_deletions_are_only_counted(log):
     found = locate(log(rows), REMOVED)
     assert found.began.earliest == at(40_000)
     assert found.bursts[1].began.earliest == at(60_000)
-    assert f"{found.steps - found.burst.steps:,} more changes look like that" in str(found)
+    assert f"{found.steps - found.burst.steps:,} more matching changes" in str(found)
     assert len(str(found).splitlines()) == 5
     assert found.to_dict()["bursts"][1]["items"] == found.bursts[1].items
 
@@ -145,14 +145,14 @@ def test_where_nothing_stands_out_all_of_it_is_taken(log):
 
 def test_damage_at_the_logs_very_beginning_may_have_begun_before(log):
     found = locate(log([removal("a", 0)]), REMOVED)
-    assert "The log begins at 2026-11-20 12:00:00 UTC: it may have begun before that." in found.unknown
+    assert "The change log begins at 2026-11-20 12:00:00 UTC; the damage may have begun earlier." in found.unknown
     assert locate(log([removal("a", 60)]), REMOVED).unknown == ()
 
 
 def test_expired_items_are_found_only_where_they_are_asked_for(log):
     gone = ItemStep(canonical({"pk": {"S": "a"}}), at(5), at(5), image("a", "good"), None, single=True, by="ttl")
     made = log([gone])
-    with pytest.raises(BadInput, match="no change in the log is like the damage"):
+    with pytest.raises(BadInput, match="no change in the log matches the description of the damage"):
         locate(made, REMOVED)
     assert locate(made, Scope(where="by == 'ttl'")).items == 1
 

@@ -130,7 +130,7 @@ class Incident:
         times = self.times
         log = from_stream.read(self.aws, self.table, self.path("log"), times.since_at, times.now_at)
         assert log.single
-        assert all("no present end" in said for said in log.notes)
+        assert all("returned no new records" in said for said in log.notes)
         return self._changes(log)
 
     def by_exports(self, until_at):

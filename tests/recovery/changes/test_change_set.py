@@ -263,10 +263,10 @@ def test_a_scope_that_lets_nothing_through_gives_an_empty_set(many, tmp_path):
 
 
 def test_a_scoped_set_is_not_scoped_again_nor_written_over_the_whole(many, tmp_path):
-    with pytest.raises(BadInput, match="holds the whole change set"):
+    with pytest.raises(BadInput, match="contains the whole change set"):
         many.scoped(Scope(kinds=("removed",)), many.folder)
     scoped = many.scoped(Scope(kinds=("removed",)), tmp_path / "scoped")
-    with pytest.raises(BadInput, match="scoped already"):
+    with pytest.raises(BadInput, match="already has a scope"):
         scoped.scoped(Scope(where="before.n < `10`"), tmp_path / "again")
     assert list(ChangeSet.open(many.folder)) == list(many)
 
@@ -290,13 +290,13 @@ def test_exploring_shows_then_and_now_side_by_side_in_plain_values(written):
     before = {"pk": {"S": "a"}, "total": {"N": "10.10"}, "big": {"N": "9" * 38}, "note": {"NULL": True}}
     after = {"pk": {"S": "a"}, "total": {"N": "0"}, "tags": {"SS": ["y", "x"]}}
     frame = written([Change(key("a"), "modified", canonical(before), canonical(after))]).explore()
-    shown = [f"{name} ({when})" for name in ("big", "note", "tags", "total") for when in ("then", "now")]
+    shown = [f"{name} ({when})" for name in ("big", "note", "tags", "total") for when in ("before", "now")]
     assert list(frame.columns) == ["kind", "pk", *shown]
     row = frame.iloc[0]
-    assert str(row["total (then)"]) == "10.1"
-    assert row["big (then)"] == int("9" * 38)
+    assert str(row["total (before)"]) == "10.1"
+    assert row["big (before)"] == int("9" * 38)
     assert row["tags (now)"] == ["x", "y"]
-    assert row["note (then)"] is None
+    assert row["note (before)"] is None
     assert row["note (now)"] is pd.NA
     assert len(frame[frame["total (now)"] < 5]) == 1
     assert len(frame[frame["big (now)"] > 5]) == 0

@@ -219,7 +219,8 @@ def test_a_condition_that_fails_on_a_change_says_so(search):
 def test_a_query_says_itself_in_words():
     query = Query(("modified",), "kim", (Term("st", "is", "GONE"), Term("by", "is absent", side="then")), ("a", "b"))
     assert query.describe() == (
-        'modified items where st now is GONE and by then is absent and exactly a and b changed and "kim" is in the item'
+        "modified items where st now is GONE and by before is absent and exactly a and b changed "
+        'and "kim" is in the item'
     )
     assert Query().describe() == "everything"
     assert Query(KINDS).describe() == "everything"

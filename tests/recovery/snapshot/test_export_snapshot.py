@@ -192,7 +192,7 @@ def test_a_missing_damaged_or_foreign_file_stops_it_with_its_name(sandbox, aws, 
 def test_an_export_of_changes_of_some_items_or_of_another_table_is_no_snapshot(sandbox, aws, tmp_path, make_order):
     table = table_of(sandbox, aws, plain_items(1, make_order))
     changes = exports.start_incremental(aws, table, AT - timedelta(hours=1), AT, bucket=BUCKET)
-    with pytest.raises(BadInput, match="holds changes"):
+    with pytest.raises(BadInput, match="contains changes"):
         from_export(aws, changes, table, tmp_path)
     answer = aws.call(
         "dynamodb",

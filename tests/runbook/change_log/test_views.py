@@ -58,7 +58,7 @@ def test_a_log_says_what_it_covers_how_much_it_tells_and_when_the_damage_happene
 def test_an_item_that_others_wrote_is_shown_with_its_history(told, tmp_path):
     changes = damage_of(told, tmp_path / "changes", Scope(where="changed"))
     shown = checked(change_log_views.reviews_view(told, changes))
-    assert "others have written attributes that the damage had changed" in shown.text
+    assert "others wrote attributes that the damage had changed" in shown.text
     assert shown.text.count("modified 11-23") == 2
 
 

@@ -39,7 +39,7 @@ def test_it_shows_counters_pace_and_why_while_it_runs_and_that_it_may_be_interru
 def test_what_an_earlier_run_did_does_not_count_as_fast():
     shown = shown_by(tally(500), tally(510), tally(520))
     assert any("10 writes/s" in text for text, _ in shown)
-    assert any("about 8 s to go" in text for text, _ in shown)
+    assert any("about 8 s left" in text for text, _ in shown)
 
 
 def test_its_last_state_is_one_line_with_the_counts():

@@ -158,7 +158,7 @@ def test_a_filter_that_cannot_be_read_is_explained_and_cannot_be_used(explorer, 
     assert explorer.use.disabled
     explorer.use.click()
     assert explorer.scope is None
-    assert "That did not work" in explorer.found.value
+    assert "This step failed" in explorer.found.value
     assert explorer.grid.rows == []
     getattr(explorer.filters, field).value = ""
     assert not explorer.use.disabled
@@ -217,8 +217,8 @@ def test_a_bar_of_an_attribute_shows_it_in_the_grid(explorer):
     press(explorer, 0, "by")
     assert "by now" not in labels()
     press(explorer, 0, "by")
-    assert labels()[4:6] == ["by then", "by now"]
-    assert explorer.facets.groups[2]["title"] == "by: then to now"
+    assert labels()[4:6] == ["by before", "by now"]
+    assert explorer.facets.groups[2]["title"] == "by: before and now"
 
 
 # The grid
@@ -268,7 +268,7 @@ def test_all_that_is_shown_can_be_saved_as_csv(explorer):
     explorer.save.click()
     (path,) = explorer._changes.folder.glob("explored-*.csv")
     rows = path.read_text("utf-8-sig").splitlines()
-    assert rows[0] == '"kind","pk","no","by (then)","by (now)","status (then)","status (now)"'
+    assert rows[0] == '"kind","pk","no","by (before)","by (now)","status (before)","status (now)"'
     assert len(rows) == 3
     assert str(path) in explorer.status_line.value
     assert explorer.save_csv() != path, "nothing saved before is written over"
@@ -280,7 +280,7 @@ def test_what_is_copied_says_when_it_is_not_all(explorer, monkeypatch):
     monkeypatch.setattr("pitrkit.runbook.diff.explorer.COPIED", 2)
     explorer.copy.click()
     assert sent[0]["copy"].count("\r\n") == 3
-    assert sent[0]["words"] == "2 changes copied as CSV, the first of 5; save it to have all"
+    assert sent[0]["words"] == "2 changes copied as CSV, the first of 5; save as CSV to get all"
 
 
 def test_hostile_items_stay_text_everywhere(tmp_path):

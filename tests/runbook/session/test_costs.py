@@ -34,9 +34,9 @@ def test_steps_are_told_with_time_amount_and_formula_in_the_card_and_on_the_term
     assert "100.000 GB kept 1 days x 0.25 a month = 0.83" in text
     assert "13,107,200 read units x 0.125 a million = 1.64" in text
     assert "3 h 38 min at 1,000 read units a second" in text
-    assert "or more, as fast as the service answers" in text
+    assert "or more, without a limit" in text
     assert "2026-12-24" in text
-    assert "[prices] in pitrkit.toml" in text
+    assert "[prices] of pitrkit.toml" in text
     told = (tmp_path / "progress").read_text().splitlines()
     assert [str(progress.read_line(line)).partition(":")[0] for line in told] == [step.name for step in steps]
     assert steps[0].costs.priced_at == date(2026, 12, 24)

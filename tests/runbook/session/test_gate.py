@@ -37,7 +37,7 @@ def test_without_an_approval_the_gate_is_closed_and_says_the_one_command_that_op
         gate().check(Planned(), "  ", command=COMMAND)
     assert closed.value.digest == DIGEST
     assert closed.value.exit_code is Exit.GATE_CLOSED
-    assert str(closed.value) == f"Orders: gate closed: plan 0123456789ab waits for your approval\n-> {COMMAND}"
+    assert str(closed.value) == f"Orders: gate closed: plan 0123456789ab is not approved yet\n-> {COMMAND}"
 
 
 def test_a_closed_gate_says_in_a_terminal_what_a_change_other_than_a_copy_would_do():
@@ -70,7 +70,7 @@ def test_a_click_opens_the_gate_for_its_digest_only_and_for_fifteen_minutes():
     assert gate(clicked(15)).check(Planned(), "", command=COMMAND).how == "click"
     with pytest.raises(GateClosed, match="more than 15 minutes ago"):
         gate(clicked(15.1)).check(Planned(), "", command=COMMAND)
-    with pytest.raises(GateClosed, match="waits for your approval"):
+    with pytest.raises(GateClosed, match="is not approved yet"):
         gate(clicked(1, "f" * 64)).check(Planned(), "", command=COMMAND)
 
 

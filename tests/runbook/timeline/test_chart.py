@@ -146,7 +146,7 @@ def test_the_window_that_can_be_restored_is_shaded_to_the_second():
 
 def test_the_text_names_candidates_events_and_what_is_not_known():
     text = str(timeline_views.window_view(PROTECTED, synthetic.life(240, 6, gaps=["CloudTrail gave little."])))
-    for words in ("1  2026-11-23 04:09:50 UTC", "420 calls a minute", "ci (deployer)", "CloudTrail gave little."):
+    for words in ("1  2026-11-23 04:09:50 UTC", "420 calls per minute", "ci (deployer)", "CloudTrail gave little."):
         assert words in text
 
 

@@ -156,8 +156,13 @@ def test_the_report_shows_the_picture_with_t_the_candidates_and_the_deploys(inci
     incident.update("timestamp_picked", restore_at=iso(made.candidates[0].at))
     html = report.write(incident).read_text()
     assert "When it happened" in html
-    assert f"T {made.candidates[0].at:%Y-%m-%d %H:%M:%S} UTC" in html
-    for words in ("420 calls a minute", "ci (deployer)", "the 8 of 200 nearest to T", "CloudTrail gave little."):
+    assert f"recovery point {made.candidates[0].at:%Y-%m-%d %H:%M:%S} UTC" in html
+    for words in (
+        "420 calls per minute",
+        "ci (deployer)",
+        "the 8 of 200 nearest to the recovery point",
+        "CloudTrail gave little.",
+    ):
         assert words in html
     assert "<script" not in html
     assert "url(" not in html

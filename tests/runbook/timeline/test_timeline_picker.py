@@ -37,7 +37,7 @@ def test_choosing_a_candidate_fills_the_second_and_marks_t():
     control.candidates.value = FIRST
     assert control.value == iso(FIRST)
     assert control.time.utc.value == f"{FIRST:%Y-%m-%d %H:%M:%S}"
-    assert f"T {FIRST:%Y-%m-%d %H:%M:%S} UTC" in control.picture.value
+    assert f"recovery point {FIRST:%Y-%m-%d %H:%M:%S} UTC" in control.picture.value
 
 
 def test_moving_the_second_moves_t_and_takes_the_candidate_back():
@@ -46,7 +46,7 @@ def test_moving_the_second_moves_t_and_takes_the_candidate_back():
     control.time.buttons["-1 min"].click()
     assert control.value == iso(FIRST - timedelta(minutes=1))
     assert control.candidates.value is None
-    assert f"T {FIRST - timedelta(minutes=1):%Y-%m-%d %H:%M:%S} UTC" in control.picture.value
+    assert f"recovery point {FIRST - timedelta(minutes=1):%Y-%m-%d %H:%M:%S} UTC" in control.picture.value
     control.time.buttons["+1 min"].click()
     assert control.candidates.value == FIRST
 
@@ -64,7 +64,7 @@ def test_a_candidate_that_cannot_be_restored_is_not_chosen():
     control.candidates.value = FIRST
     assert control.value == ""
     assert control.candidates.value is None
-    assert "outside the window" in control.time.status_line.value
+    assert "outside the restore window" in control.time.status_line.value
 
 
 def test_a_given_time_is_chosen_and_in_sight():
