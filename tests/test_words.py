@@ -64,7 +64,15 @@ RETIRED = {
 }
 """Retired phrase (a pattern, in any case) -> what to say instead."""
 
-STORED: dict[str, str] = {}
+STORED = {
+    "already so": "a reason in a plan's files and manifest; cards say `already correct`",
+    "mangled": "a key of the counts that the sandbox keeps of its damage",
+    "take settings back": "the action in a settings plan that is stored and approved by its digest",
+    "when the damage was done: take back what it did till then": "an option's help: the table of options",
+    "findings that could do harm, acknowledged by name, such as streams,no-pitr; the closed gate names them": (
+        "an option's help: the table of options"
+    ),
+}
 """Stored values that hold a retired phrase, each with the reason why it stays."""
 
 
@@ -82,8 +90,9 @@ def literals(source: str) -> Iterator[tuple[int, str]]:
             skipped.add(id(node.value))
         if isinstance(node, ast.JoinedStr):
             skipped.update(id(part) for part in node.values)
-            yield node.lineno, "".join(
-                str(part.value) if isinstance(part, ast.Constant) else "{}" for part in node.values
+            yield (
+                node.lineno,
+                "".join(str(part.value) if isinstance(part, ast.Constant) else "{}" for part in node.values),
             )
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in skipped:
             yield node.lineno, node.value

@@ -85,7 +85,7 @@ def words(known: Settings | None = None) -> str:
     held = [(name, getattr(known.guard, name)) for name in ("accounts", "regions", "tables")]
     said = "; ".join(f"{name} {', '.join(values)}" for name, values in held if values)
     if not said:
-        return "Nothing holds the kit to an account, a Region or tables: [guard] in pitrkit.toml would."
+        return "No guardrails set: any account, Region or table is allowed. Set them in [guard] of pitrkit.toml."
     return f"The kit runs for {said} only: [guard] in {known.path}."
 
 

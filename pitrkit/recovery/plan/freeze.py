@@ -175,7 +175,7 @@ def intend(policy: ResourcePolicy, table: Table, *, incident: str, caller: str) 
     after = merged(policy.text, statement(sid, table.arn, (*principals, *service)))
     if len(after.encode()) > resource_policy.LARGEST_BYTES:
         raise BadInput(
-            f"with the statement that holds others off, the table's policy would have {len(after.encode()):,} bytes; "
+            f"with the statement that blocks writers, the table's policy would have {len(after.encode()):,} bytes; "
             f"the service takes {resource_policy.LARGEST_BYTES:,}",
             table=table.name,
             fix="Shorten the table's policy, or go on without freeze.",

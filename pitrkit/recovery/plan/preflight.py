@@ -225,7 +225,7 @@ def _protection(aws: Aws, table: Table) -> Iterator[Finding]:
         return
     if not enabled:
         yield Finding(
-            "no-pitr", "blocking", "point-in-time recovery is off, so a mistake now could not be taken back", fix
+            "no-pitr", "blocking", "point-in-time recovery is off, so a mistake now could not be reverted", fix
         )
 
 

@@ -218,7 +218,7 @@ def taking_back(given: Iterable[Change], plan: SettingsPlan) -> SettingsPlan:
     changes, left = [], []
     for change in reversed(list(given)):
         if change.setting.kind in STAYS:
-            left.append(Left(change.setting.kind, change.setting.name, "it stays: taking it back would lose something"))
+            left.append(Left(change.setting.kind, change.setting.name, "it stays: undoing it would lose data"))
         else:
             changes.append(change)
     return SettingsPlan(

@@ -167,7 +167,7 @@ class Damage(Shows):
             "everything"
         ]
         count = self.narrow(wanted, "; of these, ".join(told)).counts.changes
-        return f"{things(count, 'change')} of {len(self.changes):,} are taken back. Run on from the next cell."
+        return f"{things(count, 'change')} of {len(self.changes):,} will be reverted. Run on from the next cell."
 
 
 def _narrowed(book: Book) -> dict[str, Any]:

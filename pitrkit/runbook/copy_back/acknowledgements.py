@@ -108,7 +108,7 @@ class Acknowledged:
         """
         if names := ", ".join(one.name for one in self.waiting):
             raise GateClosed(
-                f"gate closed: plan {plan.digest[:SHORTEST]} waits for what could do harm to be acknowledged: {names}",
+                f"gate closed: plan {plan.digest[:SHORTEST]} has risks that must be acknowledged first: {names}",
                 digest=plan.digest,
                 table=plan.table,
                 fix=command,

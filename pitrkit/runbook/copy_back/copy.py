@@ -59,7 +59,7 @@ WRITE_UNITS = 500.0
 LOOKS_AGAIN_AFTER = timedelta(minutes=2)
 """How old a plan, or the last look at what it is about, may be before the gate looks at what moved since."""
 
-WRITTEN_SO_FAR = "What was written before this stands, each write of it is in the journal, and 12_undo takes it back."
+WRITTEN_SO_FAR = "What was written before this stands, each write of it is in the journal, and 12_undo undoes it."
 
 NOT_VERIFIED = "The copy is written, and stands. Only reading it again did not work; it can be run again."
 
@@ -173,7 +173,10 @@ class Copy(Shows):
 
     def look_again(self, *, show: Show | None = None) -> Drift:
         """Read what the plan is about again and return what moved since it was made. Reads only."""
-        with self._at_work(), Progress("Looking at what moved", total=self.plan.total, show=show) as progress:
+        with (
+            self._at_work(),
+            Progress("Checking for changes since the plan", total=self.plan.total, show=show) as progress,
+        ):
             done = plans.settled(self.book, self.plan)
             self.drift = drifting.drift(self.book.aws, self.table, self.plan, settled=done, on_progress=progress)
         self.settled, self._looked_at = len(done), now()
@@ -307,7 +310,7 @@ class Copy(Shows):
         self.book.incident.update("copy_counted", into={"copies": copied})
 
     def _onward(self, done: Applied | None) -> tuple[Link, ...]:
-        return (Link("take this copy back", self.book.link("12_undo")),) if done is not None and done.applied else ()
+        return (Link("Undo this copy", self.book.link("12_undo")),) if done is not None and done.applied else ()
 
     def verify(self) -> View:
         """Read every written item again and say what is true now."""
@@ -324,7 +327,7 @@ class Copy(Shows):
             found = verifying.verify(self.book.aws, self.table, self.plan, self.journal, on_progress=progress)
         # The keys that do not hold stay in the view: a record names no item that nobody asked for.
         self._keep("verified", verify={name: value for name, value in found.to_dict().items() if name != "keys"})
-        links = [Link("take this copy back", self.book.link("12_undo"))] if found.checked else []
+        links = [Link("Undo this copy", self.book.link("12_undo"))] if found.checked else []
         return self._done(
             result_views.verified_card(found, [*links, Link("write the report", self.book.link("06_report"))])
         )

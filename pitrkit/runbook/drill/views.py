@@ -25,7 +25,7 @@ _STEPS = {
     "plan": "make the scratch table, plan",
     "copy": "copy into the scratch table",
     "verify": "read again what was written",
-    "undo": "take the copy back, scan the scratch table",
+    "undo": "undo the copy, scan the scratch table",
     "clean_up": "delete both tables",
 }
 
@@ -91,8 +91,8 @@ def swept(drills: Mapping[str, Sequence[str]], strangers: Sequence[str]) -> View
 def undone(left: int, written: int, *, ok: bool) -> View:
     """Return whether the undo emptied the scratch table."""
     if not written:
-        return View("note", blocks=(Note("The copy held no items, so there was nothing to take back.", "muted"),))
-    text = f"{things(written, 'item')} taken back; a scan finds {things(left, 'item')} in the scratch table."
+        return View("note", blocks=(Note("The copy held no items, so there was nothing to undo.", "muted"),))
+    text = f"{things(written, 'item')} undone; a scan finds {things(left, 'item')} in the scratch table."
     tone: Tone = "good" if ok else "bad"
     return View("note", blocks=(Note(text, tone),), data={"written": written, "left": left, "ok": ok})
 
@@ -113,7 +113,7 @@ def result(drill: Drill, others: Sequence[Drill], folder: Path | None = None) ->
         (
             _tile(time, drill.limits.get("recovery_time"), "recovery time"),
             _tile(point, drill.limits.get("recovery_point"), "recovery point, behind now"),
-            Tile(f"{drill.items:,}", "items copied and taken back"),
+            Tile(f"{drill.items:,}", "items copied and undone"),
         )
     )
     blocks: list[Block] = [tiles, *(Note(one, "bad") for one in ([] if drill.passed else drill.why))]

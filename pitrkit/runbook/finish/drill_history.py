@@ -145,7 +145,7 @@ def failures(data: Mapping[str, Any]) -> tuple[str, ...]:
         found.append(f"of what was copied, {things(wrong, 'item')} did not hold")
     if not (drill.get("undone") or {}).get("ok"):
         left = (drill.get("undone") or {}).get("left", 0)
-        found.append(f"the copy was not taken back whole: {things(left, 'item')} stayed in the scratch table")
+        found.append(f"the copy was not undone completely: {things(left, 'item')} stayed in the scratch table")
     for name, words in (("recovery_time", "recovery took"), ("recovery_point", "the recovery point was")):
         value = drill.get("recovery_seconds" if name == "recovery_time" else "recovery_point_seconds")
         limit = limits.get(name)

@@ -73,9 +73,9 @@ _OWN = "06_report"
 
 _LEFT_BECAUSE = {
     "kept by policy": "the policy keeps them as they are",
-    "undecided": "modified, and nobody had decided what to do",
+    "undecided": "modified, no decision was made",
     "changed since": "written again after they were compared",
-    "already so": "already as they should be",
+    "already so": "already correct",
     "exists again": "an item had come into being under this key again",
     "expired": "expired, so the table would delete them again",
     "also written by others": "others had written them, too",
@@ -322,7 +322,7 @@ def _milestones(state: dict[str, Any], happened: Sequence[Event]) -> list[Milest
         ("First write", _time(done.get("started_at")), "write"),
         ("Last write", _time(done.get("finished_at")), "write"),
         ("Verified", _at(last.get("verified")) if verified else None, "good" if verified.get("ok") else "bad"),
-        ("Taken back", _at(next((event for event in reversed(happened) if event.event == "undo_done"), None)), "write"),
+        ("Undone", _at(next((event for event in reversed(happened) if event.event == "undo_done"), None)), "write"),
     ]
     return [Milestone(at, label, tone) for label, at, tone in found if at is not None]  # type: ignore[arg-type]
 
@@ -409,7 +409,7 @@ def report(book: Book) -> View:
     data = book.data
     links = [Link("open the report", _seen_from_here(path), strong=True)] if _served(path) else []
     if data.get("copies"):
-        links.append(Link("take a copy back", book.link("12_undo")))
+        links.append(Link("Undo a copy", book.link("12_undo")))
     if any(data.get(side.by) == "incident" for side in sides(data)):
         links.append(Link("delete the restored copy", book.link("14_clean_up")))
     return session_views.report_card(path, data, links)
