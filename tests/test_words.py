@@ -60,7 +60,7 @@ RETIRED = {
     r"\bways back\b": "recovery options",
     r"\bin nobody's\b": "has to be recreated by hand",
     r"\bambiguous \(": "no response",
-    r"\bhold(?:s|ing)? (?:\w+ )?off\b": "block, pause",
+    r"\bh(?:old(?:s|ing)?|eld) (?:\w+ )?off\b": "block, pause",
 }
 """Retired phrase (a pattern, in any case) -> what to say instead."""
 

@@ -261,7 +261,9 @@ def _unfreeze(command: argparse.ArgumentParser) -> None:
 
         book = Book.open(arguments.incident)
         lifted = freeze.left_over(book)
-        print(lifted.words if lifted else freeze.words(book.data) or "This incident has held nobody off its table.")
+        print(
+            lifted.words if lifted else freeze.words(book.data) or "This incident has not blocked writes to its table."
+        )
         return Exit.DONE
 
     command.set_defaults(command=run)

@@ -58,6 +58,7 @@ class CopyGate(ApproveBox):
         self.look = widgets.Button(
             description="Check for changes since the plan",
             icon="search",
+            layout=widgets.Layout(width="auto"),
             tooltip="Read the plan's items again and say which were written since it was made; writes nothing",
         )
         self.again = widgets.Button(
