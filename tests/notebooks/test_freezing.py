@@ -164,7 +164,7 @@ def test_others_may_not_write_while_it_writes_and_may_afterwards(shop):
     assert kept["request_id"]
     assert kept["lift_request_id"]
     facts = dict(report.gather(shop.book.incident).facts)
-    assert facts["Other writers"].startswith("Held off from 2")
+    assert facts["Other writers"].startswith("Blocked from 2")
 
 
 def test_an_interrupted_copy_lets_others_write_again(plain):
@@ -200,7 +200,7 @@ def test_what_cannot_be_undone_is_said_with_the_command_that_does_it(plain):
         copy.apply()
     assert said.value.fix == f"pitrkit unfreeze {plain.incident}"
     assert not plain.sells()
-    assert "may still be held off" in freeze.words(plain.book.data)
+    assert "may still be blocked" in freeze.words(plain.book.data)
     facts = dict(report.gather(plain.book.incident).facts)
     assert f"pitrkit unfreeze {plain.incident}" in facts["Other writers"]
     plain.place.sandbox.faults.clear()
@@ -307,7 +307,7 @@ def test_killed_at_any_moment_the_next_plan_undoes_it_and_goes_on(place, others,
     copy = shop.planned(write_units=1e6)
     assert shop.free()
     if shop.state == "lifted":
-        assert "an earlier run had left other writers held off" in str(copy)
+        assert "an earlier run had left other writers blocked" in str(copy)
     through(copy)
     assert shop.free()
     assert len(shop.items()) == ITEMS + 1

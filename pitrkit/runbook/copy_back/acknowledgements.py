@@ -47,7 +47,7 @@ class Preflight:
             seconds = plan.write_units / pace
             found.append(freeze.finding(book.aws, table, incident=book.incident.id, seconds=seconds))
         if self.lifted is not None:
-            words = f"an earlier run had left other writers held off; that is undone now. {self.lifted.words}"
+            words = f"an earlier run had left other writers blocked; that is undone now. {self.lifted.words}"
             found.append(Finding("freeze-undone", "warning", words, "Nothing."))
         return Acknowledged(found, self.accept)
 

@@ -298,7 +298,7 @@ def _held_off(state: dict[str, Any]) -> str:
     """Return from when to when other writers were held off, and how that was undone; blank if they were not."""
     kept = state.get("freeze") or {}
     since, until = (_utc(kept.get(name)) for name in ("frozen_at", "lifted_at"))
-    when = f"Held off from {since}{f' to {until}' if until else ''}. " if since else ""
+    when = f"Blocked from {since}{f' to {until}' if until else ''}. " if since else ""
     return f"{when}{freeze.words(state)}"
 
 
