@@ -196,7 +196,7 @@ def test_what_cannot_be_undone_is_said_with_the_command_that_does_it(plain):
     copy.gate(copy.plan.digest)
     denied = Fault("denied", operations=("DeleteResourcePolicy",))
     when_frozen(plain, lambda: plain.place.sandbox.faults.add(denied))
-    with pytest.raises(PitrkitError, match="still held off") as said:
+    with pytest.raises(PitrkitError, match="still blocked") as said:
         copy.apply()
     assert said.value.fix == f"pitrkit unfreeze {plain.incident}"
     assert not plain.sells()

@@ -43,7 +43,7 @@ def finding(aws: Aws, table: Table, *, incident: str, seconds: float) -> Finding
     """
     would = _intend(aws, table, incident)
     but = would.principals[0].partition(":role/")
-    others = "callers of the same role are not blocked" if but[1] else "this user's other programs are not held off"
+    others = "callers of the same role are not blocked" if but[1] else "this user's other programs are not blocked"
     elsewhere = f", nor are writers in {', '.join(table.replicas)}" if table.replicas else ""
     return Finding(
         "freeze",
