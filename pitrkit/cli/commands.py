@@ -180,7 +180,9 @@ def _unfreeze(arguments: argparse.Namespace) -> int:
 
     session = Session.open(arguments.incident)
     lifted = freeze.left_over(session)
-    print(lifted.words if lifted else freeze.to_text(session.data) or "This incident has held nobody off its table.")
+    print(
+        lifted.words if lifted else freeze.to_text(session.data) or "This incident has not blocked writes to its table."
+    )
     return Exit.DONE
 
 

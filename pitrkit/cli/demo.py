@@ -115,7 +115,7 @@ def _story(truth: Truth) -> str:
     return (
         f"{RULE}\n"
         f"A table {truth.table} with six hours of a shop's orders. At {truth.damage_started_at:%H:%M:%S} UTC a bad\n"
-        f"deploy began to run: {counts['deleted']} orders deleted, {counts['mangled']} mangled."
+        f"deploy began to run: {counts['deleted']} orders deleted, {counts['mangled']} corrupted."
         " The shop went on selling, and still does.\n"
         f"{RULE}"
     )
@@ -126,9 +126,9 @@ def _summary(truth: Truth, incident: Incident, differences: Differences, seconds
     done, counts, out = data["apply"], truth.counts, io.StringIO()
     kept = counts["new"] + counts["updated"] + counts["cancelled"]
     print(RULE, file=out)
-    print(f"damaged       {counts['deleted']} orders deleted, {counts['mangled']} mangled", file=out)
+    print(f"damaged       {counts['deleted']} orders deleted, {counts['mangled']} corrupted", file=out)
     print(f"came back     {done['applied']} orders, by {data['plan']['puts']} puts and {data['plan']['updates']}"
-          " updates of only the mangled attributes", file=out)  # fmt: skip
+          " updates of only the corrupted attributes", file=out)  # fmt: skip
     print(f"left alone    {kept} good writes since: {counts['new']} new orders, {counts['updated']} updates,"
           f" {counts['cancelled']} cancellations", file=out)  # fmt: skip
     print("              (counted at the end: the shop went on selling; the report counts when it compared)", file=out)

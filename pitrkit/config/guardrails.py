@@ -85,7 +85,7 @@ def to_text(known: Settings | None = None) -> str:
     guard_limits = [(name, getattr(known.guard, name)) for name in ("accounts", "regions", "tables")]
     limits_text = "; ".join(f"{name} {', '.join(values)}" for name, values in guard_limits if values)
     if not limits_text:
-        return "Nothing holds the kit to an account, a Region or tables: [guard] in pitrkit.toml would."
+        return "No guardrails set: any account, Region or table is allowed. Set them in [guard] of pitrkit.toml."
     return f"The kit runs for {limits_text} only: [guard] in {known.path}."
 
 

@@ -94,7 +94,7 @@ def stale_plan(copy, shop, seen):
     """Somebody writes meanwhile: what moved is said, and the plan is made again; the old approval opens nothing."""
     before, first = shop.statuses(), digest(copy)
     shop.put("Orders", 1, "SHIPPED")
-    copy.press("What moved?")
+    copy.press("Check for changes since the plan")
     copy.panel.locator(".pk-view-drift").wait_for()
     assert "1 of 64 items were written since this plan was made" in copy.panel.locator(".pk-view-drift").inner_text()
     seen("2_moved")
@@ -157,7 +157,7 @@ def decided(copy, seen):
 
 def undone(copy, seen):
     """The undo is one link away from the copy."""
-    copy.panel.locator(".pk-view-applied a", has_text="take this copy back").focus()
+    copy.panel.locator(".pk-view-applied a", has_text="Undo this copy").focus()
     copy.page.keyboard.press("Enter")
     copy.page.wait_for_function("() => window.jupyterapp.shell.currentWidget?.context?.path.endsWith('/12_undo.ipynb')")
     undo = Notebook.current(copy.page)

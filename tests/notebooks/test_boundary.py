@@ -107,7 +107,7 @@ def test_a_misspelt_guard_is_no_open_one(plain, held):
 
 
 def test_the_front_page_says_what_the_kit_is_held_to_and_where_that_is_written(plain, held):
-    assert "Nothing holds the kit" in str(session.show_account(session.connect()))
+    assert "No guardrails set" in str(session.show_account(session.connect()))
     path = held(f'[guard]\naccounts = ["{HERE}"]\nregions = ["us-east-1"]\ntables = ["Orders*"]')
     said = str(session.show_account(session.connect()))
     assert f"accounts {HERE}; regions us-east-1; tables Orders*" in said

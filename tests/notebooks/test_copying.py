@@ -169,7 +169,7 @@ def test_an_interrupted_copy_says_that_it_is_safe_what_is_done_and_how_to_go_on(
     assert "Interrupted, and safe" in card
     assert re.search(rf"applied +{done['applied']}", card)
     assert f"run this cell again to go on with the {done['unsent']} to go" in card
-    assert "take this copy back" in card
+    assert "Undo this copy" in card
     assert "applied" in json.dumps(live.session.data["copies"])
 
 

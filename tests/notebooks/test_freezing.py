@@ -163,7 +163,7 @@ def test_others_may_not_write_while_it_writes_and_may_afterwards(shop):
     assert kept["request_id"]
     assert kept["lift_request_id"]
     facts = dict(report.gather(shop.session.incident).facts)
-    assert facts["Other writers"].startswith("Held off from 2")
+    assert facts["Other writers"].startswith("Blocked from 2")
 
 
 def test_an_interrupted_copy_lets_others_write_again(plain):
@@ -197,11 +197,11 @@ def test_what_cannot_be_undone_is_said_with_the_command_that_does_it(plain):
     copy.gate(copy.plan.digest)
     denied = FaultRule("denied", operations=("DeleteResourcePolicy",))
     when_frozen(plain, lambda: plain.place.sandbox.faults.add(denied))
-    with pytest.raises(PitrkitError, match="still held off") as said:
+    with pytest.raises(PitrkitError, match="still blocked") as said:
         copy.apply()
     assert said.value.fix == f"pitrkit unfreeze {plain.incident}"
     assert not plain.sells()
-    assert "may still be held off" in freeze.to_text(plain.session.data)
+    assert "may still be blocked" in freeze.to_text(plain.session.data)
     facts = dict(report.gather(plain.session.incident).facts)
     assert f"pitrkit unfreeze {plain.incident}" in facts["Other writers"]
     plain.place.sandbox.faults.clear()
@@ -308,7 +308,7 @@ def test_killed_at_any_moment_the_next_plan_undoes_it_and_goes_on(place, others,
     copy = shop.planned(write_units=1e6)
     assert shop.free()
     if shop.state == "lifted":
-        assert "an earlier run had left other writers held off" in str(copy)
+        assert "an earlier run had left other writers blocked" in str(copy)
     through(copy)
     assert shop.free()
     assert len(shop.items()) == ITEMS + 1
@@ -352,7 +352,7 @@ def test_unfreeze_of_what_is_no_incident_is_refused_and_of_one_that_held_nobody_
     assert plain.place.pitrkit("unfreeze", "nothing")[0] == 2
     code, said = plain.place.pitrkit("unfreeze", plain.incident)
     assert code == 0
-    assert "held nobody off" in said
+    assert "has not blocked writes" in said
 
 
 def test_a_policy_without_room_is_refused_before_the_gate(plain):

@@ -74,7 +74,7 @@ def test_the_command_goes_on_behind_the_gate_and_the_table_is_right(shop, recove
 
 
 def test_what_could_do_harm_is_named_and_its_acknowledgement_is_in_the_record(shop, stopped, recovered):
-    assert "waits for what could do harm to be acknowledged: ttl" in stopped[1]
+    assert "has risks that must be acknowledged first: ttl" in stopped[1]
     assert "blocking: ttl: items expire by 'expires_at'" in stopped[1]
     assert "--accept ttl --approve" in stopped[1]
     (accepted,) = shop.incident("night")["accepted"]

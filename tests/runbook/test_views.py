@@ -217,7 +217,7 @@ def plan(**changed) -> Plan:
 
 FINDINGS = [
     TargetFinding(
-        "no-pitr", "blocking", "point-in-time recovery is off, so a mistake could not be taken back", "Turn it on."
+        "no-pitr", "blocking", "point-in-time recovery is off, so a mistake could not be reverted", "Turn it on."
     ),
     TargetFinding(
         "ttl", "warning", "items expire by 'expires': those whose time has passed will be deleted again", "Turn it off."
@@ -368,7 +368,7 @@ def gallery(tmp: Path) -> list[View]:
         ),
         plan_views.tally_card("Writing to Orders", TALLY, 73.0, 12.0),
         plan_views.tally_card("Writing to Orders", replace(TALLY, conflicts=0), 0.0, None),
-        result_views.stopped_card(applied(unsent=7), [Link("take this copy back", "../x/12_undo.ipynb")]),
+        result_views.stopped_card(applied(unsent=7), [Link("Undo this copy", "../x/12_undo.ipynb")]),
         result_views.stopped_card(None),
         result_views.conflicts_card(conflicts(), {1: "ours", 2: "theirs"}, digest=DIGEST),
         result_views.conflicts_card([]),

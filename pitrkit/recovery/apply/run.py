@@ -61,7 +61,7 @@ class Tally:
         return self.applied + self.already + self.conflicts + self.failed
 
     def __str__(self) -> str:
-        written = f"{self.applied:,} applied, {self.already:,} already so"
+        written = f"{self.applied:,} applied, {self.already:,} already correct"
         counts = f"{written}, {self.conflicts:,} conflicts, {self.failed:,} failed"
         return f"{counts}; {self.why}"
 

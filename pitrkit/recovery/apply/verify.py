@@ -72,7 +72,7 @@ def verify(
         mismatches += len(wrong)
         checked += len(batch)
         if on_progress is not None:
-            on_progress(checked, to_check, f"{mismatches} do not hold" if mismatches else "all hold")
+            on_progress(checked, to_check, f"{mismatches} do not match" if mismatches else "all match")
     unwritten = plan.total - to_check - conflicts
     return Verified(not mismatches and not unwritten, checked, mismatches, conflicts, unwritten, tuple(keys))
 

@@ -110,7 +110,7 @@ class Lifted:
             "restored": "Other writers may write again: the table's policy is word for word what it was.",
             "deleted": "Other writers may write again: the table has no policy, as before.",
             "taken out": "Other writers may write again: somebody had changed the table's policy meanwhile, so theirs "
-            "stays, and only the statement that held them off was taken out.",
+            "stays, and only the statement that blocked them was taken out.",
             "gone": "Other writers may write: nothing of the freeze was found in the table's policy.",
         }[self.how]
         return said if self.told else f"{said} The service does not tell so yet; it may take another minute."
@@ -163,7 +163,7 @@ def intend(policy: PolicyRevision, table: Table, *, incident: str, caller: str) 
     """
     if others := frozen_by(policy):
         raise BadInput(
-            f"other writers are held off already, by {', '.join(others)}",
+            f"other writers are blocked already, by {', '.join(others)}",
             table=table.name,
             fix="Let that recovery end, or undo its freeze: pitrkit unfreeze INCIDENT.",
         )
@@ -174,7 +174,7 @@ def intend(policy: PolicyRevision, table: Table, *, incident: str, caller: str) 
     after = merged(policy.text, statement(sid, table.arn, (*principals, *service)))
     if len(after.encode()) > resource_policy.LARGEST_BYTES:
         raise BadInput(
-            f"with the statement that holds others off, the table's policy would have {len(after.encode()):,} bytes; "
+            f"with the statement that blocks writers, the table's policy would have {len(after.encode()):,} bytes; "
             f"the service takes {resource_policy.LARGEST_BYTES:,}",
             table=table.name,
             fix="Shorten the table's policy, or go on without freeze.",

@@ -229,7 +229,7 @@ def _protection(aws: Aws, table: Table) -> Iterator[TargetFinding]:
         return
     if not enabled:
         yield TargetFinding(
-            "no-pitr", "blocking", "point-in-time recovery is off, so a mistake now could not be taken back", fix
+            "no-pitr", "blocking", "point-in-time recovery is off, so a mistake now could not be reverted", fix
         )
 
 

@@ -227,9 +227,7 @@ def taking_back(given: Iterable[SettingChange], plan: SettingsPlan) -> SettingsP
     for change in reversed(list(given)):
         if change.setting.kind in STAYS:
             left.append(
-                SkippedSetting(
-                    change.setting.kind, change.setting.name, "it stays: taking it back would lose something"
-                )
+                SkippedSetting(change.setting.kind, change.setting.name, "it stays: undoing it would lose data")
             )
         else:
             changes.append(change)

@@ -170,7 +170,7 @@ class LogDamage(Shows):
             "everything"
         ]
         count = self.narrow(wanted, "; of these, ".join(told)).counts.changes
-        return f"{count_text(count, 'change')} of {len(self.changes):,} are taken back. Run on from the next cell."
+        return f"{count_text(count, 'change')} of {len(self.changes):,} will be reverted. Run on from the next cell."
 
 
 def _narrowed(session: Session) -> dict[str, Any]:

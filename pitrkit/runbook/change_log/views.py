@@ -93,10 +93,10 @@ def damage_card(
         words = "Nothing says what damage looks like, so every change in this window counts as damage, good ones too."
         blocks.append(Note(words, "warn", fix))
     elif not counts.changes:
-        blocks.append(Note("Nothing is to be taken back.", "good"))
+        blocks.append(Note("There is nothing to revert.", "good"))
     if narrowed:
         blocks.append(
-            Note(f"Narrowed down: taken back are only {narrowed}.", "info", "To undo that, use all as scope.")
+            Note(f"Scope limited: the plan reverts only {narrowed}.", "info", "To undo that, use all as scope.")
         )
     data = {"counts": counts.to_dict(), "scope": masking.current().scope(scope).to_dict(), "source": changes.source}
     return View(

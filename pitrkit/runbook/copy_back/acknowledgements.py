@@ -46,7 +46,7 @@ class PreflightCheck:
             seconds = plan.write_units / pace
             target_findings.append(freeze.finding(session.aws, table, incident=session.incident.id, seconds=seconds))
         if self.lifted is not None:
-            words = f"an earlier run had left other writers held off; that is undone now. {self.lifted.words}"
+            words = f"an earlier run had left other writers blocked; that is undone now. {self.lifted.words}"
             target_findings.append(TargetFinding("freeze-undone", "warning", words, "Nothing."))
         return Acknowledgements(target_findings, self.accept)
 
@@ -107,7 +107,7 @@ class Acknowledgements:
         """
         if names := ", ".join(one.name for one in self.waiting):
             raise GateClosed(
-                f"gate closed: plan {plan.digest[:SHORTEST]} waits for what could do harm to be acknowledged: {names}",
+                f"gate closed: plan {plan.digest[:SHORTEST]} has risks that must be acknowledged first: {names}",
                 digest=plan.digest,
                 table=plan.table,
                 fix=command,

@@ -59,7 +59,8 @@ WRITE_UNITS = 500.0
 LOOKS_AGAIN_AFTER = timedelta(minutes=2)
 """How old a plan, or the last look at what it is about, may be before the gate looks at what moved since."""
 
-WRITTEN_SO_FAR = "What was written before this stands, each write of it is in the journal, and 12_undo takes it back."
+WRITTEN_SO_FAR = "What was written before this stands, each write of it is in the journal, and 12_undo undoes it."
+
 NOT_VERIFIED = "The copy is written, and stands. Only reading it again did not work; it can be run again."
 
 
@@ -172,7 +173,10 @@ class Copy(Shows):
 
     def look_again(self, *, show: Show | None = None) -> Drift:
         """Read what the plan is about again and return what moved since it was made. Reads only."""
-        with self._at_work(), ProgressBar("Looking at what moved", total=self.plan.total, show=show) as progress:
+        with (
+            self._at_work(),
+            ProgressBar("Checking for changes since the plan", total=self.plan.total, show=show) as progress,
+        ):
             done = plans.settled_writes(self.session, self.plan)
             self.drift = drifting.drift(self.session.aws, self.table, self.plan, settled=done, on_progress=progress)
         self.settled, self._looked_at = len(done), now()
@@ -306,7 +310,7 @@ class Copy(Shows):
         self.session.incident.update("copy_counted", into={"copies": copied})
 
     def _onward(self, done: Applied | None) -> tuple[Link, ...]:
-        return (Link("take this copy back", self.session.link("12_undo")),) if done is not None and done.applied else ()
+        return (Link("Undo this copy", self.session.link("12_undo")),) if done is not None and done.applied else ()
 
     def verify(self) -> View:
         """Read every written item again and say what is true now."""
@@ -323,7 +327,7 @@ class Copy(Shows):
             verification = verifying.verify(self.session.aws, self.table, self.plan, self.journal, on_progress=progress)
         # The keys that do not hold stay in the view: a record names no item that nobody asked for.
         self._keep("verified", verify={name: value for name, value in verification.to_dict().items() if name != "keys"})
-        links = [Link("take this copy back", self.session.link("12_undo"))] if verification.checked else []
+        links = [Link("Undo this copy", self.session.link("12_undo"))] if verification.checked else []
         return self._done(
             result_views.verified_card(verification, [*links, Link("write the report", self.session.link("06_report"))])
         )

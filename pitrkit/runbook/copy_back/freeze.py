@@ -43,7 +43,7 @@ def finding(aws: Aws, table: Table, *, incident: str, seconds: float) -> TargetF
     """
     would = _intend(aws, table, incident)
     but = would.principals[0].partition(":role/")
-    others = "callers of the same role are not held off" if but[1] else "this user's other programs are not held off"
+    others = "callers of the same role are not blocked" if but[1] else "this user's other programs are not blocked"
     elsewhere = f", nor are writers in {', '.join(table.replicas)}" if table.replicas else ""
     return TargetFinding(
         "freeze",
@@ -103,9 +103,9 @@ def to_text(data: dict[str, Any]) -> str:
         case "lifted":
             return Lifted(kept["how"]).words
         case "intended" | "frozen":
-            return f"Other writers may still be held off: pitrkit unfreeze {data.get('incident', '')}"
+            return f"Other writers may still be blocked: pitrkit unfreeze {data.get('incident', '')}"
         case "refused":
-            return "Other writers were not held off: the table's policy could not be changed."
+            return "Other writers were not blocked: the table's policy could not be changed."
     return ""
 
 
@@ -155,7 +155,7 @@ def _undo(session: Session, error: BaseException | None) -> None:
         session.note("freeze_not_lifted", why=failure_text)
         ended = f"; the copy ended with: {error}" if error is not None else ""
         raise PitrkitError(
-            f"other writers are still held off, as that could not be undone: {failure_text}{ended}",
+            f"other writers are still blocked, as that could not be undone: {failure_text}{ended}",
             table=str(session.data.get("table", "")),
             fix=f"pitrkit unfreeze {session.incident.id}",
         ) from failed[0]

@@ -56,8 +56,9 @@ class CopyGate(ApproveBox):
     def __init__(self, copy: PlannedCopy) -> None:
         self._copy = copy
         self.look = widgets.Button(
-            description="What moved?",
+            description="Check for changes since the plan",
             icon="search",
+            layout=widgets.Layout(width="auto"),
             tooltip="Read the plan's items again and say which were written since it was made; writes nothing",
         )
         self.again = widgets.Button(

@@ -52,9 +52,9 @@ MOVED_SHOWN = 5
 
 _REASONS = {
     LEFT_KEPT_BY_POLICY: ("the policy keeps them as they are", "nothing"),
-    LEFT_UNDECIDED: ("modified, and nobody has said what to do", "look at them, then give `modified`: revert or keep"),
+    LEFT_UNDECIDED: ("modified, no decision yet", "look at them, then give `modified`: revert or keep"),
     LEFT_CHANGED_SINCE: ("written again since they were compared", "look at them; compare again (04) to include them"),
-    LEFT_ALREADY_SO: ("already as they should be", "nothing"),
+    LEFT_ALREADY_SO: ("already correct", "nothing"),
     LEFT_EXISTS_AGAIN: ("there is an item under this key again", "look at them: a good write may have made it"),
     LEFT_EXPIRED: ("expired: the table would delete them again", "nothing; or turn TTL off and give `expired`: put"),
     LEFT_ALSO_WRITTEN: ("others wrote them, too", "look at their history; or give `mixed`: revert"),
@@ -104,10 +104,10 @@ def plan_card(
         blocks.append(Note(text, "warn", fix))
     if drift is not None and (moved := drift_note(drift)) is not None:
         blocks.append(moved)
-    blocks += [Heading("What will happen"), _what(plan)]
+    blocks += [Heading("Will be written"), _what(plan)]
     if not plan.empty:
         blocks.append(_guarded(plan))
-    blocks.append(Heading("What will not"))
+    blocks.append(Heading("Will not be written"))
     blocks.append(_left(plan.left) if skipped_count else Note("Nothing in scope is left out.", "muted"))
     if outside:
         blocks.append(Facts((("outside the scope", outside_words(outside)),)))
@@ -118,7 +118,7 @@ def plan_card(
         blocks += [
             Heading("Cost and time"),
             _cost(plan, pace, estimate, safety),
-            Heading("Taking it back"),
+            Heading("How to undo"),
             *_undoing(),
         ]
     tag = Tag("nothing to write", "good") if plan.empty else Tag(count_text(plan.total, "write"), "info")
@@ -178,7 +178,7 @@ def _left(left: Mapping[str, int]) -> Grid:
 
 
 def _undoing() -> list[Block]:
-    text = "12_undo takes the copy back afterwards, item by item, from its journal: under guards, too."
+    text = "12_undo can undo the copy afterwards, item by item, from its journal. These writes are conditional, too."
     return [Note(text, "muted")]
 
 
@@ -272,14 +272,14 @@ def tally_card(label: str, tally: Tally, seconds: float, to_go: float | None) ->
     tiles = Tiles(
         (
             Tile(f"{tally.applied:,}", "applied", "good"),
-            Tile(f"{tally.already:,}", "already so", "muted"),
+            Tile(f"{tally.already:,}", "already correct", "muted"),
             Tile(f"{tally.conflicts:,}", "conflicts", "warn" if tally.conflicts else "muted"),
             Tile(f"{tally.failed:,}", "failed", "bad" if tally.failed else "muted"),
         )
     )
     parts = (
         Segment("applied", tally.applied, "done"),
-        Segment("already so", tally.already, "same"),
+        Segment("already correct", tally.already, "same"),
         Segment("conflicts", tally.conflicts, "modified"),
         Segment("failed", tally.failed, "failed"),
         Segment("to go", max(0, tally.total - tally.done), "togo"),
@@ -290,7 +290,7 @@ def tally_card(label: str, tally: Tally, seconds: float, to_go: float | None) ->
     rows: tuple[tuple[str, Cell], ...] = (
         ("time", f"{duration(seconds)}, {remaining_text}"),
         ("pace", f"{tally.units:,.0f} of {tally.pace:,.0f} write units a second"),
-        ("why not faster", tally.why),
+        ("limited by", tally.why),
     )
     safe = "You may interrupt it: what is under way is settled, and running this cell again goes on from there."
     blocks: tuple[Block, ...] = (tiles, Bar(parts), Facts(rows), Note(safe, "muted"))

@@ -82,7 +82,7 @@ def stopped_card(done: Applied | None, links: Sequence[Link] = ()) -> View:
 def _came_of(done: Applied) -> list[Block]:
     counted = (
         ("applied", done.applied, "done"),
-        ("already so", done.already, "same"),
+        ("already correct", done.already, "same"),
         ("conflicts", done.conflicts, "modified"),
         ("failed", done.failed, "failed"),
         ("not sent", done.unsent, "inserted"),
@@ -91,7 +91,10 @@ def _came_of(done: Applied) -> list[Block]:
     took = (done.finished_at - done.started_at).total_seconds()
     rows: tuple[tuple[str, Cell], ...] = (
         ("took", f"{duration(took)}, {done.write_units:,.0f} write units"),
-        ("before the first write", f"{moment(done.before_at)}: a restore to it takes everything back, the hard way"),
+        (
+            "before the first write",
+            f"{moment(done.before_at)}. Fallback: a PITR restore to this time undoes the whole copy",
+        ),
     )
     return [bar, Facts(rows)]
 
@@ -196,8 +199,8 @@ def verified_card(found: Verified, links: Sequence[Link] = ()) -> View:
     """
     rows: list[tuple[str, Cell]] = [
         ("read again", f"{count_text(found.checked, 'item')}, strongly consistent"),
-        ("as they should be", f"{found.checked - found.mismatches:,}"),
-        ("not as they should be", Tag(f"{found.mismatches:,}", "bad") if found.mismatches else "0"),
+        ("match the plan", f"{found.checked - found.mismatches:,}"),
+        ("do not match the plan", Tag(f"{found.mismatches:,}", "bad") if found.mismatches else "0"),
     ]
     if found.conflicts:
         rows.append(("conflicts", Tag(f"{found.conflicts:,}", "warn")))

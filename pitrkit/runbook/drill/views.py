@@ -25,7 +25,7 @@ _STEPS = {
     "plan": "make the scratch table, plan",
     "copy": "copy into the scratch table",
     "verify": "read again what was written",
-    "undo": "take the copy back, scan the scratch table",
+    "undo": "undo the copy, scan the scratch table",
     "clean_up": "delete both tables",
 }
 
@@ -91,8 +91,8 @@ def leftovers_result(drills: Mapping[str, Sequence[str]], strangers: Sequence[st
 def undo_result(left: int, written: int, *, ok: bool) -> View:
     """Return whether the undo emptied the scratch table."""
     if not written:
-        return View("note", blocks=(Note("The copy held no items, so there was nothing to take back.", "muted"),))
-    text = f"{count_text(written, 'item')} taken back; a scan finds {count_text(left, 'item')} in the scratch table."
+        return View("note", blocks=(Note("The copy held no items, so there was nothing to undo.", "muted"),))
+    text = f"{count_text(written, 'item')} undone; a scan finds {count_text(left, 'item')} in the scratch table."
     tone: Tone = "good" if ok else "bad"
     return View("note", blocks=(Note(text, tone),), data={"written": written, "left": left, "ok": ok})
 
@@ -113,7 +113,7 @@ def result(drill: DrillRecord, others: Sequence[DrillRecord], folder: Path | Non
         (
             _tile(time, drill.limits.get("recovery_time"), "recovery time"),
             _tile(point, drill.limits.get("recovery_point"), "recovery point, behind now"),
-            Tile(f"{drill.items:,}", "items copied and taken back"),
+            Tile(f"{drill.items:,}", "items copied and undone"),
         )
     )
     blocks: list[Block] = [tiles, *(Note(one, "bad") for one in ([] if drill.passed else drill.why))]

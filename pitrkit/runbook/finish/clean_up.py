@@ -96,7 +96,9 @@ def _copy(session: Session, side: CopyFields) -> Leftover | str:
     if copy.arn == data["table_arn"] or copy.id != data.get(side.table_id) or not made_here:
         return f"{name} is not known to be the copy that this incident made; 03_restore looks at it again."
     if adopted(data, name):
-        return f"{name} was given the original's settings by 13_cut_over, so it may be in use: take them back first."
+        return (
+            f"{name} was given the original's settings by 13_cut_over, so it may be in use: undo these settings first."
+        )
     return Leftover("copy", name, f"{copy.arn} (id {copy.id})", copy, side)
 
 

@@ -146,7 +146,7 @@ def failures(data: Mapping[str, Any]) -> tuple[str, ...]:
     if not (drill.get("undone") or {}).get("ok"):
         remaining_count = (drill.get("undone") or {}).get("left", 0)
         failure_texts.append(
-            f"the copy was not taken back whole: {count_text(remaining_count, 'item')} stayed in the scratch table"
+            f"the copy was not undone completely: {count_text(remaining_count, 'item')} stayed in the scratch table"
         )
     for name, words in (("recovery_time", "recovery took"), ("recovery_point", "the recovery point was")):
         value = drill.get("recovery_seconds" if name == "recovery_time" else "recovery_point_seconds")

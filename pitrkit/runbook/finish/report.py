@@ -66,9 +66,9 @@ _OWN = "06_report"
 
 _LEFT_BECAUSE = {
     "kept by policy": "the policy keeps them as they are",
-    "undecided": "modified, and nobody had decided what to do",
+    "undecided": "modified, no decision was made",
     "changed since": "written again after they were compared",
-    "already so": "already as they should be",
+    "already so": "already correct",
     "exists again": "an item had come into being under this key again",
     "expired": "expired, so the table would delete them again",
     "also written by others": "others had written them, too",
@@ -291,7 +291,7 @@ def _held_off(state: dict[str, Any]) -> str:
     """Return from when to when other writers were held off, and how that was undone; blank if they were not."""
     kept = state.get("freeze") or {}
     since, until = (_utc(kept.get(name)) for name in ("frozen_at", "lifted_at"))
-    when = f"Held off from {since}{f' to {until}' if until else ''}. " if since else ""
+    when = f"Blocked from {since}{f' to {until}' if until else ''}. " if since else ""
     return f"{when}{freeze.to_text(state)}"
 
 
@@ -315,7 +315,7 @@ def _milestones(state: dict[str, Any], happened: Sequence[LogEvent]) -> list[Mil
         ("First write", _time(done.get("started_at")), "write"),
         ("Last write", _time(done.get("finished_at")), "write"),
         ("Verified", _at(last.get("verified")) if verified else None, "good" if verified.get("ok") else "bad"),
-        ("Taken back", _at(next((event for event in reversed(happened) if event.event == "undo_done"), None)), "write"),
+        ("Undone", _at(next((event for event in reversed(happened) if event.event == "undo_done"), None)), "write"),
     ]
     return [Milestone(at, label, tone) for label, at, tone in found if at is not None]  # type: ignore[arg-type]
 
@@ -402,7 +402,7 @@ def report(session: Session) -> View:
     data = session.data
     links = [Link("open the report", _seen_from_here(path), strong=True)] if _served(path) else []
     if data.get("copies"):
-        links.append(Link("take a copy back", session.link("12_undo")))
+        links.append(Link("Undo a copy", session.link("12_undo")))
     if any(data.get(side.by) == "incident" for side in sides(data)):
         links.append(Link("delete the restored copy", session.link("14_clean_up")))
     return session_views.report_card(path, data, links)

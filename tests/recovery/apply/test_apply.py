@@ -416,7 +416,7 @@ def test_progress_ends_with_everything_done(bench, make_order):
     plan = bench.plan([bench.change(make_order(n), None) for n in range(30)])
     told = []
     bench.apply(plan, on_progress=lambda done, total, note: told.append((done, total, note)))
-    assert told[-1] == (30, 30, "30 applied, 0 already so, 0 conflicts, 0 failed; as fast as the service answers")
+    assert told[-1] == (30, 30, "30 applied, 0 already correct, 0 conflicts, 0 failed; as fast as the service answers")
 
 
 def test_a_summary_of_nothing_says_what_to_do(bench, removed):

@@ -23,7 +23,7 @@ def test_a_copy_that_holds_is_ok(bench, plan):
     found = verified(bench, plan, on_progress=lambda *told_: told.append(told_))
     assert found.ok
     assert (found.checked, found.mismatches, found.conflicts, found.unwritten, found.keys) == (115, 0, 0, 0, ())
-    assert told[-1] == (115, 115, "all hold")
+    assert told[-1] == (115, 115, "all match")
 
 
 def test_keys_that_do_not_hold_are_counted_and_named(bench, make_order, plan):

@@ -113,7 +113,7 @@ def test_one_that_was_intended_and_perhaps_put_is_undone_as_well(bench):
 
 def test_two_recoveries_do_not_freeze_one_table_and_none_undoes_the_others(bench):
     freeze = frozen(bench)
-    with pytest.raises(BadInput, match="held off already") as refused:
+    with pytest.raises(BadInput, match="blocked already") as refused:
         frozen(bench, "another")
     assert "pitrkit unfreeze" in refused.value.fix
     assert freezes.sid_of("another") != freeze.sid

@@ -44,5 +44,5 @@ def test_what_an_earlier_run_did_does_not_count_as_fast():
 
 def test_its_last_state_is_one_line_with_the_counts():
     text, html = shown_by(tally(0), tally(598, conflicts=2))[-1]
-    assert text.startswith("Writing to Orders: done: 600 writes, 598 applied, 0 already so, 2 conflicts, 0 failed")
+    assert text.startswith("Writing to Orders: done: 600 writes, 598 applied, 0 already correct, 2 conflicts, 0 failed")
     assert "You may interrupt" not in html

@@ -323,7 +323,7 @@ def test_each_step_on_the_way_can_be_reported(story):
     plan = story.plan(changes, modified="ask")
     said = words(story.text())
     assert f"Not recovered yet Plan {plan.digest[:12]} (29 writes) waits for its approval. Nothing was written." in said
-    assert "12modified, and nobody had decided what to do" in said
+    assert "12modified, no decision was made" in said
     assert "Approvednot yet" in said
     story.incident.update("apply_started", apply={"started_at": story.incident.clock().isoformat()})
     assert "its end was not recorded" in words(story.text())
@@ -352,8 +352,8 @@ def test_a_copy_that_was_taken_back_says_so(story):
     assert (
         "Undone The copy was undone: 39 writes reverted. Every one of them was read again and matches the plan." in said
     )
-    assert "39 writes reverted, 0 not written because others had written the items since; verified" in said
-    assert "Taken back 03:09:53" in said
+    assert "39 writes undone, 0 not written because others had written the items since; verified" in said
+    assert "Undone 03:09:53" in said
 
 
 def test_what_cannot_be_read_is_said_in_the_report(story):
