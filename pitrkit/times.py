@@ -76,8 +76,8 @@ def parse_duration(text: str) -> timedelta:
     Raises:
         BadInput: It names none.
     """
-    if found := _AGO.fullmatch(text.strip()):
-        return timedelta(**{_UNITS[found[2]]: int(found[1])})
+    if match := _AGO.fullmatch(text.strip()):
+        return timedelta(**{_UNITS[match[2]]: int(match[1])})
     raise BadInput(f"{text!r} is not a length of time", fix="Write 90s, 10m, 2h or 1d.")
 
 

@@ -69,7 +69,7 @@ def backup_arn(text: str) -> Arn:
     )
 
 
-def ours(arn: Arn, account: str, *, what: str) -> Arn:
+def ours(arn: Arn, account: str, *, resource_kind: str) -> Arn:
     """Return *arn* if it belongs to *account*.
 
     Raises:
@@ -78,7 +78,7 @@ def ours(arn: Arn, account: str, *, what: str) -> Arn:
     """
     if arn.account != account:
         raise BadInput(
-            f"the {what} belongs to account {arn.account}, and the credentials are for {account}",
+            f"the {resource_kind} belongs to account {arn.account}, and the credentials are for {account}",
             fix="Use credentials of that account; or have AWS Backup copy a recovery point into a vault of this one.",
         )
     return arn

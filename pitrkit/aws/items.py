@@ -304,8 +304,8 @@ def _typed(value: Any, kind: str, name: str) -> dict[str, Any]:
             pass
         else:
             return {"B": inner}
-    wanted = {"S": "a string", "N": "a number", "B": "base64 text"}[kind]
-    raise BadInput(f"key attribute {name!r} is not {wanted}", fix=f"Write {name} as {wanted}.")
+    type_text = {"S": "a string", "N": "a number", "B": "base64 text"}[kind]
+    raise BadInput(f"key attribute {name!r} is not {type_text}", fix=f"Write {name} as {type_text}.")
 
 
 def _listed(names: Iterable[str]) -> str:
@@ -321,10 +321,10 @@ def owned(image: Image | None) -> Image | None:
 
 def with_attributes(base: Image, source: Image, names: Iterable[str]) -> Image:
     """Return *base* with the top-level attributes *names* as they are in *source*; absent there means removed."""
-    merged, wanted = attributes(base), attributes(source)
+    merged, source_attributes = attributes(base), attributes(source)
     for name in names:
-        if name in wanted:
-            merged[name] = wanted[name]
+        if name in source_attributes:
+            merged[name] = source_attributes[name]
         else:
             merged.pop(name, None)
     return image_of(merged)

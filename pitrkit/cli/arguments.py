@@ -28,14 +28,14 @@ def _how(option: Option) -> dict[str, Any]:
             "help": option.help, "dest": option.name, "nargs": 2, "action": "append", "default": [],
             "metavar": ("NAME", "VALUE"),
         }  # fmt: skip
-    how: dict[str, Any] = {"help": option.help, "dest": option.name}
+    keywords: dict[str, Any] = {"help": option.help, "dest": option.name}
     if option.kind == "bool":
-        return how | (
+        return keywords | (
             {"action": "store_const", "const": "true", "default": ""} if option.notebooks else {"action": "store_true"}
         )
-    how |= {"metavar": option.value or None, "choices": option.choices or None}
+    keywords |= {"metavar": option.value or None, "choices": option.choices or None}
     if option.required:
-        return how | {"required": True}
+        return keywords | {"required": True}
     if option.notebooks:
-        return how | {"default": ""}
-    return how | {"type": _TYPES[option.kind], "default": option.default}
+        return keywords | {"default": ""}
+    return keywords | {"type": _TYPES[option.kind], "default": option.default}

@@ -23,9 +23,9 @@ LATEST_LAG_SECONDS = 300.0
 """The service's latest restorable time is typically five minutes ago."""
 
 
-def main(words: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    arguments = _parsed(sys.argv[1:] if words is None else words)
+    arguments = _parsed(sys.argv[1:] if argv is None else argv)
     try:
         return int(arguments.command(arguments))
     except PitrkitError as error:
@@ -36,13 +36,13 @@ def main(words: Sequence[str] | None = None) -> int:
         return int(Exit.INTERRUPTED)
 
 
-def _parsed(words: Sequence[str]) -> argparse.Namespace:
+def _parsed(argv: Sequence[str]) -> argparse.Namespace:
     """Return the arguments. What `lab` does not know, and all after a `--`, is for `jupyter lab`."""
-    if list(words[:1]) != ["lab"]:
-        return parser().parse_args(words)
-    split = words.index("--") if "--" in words else len(words)
-    arguments, unknown = parser().parse_known_args(words[:split])
-    arguments.options = [*unknown, *words[split + 1 :]]
+    if list(argv[:1]) != ["lab"]:
+        return parser().parse_args(argv)
+    split = argv.index("--") if "--" in argv else len(argv)
+    arguments, unknown = parser().parse_known_args(argv[:split])
+    arguments.options = [*unknown, *argv[split + 1 :]]
     return arguments
 
 
@@ -116,9 +116,9 @@ def _sandbox(arguments: argparse.Namespace) -> int:
         from pitrkit.sandbox.scenario import process as sandbox  # noqa: PLC0415
         from pitrkit.sandbox.scenario.dump import LoadError  # noqa: PLC0415
 
-    chosen = {name: value for name, value in vars(arguments).items() if name != "command"}
+    options = {name: value for name, value in vars(arguments).items() if name != "command"}
     try:
-        return sandbox.run(**chosen)
+        return sandbox.run(**options)
     except LoadError as error:
         raise BadInput(str(error)) from error
 
@@ -160,18 +160,18 @@ def _recover(arguments: argparse.Namespace) -> int:
     from pitrkit.runner import service  # noqa: PLC0415
     from pitrkit.runner.recover_request import RecoverRequest  # noqa: PLC0415
 
-    chosen = {name: value for name, value in vars(arguments).items() if name not in {"command", *_SERVICE}}
-    return service.recovery(RecoverRequest(**chosen), _served(arguments), echo=sys.stdout)
+    options = {name: value for name, value in vars(arguments).items() if name not in {"command", *_SERVICE}}
+    return service.recovery(RecoverRequest(**options), _served(arguments), echo=sys.stdout)
 
 
 def _drill(arguments: argparse.Namespace) -> int:
     from pitrkit.runner import notebook_run, service  # noqa: PLC0415
 
-    given = vars(arguments).items()
-    chosen = {name: value for name, value in given if name not in {"command", *_SERVICE} and value}
+    pairs = vars(arguments).items()
+    parameters = {name: value for name, value in pairs if name not in {"command", *_SERVICE} and value}
     notebook = notebook_run.find(service.NOTEBOOK)
-    incident = chosen.get("incident") or _incident_of(notebook, chosen)
-    return service.notebook(notebook, chosen, incident, _served(arguments), echo=sys.stdout)
+    incident = parameters.get("incident") or _incident_of(notebook, parameters)
+    return service.notebook(notebook, parameters, incident, _served(arguments), echo=sys.stdout)
 
 
 def _unfreeze(arguments: argparse.Namespace) -> int:
@@ -191,20 +191,20 @@ def _audit(arguments: argparse.Namespace) -> int:
     from pitrkit.record import audit, upload  # noqa: PLC0415
     from pitrkit.ui.text import visible  # noqa: PLC0415
 
-    given = Path(arguments.incident)
+    path = Path(arguments.incident)
     if arguments.incident.startswith("s3://"):
-        found = audit.audit(upload.record_at(arguments.incident))
+        audit_result = audit.audit(upload.record_at(arguments.incident))
     else:
-        folder = given if given.is_dir() else root_folder() / arguments.incident
+        folder = path if path.is_dir() else root_folder() / arguments.incident
         if not folder.is_dir():
             raise BadInput(f"there is no incident {arguments.incident!r}", fix="Give its name or its folder.")
-        found = audit.audit(folder)
+        audit_result = audit.audit(folder)
     if arguments.json:
-        print(documents.pretty(found, indent=2), end="")
+        print(documents.pretty(audit_result, indent=2), end="")
     else:
-        lines = [*str(found).splitlines(), "", *(f"  {line}" for line in found.summary.lines())]
+        lines = [*str(audit_result).splitlines(), "", *(f"  {line}" for line in audit_result.summary.lines())]
         print("\n".join(visible(line) for line in lines))
-    return Exit.DONE if found.ok else Exit.LEFT
+    return Exit.DONE if audit_result.ok else Exit.LEFT
 
 
 def _policy(arguments: argparse.Namespace) -> int:

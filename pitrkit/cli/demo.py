@@ -96,16 +96,16 @@ def _both_halves(truth: Truth, route: str, root: Path, echo: TextIO) -> tuple[Ex
 
 
 @contextmanager
-def variables(wanted: Mapping[str, str]) -> Iterator[None]:
+def variables(environment: Mapping[str, str]) -> Iterator[None]:
     """Set environment variables for the kernels that are started meanwhile. AWS settings of the caller stay out."""
-    before = {name: value for name, value in os.environ.items() if name.startswith("AWS_") or name in wanted}
+    before = {name: value for name, value in os.environ.items() if name.startswith("AWS_") or name in environment}
     for name in before:
         del os.environ[name]
-    os.environ.update(wanted)
+    os.environ.update(environment)
     try:
         yield
     finally:
-        for name in wanted:
+        for name in environment:
             os.environ.pop(name, None)
         os.environ.update(before)
 
@@ -124,12 +124,12 @@ def _story(truth: Truth) -> str:
 def _summary(truth: Truth, incident: Incident, differences: Differences, seconds: float) -> str:
     data: dict[str, Any] = incident.data
     done, counts, out = data["apply"], truth.counts, io.StringIO()
-    kept = counts["new"] + counts["updated"] + counts["cancelled"]
+    kept_writes = counts["new"] + counts["updated"] + counts["cancelled"]
     print(RULE, file=out)
     print(f"damaged       {counts['deleted']} orders deleted, {counts['mangled']} corrupted", file=out)
     print(f"came back     {done['applied']} orders, by {data['plan']['puts']} puts and {data['plan']['updates']}"
           " updates of only the corrupted attributes", file=out)  # fmt: skip
-    print(f"left alone    {kept} good writes since: {counts['new']} new orders, {counts['updated']} updates,"
+    print(f"left alone    {kept_writes} good writes since: {counts['new']} new orders, {counts['updated']} updates,"
           f" {counts['cancelled']} cancellations", file=out)  # fmt: skip
     print("              (counted at the end: the shop went on selling; the report counts when it compared)", file=out)
     print(f"conflicts     {done['conflicts']}, failed {done['failed']}", file=out)

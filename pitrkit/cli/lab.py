@@ -79,7 +79,7 @@ def run(folder: Path, *, environment: Mapping[str, str], options: list[str], fre
     running = subprocess.Popen(command, env=variables)  # noqa: S603 -- our own interpreter, no shell
     # A closed terminal or a service manager ends us; JupyterLab must not live on without its sandbox.
     # Under nohup, which ignores SIGHUP, both go on without their terminal.
-    ending = [one for one in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(one) is not signal.SIG_IGN]
+    ending = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is not signal.SIG_IGN]
     before = {number: signal.signal(number, lambda *_: running.terminate()) for number in ending}
     try:
         while True:

@@ -24,27 +24,33 @@ PARAMETERS = ("keys", "key", "where")
 """Parameters of notebooks that say which items are meant."""
 
 
-def recorded(incident: Incident, scope: Scope, words: str = "") -> dict[str, Any]:
+def recorded(incident: Incident, scope: Scope, text: str = "") -> dict[str, Any]:
     """Return a scope as plain JSON for the record, with its words; what is sensitive is masked, and kept aside.
 
     Args:
         incident: Where it is kept.
         scope: The scope.
-        words: It in words; its own description where blank.
+        text: It in words; its own description where blank.
     """
-    shown = masking.current().scope(scope)
-    scope_document = {**shown.to_dict(), "words": masking.current().words(scope, words)}
-    return scope_document if shown == scope else {**scope_document, FOLDER: save(incident, json.dumps(scope.to_dict()))}
+    masked_scope = masking.current().scope(scope)
+    scope_document = {**masked_scope.to_dict(), "words": masking.current().words(scope, text)}
+    return (
+        scope_document
+        if masked_scope == scope
+        else {**scope_document, FOLDER: save(incident, json.dumps(scope.to_dict()))}
+    )
 
 
-def recorded_scope(incident: Incident, said: Mapping[str, Any]) -> Scope:
+def recorded_scope(incident: Incident, document: Mapping[str, Any]) -> Scope:
     """Return the scope that `recorded` was given.
 
     Raises:
         BadInput: It is not there any more.
     """
     return Scope.from_dict(
-        documents.from_json(read(incident, said[FOLDER]), dict[str, Any]) if said.get(FOLDER) else dict(said)
+        documents.from_json(read(incident, document[FOLDER]), dict[str, Any])
+        if document.get(FOLDER)
+        else dict(document)
     )
 
 
@@ -67,8 +73,8 @@ def _tells(name: str, text: str) -> bool:
 
 def _names(value: Any) -> Iterator[str]:
     """Yield the names in JSON, however deep."""
-    for one in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        yield from _names(one)
+    for element in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _names(element)
     if isinstance(value, dict):
         yield from value
 

@@ -104,9 +104,9 @@ class Masks:
         was = attributes(then) if then is not None else {}
         is_now = attributes(now) if now is not None else {}
         for name in self._tree.keys() & (was.keys() | is_now.keys()):
-            one, two = _masked(was.get(name), is_now.get(name), self._tree[name])
-            was |= {} if one is None else {name: one}
-            is_now |= {} if two is None else {name: two}
+            then_value, now_value = _masked(was.get(name), is_now.get(name), self._tree[name])
+            was |= {} if then_value is None else {name: then_value}
+            is_now |= {} if now_value is None else {name: now_value}
         if text:
             was, is_now = _texts(was), _texts(is_now)
         return (image_of(was) if then is not None else None), (image_of(is_now) if now is not None else None)
@@ -126,8 +126,8 @@ class Masks:
         values = attributes(key)
         for name in names:
             if MASKED not in values[name]:
-                told = self.digest(f"{name}={image_of({name: values[name]})}")[:_HASH]
-                values[name] = {MASKED: f"{MARK} {told} ({_what(values[name])}, masked)"}
+                digest = self.digest(f"{name}={image_of({name: values[name]})}")[:_HASH]
+                values[name] = {MASKED: f"{MARK} {digest} ({_what(values[name])}, masked)"}
         return image_of(_texts(values) if text else values)
 
     def told(self, data: Any) -> Any:
@@ -135,14 +135,14 @@ class Masks:
         if not self.paths or not isinstance(data, (dict, list)):
             return data
         if isinstance(data, list):
-            return [self.told(one) for one in data]
+            return [self.told(element) for element in data]
         return {name: self._told(name, value) for name, value in data.items()}
 
     def _told(self, name: str, value: Any) -> Any:
         if name == "key" and isinstance(value, str):
             return self.key(value)
         if name == "keys" and isinstance(value, (list, tuple)):
-            return [self.key(one) if isinstance(one, str) else self.told(one) for one in value]
+            return [self.key(element) if isinstance(element, str) else self.told(element) for element in value]
         return self.told(value)
 
     def hides_key(self, names: Sequence[str]) -> bool:
@@ -153,21 +153,21 @@ class Masks:
         """Return a condition with what it compares with masked, if it may compare with a sensitive attribute."""
         if not self.paths or not self._asks(_LITERAL.sub(" ", where)):
             return where
-        return _LITERAL.sub(lambda found: f"'{MARK}'" if found[0][0] == "'" else f'`"{MARK}"`', where)
+        return _LITERAL.sub(lambda match: f"'{MARK}'" if match[0][0] == "'" else f'`"{MARK}"`', where)
 
-    def _asks(self, words: str) -> bool:
+    def _asks(self, text: str) -> bool:
         sensitive = {part.removesuffix("[*]").removesuffix("[]") for path in self.paths for part in path.split(".")}
-        named = {quoted or bare for quoted, bare in _WORD.findall(words)}
-        return bool(sensitive & named) or _WHOLE.search(words) is not None
+        named = {quoted or bare for quoted, bare in _WORD.findall(text)}
+        return bool(sensitive & named) or _WHOLE.search(text) is not None
 
     def scope(self, scope: Scope) -> Scope:
         """Return a scope as it may be shown. It is not to be applied."""
         return Scope(scope.kinds, tuple(map(self.key, scope.keys)), self.where(scope.where)) if self.paths else scope
 
-    def words(self, scope: Scope, words: str = "") -> str:
-        """Return a scope in words: *words*, unless they may tell what is sensitive."""
-        shown = self.scope(scope)
-        return words if words and shown.where == scope.where else shown.describe()
+    def words(self, scope: Scope, text: str = "") -> str:
+        """Return a scope in words: *text*, unless they may tell what is sensitive."""
+        masked_scope = self.scope(scope)
+        return text if text and masked_scope.where == scope.where else masked_scope.describe()
 
     def digest(self, text: str) -> str:
         """Return a hash of *text* that only this incident's holder can make."""
@@ -235,9 +235,9 @@ def _masked(then: Any, now: Any, node: _Node) -> tuple[Any, Any]:
         return _whole(then, "M", sides[0]), _whole(now, "M", sides[1])
     if kinds == {"L"}:
         lists = [side["L"] if side is not None else [] for side in (then, now)]
-        both_of = [_masked(one, two, node) for one, two in zip_longest(*lists)]
-        return _whole(then, "L", [one for one, _ in both_of][: len(lists[0])]), _whole(
-            now, "L", [two for _, two in both_of][: len(lists[1])]
+        both_of = [_masked(then_value, now_value, node) for then_value, now_value in zip_longest(*lists)]
+        return _whole(then, "L", [then_value for then_value, _ in both_of][: len(lists[0])]), _whole(
+            now, "L", [now_value for _, now_value in both_of][: len(lists[1])]
         )
     if len(kinds) > 1:
         return _masked(then, None, node)[0], _masked(None, now, node)[1]
@@ -256,15 +256,15 @@ def _mark(typed: Any, *, differs: bool = False) -> Any:
 
 def _what(typed: Mapping[str, Any]) -> str:
     ((kind, value),) = typed.items()
-    said = _TYPES.get(kind, kind)
+    type_text = _TYPES.get(kind, kind)
     match kind:
         case "S":
-            return f"{said}, {_things(len(value), 'character')}"
+            return f"{type_text}, {_things(len(value), 'character')}"
         case "B":
-            return f"{said}, {_things(len(value) * 3 // 4 - value.count('='), 'byte')}"
+            return f"{type_text}, {_things(len(value) * 3 // 4 - value.count('='), 'byte')}"
         case "M" | "L" | "SS" | "NS" | "BS":
-            return f"{said}, {_things(len(value), 'attribute' if kind == 'M' else 'member')}"
-    return said
+            return f"{type_text}, {_things(len(value), 'attribute' if kind == 'M' else 'member')}"
+    return type_text
 
 
 def _things(count: int, noun: str) -> str:
@@ -274,5 +274,9 @@ def _things(count: int, noun: str) -> str:
 def _texts(value: Any) -> Any:
     """Return the service's JSON with masked values as text."""
     if isinstance(value, dict):
-        return {"S": value[MASKED]} if value.keys() == {MASKED} else {name: _texts(one) for name, one in value.items()}
-    return [_texts(one) for one in value] if isinstance(value, list) else value
+        return (
+            {"S": value[MASKED]}
+            if value.keys() == {MASKED}
+            else {name: _texts(element) for name, element in value.items()}
+        )
+    return [_texts(element) for element in value] if isinstance(value, list) else value

@@ -207,8 +207,8 @@ def find(start: Path | None = None) -> Path | None:
     """Return the settings file that counts in *start* (the current folder if absent), None where there is none."""
     if named := os.environ.get(VARIABLE):
         return Path(named)
-    here = (start or Path.cwd()).absolute()
-    return next((path for folder in (here, *here.parents) if (path := folder / NAME).is_file()), None)
+    start_folder = (start or Path.cwd()).absolute()
+    return next((path for folder in (start_folder, *start_folder.parents) if (path := folder / NAME).is_file()), None)
 
 
 def read(path: Path | None = None) -> Settings:
@@ -221,21 +221,21 @@ def read(path: Path | None = None) -> Settings:
     if path is None:
         return Settings()
     try:
-        said = tomllib.loads(path.read_text(encoding="utf-8"))
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise BadInput(
             f"{path} cannot be read: {error}", fix=f"Mend it, or set {VARIABLE} to another settings file."
         ) from error
-    _known(path, "", said, ("accounts", *SECTIONS, "prices"))
-    accounts = _table(path, "accounts", said.get("accounts", {}))
+    _known(path, "", document, ("accounts", *SECTIONS, "prices"))
+    accounts = _table(path, "accounts", document.get("accounts", {}))
     return Settings(
         accounts={name: _account(path, name, value) for name, value in accounts.items()},
-        prices=_prices(path, said.get("prices", {})),
+        prices=_prices(path, document.get("prices", {})),
         path=path.absolute(),
-        guard=_section(path, "guard", said.get("guard", {}), Guard),
-        record=_section(path, "record", said.get("record", {}), RecordSettings),
-        notify=_section(path, "notify", said.get("notify", {}), Notify),
-        drill=_section(path, "drill", said.get("drill", {}), DrillSettings),
+        guard=_section(path, "guard", document.get("guard", {}), Guard),
+        record=_section(path, "record", document.get("record", {}), RecordSettings),
+        notify=_section(path, "notify", document.get("notify", {}), Notify),
+        drill=_section(path, "drill", document.get("drill", {}), DrillSettings),
     )
 
 
@@ -248,46 +248,46 @@ def _account(path: Path, name: str, value: Any) -> Account:
     where = f"accounts.{name}"
     if not re.fullmatch(r"\d{12}", name, re.ASCII):
         raise _bad(path, f"[{where}] is no account", "An account's id has twelve digits.")
-    said = _table(path, where, value)
-    _known(path, where, said, ("name", "production"))
-    title = said.get("name", "")
+    section = _table(path, where, value)
+    _known(path, where, section, ("name", "production"))
+    title = section.get("name", "")
     return _section(
-        path, where, {**said, "id": name, "name": title.strip() if isinstance(title, str) else title}, Account
+        path, where, {**section, "id": name, "name": title.strip() if isinstance(title, str) else title}, Account
     )
 
 
 def _prices(path: Path, value: Any) -> PriceSettings:
-    said = _table(path, "prices", value)
+    section = _table(path, "prices", value)
     names = price_names()
-    _known(path, "prices", said, ("as_of", *names))
-    values = {name: price for name, price in said.items() if name != "as_of"}
+    _known(path, "prices", section, ("as_of", *names))
+    values = {name: price for name, price in section.items() if name != "as_of"}
     for name, price in values.items():
         if isinstance(price, bool) or not isinstance(price, int | float) or not 0 <= price < float("inf"):
             raise _bad(path, f"[prices] {name} is {price!r}", "Write a price in US dollars, such as 0.625.")
-    given = {"as_of": said.get("as_of"), "values": values}
-    return _section(path, "prices", given, PriceSettings)
+    price_fields = {"as_of": section.get("as_of"), "values": values}
+    return _section(path, "prices", price_fields, PriceSettings)
 
 
 def _section(path: Path, where: str, value: Any, kind: type[Section]) -> Section:
-    said = _table(path, where, value)
-    _known(path, where, said, kind.__struct_fields__)
+    section = _table(path, where, value)
+    _known(path, where, section, kind.__struct_fields__)
     try:
-        return msgspec.convert(said, kind)
+        return msgspec.convert(section, kind)
     except msgspec.ValidationError as error:
-        what, fix = _explained(str(error), said)
-        raise _bad(path, f"[{where}] {what}", fix) from error
+        problem, fix = _explained(str(error), section)
+        raise _bad(path, f"[{where}] {problem}", fix) from error
 
 
-def _explained(message: str, said: Mapping[str, Any]) -> tuple[str, str]:
+def _explained(message: str, section: Mapping[str, Any]) -> tuple[str, str]:
     """Return msgspec's message, or that of a check above, as what is wrong and what to write."""
     problem, _, place = message.partition(" - at `$.")
     key = re.split(r"[.\[`]", place)[0]
-    if wanted := re.match(r"Expected `(\w+)", problem):
-        return f"{key} is {said.get(key)!r}", f"Write {_TYPES.get(wanted[1], wanted[1])}."
+    if type_match := re.match(r"Expected `(\w+)", problem):
+        return f"{key} is {section.get(key)!r}", f"Write {_TYPES.get(type_match[1], type_match[1])}."
     if key:
-        return f"{key} is {said.get(key)!r}: {problem}", "Correct it, or leave it out."
-    what, _, fix = message.partition(": ")
-    return what, f"{fix[:1].upper()}{fix[1:]}." if fix else "Correct it, or leave it out."
+        return f"{key} is {section.get(key)!r}: {problem}", "Correct it, or leave it out."
+    cause, _, fix = message.partition(": ")
+    return cause, f"{fix[:1].upper()}{fix[1:]}." if fix else "Correct it, or leave it out."
 
 
 def _each(name: str, values: tuple[str, ...], pattern: str, fix: str) -> None:
@@ -307,13 +307,13 @@ def _table(path: Path, where: str, value: Any) -> dict[str, Any]:
     return value
 
 
-def _known(path: Path, where: str, said: Mapping[str, Any], names: tuple[str, ...]) -> None:
-    if unknown := sorted(said.keys() - set(names)):
+def _known(path: Path, where: str, section: Mapping[str, Any], names: tuple[str, ...]) -> None:
+    if unknown := sorted(section.keys() - set(names)):
         place = f"[{where}] has" if where else "there are"
         near = difflib.get_close_matches(unknown[0], names, n=1)
         meant = f"Did you mean {near[0]}? " if near else ""
         raise _bad(path, f"{place} unknown keys: {', '.join(unknown)}", f"{meant}Known are: {', '.join(names)}.")
 
 
-def _bad(path: Path, what: str, fix: str) -> BadInput:
-    return BadInput(f"{path}: {what}", fix=fix)
+def _bad(path: Path, problem: str, fix: str) -> BadInput:
+    return BadInput(f"{path}: {problem}", fix=fix)

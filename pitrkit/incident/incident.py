@@ -127,13 +127,13 @@ class Incident:
         """
         state = self.data
         blank: dict[str, Any] = {}
-        for name, wanted in (("account", account), ("region", region), ("table", table)):
-            expected_hash = state.get(name) or ""
-            if wanted and not expected_hash:
-                blank[name] = wanted
-            elif wanted and expected_hash != wanted:
+        for name, expected in (("account", account), ("region", region), ("table", table)):
+            recorded = state.get(name) or ""
+            if expected and not recorded:
+                blank[name] = expected
+            elif expected and recorded != expected:
                 raise BadInput(
-                    f"incident {self.id!r} is for {name} {expected_hash}, not {wanted}",
+                    f"incident {self.id!r} is for {name} {recorded}, not {expected}",
                     table=table,
                     fix="Use another incident ID, or the credentials, Region and table of this incident.",
                 )
@@ -160,8 +160,8 @@ class Incident:
                 state[name] = {**(state.get(name) or {}), **values}
             # To JSON first, so that what cannot be written is refused before anything is recorded.
             raw = _pretty(state)
-            left = files.sha256(raw)
-            event_log.append(self.folder / EVENTS, event, {**fields, **(into or {})}, self.clock(), state=left)
+            state_digest = files.sha256(raw)
+            event_log.append(self.folder / EVENTS, event, {**fields, **(into or {})}, self.clock(), state=state_digest)
             files.replace(self.folder / STATE, raw)
 
     def event(self, event: str, /, **data: Any) -> LogEvent:

@@ -31,10 +31,10 @@ KINDS = ("removed", "modified", "inserted")
 
 def outside_scope(data: Mapping[str, Any]) -> dict[str, int]:
     """Return how many differences of each kind the scope leaves out, the kinds without any left out."""
-    found, scoped = data.get("diff") or {}, data.get("scoped")
+    diff_counts, scoped = data.get("diff") or {}, data.get("scoped")
     if not scoped:
         return {}
-    counts = {kind: found.get(kind, 0) - scoped.get(kind, 0) for kind in KINDS}
+    counts = {kind: diff_counts.get(kind, 0) - scoped.get(kind, 0) for kind in KINDS}
     return {kind: count for kind, count in counts.items() if count > 0}
 
 

@@ -42,8 +42,8 @@ _NAMED = ("01_select_table", "11_deleted_table")
 
 def folder() -> Path | None:
     """Return the folder with the notebooks that JupyterLab shows, None outside of it."""
-    given = os.environ.get(WORKING_COPY_VARIABLE)
-    return Path(given).resolve() if given and Path(given).is_dir() else None
+    path_text = os.environ.get(WORKING_COPY_VARIABLE)
+    return Path(path_text).resolve() if path_text and Path(path_text).is_dir() else None
 
 
 def lay_out(incident: Incident) -> Path | None:
@@ -52,10 +52,10 @@ def lay_out(incident: Incident) -> Path | None:
     A drill has none: the next one is another run of the same notebook. A folder that cannot be written is no reason to
     stop a recovery: then links lead to the notebooks without a name.
     """
-    shown = folder()
-    if shown is None or incident.data.get("drill"):
+    lab_folder = folder()
+    if lab_folder is None or incident.data.get("drill"):
         return None
-    place = shown / incident.id
+    place = lab_folder / incident.id
     missing = [path for path in sorted(notebooks_folder().glob("*.ipynb")) if not (place / path.name).exists()]
     if not missing:
         return place
@@ -64,29 +64,29 @@ def lay_out(incident: Incident) -> Path | None:
         table = str(incident.data.get("table") or "")
         for path in missing:
             values = {"incident": incident.id, **({"table": table} if path.stem in _NAMED and table else {})}
-            if (made := filled(json.loads(path.read_bytes()), values)) is not None:
+            if (notebook := filled(json.loads(path.read_bytes()), values)) is not None:
                 fresh = place / f".{path.name}.{os.getpid()}"
-                fresh.write_text(json.dumps(made, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+                fresh.write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
                 fresh.replace(place / path.name)
     except OSError:
         return None
     return place
 
 
-def renew(shown: Path, at: datetime) -> list[Path]:
+def renew(lab_folder: Path, at: datetime) -> list[Path]:
     """Replace the notebooks of every incident that another version has laid out; return the folders concerned.
 
     What was there is kept in the incident's folder, in one named after the time.
 
     Args:
-        shown: The folder with the notebooks that JupyterLab shows.
+        lab_folder: The folder with the notebooks that JupyterLab shows.
         at: What time it is.
 
     Raises:
         OSError: A folder cannot be written.
     """
     renewed = []
-    for place in sorted(path for path in shown.iterdir() if path.is_dir()):
+    for place in sorted(path for path in lab_folder.iterdir() if path.is_dir()):
         older = place / f"older-{at:%Y%m%d-%H%M%S}"
         for path in sorted(notebooks_folder().glob("*.ipynb")):
             own = place / path.name
@@ -116,8 +116,8 @@ def _read(path: Path) -> dict[str, Any]:
 def _values(notebook: Mapping[str, Any]) -> dict[str, str]:
     """Return the incident and table that a working copy names in its parameters."""
     source = "\n".join("".join(cell["source"]) for cell in notebook["cells"] if _is_parameters(cell))
-    given = re.findall(r'^(incident|table): str = ("(?:[^"\\]|\\.)*")', source, re.MULTILINE)
-    return {name: value for name, text in given if (value := json.loads(text))}
+    assignments = re.findall(r'^(incident|table): str = ("(?:[^"\\]|\\.)*")', source, re.MULTILINE)
+    return {name: value for name, text in assignments if (value := json.loads(text))}
 
 
 def _code(notebook: Mapping[str, Any]) -> list[str]:
@@ -143,7 +143,7 @@ def filled(notebook: dict[str, Any], values: Mapping[str, str]) -> dict[str, Any
             return None
         for name, value in values.items():
             blank = re.compile(rf'^({re.escape(name)}: str = )""', re.MULTILINE)
-            source = blank.sub(lambda found, value=value: found[1] + json.dumps(value), source)  # type: ignore[misc]
+            source = blank.sub(lambda match, value=value: match[1] + json.dumps(value), source)  # type: ignore[misc]
         cell["source"] = source.splitlines(keepends=True)
         return notebook
     return None
@@ -151,10 +151,10 @@ def filled(notebook: dict[str, Any], values: Mapping[str, str]) -> dict[str, Any
 
 def link(notebook: str, incident: str = "") -> str:
     """Return the relative path from the running notebook to *notebook*, the incident's own copy where there is one."""
-    shown = folder()
-    here = Path.cwd()
-    if shown is None or not here.is_relative_to(shown):
+    lab_folder = folder()
+    current_folder = Path.cwd()
+    if lab_folder is None or not current_folder.is_relative_to(lab_folder):
         return f"{notebook}.ipynb"
-    own = shown / incident / f"{notebook}.ipynb" if incident else None
-    target = own if own is not None and own.is_file() else shown / f"{notebook}.ipynb"
-    return os.path.relpath(target, here)
+    own = lab_folder / incident / f"{notebook}.ipynb" if incident else None
+    target = own if own is not None and own.is_file() else lab_folder / f"{notebook}.ipynb"
+    return os.path.relpath(target, current_folder)

@@ -45,13 +45,13 @@ def save_record(incident: Incident, echo: TextIO | None = None, *, seal: bool = 
 
 def _send(incident: Incident, upload: Upload) -> list[str]:
     sent = upload.send()
-    last = next((one.event for one in reversed(incident.events()) if one.event in (FAILED, WENT_THROUGH)), "")
+    last = next((event.event for event in reversed(incident.events()) if event.event in (FAILED, WENT_THROUGH)), "")
     if sent.failed:
         name, why = sent.failed[0]
-        words = f"the record is not whole at {sent.to}: {name} was not uploaded: {why}"
+        message = f"the record is not whole at {sent.to}: {name} was not uploaded: {why}"
         incident.event(FAILED, to=sent.to, files=[name for name, _ in sent.failed], why=why)
         sealing.seal_again(incident)
-        return [words]
+        return [message]
     if last == FAILED:
         incident.event(WENT_THROUGH, to=sent.to, files=len(sent.files))
         sealing.seal_again(incident)

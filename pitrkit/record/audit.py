@@ -101,8 +101,8 @@ class Audit:
         if self.signed is None:
             return ""
         by = f"by {self.signed.signer}, " if self.signed.signer else ""
-        words = f"{by}{self.signed.way} key {self.signed.key}" if self.signed.key else "of no known key"
-        return words if not self.signed.problem else f"{words}: {self.signed.problem}"
+        text = f"{by}{self.signed.way} key {self.signed.key}" if self.signed.key else "of no known key"
+        return text if not self.signed.problem else f"{text}: {self.signed.problem}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain JSON."""
@@ -208,7 +208,7 @@ def _judge_lines(log: bytes, reading: event_log.LogReading, seals: list[LogEvent
 
 
 def _judge_manifest(
-    raw: bytes, held: dict[str, Any] | None, log: bytes, seals: list[LogEvent]
+    raw: bytes, sealed_manifest: dict[str, Any] | None, log: bytes, seals: list[LogEvent]
 ) -> Iterator[AuditFinding]:
     digest = files.sha256(raw)
     if not raw:
@@ -217,43 +217,45 @@ def _judge_manifest(
         )
         yield AuditFinding("manifest", MANIFEST, detail + "; 06_report seals it")
     elif seals and digest == seals[-1].data.get("manifest"):
-        if held is None:
+        if sealed_manifest is None:
             yield AuditFinding("manifest", MANIFEST, "is not readable as a manifest")
-    elif held is not None and _follows(held, log, seals):
-        line = held["events"]["count"] + 1
-        detail = f"is missing: the line that records the seal of {held['sealed_at']}; a crash does that as well"
+    elif sealed_manifest is not None and _follows(sealed_manifest, log, seals):
+        line = sealed_manifest["events"]["count"] + 1
+        detail = (
+            f"is missing: the line that records the seal of {sealed_manifest['sealed_at']}; a crash does that as well"
+        )
         yield AuditFinding("manifest", f"{EVENTS} line {line}", f"{detail}. 06_report seals it again")
     elif not seals:
         yield AuditFinding("manifest", MANIFEST, f"is not confirmed: {EVENTS} records no seal")
     else:
         earlier = [event for event in seals if event.data.get("manifest") == digest]
-        what = f"is that of an earlier seal, of {_utc(earlier[-1])}" if earlier else "was altered"
-        yield AuditFinding("manifest", MANIFEST, f"{what}: it is not the one sealed at {_utc(seals[-1])}")
+        problem = f"is that of an earlier seal, of {_utc(earlier[-1])}" if earlier else "was altered"
+        yield AuditFinding("manifest", MANIFEST, f"{problem}: it is not the one sealed at {_utc(seals[-1])}")
 
 
-def _follows(held: dict[str, Any], log: bytes, seals: list[LogEvent]) -> bool:
+def _follows(sealed_manifest: dict[str, Any], log: bytes, seals: list[LogEvent]) -> bool:
     """Return whether a manifest is of the log exactly as it is, so that only the line of its own seal is not there."""
-    whole = held["events"]["size"] == len(log) and held["events"]["sha256"] == files.sha256(log)
-    return bool(whole and held["previous"] == (seals[-1].data.get("manifest") if seals else ""))
+    whole = sealed_manifest["events"]["size"] == len(log) and sealed_manifest["events"]["sha256"] == files.sha256(log)
+    return bool(whole and sealed_manifest["previous"] == (seals[-1].data.get("manifest") if seals else ""))
 
 
 def _judge_files(
-    held: dict[str, Any], names: list[str], holding: Holding, happened: tuple[LogEvent, ...]
+    sealed_manifest: dict[str, Any], names: list[str], holding: Holding, happened: tuple[LogEvent, ...]
 ) -> Iterator[AuditFinding]:
-    sealed: dict[str, Any] = held["files"]
-    when, present, begun = f"at the seal of {held['sealed_at']}", set(names), _begun(happened)
+    sealed: dict[str, Any] = sealed_manifest["files"]
+    when, present, started_names = f"at the seal of {sealed_manifest['sealed_at']}", set(names), _begun(happened)
     for name, was in sealed.items():
         if name not in present:
             yield AuditFinding("missing", name, f"is missing: it was there {when}")
-        elif (found := holding.fingerprint(name)) is None:
+        elif (fingerprint := holding.fingerprint(name)) is None:
             yield AuditFinding("altered", name, "was replaced by something that is not a plain file")
-        elif found != was:
-            sizes = f"{was.get('size')} bytes then, {found['size']} now"
+        elif fingerprint != was:
+            sizes = f"{was.get('size')} bytes then, {fingerprint['size']} now"
             yield AuditFinding("altered", name, f"was altered: it is not what it was {when} ({sizes})")
     for name in sorted(present - sealed.keys()):
-        if name in begun:
+        if name in started_names:
             yield _killed(name)
-        elif name not in held.get("withdrawn", ()) or isinstance(holding, Folder):
+        elif name not in sealed_manifest.get("withdrawn", ()) or isinstance(holding, Folder):
             yield AuditFinding("added", name, f"was added: it was not there {when}")
 
 
@@ -269,9 +271,9 @@ def _killed(name: str) -> AuditFinding:
 
 
 def _judge_log(
-    held: dict[str, Any], log: bytes, read: tuple[LogEvent, ...], seals: list[LogEvent]
+    sealed_manifest: dict[str, Any], log: bytes, read: tuple[LogEvent, ...], seals: list[LogEvent]
 ) -> Iterator[AuditFinding]:
-    sealed = held["events"]
+    sealed = sealed_manifest["events"]
     if files.sha256(log[: sealed["size"]]) != sealed["sha256"]:
         yield AuditFinding(
             "altered", EVENTS, f"was altered: it does not begin as it was at the seal ({sealed['count']} lines)"
@@ -284,29 +286,31 @@ def _judge_log(
 
 
 def _judge_reseal(event: LogEvent) -> Iterator[AuditFinding]:
-    for key, words in (("changed", "changed before"), ("gone", "removed before")):
+    for key, change_text in (("changed", "changed before"), ("gone", "removed before")):
         for name in event.data.get(key, ()):
-            yield AuditFinding("resealed", str(name), f"was {words} the seal of {_utc(event)}, after an earlier seal")
+            yield AuditFinding(
+                "resealed", str(name), f"was {change_text} the seal of {_utc(event)}, after an earlier seal"
+            )
 
 
 def _judge_signature(
-    raw: bytes, content: bytes, seals: list[LogEvent], said: team_settings.Settings
+    raw: bytes, content: bytes, seals: list[LogEvent], settings: team_settings.Settings
 ) -> tuple[SignatureCheck | None, list[AuditFinding]]:
     of_seal: dict[str, Any] = (seals[-1].data.get("signature") or {}) if seals else {}
     if "sha256" not in of_seal:
-        found = [AuditFinding("added", SIGNATURE, "was added: the seal records no signature")] if raw else []
+        findings = [AuditFinding("added", SIGNATURE, "was added: the seal records no signature")] if raw else []
         if of_seal.get("failed"):
-            found.append(AuditFinding("unsigned", MANIFEST, f"is not signed: {of_seal['failed']}"))
-        elif said.record.sign and seals:
-            found.append(AuditFinding("unsigned", MANIFEST, "is not signed, although [record] sign asks for it"))
-        return None, found
+            findings.append(AuditFinding("unsigned", MANIFEST, f"is not signed: {of_seal['failed']}"))
+        elif settings.record.sign and seals:
+            findings.append(AuditFinding("unsigned", MANIFEST, "is not signed, although [record] sign asks for it"))
+        return None, findings
     if not raw:
         return None, [AuditFinding("missing", SIGNATURE, f"is missing: the seal of {_utc(seals[-1])} was signed")]
     if files.sha256(raw) != of_seal["sha256"]:
         return None, [
             AuditFinding("altered", SIGNATURE, f"was altered: it is not that of the seal of {_utc(seals[-1])}")
         ]
-    checked = signature.check(raw, content, sealed_at=_sealed_at(content), said=said)
+    checked = signature.check(raw, content, sealed_at=_sealed_at(content), settings=settings)
     if checked.problem:
         return checked, [AuditFinding("signature", SIGNATURE, checked.problem)]
     if checked.way == "ssh" and not checked.signer:

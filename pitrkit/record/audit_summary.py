@@ -85,26 +85,29 @@ class Summary:
         """Return it for a terminal."""
         about = f"{self.table}, account {self.account}, {self.region}" if self.table else "no table yet"
         lines = [f"table      {about}", f"from       {self.opened_at} to {self.last_at}"]
-        lines += [f"worked on  by {one['by']}, user {one['user']} on {one['host']}" for one in self.people]
+        lines += [f"worked on  by {person['by']}, user {person['user']} on {person['host']}" for person in self.people]
         if self.versions:
             lines.append(f"with       {', '.join(f'{name} {number}' for name, number in self.versions.items())}")
-        lines += [f"ran        {one['at']}  {one['notebook']}: {one['ended']}" for one in self.runs]
-        for one in self.approvals:
-            what = one["action"] or "the plan's writes"
-            who = f"{one['by']}, user {one['user'] or 'not recorded'}"
-            lines.append(f"approved   {one['approved_at']}  {one['digest'][:SHORTEST]} ({what}) by {one['how']}, {who}")
+        lines += [f"ran        {run['at']}  {run['notebook']}: {run['ended']}" for run in self.runs]
+        for approval in self.approvals:
+            action = approval["action"] or "the plan's writes"
+            who = f"{approval['by']}, user {approval['user'] or 'not recorded'}"
+            lines.append(
+                f"approved   {approval['approved_at']}  {approval['digest'][:SHORTEST]} "
+                f"({action}) by {approval['how']}, {who}"
+            )
         for copy in self.copies:
             counts = ", ".join(f"{copy.get(name, 0):,} {name}" for name in _OUTCOMES)
             lines.append(
                 f"wrote      plan {copy['plan'][:SHORTEST]}: {counts}{'' if copy['finished'] else '; unfinished'}"
             )
         for call in self.calls:
-            asked = f"{call.get('service')}:{call.get('operation')}"
+            operation = f"{call.get('service')}:{call.get('operation')}"
             lines.append(
-                f"called     {call['at']}  {asked} {call.get('table')}: {call.get('outcome')}, "
+                f"called     {call['at']}  {operation} {call.get('table')}: {call.get('outcome')}, "
                 f"request {call.get('request_id') or 'without an answer'}"
             )
-        return lines + [f"sealed     {one['at']}  {one['manifest']}{one['signature']}" for one in self.seals]
+        return lines + [f"sealed     {seal['at']}  {seal['manifest']}{seal['signature']}" for seal in self.seals]
 
 
 def _state(raw: bytes) -> dict[str, Any]:
@@ -118,55 +121,57 @@ def _runs(happened: Sequence[LogEvent]) -> list[dict[str, Any]]:
     runs: list[dict[str, Any]] = []
     for event in happened:
         if event.event == "notebook_started":
-            begun = {"notebook": str(event.data.get("notebook")), "at": _at(event), "ended": "not known"}
-            runs.append(begun | {"parameters": event.data.get("parameters"), "running": event.data.get("running")})
+            started_run = {"notebook": str(event.data.get("notebook")), "at": _at(event), "ended": "not known"}
+            runs.append(
+                started_run | {"parameters": event.data.get("parameters"), "running": event.data.get("running")}
+            )
         elif event.event == "notebook_ended":
             ended, running = str(event.data.get("ended")), event.data.get("running")
-            begun = next((run for run in runs if run["running"] == running and run["ended"] == "not known"), {})
-            if not begun:
+            started_run = next((run for run in runs if run["running"] == running and run["ended"] == "not known"), {})
+            if not started_run:
                 at, name = str(event.data.get("started_at") or _at(event)), Path(str(event.data.get("notebook"))).stem
-                given = event.data.get("parameters") or {}
-                runs.append({"notebook": name, "at": at, "ended": ended, "parameters": given, "running": running})
+                parameters = event.data.get("parameters") or {}
+                runs.append({"notebook": name, "at": at, "ended": ended, "parameters": parameters, "running": running})
             else:
-                begun["ended"] = ended
+                started_run["ended"] = ended
     return [{name: value for name, value in run.items() if name != "running"} for run in runs]
 
 
 def _approvals(happened: Sequence[LogEvent]) -> list[dict[str, str]]:
     names = ("digest", "approved_at", "how", "by", "user", "action")
-    found = []
+    approvals = []
     for event in happened:
         if event.event == "gate_opened":
             undo = event.data.get("undo")
-            given = event.data.get("approval") or (undo or {}).get("approval") or event.data
+            approval = event.data.get("approval") or (undo or {}).get("approval") or event.data
             action = {"action": "undo"} if undo else {}
-            found.append({name: str({**given, **action}.get(name, "")) for name in names})
-    return found
+            approvals.append({name: str({**approval, **action}.get(name, "")) for name in names})
+    return approvals
 
 
 def _copies(happened: Sequence[LogEvent]) -> list[dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = {}
+    copies: dict[str, dict[str, Any]] = {}
     digest = ""
     for event in happened:
         data = event.data.get("undo") or event.data
         if event.event == "gate_opened":
             digest = str((data.get("approval") or data).get("digest", ""))
         elif event.event == "apply_started":
-            found[digest] = {**found.get(digest, {}), "plan": digest, "finished": False}
+            copies[digest] = {**copies.get(digest, {}), "plan": digest, "finished": False}
         elif event.event == "apply_finished":
             counts = {name: (data.get("apply") or {}).get(name, 0) for name in _OUTCOMES}
-            found[digest] = {"plan": digest, "finished": True, **counts}
-    return list(found.values())
+            copies[digest] = {"plan": digest, "finished": True, **counts}
+    return list(copies.values())
 
 
 def _seals(happened: Sequence[LogEvent]) -> list[dict[str, str]]:
-    found = []
+    seals = []
     for event in happened:
         if event.event == SEALED:
             signed = event.data.get("signature") or {}
-            words = f", signed by {signed['key']}" if "key" in signed else ", NOT signed" if signed else ""
-            found.append({"at": _at(event), "manifest": str(event.data.get("manifest")), "signature": words})
-    return found
+            signature_text = f", signed by {signed['key']}" if "key" in signed else ", NOT signed" if signed else ""
+            seals.append({"at": _at(event), "manifest": str(event.data.get("manifest")), "signature": signature_text})
+    return seals
 
 
 def _at(event: LogEvent) -> str:

@@ -127,9 +127,9 @@ def began(incident: Incident, running: Running) -> None:
     incident.event("notebook_started", **running.beginning.to_dict(), running=f"notebooks/{running.path.name}")
 
 
-def ended(incident: Incident, running: Running, end: End, final: Path, *, told: bool) -> None:
-    """Record in the incident how a run ended; *told*, if the incident knows already that it began."""
-    about = {} if told else {**running.beginning.to_dict(), "started_at": running.beginning.started_at}
+def ended(incident: Incident, running: Running, end: End, final: Path, *, start_recorded: bool) -> None:
+    """Record in the incident how a run ended; *start_recorded*, if the incident knows already that it began."""
+    about = {} if start_recorded else {**running.beginning.to_dict(), "started_at": running.beginning.started_at}
     incident.event(
         "notebook_ended",
         **{

@@ -62,7 +62,7 @@ def seal(incident: Incident) -> Seal:
         log = (folder / EVENTS).read_bytes()
         files = _files(Folder(folder))
         before_raw = Folder(folder).read(MANIFEST)
-        held: dict[str, Any] = {
+        document: dict[str, Any] = {
             "incident": incident.id,
             "sealed_at": sealed_at.isoformat(timespec="milliseconds"),
             "previous": durable_files.sha256(before_raw) if before_raw else "",
@@ -70,15 +70,15 @@ def seal(incident: Incident) -> Seal:
             "files": files,
         }
         if withdrawn := sorted(upload.uploaded(incident).keys() - files.keys() - set(APART)):
-            held["withdrawn"] = withdrawn  # in the bucket they stay
-        raw = documents.pretty(held).encode()
+            document["withdrawn"] = withdrawn  # in the bucket they stay
+        raw = documents.pretty(document).encode()
         signed = _sign(kit_settings, raw)
         changed, gone = manifest.changed_since(before_raw, files, folder)
         # What the incident's own events did to its state is in the chain already.
-        left = next((event.state for event in reversed(event_log.check(log).events) if event.state), "")
-        changed = [name for name in changed if name != STATE or files[name]["sha256"] != left]
+        state_digest = next((event.state for event in reversed(event_log.check(log).events) if event.state), "")
+        changed = [name for name in changed if name != STATE or files[name]["sha256"] != state_digest]
         digest = durable_files.sha256(raw)
-        data = {"manifest": digest, "previous": held["previous"], "files": len(files) + 1}
+        data = {"manifest": digest, "previous": document["previous"], "files": len(files) + 1}
         durable_files.replace(folder / MANIFEST, raw)
         if "raw" in signed:
             durable_files.replace(folder / SIGNATURE, signed.pop("raw"))
@@ -100,18 +100,18 @@ def is_sealed(incident: Incident) -> bool:
     return (incident.folder / MANIFEST).exists()
 
 
-def _sign(said: team_settings.Settings, raw: bytes) -> dict[str, Any]:
-    if not said.record.sign:
+def _sign(settings: team_settings.Settings, raw: bytes) -> dict[str, Any]:
+    if not settings.record.sign:
         return {}
     try:
-        signed = signature.sign(said, raw)
+        signed = signature.sign(settings, raw)
     except PitrkitError as error:
         return {"failed": str(error)}
     return {"way": signed.way, "key": signed.key, "sha256": durable_files.sha256(signed.raw), "raw": signed.raw}
 
 
 def _files(folder: Folder) -> dict[str, Any]:
-    found = {}
+    fingerprints = {}
     for name in folder.names():
         if name.endswith((RUNNING_SUFFIX, RUN_LOCK_SUFFIX)):
             continue  # it began after the others were settled
@@ -121,5 +121,5 @@ def _files(folder: Folder) -> dict[str, Any]:
                 f"{folder.path / name} is not a plain file",
                 fix="A record holds plain files only: move it out of the folder.",
             )
-        found[name] = was
-    return found
+        fingerprints[name] = was
+    return fingerprints

@@ -78,18 +78,18 @@ def parse(sign: str) -> tuple[Way, str]:
     raise BadInput(f"[record] sign is {sign!r}", fix="Write sign = 'ssh:/path/to/key' or 'kms:KEY-ARN'.")
 
 
-def sign(said: Settings, content: bytes) -> Signed:
+def sign(settings: Settings, content: bytes) -> Signed:
     """Return the signature on *content* that the settings ask for.
 
     Raises:
         BadInput: The key or `ssh-keygen` is missing, or the key cannot sign.
         PitrkitError: AWS did not sign.
     """
-    way, key = parse(said.record.sign)
+    way, key = parse(settings.record.sign)
     if way == "kms":
-        made = kms_signing.sign(_aws(key), key, content)
-        return Signed("kms", made.key, documents.pretty(made).encode())
-    path = said.beside(key)
+        kms_signature = kms_signing.sign(_aws(key), key, content)
+        return Signed("kms", kms_signature.key, documents.pretty(kms_signature).encode())
+    path = settings.beside(key)
     if not path.is_file():
         raise BadInput(f"the signing key {path} is missing", fix="Mend [record] sign in pitrkit.toml, and seal again.")
     made_raw = _ssh_keygen("-Y", "sign", "-n", NAMESPACE, "-f", str(path), content=content)
@@ -106,30 +106,35 @@ def sign(said: Settings, content: bytes) -> Signed:
     return Signed("ssh", match[2], made_raw)
 
 
-def check(raw: bytes, content: bytes, *, sealed_at: datetime | None, said: Settings) -> SignatureCheck:
+def check(raw: bytes, content: bytes, *, sealed_at: datetime | None, settings: Settings) -> SignatureCheck:
     """Check the signature file *raw* on *content*.
 
     Args:
         raw: The signature's file.
         content: What it signs.
         sealed_at: When it says that it was sealed: the key had to be allowed then.
-        said: The settings: an SSH key has to be an allowed signer's, if they name such a file; a KMS key has to be the
-            one they sign with, if they do.
+        settings: An SSH key has to be an allowed signer's, if they name such a file; a KMS key has to be the one they
+            sign with, if they do.
     """
-    wanted, allowed = said.record.sign, said.record.allowed_signers
+    sign_setting, allowed = settings.record.sign, settings.record.allowed_signers
     try:
         if raw.startswith(b"-----BEGIN SSH SIGNATURE-----"):
-            return _check_ssh(raw, content, sealed_at, said.beside(allowed) if allowed else None)
-        made = KmsSignature.read(raw)
-        if made is None:
+            return _check_ssh(raw, content, sealed_at, settings.beside(allowed) if allowed else None)
+        kms_signature = KmsSignature.read(raw)
+        if kms_signature is None:
             return SignatureCheck("", problem="is no signature")
-        aws = _aws(made.key)
-        if wanted.startswith("kms:") and kms_signing.arn_of(aws, wanted.removeprefix("kms:")) != made.key:
-            return SignatureCheck("kms", made.key, problem=f"is by another key than the settings name: {made.key}")
-        valid = kms_signing.verify(aws, made, content)
+        aws = _aws(kms_signature.key)
+        if (
+            sign_setting.startswith("kms:")
+            and kms_signing.arn_of(aws, sign_setting.removeprefix("kms:")) != kms_signature.key
+        ):
+            return SignatureCheck(
+                "kms", kms_signature.key, problem=f"is by another key than the settings name: {kms_signature.key}"
+            )
+        valid = kms_signing.verify(aws, kms_signature, content)
     except PitrkitError as error:
         return SignatureCheck("", problem=f"could not be checked: {error}")
-    return SignatureCheck("kms", made.key, problem="" if valid else "does not fit manifest.json")
+    return SignatureCheck("kms", kms_signature.key, problem="" if valid else "does not fit manifest.json")
 
 
 def _check_ssh(raw: bytes, content: bytes, sealed_at: datetime | None, allowed: Path | None) -> SignatureCheck:
@@ -148,22 +153,22 @@ def _check_ssh(raw: bytes, content: bytes, sealed_at: datetime | None, allowed: 
         when = [f"-Overify-time={sealed_at.astimezone():%Y%m%d%H%M%S}"] if sealed_at else []
         names = _ssh_keygen("-Y", "find-principals", *when, "-s", file, "-f", str(allowed))
         for name in names.decode().splitlines() if isinstance(names, bytes) else ():
-            said = _ssh_keygen(
+            verified = _ssh_keygen(
                 *("-Y", "verify", *when, "-n", NAMESPACE, "-s", file, "-f", str(allowed), "-I", name),
                 content=content,
             )
-            if isinstance(said, bytes):
+            if isinstance(verified, bytes):
                 return SignatureCheck("ssh", match[2], name)
     return SignatureCheck("ssh", match[2], problem=f"is by a key that {allowed} does not allow: {match[2]}")
 
 
-def _ssh_keygen(*words: str, content: bytes = b"") -> bytes | str:
+def _ssh_keygen(*arguments: str, content: bytes = b"") -> bytes | str:
     """Run `ssh-keygen` and return what it printed, or what it complained of."""
     environment = {**os.environ, "SSH_ASKPASS_REQUIRE": "never", "LC_ALL": "C"}
     environment.pop("DISPLAY", None)
     try:
         ran = subprocess.run(  # noqa: S603 (a fixed program, no shell)
-            ["ssh-keygen", *words],  # noqa: S607 (whichever the operator's path has)
+            ["ssh-keygen", *arguments],  # noqa: S607 (whichever the operator's path has)
             input=content,
             capture_output=True,
             check=False,

@@ -114,18 +114,20 @@ class Upload:
         PitrkitError: The bucket cannot be asked.
     """
 
-    def __init__(self, incident: Incident, said: Settings, aws: Aws) -> None:
-        match = _ADDRESS.match(said.record.upload)
+    def __init__(self, incident: Incident, settings: Settings, aws: Aws) -> None:
+        match = _ADDRESS.match(settings.record.upload)
         if match is None:
-            raise BadInput(f"[record] upload is {said.record.upload!r}", fix="Write upload = 's3://bucket/prefix'.")
+            raise BadInput(f"[record] upload is {settings.record.upload!r}", fix="Write upload = 's3://bucket/prefix'.")
         self._incident = incident
         prefix = f"{match[2].strip('/')}/" if (match[2] or "").strip("/") else ""
         self.objects = Objects(aws, match[1], f"{prefix}{incident.id}/")
-        wanted = ObjectProtection(
-            said.record.upload_kms_key, _MODES.get(said.record.object_lock_mode), said.record.object_lock_days
+        protection = ObjectProtection(
+            settings.record.upload_kms_key,
+            _MODES.get(settings.record.object_lock_mode),
+            settings.record.object_lock_days,
         )
-        self.warning = _why_not_locked(self.objects) if wanted.mode else ""
-        self._protection = replace(wanted, mode=None, days=0) if self.warning else wanted
+        self.warning = _why_not_locked(self.objects) if protection.mode else ""
+        self._protection = replace(protection, mode=None, days=0) if self.warning else protection
         self._ledger = incident.folder.parent / FOLDER / f"{incident.id}.json"
 
     def note_place(self) -> bool:
@@ -133,8 +135,8 @@ class Upload:
         lock = f"{self._protection.mode} for {self._protection.days} days" if self._protection.mode else ""
         place = {"to": str(self.objects), "kms_key": self._protection.kms_key, "object_lock": lock}
         place |= {"not_locked": self.warning} if self.warning else {}
-        said = [event.data for event in self._incident.events() if event.event == KEPT_AT]
-        if said and said[-1] == place:
+        recorded_places = [event.data for event in self._incident.events() if event.event == KEPT_AT]
+        if recorded_places and recorded_places[-1] == place:
             return False
         self._incident.event(KEPT_AT, **place)
         return True
@@ -144,39 +146,39 @@ class Upload:
         folder = Folder(self._incident.folder)
         with files.locked(self._incident.folder / LOCK):
             last = {name: folder.read(name) for name in (SIGNATURE, EVENTS, MANIFEST)}
-        known = uploaded(self._incident, str(self.objects))
+        uploaded_files = uploaded(self._incident, str(self.objects))
         sent: list[str] = []
         failed: list[tuple[str, str]] = []
-        there = size = 0
+        unchanged = size = 0
         for name in (*_names(folder), *(name for name, content in last.items() if content)):
             content = last.get(name) or self._incident.folder / name
             if failed and name == MANIFEST:
                 failed.append((name, "it goes last, and something before it is missing"))
                 continue
             try:
-                one = _fingerprint(content, known.get(name))
-                if _is_known(one, known.get(name)):
-                    there += 1
+                fingerprint = _fingerprint(content, uploaded_files.get(name))
+                if _is_known(fingerprint, uploaded_files.get(name)):
+                    unchanged += 1
                     continue
-                if self.objects.sha256(name, one["size"]) == one["sha256"]:
-                    there += 1
+                if self.objects.sha256(name, fingerprint["size"]) == fingerprint["sha256"]:
+                    unchanged += 1
                 else:
-                    one |= self.objects.put(name, content, one["sha256"], self._protection)
+                    fingerprint |= self.objects.put(name, content, fingerprint["sha256"], self._protection)
                     sent.append(name)
-                    size += one["size"]
-                known[name] = one | {"at": now().isoformat(timespec="seconds")}
+                    size += fingerprint["size"]
+                uploaded_files[name] = fingerprint | {"at": now().isoformat(timespec="seconds")}
             except PitrkitError as error:
                 failed.append((name, str(error)))
                 if not isinstance(error, AwsError) or isinstance(error, AccessDenied) or error.unsure:
                     break  # no credentials, no right, no answer: the next file fares no better
             except OSError as error:
                 failed.append((name, str(error)))
-        self._remember(known)
-        return Sent(str(self.objects), tuple(sent), there, size, tuple(failed))
+        self._remember(uploaded_files)
+        return Sent(str(self.objects), tuple(sent), unchanged, size, tuple(failed))
 
-    def _remember(self, known: dict[str, Any]) -> None:
+    def _remember(self, uploaded_files: dict[str, Any]) -> None:
         self._ledger.parent.mkdir(mode=0o700, exist_ok=True)
-        raw = documents.pretty({"to": str(self.objects), "files": known})
+        raw = documents.pretty({"to": str(self.objects), "files": uploaded_files})
         files.replace(self._ledger, raw.encode())
 
 
@@ -198,19 +200,22 @@ def _names(folder: Folder) -> list[str]:
     ]
 
 
-def _fingerprint(content: bytes | Path, known: dict[str, Any] | None) -> dict[str, Any]:
+def _fingerprint(content: bytes | Path, previous: dict[str, Any] | None) -> dict[str, Any]:
     if isinstance(content, bytes):
         return {"sha256": files.sha256(content), "size": len(content), "mtime_ns": 0}
     about = content.stat()
-    one = {"size": about.st_size, "mtime_ns": about.st_mtime_ns}
-    if known and all(known.get(name) == value for name, value in one.items()):
-        return {"sha256": known["sha256"], **one}
+    fingerprint = {"size": about.st_size, "mtime_ns": about.st_mtime_ns}
+    if previous and all(previous.get(name) == value for name, value in fingerprint.items()):
+        return {"sha256": previous["sha256"], **fingerprint}
     with content.open("rb") as file:
-        return {"sha256": hashlib.file_digest(file, "sha256").hexdigest(), **one}
+        return {"sha256": hashlib.file_digest(file, "sha256").hexdigest(), **fingerprint}
 
 
-def _is_known(one: dict[str, Any], known: dict[str, Any] | None) -> bool:
-    return known is not None and (known.get("sha256"), known.get("size")) == (one["sha256"], one["size"])
+def _is_known(fingerprint: dict[str, Any], previous: dict[str, Any] | None) -> bool:
+    return previous is not None and (previous.get("sha256"), previous.get("size")) == (
+        fingerprint["sha256"],
+        fingerprint["size"],
+    )
 
 
 def _why_not_locked(objects: Objects) -> str:

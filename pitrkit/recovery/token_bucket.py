@@ -118,8 +118,8 @@ class ManyProcesses:
         with self._lock:  # The file's lock does not keep threads of one process apart.
             files.lock(self._file)
             try:
-                held = os.pread(self._file, _NUMBERS.size, 0)
-                state = PaceState(*_NUMBERS.unpack(held)) if len(held) == _NUMBERS.size else PaceState()
+                state_bytes = os.pread(self._file, _NUMBERS.size, 0)
+                state = PaceState(*_NUMBERS.unpack(state_bytes)) if len(state_bytes) == _NUMBERS.size else PaceState()
                 yield state
                 os.pwrite(self._file, _NUMBERS.pack(*astuple(state)), 0)
             finally:
@@ -256,7 +256,7 @@ class Bucket:
 
     def limit(self, by: str, share: float, why: str = "") -> None:
         """Let brake *by* hold the pace down to *share* of itself (0 stops it, 1 lets go), for the reason *why*."""
-        self._limits = {name: held for name, held in self._limits.items() if name != by}
+        self._limits = {name: limit_value for name, limit_value in self._limits.items() if name != by}
         if share < 1:
             self._limits = {**self._limits, by: (max(0.0, share), why)}
 
@@ -273,10 +273,10 @@ class Bucket:
         with self._timeline.locked() as state:
             self._advance(state)
             share, now = state.share, state.at
-        held = sorted(self._limits.values())
-        if held and held[0][0] <= share:
-            how = "paused" if not held[0][0] else f"slowed down to {held[0][0]:.0%} of {self.pace}"
-            return f"{how}: {held[0][1]}"
+        limit_values = sorted(self._limits.values())
+        if limit_values and limit_values[0][0] <= share:
+            how = "paused" if not limit_values[0][0] else f"slowed down to {limit_values[0][0]:.0%} of {self.pace}"
+            return f"{how}: {limit_values[0][1]}"
         if share < 1:
             reasons = ", ".join(self._reasons) or "no reason given"
             return f"slowed down to {share:.0%} of {self.pace}: the service throttles ({reasons})"
@@ -284,8 +284,8 @@ class Bucket:
 
     def _try(self, units: float) -> float:
         """Spend *units* and return 0, or return the seconds until that may be."""
-        held = self._held()
-        if not held:
+        stored_state = self._held()
+        if not stored_state:
             return LOOKS_AGAIN
         with self._timeline.locked() as state:
             self._advance(state)
@@ -295,10 +295,10 @@ class Bucket:
             if state.at < self._braked_until:
                 return self._braked_until - state.at
             state.spent += self.pace.seconds(units)
-            if held < 1:
+            if stored_state < 1:
                 # A brake is this process's alone: it does not slow the timeline that others share.
                 late = min(LOOKS_AGAIN, state.at - self._braked_until)
-                self._braked_until = state.at - late + self.pace.seconds(units) / held
+                self._braked_until = state.at - late + self.pace.seconds(units) / stored_state
             return 0.0
 
     def _held(self) -> float:

@@ -76,8 +76,10 @@ def _copies(request: RecoverRequest, session: Session) -> tuple[list[tuple[str, 
 
 def _exports(request: RecoverRequest, session: Session) -> tuple[list[tuple[str, str]], Estimate]:
     """Return the exports that would have to be made to know what happened."""
-    given = {"source": request.route if request.route != "restore" else ""}
-    log_request = read_log.asked(session, **given, since=request.at, until=request.damage_until, width_minutes=0.0)
+    export_options = {"source": request.route if request.route != "restore" else ""}
+    log_request = read_log.asked(
+        session, **export_options, since=request.at, until=request.damage_until, width_minutes=0.0
+    )
     if log_request.source != "export":
         return [], cost.estimate()
     windows = read_log.windows(session, log_request)

@@ -137,10 +137,10 @@ def run(
         with stop_signals.deferred():
             path = step.end(outcome, echo)
     took = duration(time.monotonic() - started)
-    words = outcome.ended if outcome.ended in {"done", "interrupted"} else "stopped"
+    text = outcome.ended if outcome.ended in {"done", "interrupted"} else "stopped"
     if outcome.error:
         print(f"\n{clean(outcome.error)}\n", file=echo)
-    print(f"{source.stem}: {words} after {took}; executed notebook: {display_path(path)}", file=echo, flush=True)
+    print(f"{source.stem}: {text} after {took}; executed notebook: {display_path(path)}", file=echo, flush=True)
     return RunResult(outcome.exit_code, path, outcome.error)
 
 
@@ -197,7 +197,7 @@ class _Step:
         end = run_record.End(outcome.ended, int(outcome.exit_code), outcome.error_name)
         final = self._running.end(end)
         if opened:
-            run_record.ended(opened, self._running, end, final, told=self._told)
+            run_record.ended(opened, self._running, end, final, start_recorded=self._told)
             archive.save_record(opened, echo)
         return final
 
@@ -248,8 +248,8 @@ def _execute(
             except Exception as error:  # noqa: BLE001 (whatever ends a run is told, with the kernel's last words)
                 if stop.asked:
                     return _interrupted()
-                words = f"{type(error).__name__}: {error}\n{_last_words(log)}".strip()
-                return _Outcome("failed", Exit.ERROR, words, type(error).__name__)
+                text = f"{type(error).__name__}: {error}\n{_last_words(log)}".strip()
+                return _Outcome("failed", Exit.ERROR, text, type(error).__name__)
         if any(cell.metadata.get("papermill", {}).get("exception") for cell in executed.cells):
             # papermill lets `SystemExit(0)` pass, and the cells after it never run.
             return _Outcome("failed", Exit.ERROR, "the notebook ended itself before its last cell", "SystemExit")
@@ -283,8 +283,8 @@ def _judge(error: Any, stop: Interrupts) -> _Outcome:
 
 
 def _interrupted() -> _Outcome:
-    words = "interrupted; what was done is recorded, and running the same again goes on from there"
-    return _Outcome("interrupted", Exit.INTERRUPTED, words, "KeyboardInterrupt")
+    text = "interrupted; what was done is recorded, and running the same again goes on from there"
+    return _Outcome("interrupted", Exit.INTERRUPTED, text, "KeyboardInterrupt")
 
 
 def _last_words(log: Path) -> str:

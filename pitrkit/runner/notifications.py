@@ -56,15 +56,15 @@ def notice(exit_code: Exit, incident: str, table: str, data: Mapping[str, Any], 
     event = EVENTS.get(exit_code, "failed")
     title = f"{table}, incident {incident}: {_TITLES[event]}"
     plan, done = data.get("plan") or {}, data.get("apply") or {}
-    words = verdict_of(data).words if data else ""
+    text = verdict_of(data).words if data else ""
     if event == "failed":
-        words = f"Exit code {int(exit_code)}{f' ({error})' if error else ''}. {words}".strip()
+        text = f"Exit code {int(exit_code)}{f' ({error})' if error else ''}. {text}".strip()
     counted = {name: plan[name] for name in ("puts", "updates", "deletes") if name in plan}
     counted |= {name: done[name] for name in ("applied", "already", "conflicts", "failed", "unsent") if name in done}
     return {
         "event": event,
         "at": now().isoformat(timespec="seconds"),
-        "text": f"{title}. {words}".strip(),
+        "text": f"{title}. {text}".strip(),
         "title": title,
         "incident": incident,
         "table": table,
@@ -78,28 +78,28 @@ def notice(exit_code: Exit, incident: str, table: str, data: Mapping[str, Any], 
 
 
 def send(
-    said: Mapping[str, Any], to: Notify, *, sleep: Callable[[float], object] = time.sleep
+    content: Mapping[str, Any], to: Notify, *, sleep: Callable[[float], object] = time.sleep
 ) -> tuple[list[str], list[str]]:
     """Tell whoever is to be told, and return who was, and who could not be, with why."""
     ways: list[tuple[str, Callable[[], object]]] = []
     if to.webhook:
-        ways.append((f"the webhook at {urlsplit(to.webhook).hostname}", lambda: _post(to.webhook, said, sleep)))
+        ways.append((f"the webhook at {urlsplit(to.webhook).hostname}", lambda: _post(to.webhook, content, sleep)))
     if to.topic:
-        ways.append((to.topic, lambda: _publish(to.topic, said)))
-    told, failed = [], []
+        ways.append((to.topic, lambda: _publish(to.topic, content)))
+    delivered, failed = [], []
     for name, way in ways:
         try:
             way()
         except (OSError, http.client.HTTPException, ValueError, PitrkitError) as error:
             failed.append(f"{name}: {_why(error)}")
         else:
-            told.append(name)
-    return told, failed
+            delivered.append(name)
+    return delivered, failed
 
 
-def _publish(topic: str, said: Mapping[str, Any]) -> None:
+def _publish(topic: str, content: Mapping[str, Any]) -> None:
     aws = account_log.connect(topic.split(":")[3])
-    sns.publish(aws, topic, str(said["title"]), json.dumps(said, indent=1))
+    sns.publish(aws, topic, str(content["title"]), json.dumps(content, indent=1))
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -109,8 +109,8 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         return None
 
 
-def _post(url: str, said: Mapping[str, Any], sleep: Callable[[float], object]) -> None:
-    body = json.dumps(said).encode()
+def _post(url: str, content: Mapping[str, Any], sleep: Callable[[float], object]) -> None:
+    body = json.dumps(content).encode()
     head = {"Content-Type": "application/json", "User-Agent": f"pitrkit/{__version__}"}
     opener = urllib.request.build_opener(_NoRedirect)
     for pause in (*PAUSES, None):
@@ -136,5 +136,5 @@ def _why(error: Exception) -> str:
         error = error.reason if isinstance(error.reason, OSError) else error
     if isinstance(error, PitrkitError):
         return error.what
-    words = getattr(error, "strerror", "") or ""
-    return f"{type(error).__name__}{f' ({words})' if words else ''}"
+    text = getattr(error, "strerror", "") or ""
+    return f"{type(error).__name__}{f' ({text})' if text else ''}"

@@ -38,13 +38,13 @@ def parameters_of(notebook: Path) -> dict[str, Parameter]:
     import papermill  # noqa: PLC0415 (two seconds that `pitrkit --help` need not take)
 
     try:
-        found = papermill.inspect_notebook(literal_path(notebook))
+        inspected = papermill.inspect_notebook(literal_path(notebook))
     except (OSError, ValueError, KeyError, AttributeError) as error:
         raise BadInput(
             f"{notebook} cannot be read as a notebook: {error}",
             fix="Give a Jupyter notebook whose metadata name the kernel python3.",
         ) from error
-    return {name: _declared(name, found[name]) for name in found}
+    return {name: _declared(name, inspected[name]) for name in inspected}
 
 
 def typed(given: dict[str, str], declared: dict[str, Parameter], notebook: str) -> dict[str, Any]:
@@ -55,9 +55,9 @@ def typed(given: dict[str, str], declared: dict[str, Parameter], notebook: str) 
     """
     unknown = sorted(given.keys() - declared.keys())
     if unknown:
-        known = "".join(f"\n     {parameter}" for parameter in declared.values()) or " none"
+        declared_names = "".join(f"\n     {parameter}" for parameter in declared.values()) or " none"
         names = ", ".join(unknown)
-        raise BadInput(f"{notebook} has no parameter {names}", fix=f"Its parameters are:{known}")
+        raise BadInput(f"{notebook} has no parameter {names}", fix=f"Its parameters are:{declared_names}")
     return {name: _value(text, declared[name]) for name, text in given.items()}
 
 
@@ -75,19 +75,19 @@ def _value(text: str, parameter: Parameter) -> Any:
             case _:
                 return text
     except ValueError as error:
-        wanted = {"int": "a whole number", "float": "a number", "bool": "true or false"}[parameter.kind]
-        raise BadInput(f"parameter {parameter.name} is {text!r}", fix=f"Give {wanted}.") from error
+        expected_type = {"int": "a whole number", "float": "a number", "bool": "true or false"}[parameter.kind]
+        raise BadInput(f"parameter {parameter.name} is {text!r}", fix=f"Give {expected_type}.") from error
 
 
-def _declared(name: str, found: dict[str, Any]) -> Parameter:
-    kind, default = found["inferred_type_name"], found["default"]
+def _declared(name: str, declared: dict[str, Any]) -> Parameter:
+    kind, default = declared["inferred_type_name"], declared["default"]
     if kind not in ("str", "int", "float", "bool"):
         # Without an annotation its default tells; what that cannot tell stays text.
         try:
             kind = type(ast.literal_eval(default)).__name__
         except (ValueError, SyntaxError):
             kind = "str"
-    return Parameter(name, kind if kind in ("int", "float", "bool") else "str", default, found["help"])
+    return Parameter(name, kind if kind in ("int", "float", "bool") else "str", default, declared["help"])
 
 
 def literal_path(path: Path) -> str:

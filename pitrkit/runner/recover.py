@@ -73,22 +73,24 @@ def recover(
         route = tuple(step for step in route if step != "02_pick_timestamp")  # the backup says which moment it shows
     steps = route[next(place for place, step in enumerate(route) if step in _GATES) :] if at_gate else route
     for step in steps:
-        found = _existing(incident, root)
-        if watch.dry and found is not None and (said := _dry_run_stop(step, request, found, root)):
-            print(said, file=out, flush=True)
-            return Exit.DONE, found
-        given = _parameters(step, request, found)
-        os.environ[COMMAND_VARIABLE] = approve_command(request, incident, found)
+        existing = _existing(incident, root)
+        if watch.dry and existing is not None and (stop_reason := _dry_run_stop(step, request, existing, root)):
+            print(stop_reason, file=out, flush=True)
+            return Exit.DONE, existing
+        parameters = _parameters(step, request, existing)
+        os.environ[COMMAND_VARIABLE] = approve_command(request, incident, existing)
         try:
-            result = notebook_run.run(step, given, incident=incident, root=root, echo=echo, watch=watch)
+            result = notebook_run.run(step, parameters, incident=incident, root=root, echo=echo, watch=watch)
         finally:
             del os.environ[COMMAND_VARIABLE]
         picked = step == route[1] and result.exit_code in {Exit.DONE, Exit.GATE_CLOSED}
-        if picked and found is not None:
+        if picked and existing is not None:
             # What a relative time named at first, it names for as long as the incident lasts.
-            asked: dict[str, Any] = {f"{name}_asked": at.strip() for name in TIMES if (at := getattr(request, name))}
-            if new := {name: at for name, at in asked.items() if name not in found.data}:
-                found.update("time_asked_for", **new)
+            requested_times: dict[str, Any] = {
+                f"{name}_asked": at.strip() for name in TIMES if (at := getattr(request, name))
+            }
+            if new := {name: at for name, at in requested_times.items() if name not in existing.data}:
+                existing.update("time_asked_for", **new)
         if watch.dry and step in _GATES and result.exit_code in {Exit.DONE, Exit.GATE_CLOSED}:
             return Exit.DONE, _would(request, incident, root, out)
         if result.exit_code is not Exit.DONE:
@@ -99,14 +101,16 @@ def recover(
     return copy_back.ending(ended.data), ended
 
 
-def _dry_run_stop(step: str, request: RecoverRequest, found: Incident, root: Path | None) -> str:
+def _dry_run_stop(step: str, request: RecoverRequest, existing: Incident, root: Path | None) -> str:
     """Return what a dry run stops before, in words; blank if it can go on."""
     if step not in {"03_restore", "10_rollback_without_restore"}:
         return ""
-    settled = {name: _settled(found.data, name) or _fixed(at) for name in TIMES if (at := getattr(request, name))}
-    begin = shlex.join(request.words(found.id, **settled))
+    settled_times = {
+        name: _settled(existing.data, name) or _fixed(at) for name in TIMES if (at := getattr(request, name))
+    }
+    begin = shlex.join(request.words(existing.id, **settled_times))
     aws = connect()
-    return dry_run.missing_copies(step, request, Session(aws, Incident.open(found.id, root=root)), begin)
+    return dry_run.missing_copies(step, request, Session(aws, Incident.open(existing.id, root=root)), begin)
 
 
 def _fixed(at: str) -> str:
@@ -115,14 +119,16 @@ def _fixed(at: str) -> str:
 
 
 def _would(request: RecoverRequest, incident: str, root: Path | None, out: TextIO) -> Incident | None:
-    found = _existing(incident, root)
-    assert found is not None
-    digest = found.data["plan"]["digest"]
-    closed = [one.data for one in found.events() if one.event == "gate_closed" and one.data["digest"] == digest]
+    existing = _existing(incident, root)
+    assert existing is not None
+    digest = existing.data["plan"]["digest"]
+    closed = [
+        event.data for event in existing.events() if event.event == "gate_closed" and event.data["digest"] == digest
+    ]
     accept = str(closed[-1]["accept"]) if closed else request.accept
-    command = _accepting(approve_command(request, incident, found), accept).replace("{digest}", digest)
-    print(dry_run.planned(incident, found.data, request, command, accept=accept), file=out, flush=True)
-    return found
+    command = _accepting(approve_command(request, incident, existing), accept).replace("{digest}", digest)
+    print(dry_run.planned(incident, existing.data, request, command, accept=accept), file=out, flush=True)
+    return existing
 
 
 def _accepting(command: str, accept: str) -> str:
@@ -159,18 +165,18 @@ def _existing(incident: str, root: Path | None) -> Incident | None:
 
 def _parameters(step: str, request: RecoverRequest, incident: Incident | None) -> dict[str, str]:
     """Return what a step's notebook is given: the options that it takes, with times as they have settled."""
-    given = request.parameters_for(step[:2])
+    parameters = request.parameters_for(step[:2])
     match step:
         case "01_select_table":
-            return given | {"table": request.table}
+            return parameters | {"table": request.table}
         case "02_pick_timestamp":
             return {name: at for name in TIMES if (at := _at(request, incident, name))}
         case "03_restore" if request.how != "export":
-            return {name: value for name, value in given.items() if name not in {"bucket", "prefix"}}
+            return {name: value for name, value in parameters.items() if name not in {"bucket", "prefix"}}
         case "10_rollback_without_restore":
             window = {"since": _at(request, incident, "at"), "until": _at(request, incident, "damage_until")}
-            return given | {name: at for name, at in {"source": request.route, **window}.items() if at}
-    return given
+            return parameters | {name: at for name, at in {"source": request.route, **window}.items() if at}
+    return parameters
 
 
 def _at(request: RecoverRequest, incident: Incident | None, name: str = "at") -> str:
@@ -198,10 +204,14 @@ def _refuse_another(request: RecoverRequest, incident: Incident) -> None:
     state = incident.data
     scope = state.get("scope") or {}
     table = state.get("restored_table")
-    settled = {"target": table, "source_arn": state.get("source_arn")}
-    settled["restored"] = _as_given(state, BEFORE_DAMAGE, request.restored)
-    settled["restored_until"] = _as_given(state, AFTER_DAMAGE, request.restored_until)
-    other = [name for name, value in settled.items() if (asked := getattr(request, name)) and asked != value]
+    recorded_options = {"target": table, "source_arn": state.get("source_arn")}
+    recorded_options["restored"] = _as_given(state, BEFORE_DAMAGE, request.restored)
+    recorded_options["restored_until"] = _as_given(state, AFTER_DAMAGE, request.restored_until)
+    other = [
+        name
+        for name, value in recorded_options.items()
+        if (requested_value := getattr(request, name)) and requested_value != value
+    ]
     if request.where and masking.use(incident.id).where(request.where) != request.where:
         other += ["where"] if masked_inputs.recorded_scope(incident, scope).where != request.where else []
     elif request.where and request.where != scope.get("where", ""):
@@ -210,14 +220,14 @@ def _refuse_another(request: RecoverRequest, incident: Incident) -> None:
     made = state.get("restore_options") or {}
     other += [name for name, value in request.asked().to_dict().items() if value != made.get(name)]
     for name in TIMES:
-        asked = getattr(request, name)
-        again = asked and asked_text(asked) == asked_text(state.get(f"{name}_asked", ""))
-        if asked and not again and iso(parse_time(asked, now=now())) != _settled(state, name):
+        requested_value = getattr(request, name)
+        again = requested_value and asked_text(requested_value) == asked_text(state.get(f"{name}_asked", ""))
+        if requested_value and not again and iso(parse_time(requested_value, now=now())) != _settled(state, name):
             other.append(name)
     if other:
-        words = ", --".join(other).replace("_", "-")
+        option_names = ", --".join(other).replace("_", "-")
         raise BadInput(
-            f"the plan of incident {state.get('incident')} was made with another --{words}",
+            f"the plan of incident {state.get('incident')} was made with another --{option_names}",
             table=request.table,
             fix="To write that plan, leave these out. To make another one, leave out --approve.",
         )
@@ -232,18 +242,18 @@ def _as_given(state: Mapping[str, Any], side: CopyFields, asked: str) -> object:
     return asked if (arn.region, arn.table) == (region, state.get(side.table)) else state.get(side.table)
 
 
-def approve_command(request: RecoverRequest, incident: str, found: Incident | None) -> str:
+def approve_command(request: RecoverRequest, incident: str, existing: Incident | None) -> str:
     """Return the one command that goes on behind the gate, with places for the plan's digest and what to accept."""
-    at = _settled(found.data, "at") if found else request.at
-    words = ["pitrkit", "recover", request.table]
+    at = _settled(existing.data, "at") if existing else request.at
+    arguments = ["pitrkit", "recover", request.table]
     if at and not request.restored:
-        words += ["--at", at]
-    words += ["--incident", incident]
-    given = request.parameters("write_units", "alarms", "ceiling", "stop_file")
-    if "stop_file" in given:
-        given["stop_file"] = whole_path(given["stop_file"])
-    for name, value in given.items():
-        words += [f"--{name.replace('_', '-')}", value]
-    words += ["--freeze"] if request.freeze else []
-    words += ["--safety-copy"] if request.safety_copy else []
-    return f"{shlex.join(words)}{ACCEPT_PLACE} --approve {{digest}}"
+        arguments += ["--at", at]
+    arguments += ["--incident", incident]
+    parameters = request.parameters("write_units", "alarms", "ceiling", "stop_file")
+    if "stop_file" in parameters:
+        parameters["stop_file"] = whole_path(parameters["stop_file"])
+    for name, value in parameters.items():
+        arguments += [f"--{name.replace('_', '-')}", value]
+    arguments += ["--freeze"] if request.freeze else []
+    arguments += ["--safety-copy"] if request.safety_copy else []
+    return f"{shlex.join(arguments)}{ACCEPT_PLACE} --approve {{digest}}"

@@ -84,19 +84,19 @@ class RecoverRequest:
 
     def words(self, incident: str, **settled: str) -> list[str]:
         """Return the command line that asks for all of this again, as *incident*, with times as they have settled."""
-        words = ["pitrkit", "recover", self.table]
-        for one in fields(self):
-            value = settled.get(one.name) or getattr(self, one.name)
-            if one.name in {"table", "incident", "approve"} or not value:
+        arguments = ["pitrkit", "recover", self.table]
+        for request_field in fields(self):
+            value = settled.get(request_field.name) or getattr(self, request_field.name)
+            if request_field.name in {"table", "incident", "approve"} or not value:
                 continue
-            words.append(_OPTIONS[one.name].flag)
-            words += [] if _OPTIONS[one.name].kind == "bool" else [value]
-        return [*words, "--incident", incident]
+            arguments.append(_OPTIONS[request_field.name].flag)
+            arguments += [] if _OPTIONS[request_field.name].kind == "bool" else [value]
+        return [*arguments, "--incident", incident]
 
     def asked(self) -> RestoreRequest:
         """Return what is asked of the restored copy."""
-        given = self.parameters("backup", *OPTIONS_OF_A_COPY)
-        return RestoreRequest(**{_ASKED.get(name, name): value for name, value in given.items()})
+        copy_options = self.parameters("backup", *OPTIONS_OF_A_COPY)
+        return RestoreRequest(**{_ASKED.get(name, name): value for name, value in copy_options.items()})
 
     def without_restore(self, state: Mapping[str, Any]) -> bool:
         """Return whether this takes the route without a restore, in an incident that says *state* so far."""
@@ -173,14 +173,14 @@ class RecoverRequest:
                 "Leave it out, or take --route stream or --route export.",
             )
         if self.how == "export":
-            words = "is about a table of the past, and --how export makes none"
-            self._refuse(("restored", "restored_until", "target"), words, "Leave out one of them.")
+            text = "is about a table of the past, and --how export makes none"
+            self._refuse(("restored", "restored_until", "target"), text, "Leave out one of them.")
         if not exports:
             fix = "Leave it out, or export: --how export, or --route export."
             self._refuse(("bucket", "prefix"), "is about exports, and this makes none", fix)
         if not (self.restored or state.get("restored_table")):
-            words = "goes with a copy of the table as it was before the damage"
-            self._refuse(("restored_until",), words, "Name that one, too: --restored TABLE.")
+            text = "goes with a copy of the table as it was before the damage"
+            self._refuse(("restored_until",), text, "Name that one, too: --restored TABLE.")
 
     def _check_copy(self, state: Mapping[str, Any]) -> None:
         """Let pass what a copy can be restored from and be like, as far as that can be told without AWS."""
@@ -189,19 +189,19 @@ class RecoverRequest:
             arns.table_arn(self.source_arn)
         of_a_copy = ("source_arn", "backup", *OPTIONS_OF_A_COPY)
         if self.without_restore(state):
-            words = "is about a restored copy, and this route has none"
-            self._refuse(of_a_copy, words, "Leave it out, or take --route restore.")
+            text = "is about a restored copy, and this route has none"
+            self._refuse(of_a_copy, text, "Leave it out, or take --route restore.")
         if not (self.backup or (state.get("restore_options") or {}).get("backup")):
-            words = "is the role that AWS Backup restores under, and no recovery point was given"
-            self._refuse(("backup_role",), words, "Leave it out, or give the recovery point: --backup ARN.")
+            text = "is the role that AWS Backup restores under, and no recovery point was given"
+            self._refuse(("backup_role",), text, "Leave it out, or give the recovery point: --backup ARN.")
         if self.how == "export":
             self._refuse(of_a_copy, "is about a restored table, and --how export makes none", "Leave out one of them.")
         if self.restored:
-            words = "is about a restore, and --restored names a copy that is there"
-            self._refuse(of_a_copy, words, "Leave out one of them.")
+            text = "is about a restore, and --restored names a copy that is there"
+            self._refuse(of_a_copy, text, "Leave out one of them.")
         if self.backup:
-            words = "is about point-in-time recovery, and --backup restores the one moment that the backup shows"
-            self._refuse(("at", "damage_until", "source_arn"), words, "Leave out one of them.")
+            text = "is about point-in-time recovery, and --backup restores the one moment that the backup shows"
+            self._refuse(("at", "damage_until", "source_arn"), text, "Leave out one of them.")
 
     def _refuse(self, names: tuple[str, ...], what: str, fix: str) -> None:
         for name in names:

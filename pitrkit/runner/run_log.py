@@ -77,7 +77,7 @@ class RunLog:
     def _write(self, level: Level, event: str, fields: Mapping[str, Any], at: datetime) -> None:
         if self._stream is None:
             return
-        said = {
+        record = {
             "at": f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z",
             "level": level,
             "event": event,
@@ -86,7 +86,7 @@ class RunLog:
             "fields": fields,
         }
         with self._alone:
-            self._stream.write(json.dumps(said, separators=(",", ":"), default=str) + "\n")
+            self._stream.write(json.dumps(record, separators=(",", ":"), default=str) + "\n")
             self._stream.flush()
 
     def error(self, error: BaseException) -> None:
@@ -98,8 +98,8 @@ class RunLog:
         """Write how far a piece of work is, now and then and at its end."""
         if state.ended or time.monotonic() - self._said_at >= PROGRESS_SECONDS:
             self._said_at = time.monotonic()
-            told = {"what": state.label, "done": state.done, "total": state.total, "unit": state.unit}
-            self.line("info", "progress", **told, seconds=round(state.seconds, 1), ended=state.ended)
+            state_fields = {"what": state.label, "done": state.done, "total": state.total, "unit": state.unit}
+            self.line("info", "progress", **state_fields, seconds=round(state.seconds, 1), ended=state.ended)
 
     def begins(self, notebook: str) -> None:
         """Take note that what follows is of another notebook."""
@@ -163,8 +163,8 @@ class _Said(io.TextIOBase):
 
     def write(self, text: str) -> int:
         *whole, self._begun = (self._begun + text).split("\n")
-        for one in filter(None, whole):
-            self._log.line("warning", "said", text=clean(one))
+        for chunk in filter(None, whole):
+            self._log.line("warning", "said", text=clean(chunk))
         return len(text)
 
 

@@ -59,13 +59,13 @@ def _tidy(opened: Incident, result: RunResult, echo: TextIO) -> None:
     interrupted = result.exit_code is Exit.INTERRUPTED
     why = "it was interrupted" if interrupted else (result.error.splitlines() or ["it stopped"])[0]
     try:
-        left = leftovers.finish_stopped(DrillSession(connect(), opened), why)
+        finished_drills = leftovers.finish_stopped(DrillSession(connect(), opened), why)
     except PitrkitError as error:
         print(f"pitrkit: the drill could not clean up: {error}", file=echo)
-        left = left_over(opened.data)
-    if left:
+        finished_drills = left_over(opened.data)
+    if finished_drills:
         print(
-            f"Still there: {', '.join(left)}. The next drill deletes what is left, or:\n"
+            f"Still there: {', '.join(finished_drills)}. The next drill deletes what is left, or:\n"
             f"   clean up  pitrkit run 14_clean_up -p incident {opened.id}",
             file=echo,
             flush=True,
@@ -219,17 +219,17 @@ class _Run:
         try:
             self._marker.remove()
         except PitrkitError as error:
-            words = f"{self._table} is still marked as being recovered: {error.what}"
-            print(words, file=self._echo, flush=True)
-            log.line("warning", "marker", words=words)
+            text = f"{self._table} is still marked as being recovered: {error.what}"
+            print(text, file=self._echo, flush=True)
+            log.line("warning", "marker", words=text)
 
     def _before(self, _notebook: str) -> None:
         if self._marker is not None:
             self._marker.check()
         data = _data(self._incident)
         if data and self._pending:
-            for event, said in self._pending:
-                Incident.open(self._incident).event(event, **said)
+            for event, notice in self._pending:
+                Incident.open(self._incident).event(event, **notice)
             self._pending.clear()
 
     def _tell(self, log: RunLog, code: Exit, error: str, to: team_settings.Notify) -> None:
@@ -237,12 +237,12 @@ class _Run:
             return
         table = self._table or str(_data(self._incident).get("table") or "")
         notice_text = notifications.notice(code, self._incident, table, _data(self._incident), error=error)
-        told, failed = notifications.send(notice_text, to)
-        for one in told:
-            log.line("info", "notified", to=one, what=notice_text["event"])
-        for one in failed:
-            print(f"nobody was notified by {one}", file=self._echo, flush=True)
-            log.line("warning", "not_notified", to=one, what=notice_text["event"])
+        delivered, failed = notifications.send(notice_text, to)
+        for channel in delivered:
+            log.line("info", "notified", to=channel, what=notice_text["event"])
+        for channel in failed:
+            print(f"nobody was notified by {channel}", file=self._echo, flush=True)
+            log.line("warning", "not_notified", to=channel, what=notice_text["event"])
 
 
 def _code(error: BaseException) -> Exit:

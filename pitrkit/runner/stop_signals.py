@@ -18,7 +18,9 @@ _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 def take_signals(handler: Callable[[int, Any], None]) -> dict[int, Any]:
     """Have *handler* called for the stop signals, in the main thread only; return what was done about each before."""
-    numbers = [one for one in _STOP_SIGNALS if one != signal.SIGHUP or signal.getsignal(one) is not signal.SIG_IGN]
+    numbers = [
+        number for number in _STOP_SIGNALS if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN
+    ]
     return {number: signal.signal(number, handler) for number in numbers}
 
 

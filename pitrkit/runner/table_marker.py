@@ -54,8 +54,8 @@ class MarkerContent:
         return self.holder.host == lock.host()
 
     def __str__(self) -> str:
-        one = self.holder
-        return f"incident={self.incident} host={one.host} pid={one.pid} since={one.since}"
+        holder = self.holder
+        return f"incident={self.incident} host={holder.host} pid={holder.pid} since={holder.since}"
 
 
 class TableMarker:

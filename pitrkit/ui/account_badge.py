@@ -66,19 +66,19 @@ _FIRST_HUE, _HUES = 45, 275
 """Hues from yellow to violet: what is near red is kept for production."""
 
 
-def sign(caller: Caller, endpoint_url: str = "", known: Settings | None = None) -> AccountBadge:
+def sign(caller: Caller, endpoint_url: str = "", settings: Settings | None = None) -> AccountBadge:
     """Return the sign of where *caller* works.
 
     Args:
         caller: Who is asking.
         endpoint_url: Where calls go if not to AWS.
-        known: The team's settings; those that count in the current folder if absent.
+        settings: The team's settings; those that count in the current folder if absent.
 
     Raises:
         BadInput: The settings cannot be read.
     """
-    known = known if known is not None else team_settings.read()
-    account = known.accounts.get(caller.account)
+    settings = settings if settings is not None else team_settings.read()
+    account = settings.accounts.get(caller.account)
     kind: PlaceKind = "unnamed"
     if endpoint_url:
         kind = "sandbox"
@@ -92,12 +92,12 @@ def sign(caller: Caller, endpoint_url: str = "", known: Settings | None = None) 
         who=_who(caller.arn),
         arn=caller.arn or "unknown",
         endpoint=endpoint_url,
-        hue=_hue(caller.account, known),
+        hue=_hue(caller.account, settings),
     )
 
 
-def _hue(account: str, known: Settings) -> int:
-    harmless = [one.id for one in known.accounts.values() if not one.production]
+def _hue(account: str, settings: Settings) -> int:
+    harmless = [named_account.id for named_account in settings.accounts.values() if not named_account.production]
     if account in harmless:
         return _FIRST_HUE + harmless.index(account) * _HUES // len(harmless)
     number = int.from_bytes(hashlib.sha256(account.encode("utf-8", "replace")).digest()[:4])

@@ -343,8 +343,8 @@ class Samples:
         return text_lines
 
 
-def _side(shown: Shown | None) -> str:
-    return "(absent)" if shown is None else str(shown)
+def _side(value: Shown | None) -> str:
+    return "(absent)" if value is None else str(value)
 
 
 @dataclass(frozen=True, slots=True)

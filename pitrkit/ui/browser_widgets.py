@@ -50,9 +50,9 @@ class ChangeGrid(anywidget.AnyWidget):  # type: ignore[misc]
     picked = traitlets.List().tag(sync=True)
     busy = traitlets.Bool(False).tag(sync=True)
 
-    def copy(self, text: str, words: str) -> None:
-        """Put *text* on the clipboard of whoever looks, and say *words* when it is there."""
-        self.send({"copy": text, "words": words})
+    def copy(self, text: str, confirmation: str) -> None:
+        """Put *text* on the clipboard of whoever looks, and say *confirmation* when it is there."""
+        self.send({"copy": text, "words": confirmation})
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ class Group:
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as the browser is given it."""
-        return {"title": visible(self.title), "hint": visible(self.hint), "bars": [one.to_dict() for one in self.bars]}
+        return {"title": visible(self.title), "hint": visible(self.hint), "bars": [bar.to_dict() for bar in self.bars]}
 
 
 class Facets(anywidget.AnyWidget):  # type: ignore[misc]

@@ -48,8 +48,8 @@ class Axis:
         """Return a round length of time, no shorter than *period*, of which at most *most* fit on the axis."""
         unit = int(period.total_seconds())
         minimum_seconds = self.seconds / most
-        found = next((step for step in _STEPS if step >= minimum_seconds and step % unit == 0), 0)
-        return timedelta(seconds=found or -(-int(minimum_seconds) // unit) * unit)
+        round_seconds = next((step for step in _STEPS if step >= minimum_seconds and step % unit == 0), 0)
+        return timedelta(seconds=round_seconds or -(-int(minimum_seconds) // unit) * unit)
 
     def ticks(self, most: int = 9) -> Iterator[Tick]:
         """Yield round moments, at most *most*; a midnight is written as its day."""

@@ -57,13 +57,13 @@ class CardControl:
             self._failure = widgets.HTML()
         return self._failure
 
-    def does(self, work: Callable[..., object], *given: object) -> Callable[..., None]:
-        """Return a callback that calls *work* with *given*. What it raises is shown: no kernel shows that by itself."""
+    def does(self, work: Callable[..., object], *args: object) -> Callable[..., None]:
+        """Return a callback that calls *work* with *args*. What it raises is shown: no kernel shows that by itself."""
 
         def callback(*_event: object) -> None:
             self.failure.value = ""
             try:
-                work(*given)
+                work(*args)
             except Exception as error:  # noqa: BLE001 (see above)
                 self.failure.value = error_card(error, trace="".join(traceback.format_exception(error)))._repr_html_()
 
@@ -90,16 +90,18 @@ class Choice(CardControl):
         self, label: str, options: Sequence[tuple[str, str]], *, value: str = "", required: bool = True
     ) -> None:
         self._chosen = value
-        known = {given for _, given in options}
+        values = {option_value for _, option_value in options}
         mark = "given" if value else "by default"
-        rows = tuple((text, given or "(blank)", mark if given == value else "") for text, given in options)
+        rows = tuple(
+            (text, option_value or "(blank)", mark if option_value == value else "") for text, option_value in options
+        )
         grid = Grid(("option", "value", ""), rows) if rows else Note("There is nothing to choose from.")
-        data = {"options": [given for _, given in options], "value": value}
+        data = {"options": [option_value for _, option_value in options], "value": value}
         self.view = View("choice", f"Choose: {label}", blocks=(grid,), data=data)
-        listed = [(visible(text), given) for text, given in options]
-        if "" not in known:
+        listed = [(visible(text), option_value) for text, option_value in options]
+        if "" not in values:
             listed.insert(0, ("choose…" if required else "none", ""))
-        if value and value not in known:
+        if value and value not in values:
             listed.append((visible(value), value))
         self.list = widgets.Dropdown(
             description=visible(label),

@@ -42,15 +42,15 @@ def install() -> bool:
 
 
 @contextmanager
-def failure_meaning(words: str) -> Iterator[None]:
-    """Let a failure inside say *words* on its card about what it means for the data."""
+def failure_meaning(meaning: str) -> Iterator[None]:
+    """Let a failure inside say *meaning* on its card about what it means for the data."""
     try:
         yield
     except PitrkitError as error:
-        error.meaning = words
+        error.meaning = meaning
         raise
     except Exception as error:
-        error.__dict__["meaning"] = words
+        error.__dict__["meaning"] = meaning
         raise
 
 
@@ -104,11 +104,11 @@ def outdated(error: BaseException, trace: TracebackType | None) -> BadInput | No
 
 def _withheld(error: BaseException) -> Exception:
     """Return an unexpected error without its words, which may quote an item."""
-    found: Exception = type(type(error).__name__, (Exception,), {})(
+    withheld_error: Exception = type(type(error).__name__, (Exception,), {})(
         "its message is not shown: it may contain a sensitive attribute"
     )
-    found.__dict__.update(getattr(error, "__dict__", {}))
-    return found
+    withheld_error.__dict__.update(getattr(error, "__dict__", {}))
+    return withheld_error
 
 
 def _show(

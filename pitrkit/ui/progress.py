@@ -80,9 +80,9 @@ class ProgressState:
         if counts and (self.done or self.total):
             # A total is often an estimate: what is through, or beyond it, is told without it.
             going = self.total and self.done < self.total and self.ended != "done"
-            of = f" of {_count(self.total)}" if self.total and going else ""
+            of_total = f" of {_count(self.total)}" if self.total and going else ""
             share = f" ({int(100 * self.done / self.total)}%)" if self.total and going else ""
-            parts.append(f"{_count(self.done)}{of} {self.unit}{share}")
+            parts.append(f"{_count(self.done)}{of_total} {self.unit}{share}")
         if self.note:
             parts.append(self.note)
         if counts and self.rate and self.seconds >= 1:

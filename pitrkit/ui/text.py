@@ -109,8 +109,8 @@ def _binary(value: str) -> str:
 
 def key_text(key: str) -> str:
     """Return a key as text: `customer_id = "c-1", order = 7`. What is sensitive in it is masked."""
-    shown = attributes(masking.current().key(key))
-    return folded(", ".join(f"{visible(name)} = {value_text(typed)}" for name, typed in shown.items()))
+    key_attributes = attributes(masking.current().key(key))
+    return folded(", ".join(f"{visible(name)} = {value_text(typed)}" for name, typed in key_attributes.items()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +210,6 @@ def size(count: float) -> str:
     return f"{count:,.1f} TB"
 
 
-def count_text(count: int, one: str, many: str = "") -> str:
+def count_text(count: int, singular: str, many: str = "") -> str:
     """Return a count with its noun: `1 item`, `2,000 items`."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
+    return f"{count:,} {singular if count == 1 else many or singular + 's'}"

@@ -68,8 +68,8 @@ class View:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the data behind the view as plain JSON, keys masked where they are sensitive."""
-        told: dict[str, Any] = masking.current().told(dict(self.data))
-        return told
+        masked_data: dict[str, Any] = masking.current().told(dict(self.data))
+        return masked_data
 
 
 class Shows(ABC):

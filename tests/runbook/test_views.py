@@ -359,7 +359,7 @@ def gallery(tmp: Path) -> list[View]:
         gate_views.gate_card(plan(), clicked, by=CALLER.arn),
         gate_views.gate_card(plan(), clicked, by=CALLER.arn, drift=DRIFT),
         gate_views.gate_card(
-            plan(), None, command="pitrkit run", why="it waits", words=(("it", "puts 3"), ("scope", "everything"))
+            plan(), None, command="pitrkit run", why="it waits", plan_facts=(("it", "puts 3"), ("scope", "everything"))
         ),
         plan_views.plan_card(plan(), findings=FINDINGS, drift=DRIFT, settled=120),
         plan_views.stale_card("the plan is 25 hours old", plan(), DRIFT, "pitrkit run 05_copy_back"),
@@ -524,7 +524,7 @@ def test_no_text_gets_out_of_its_place_in_any_view_that_takes_text(text):
     checked(cards.error_card(BadInput(text, table=text, fix=text)))
     checked(cards.error_card(RuntimeError(text)))
     checked(cards.error_card(RuntimeError(text), trace=text))
-    checked(gate_views.gate_card(evil, None, command=text, why=text, words=((text, text),)))
+    checked(gate_views.gate_card(evil, None, command=text, why=text, plan_facts=((text, text),)))
     checked(plan_views.stale_card(text, plan(table=text), DRIFT, text))
     checked(plan_views.tally_card(text, replace(TALLY, why=text), 1.0, 1.0))
     checked(result_views.stopped_card(applied(why=text), [Link(text, text)]))

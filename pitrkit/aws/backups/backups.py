@@ -75,14 +75,16 @@ class BackupList:
 
     def of_table(self, name: str) -> BackupList:
         """Return those of one table."""
-        return BackupList(tuple(one for one in self.backups if one.table == name), self.unseen)
+        return BackupList(tuple(backup for backup in self.backups if backup.table == name), self.unseen)
 
 
 def deleted_tables(aws: Aws) -> list[str]:
     """Return the names of the tables that can come back: those that were deleted, or are not there (any more)."""
     living = set(tables.table_names(aws))
     return list(
-        dict.fromkeys(one.table for one in everything(aws).backups if one.kind == "SYSTEM" or one.table not in living)
+        dict.fromkeys(
+            backup.table for backup in everything(aws).backups if backup.kind == "SYSTEM" or backup.table not in living
+        )
     )
 
 
@@ -99,18 +101,18 @@ def of_table(aws: Aws, table_arn: str) -> BackupList:
 def _found(aws: Aws, table_arns: Callable[[], list[str]]) -> BackupList:
     unseen: list[str] = []
     listed = _permitted(lambda: [*_listed(aws, "ALL"), *_listed(aws, "AWS_BACKUP")], "DynamoDB's backups", unseen)
-    listed += _permitted(lambda: [one for arn in table_arns() for one in _points(aws, arn)], "AWS Backup", unseen)
-    return BackupList(tuple(_sorted({one.arn: one for one in listed}.values())), tuple(dict.fromkeys(unseen)))
+    listed += _permitted(lambda: [point for arn in table_arns() for point in _points(aws, arn)], "AWS Backup", unseen)
+    return BackupList(tuple(_sorted({backup.arn: backup for backup in listed}.values())), tuple(dict.fromkeys(unseen)))
 
 
-def _permitted(read: Callable[[], list[Backup]], what: str, unseen: list[str]) -> list[Backup]:
+def _permitted(read: Callable[[], list[Backup]], source_name: str, unseen: list[str]) -> list[Backup]:
     """Return what *read* returns; nothing where it is refused, which *unseen* says then."""
     try:
         return read()
     except AccessDenied as error:
-        unseen.append(f"{what}: not read, {error.what}")
+        unseen.append(f"{source_name}: not read, {error.what}")
     except AwsError as error:
-        unseen.append(f"{what}: not read, {error.code} at {error.operation}")
+        unseen.append(f"{source_name}: not read, {error.code} at {error.operation}")
     return []
 
 
@@ -156,7 +158,7 @@ def find(aws: Aws, arn: str, table_arn: str = "") -> Backup:
     Raises:
         BadInput: It is no ARN of a backup, of another account, or there is none of that ARN.
     """
-    named = arns.ours(arns.backup_arn(arn), aws.caller().account, what="backup")
+    named = arns.ours(arns.backup_arn(arn), aws.caller().account, resource_kind="backup")
     regional_aws = aws.elsewhere(named.region)
     if not named.managed:
         described = details(regional_aws, named.text)
@@ -166,9 +168,9 @@ def find(aws: Aws, arn: str, table_arn: str = "") -> Backup:
         for point in _points(regional_aws, resource):
             if point.arn == named.text:
                 return point
-    of = f" of {arns.table_arn(table_arn).table}" if home else ""
+    table_suffix = f" of {arns.table_arn(table_arn).table}" if home else ""
     raise BadInput(
-        f"AWS Backup has no recovery point {named.text}{of} in {named.region}",
+        f"AWS Backup has no recovery point {named.text}{table_suffix} in {named.region}",
         fix="03_restore and 11_deleted_table list the existing ones.",
     )
 
@@ -227,5 +229,5 @@ def _backup(row: dict[str, Any]) -> Backup:
     )
 
 
-def _sorted(found: Iterable[Backup]) -> list[Backup]:
-    return sorted(found, key=lambda backup: backup.created_at, reverse=True)
+def _sorted(backups: Iterable[Backup]) -> list[Backup]:
+    return sorted(backups, key=lambda backup: backup.created_at, reverse=True)

@@ -67,11 +67,11 @@ class Restoration:
 def protection(aws: Aws, table: str) -> ContinuousBackups:
     """Return the state of PITR on *table*."""
     answer = aws.call("dynamodb", "describe_continuous_backups", TableName=table)["ContinuousBackupsDescription"]
-    found = answer.get("PointInTimeRecoveryDescription", {})
-    enabled = found.get("PointInTimeRecoveryStatus") == "ENABLED"
-    earliest, latest = found.get("EarliestRestorableDateTime"), found.get("LatestRestorableDateTime")
+    pitr = answer.get("PointInTimeRecoveryDescription", {})
+    enabled = pitr.get("PointInTimeRecoveryStatus") == "ENABLED"
+    earliest, latest = pitr.get("EarliestRestorableDateTime"), pitr.get("LatestRestorableDateTime")
     window = Window(_ceiled(utc(earliest)), _floored(utc(latest))) if enabled and earliest and latest else None
-    return ContinuousBackups(table, enabled, window, int(found.get("RecoveryPeriodInDays", 35)))
+    return ContinuousBackups(table, enabled, window, int(pitr.get("RecoveryPeriodInDays", 35)))
 
 
 def enable(aws: Aws, table: str) -> ContinuousBackups:
@@ -200,29 +200,29 @@ class Origin:
     at: datetime
 
 
-def adoptable(there: Aws, target: str, origin: Origin, design: RestoreDesign, options: Options) -> Table | None:
+def adoptable(copy_aws: Aws, target: str, origin: Origin, design: RestoreDesign, options: Options) -> Table | None:
     """Return the table *target* if it is there and is the very restore that is wanted; None if there is none.
 
     Raises:
         BadInput: It is there and is something else.
     """
     try:
-        described = tables.description(there, target)
+        described = tables.description(copy_aws, target)
     except TableNotFound:
         return None
-    present = tables.table_of(described, there.region)
-    found = present.restored
-    same = found is not None and (
-        found.backup_arn == origin.backup_arn
+    present = tables.table_of(described, copy_aws.region)
+    restored = present.restored
+    same = restored is not None and (
+        restored.backup_arn == origin.backup_arn
         if origin.backup_arn
-        else (found.source_arn, found.backup_arn, _whole(found)) == (origin.table_arn, "", origin.at)
+        else (restored.source_arn, restored.backup_arn, _whole(restored)) == (origin.table_arn, "", origin.at)
     )
-    if same and not (other := difference(there, design, described, options)):
+    if same and not (other := difference(copy_aws, design, described, options)):
         return present
     if same:
         is_what = f"the wanted restore, but {other}"
-    elif found:
-        is_what = f"a restore of {found.backup_arn or found.source_arn} as of {iso(found.restore_at)}"
+    elif restored:
+        is_what = f"a restore of {restored.backup_arn or restored.source_arn} as of {iso(restored.restore_at)}"
     else:
         is_what = "not a restored copy"
     raise BadInput(
@@ -298,5 +298,5 @@ def wait(
     return restored
 
 
-def _whole(found: Restored) -> datetime:
-    return _floored(found.restore_at)
+def _whole(restored: Restored) -> datetime:
+    return _floored(restored.restore_at)

@@ -67,14 +67,14 @@ def check(arn: str, options: Options, role: str) -> None:
             fix=f"Leave the Region out; or copy the recovery point to a vault in {options.region} first (a copy job of "
             "AWS Backup), and give that one.",
         )
-    chosen = {
+    unsupported = {
         "indexes": options.indexes not in ("", "all"),
         "billing": options.billing,
         "throughput": options.throughput,
     }
-    if given := ", ".join(name for name, value in chosen.items() if value):
+    if option_names := ", ".join(name for name, value in unsupported.items() if value):
         raise BadInput(
-            f"AWS Backup restores a recovery point without options: {given} cannot be chosen",
+            f"AWS Backup restores a recovery point without options: {option_names} cannot be chosen",
             fix="Leave this blank, and change the restored table afterwards.",
         )
     if not role:
@@ -139,17 +139,17 @@ def start(
     return job(point_aws, answer["RestoreJobId"])
 
 
-def _encryption(there: Aws, options: Options) -> dict[str, str]:
+def _encryption(copy_aws: Aws, options: Options) -> dict[str, str]:
     if options.kms_key in ("", OWNED):
         return {"encryptionType": "Default"}
     if options.kms_key == MANAGED:
         return {"encryptionType": "KMS"}
-    return {"encryptionType": "KMS", "kmsMasterKeyArn": usable_key(there, options.kms_key) or options.kms_key}
+    return {"encryptionType": "KMS", "kmsMasterKeyArn": usable_key(copy_aws, options.kms_key) or options.kms_key}
 
 
-def job(there: Aws, job_id: str) -> RestoreJob:
+def job(copy_aws: Aws, job_id: str) -> RestoreJob:
     """Return a restore job as it is now."""
-    answer = there.call("backup", "describe_restore_job", RestoreJobId=job_id)
+    answer = copy_aws.call("backup", "describe_restore_job", RestoreJobId=job_id)
     return RestoreJob(
         id=job_id,
         point=answer.get("RecoveryPointArn", ""),
@@ -162,7 +162,7 @@ def job(there: Aws, job_id: str) -> RestoreJob:
 
 
 def wait(
-    there: Aws,
+    copy_aws: Aws,
     job_id: str,
     target: str,
     *,
@@ -189,4 +189,4 @@ def wait(
             )
         return done
 
-    return poll(lambda: job(there, job_id), ended, every=poll_seconds, sleep=sleep)
+    return poll(lambda: job(copy_aws, job_id), ended, every=poll_seconds, sleep=sleep)

@@ -138,11 +138,11 @@ _FIELDS = {
 """What an override may repeat of a description: WarmThroughput, status and sizes are refused."""
 
 
-def overrides(there: Aws, design: RestoreDesign, options: Options) -> dict[str, Any]:
+def overrides(copy_aws: Aws, design: RestoreDesign, options: Options) -> dict[str, Any]:
     """Return the parameters of a restore that make the chosen of the source.
 
     Args:
-        there: The account in the Region to restore in.
+        copy_aws: The account in the Region to restore in.
         design: The source's.
         options: What was chosen.
 
@@ -150,7 +150,7 @@ def overrides(there: Aws, design: RestoreDesign, options: Options) -> dict[str, 
         BadInput: An option does not go with the source, or its key cannot be used.
     """
     mode = BILLING.get(options.billing, design.billing_mode)
-    found: dict[str, Any] = {"BillingModeOverride": mode} if options.billing else {}
+    parameters: dict[str, Any] = {"BillingModeOverride": mode} if options.billing else {}
     units = options.units
     if mode == "PROVISIONED":
         units = units or (design.units if all(design.units) else None)
@@ -161,35 +161,37 @@ def overrides(there: Aws, design: RestoreDesign, options: Options) -> dict[str, 
                 fix="Set throughput to READ/WRITE units, for example 100/50.",
             )
         if options.billing or options.units:
-            found["ProvisionedThroughputOverride"] = _provisioned(units)
+            parameters["ProvisionedThroughputOverride"] = _provisioned(units)
     elif units:
-        found["OnDemandThroughputOverride"] = {"MaxReadRequestUnits": units[0], "MaxWriteRequestUnits": units[1]}
-    found |= _indexes(there, design, options, mode, units)
-    if (encryption := _encryption(there, design, options)) is not None:
-        found["SSESpecificationOverride"] = encryption
-    return found
+        parameters["OnDemandThroughputOverride"] = {"MaxReadRequestUnits": units[0], "MaxWriteRequestUnits": units[1]}
+    parameters |= _indexes(copy_aws, design, options, mode, units)
+    if (encryption := _encryption(copy_aws, design, options)) is not None:
+        parameters["SSESpecificationOverride"] = encryption
+    return parameters
 
 
 def _indexes(
-    there: Aws, design: RestoreDesign, options: Options, mode: str, units: tuple[int, int] | None
+    copy_aws: Aws, design: RestoreDesign, options: Options, mode: str, units: tuple[int, int] | None
 ) -> dict[str, list[dict[str, Any]]]:
-    chosen = chosen_indexes(design, options)
+    selected_names = chosen_indexes(design, options)
     changed = mode != design.billing_mode or options.units is not None
-    if chosen is None and not changed:
+    if selected_names is None and not changed:
         return {}  # all of them as they are
-    wanted = set(design.names()) if chosen is None else chosen
-    found = {}
+    index_names = set(design.names()) if selected_names is None else selected_names
+    index_overrides = {}
     for override, rows in design.indexes.items():
         # An SDK that does not know a kind of index cannot leave it out; with no such index there is nothing to leave.
         if not rows and override == "VectorIndexOverride":
             continue
-        if override == "VectorIndexOverride" and not there.offers("dynamodb", "RestoreTableToPointInTime", override):
+        if override == "VectorIndexOverride" and not copy_aws.offers("dynamodb", "RestoreTableToPointInTime", override):
             raise BadInput(
                 "the installed boto3 does not support vector indexes", table=design.table, fix="Update boto3."
             )
-        kept = [row for row in rows if row["IndexName"] in wanted]
-        found[override] = [_repeated(override, row, design, mode, options.units and units) for row in kept]
-    return found
+        kept_rows = [row for row in rows if row["IndexName"] in index_names]
+        index_overrides[override] = [
+            _repeated(override, row, design, mode, options.units and units) for row in kept_rows
+        ]
+    return index_overrides
 
 
 def _repeated(
@@ -234,39 +236,43 @@ def _named(indexes: str) -> list[str]:
     return [name.strip() for name in indexes.split(",")]
 
 
-def _encryption(there: Aws, design: RestoreDesign, options: Options) -> dict[str, Any] | None:
+def _encryption(copy_aws: Aws, design: RestoreDesign, options: Options) -> dict[str, Any] | None:
     if not options.kms_key:
-        if there.region == design.region:
+        if copy_aws.region == design.region:
             return None
         if design.kms_key:
             raise BadInput(
-                f"the source is encrypted with {design.kms_key}, which does not work in {there.region}",
+                f"the source is encrypted with {design.kms_key}, which does not work in {copy_aws.region}",
                 table=design.table,
-                fix=f"Choose the encryption of the copy: kms_key={OWNED}, {MANAGED}, or a key in {there.region}.",
+                fix=f"Choose the encryption of the copy: kms_key={OWNED}, {MANAGED}, or a key in {copy_aws.region}.",
             )
         return {"Enabled": False}  # a restore into another Region has to say so
     if options.kms_key == OWNED:
         return {"Enabled": False}
     if options.kms_key == MANAGED:
         return {"Enabled": True, "SSEType": "KMS"}
-    return {"Enabled": True, "SSEType": "KMS", "KMSMasterKeyId": usable_key(there, options.kms_key) or options.kms_key}
+    return {
+        "Enabled": True,
+        "SSEType": "KMS",
+        "KMSMasterKeyId": usable_key(copy_aws, options.kms_key) or options.kms_key,
+    }
 
 
-def difference(there: Aws, design: RestoreDesign, description: Mapping[str, Any], options: Options) -> str:
+def difference(copy_aws: Aws, design: RestoreDesign, description: Mapping[str, Any], options: Options) -> str:
     """Return in words what a table that is there is otherwise than a restore would make it; empty if nothing is.
 
     Blank options are of no account: whoever does not choose takes what is there.
 
     Args:
-        there: The account in the table's Region.
+        copy_aws: The account in the table's Region.
         design: Of what it was restored from.
         description: The table, as DescribeTable's answer has it.
         options: What was chosen.
     """
     present = RestoreDesign.of_table(description)
     if options.indexes:
-        chosen, names = chosen_indexes(design, options), set(present.names())
-        if names != (set(design.names()) if chosen is None else chosen):
+        selected_names, names = chosen_indexes(design, options), set(present.names())
+        if names != (set(design.names()) if selected_names is None else selected_names):
             return f"it has the indexes {', '.join(sorted(names)) or 'none'}"
     if options.billing and BILLING[options.billing] != present.billing_mode:
         return f"its billing mode is {present.billing_mode}"
@@ -276,16 +282,16 @@ def difference(there: Aws, design: RestoreDesign, description: Mapping[str, Any]
         has = present.units if present.billing_mode == "PROVISIONED" else most
         if has != options.units:
             return f"its throughput is {'/'.join(str(units or '-') for units in has)}"
-    return _other_key(there, present.kms_key, options.kms_key)
+    return _other_key(copy_aws, present.kms_key, options.kms_key)
 
 
-def _other_key(there: Aws, present: str, wanted: str) -> str:
-    said = f"its key is {present or f'the {AWS_OWNED}'}"
-    if not wanted:
+def _other_key(copy_aws: Aws, present: str, requested_key: str) -> str:
+    key_difference = f"its key is {present or f'the {AWS_OWNED}'}"
+    if not requested_key:
         return ""
-    if wanted == OWNED:
-        return said if present else ""
-    if wanted == MANAGED:
-        return "" if present else said  # which key that is, only KMS tells
-    known = usable_key(there, wanted) or wanted
-    return "" if present in (known, wanted) or present.endswith(f"key/{wanted}") else said
+    if requested_key == OWNED:
+        return key_difference if present else ""
+    if requested_key == MANAGED:
+        return "" if present else key_difference  # which key that is, only KMS tells
+    key_arn = usable_key(copy_aws, requested_key) or requested_key
+    return "" if present in (key_arn, requested_key) or present.endswith(f"key/{requested_key}") else key_difference

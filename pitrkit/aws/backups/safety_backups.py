@@ -55,8 +55,8 @@ def start_backup(aws: Aws, table: Table, name: str) -> SafetyCopy:
     Raises:
         AwsError: It cannot be made.
     """
-    if (found := _find(aws, table, name)) is not None:
-        return found
+    if (existing := _find(aws, table, name)) is not None:
+        return existing
     answer = aws.call("dynamodb", "create_backup", TableName=table.name, BackupName=name)
     return _copy(table.name, answer["BackupDetails"], client.request_id(answer))
 
@@ -79,18 +79,18 @@ def wait(
         answer = aws.call("dynamodb", "describe_backup", table=copy.table, BackupArn=copy.arn)
         return _copy(copy.table, answer["BackupDescription"]["BackupDetails"], copy.request_id)
 
-    def ended(found: SafetyCopy, _: float) -> bool:
+    def ended(backup: SafetyCopy, _: float) -> bool:
         if on_progress is not None:
-            on_progress(found.status)
-        if found.status not in {"AVAILABLE", "CREATING"}:
+            on_progress(backup.status)
+        if backup.status not in {"AVAILABLE", "CREATING"}:
             raise AwsError(
-                f"the safety copy {found.name} is {found.status}",
-                code=found.status,
+                f"the safety copy {backup.name} is {backup.status}",
+                code=backup.status,
                 operation="CreateBackup",
                 table=copy.table,
                 fix="Run this step again: it creates another one.",
             )
-        return found.status == "AVAILABLE"
+        return backup.status == "AVAILABLE"
 
     return poll(look, ended, every=poll_seconds, sleep=sleep)
 
@@ -122,10 +122,10 @@ def _find(aws: Aws, table: Table, name: str) -> SafetyCopy | None:
         "dynamodb", "list_backups", "BackupSummaries", table=table.name, TableName=table.name, BackupType="USER"
     )
     try:
-        found = [row for row in rows if row["BackupName"] == name and row.get("TableId", table.id) == table.id]
+        matches = [row for row in rows if row["BackupName"] == name and row.get("TableId", table.id) == table.id]
     except AccessDenied:
         return None  # a second one is better than none
-    usable = [row for row in found if row.get("BackupStatus") in ("AVAILABLE", "CREATING")]
+    usable = [row for row in matches if row.get("BackupStatus") in ("AVAILABLE", "CREATING")]
     return _copy(table.name, max(usable, key=lambda row: row["BackupCreationDateTime"])) if usable else None
 
 

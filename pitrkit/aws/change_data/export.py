@@ -79,7 +79,7 @@ class Export:
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain JSON."""
-        return {name: iso(held) if isinstance(held, datetime) else held for name, held in asdict(self).items()}
+        return {name: iso(value) if isinstance(value, datetime) else value for name, value in asdict(self).items()}
 
     def __str__(self) -> str:
         if self.from_at and self.to_at:
@@ -140,9 +140,9 @@ def export_of(row: dict[str, Any]) -> Export:
     )
 
 
-def _moment(found: datetime | None) -> datetime | None:
-    return utc(found) if found else None
+def _moment(at: datetime | None) -> datetime | None:
+    return utc(at) if at else None
 
 
-def _second(found: datetime | None) -> datetime | None:
-    return whole_second(found) if found else None
+def _second(at: datetime | None) -> datetime | None:
+    return whole_second(at) if at else None

@@ -86,10 +86,10 @@ class Manifest:
             )
 
 
-def damaged(what: str, export: Export) -> BadInput:
+def damaged(problem: str, export: Export) -> BadInput:
     """Return what to raise about a file of *export* that cannot be used."""
     return BadInput(
-        f"the {export} in s3://{export.bucket} cannot be used: {what}",
+        f"the {export} in s3://{export.bucket} cannot be used: {problem}",
         table=export.table,
         fix=f"Delete {_summary_keys(export)[0]} there and run this step again: it exports again, as long as "
         "the time is restorable.",
@@ -281,21 +281,21 @@ def _check_identity(summary: dict[str, Any], key: str, export: Export) -> None:
         ("tableArn", export.table_arn),
         ("tableId", export.table_id),
     ]
-    for name, known in pairs:
-        said = summary.get(name)
-        if said and known and said != known:
-            raise damaged(f"{key} is foreign: its {name} is {said}, not {known}", export)
+    for name, expected in pairs:
+        actual = summary.get(name)
+        if actual and expected and actual != expected:
+            raise damaged(f"{key} is foreign: its {name} is {actual}, not {expected}", export)
     if not summary.get("tableArn"):
         raise damaged(f"{key} does not name its table", export)
     times = (("exportTime", export.at), ("exportFromTime", export.from_at), ("exportToTime", export.to_at))
     for name, at in times:
-        said = summary.get(name)
-        if said and at and iso(_parsed(said, key, export)) != iso(at):
-            raise damaged(f"{key} is foreign: its {name} is {said}, not {iso(at)}", export)
+        actual = summary.get(name)
+        if actual and at and iso(_parsed(actual, key, export)) != iso(at):
+            raise damaged(f"{key} is foreign: its {name} is {actual}, not {iso(at)}", export)
 
 
-def _parsed(said: Any, key: str, export: Export) -> datetime:
+def _parsed(time_text: Any, key: str, export: Export) -> datetime:
     try:
-        return datetime.fromisoformat(said)
+        return datetime.fromisoformat(time_text)
     except (ValueError, TypeError):
-        raise damaged(f"{key} has a time that cannot be read: {said!r}", export) from None
+        raise damaged(f"{key} has a time that cannot be read: {time_text!r}", export) from None

@@ -36,7 +36,7 @@ def start_filtered(
     bucket: str = "",
     prefix: str = "",
     bucket_owner: str = "",
-    known: Sequence[Export] | None = None,
+    earlier_exports: Sequence[Export] | None = None,
 ) -> Export:
     """Start exporting the one item of *key* as of the second *at*; `exports.wait` waits for it, `read` reads it.
 
@@ -48,7 +48,7 @@ def start_filtered(
         bucket: Where it goes; absent, where the table's latest export went.
         prefix: What the keys of the files are to begin with.
         bucket_owner: Account of the bucket, if it is another one.
-        known: The table's earlier exports, where they were asked for already.
+        earlier_exports: The table's earlier exports, where they were asked for already.
 
     Raises:
         BadInput: The SDK knows no filters, or the time cannot be exported.
@@ -61,7 +61,9 @@ def start_filtered(
             fix="Update boto3, or read the item from a full export or a restored copy.",
         )
     only = only_of(key, table.key_schema)
-    return exports.start(aws, table, whole_second(at), (bucket, prefix, bucket_owner), known=known, only=only)
+    return exports.start(
+        aws, table, whole_second(at), (bucket, prefix, bucket_owner), earlier_exports=earlier_exports, only=only
+    )
 
 
 def only_of(key: Key, key_schema: KeySchema) -> dict[str, Any]:
@@ -86,14 +88,14 @@ def read(aws: Aws, export: Export, key: Key, key_schema: KeySchema) -> Image | N
     if export.filtered and export.filter != filter_text(only_of(key, key_schema)):
         raise BadInput(f"the {export} is of another item", table=export.table, fix="Export this one.")
     manifest = export_files.manifest(aws, export)
-    wanted = key.encode()
+    encoded_key = key.encode()
     with TemporaryDirectory(prefix="pitrkit-") as work:
         path = Path(work) / "file"
-        found: bytes | None = None
+        image_bytes: bytes | None = None
         for file in manifest.files:
             export_files.fetch(aws, export, file, path)
             for batch in export_records.rows(path, file, export, key_schema.names):
                 for row in batch:
-                    found = row[1] if row[0] == wanted else found
+                    image_bytes = row[1] if row[0] == encoded_key else image_bytes
     manifest.check_complete()
-    return found.decode() if found else None
+    return image_bytes.decode() if image_bytes else None

@@ -88,8 +88,8 @@ def _made(path: Path, file: DataFile, export: Export, make: Callable[[dict[str, 
 
 def _without_replication(line: dict[str, Any]) -> dict[str, Any]:
     return {
-        name: without_replication(held) if name in {"Item", "NewImage", "OldImage"} else held
-        for name, held in line.items()
+        name: without_replication(value) if name in {"Item", "NewImage", "OldImage"} else value
+        for name, value in line.items()
     }
 
 

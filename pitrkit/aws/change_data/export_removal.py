@@ -70,9 +70,9 @@ def remove(aws: Aws, files: ExportFiles, *, on_progress: Callable[[int], None] |
     requests: list[str] = []
     done = 0
     for keys in (files.data, files.others):
-        for some in _batches(keys):
-            requests.append(_delete(aws, files.export, some))
-            done += len(some)
+        for batch in _batches(keys):
+            requests.append(_delete(aws, files.export, batch))
+            done += len(batch)
             if on_progress is not None:
                 on_progress(done)
     return requests
@@ -87,8 +87,8 @@ def _listed(aws: Aws, export: Export, prefix: str) -> Iterator[str]:
 
 
 def _delete(aws: Aws, export: Export, keys: Sequence[str]) -> str:
-    wanted = {"Objects": [{"Key": key} for key in keys], "Quiet": True}
-    answer = aws.call("s3", "delete_objects", table=export.table, Bucket=export.bucket, Delete=wanted, **export.owner)
+    deletion = {"Objects": [{"Key": key} for key in keys], "Quiet": True}
+    answer = aws.call("s3", "delete_objects", table=export.table, Bucket=export.bucket, Delete=deletion, **export.owner)
     request = client.request_id(answer)
     if failed := answer.get("Errors"):
         first = failed[0]

@@ -87,7 +87,7 @@ def find(
     *,
     bucket: str = "",
     filtered: str = "",
-    known: Sequence[Export] | None = None,
+    earlier_exports: Sequence[Export] | None = None,
 ) -> Export | None:
     """Return an export of *table* that is, or will be, all that one of *when* can be; None if there is none.
 
@@ -100,12 +100,16 @@ def find(
         when: The second or window.
         bucket: Where a new one would go: one that lies elsewhere and may not be read is passed over.
         filtered: The filter that it must have, as `filter_text` spells it; empty for none.
-        known: Its earlier exports, where they were asked for already.
+        earlier_exports: Its earlier exports, where they were asked for already.
 
     Raises:
         AccessDenied: There is one, but it may not be read.
     """
-    alike = [one for one in (earlier(aws, table) if known is None else known) if _is_of(one, table, when, filtered)]
+    alike = [
+        candidate
+        for candidate in (earlier(aws, table) if earlier_exports is None else earlier_exports)
+        if _is_of(candidate, table, when, filtered)
+    ]
     for export in alike:
         try:
             if export.status == "COMPLETED" and summary_exists(aws, export):
@@ -124,7 +128,7 @@ def start_full(
     bucket: str = "",
     prefix: str = "",
     bucket_owner: str = "",
-    known: Sequence[Export] | None = None,
+    earlier_exports: Sequence[Export] | None = None,
 ) -> Export:
     """Start exporting the whole of *table* as of the second *at*, or adopt the export that is there.
 
@@ -135,14 +139,14 @@ def start_full(
         bucket: Where it goes; absent, where the table's latest export went, with that one's prefix.
         prefix: What the keys of the files are to begin with.
         bucket_owner: Account of the bucket, if it is another one.
-        known: The table's earlier exports, where they were asked for already.
+        earlier_exports: The table's earlier exports, where they were asked for already.
 
     Raises:
         BadInput: The time is naive or cannot be exported.
         InputNeeded: No bucket was given, and none was exported to before.
         AccessDenied: An action is missing; it is named.
     """
-    return start(aws, table, whole_second(at), (bucket, prefix, bucket_owner), known=known)
+    return start(aws, table, whole_second(at), (bucket, prefix, bucket_owner), earlier_exports=earlier_exports)
 
 
 def start_incremental(
@@ -154,7 +158,7 @@ def start_incremental(
     bucket: str = "",
     prefix: str = "",
     bucket_owner: str = "",
-    known: Sequence[Export] | None = None,
+    earlier_exports: Sequence[Export] | None = None,
 ) -> Export:
     """Start exporting what was written from *from_at* until before *to_at*, with old images, or adopt such an export.
 
@@ -167,7 +171,7 @@ def start_incremental(
             table=table.name,
             fix="Its window is 15 minutes to 24 hours long: chain several for more, see `export_log.windows`.",
         )
-    return start(aws, table, when, (bucket, prefix, bucket_owner), known=known)
+    return start(aws, table, when, (bucket, prefix, bucket_owner), earlier_exports=earlier_exports)
 
 
 def start(
@@ -176,7 +180,7 @@ def start(
     when: When,
     where: tuple[str, str, str],
     *,
-    known: Sequence[Export] | None = None,
+    earlier_exports: Sequence[Export] | None = None,
     only: dict[str, Any] | None = None,
 ) -> Export:
     """Start an export of *when*, or adopt the one that is there.
@@ -186,7 +190,7 @@ def start(
         table: The table.
         when: What it is of.
         where: Bucket, prefix, and account of the bucket; an empty bucket is found.
-        known: The table's earlier exports, where they were asked for already.
+        earlier_exports: The table's earlier exports, where they were asked for already.
         only: A FilterSpecification.
 
     Raises:
@@ -195,22 +199,27 @@ def start(
         AccessDenied: An action is missing; it is named.
     """
     filtered = filter_text(only)
-    seen = True
-    if known is None:
+    listed = True
+    if earlier_exports is None:
         try:
-            known = earlier(aws, table)
+            earlier_exports = earlier(aws, table)
         except AccessDenied:
             if not where[0]:
                 raise
-            seen, known = False, ()  # nothing can be adopted then, but the token still finds what was asked for before
-    if (found := find(aws, table, when, bucket=where[0], filtered=filtered, known=known)) is not None:
-        return found
-    where = _destination(known, table, where)
+            # Nothing can be adopted then, but the token still finds what was asked for before.
+            listed, earlier_exports = False, ()
+    if (
+        existing := find(aws, table, when, bucket=where[0], filtered=filtered, earlier_exports=earlier_exports)
+    ) is not None:
+        return existing
+    where = _destination(earlier_exports, table, where)
     for moment in (when,) if isinstance(when, datetime) else when:
         check_restorable(aws, table.name, moment)
-    useless = sum(one.status != "IN_PROGRESS" and _is_of(one, table, when, filtered) for one in known)
+    useless = sum(
+        export.status != "IN_PROGRESS" and _is_of(export, table, when, filtered) for export in earlier_exports
+    )
     began = _begin(aws, table, when, where, useless, **({"FilterSpecification": only} if only else {}))
-    return replace(began, begun=seen)
+    return replace(began, begun=listed)
 
 
 def wait(
@@ -218,7 +227,7 @@ def wait(
     export: Export,
     *,
     size_bytes: int = 0,
-    known: Iterable[Export] = (),
+    earlier_exports: Iterable[Export] = (),
     poll_seconds: float = 10.0,
     on_progress: Callable[[Waiting], None] | None = None,
     sleep: Callable[[float], None] = time.sleep,
@@ -230,7 +239,7 @@ def wait(
         aws: Where.
         export: The export.
         size_bytes: Size of the table, for the estimate.
-        known: Earlier exports, for the estimate.
+        earlier_exports: Earlier exports, for the estimate.
         poll_seconds: Pause between two looks.
         on_progress: Called after each look.
         sleep: How to pause.
@@ -239,7 +248,7 @@ def wait(
     Raises:
         AwsError: It failed; the code and the message are the service's.
     """
-    expected, basis = expected_seconds(export, size_bytes=size_bytes, known=known)
+    expected, basis = expected_seconds(export, size_bytes=size_bytes, earlier_exports=earlier_exports)
     began = time.monotonic()
     last = export
 
@@ -252,22 +261,27 @@ def wait(
                 raise
         return last
 
-    def ended(found: Export, seconds: float) -> bool:
+    def ended(export: Export, seconds: float) -> bool:
         if on_progress is not None:
-            on_progress(Waiting(found.status, seconds, expected, basis))
-        if found.status == "FAILED":
-            raise failure(found)
-        return found.status == "COMPLETED"
+            on_progress(Waiting(export.status, seconds, expected, basis))
+        if export.status == "FAILED":
+            raise failure(export)
+        return export.status == "COMPLETED"
 
     return poll(look, ended, every=poll_seconds, sleep=sleep)
 
 
-def expected_seconds(export: Export, *, size_bytes: int = 0, known: Iterable[Export] = ()) -> tuple[float, str]:
+def expected_seconds(
+    export: Export, *, size_bytes: int = 0, earlier_exports: Iterable[Export] = ()
+) -> tuple[float, str]:
     """Return how long *export* may take, and what that rests on: earlier exports of its kind, or a guess."""
     took = [
-        (one.ended_at - one.started_at).total_seconds()
-        for one in known
-        if one.kind == export.kind and one.status == "COMPLETED" and one.started_at and one.ended_at
+        (earlier_export.ended_at - earlier_export.started_at).total_seconds()
+        for earlier_export in earlier_exports
+        if earlier_export.kind == export.kind
+        and earlier_export.status == "COMPLETED"
+        and earlier_export.started_at
+        and earlier_export.ended_at
     ]
     if took:
         return max(took), f"the longest of {len(took)} earlier exports"
@@ -313,16 +327,16 @@ def _begin(aws: Aws, table: Table, when: When, where: tuple[str, str, str], atte
         AccessDenied: An action is missing; it is named.
     """
     bucket, prefix, owner = where
-    asked: dict[str, Any] = {"TableArn": table.arn, "S3Bucket": bucket, "ExportFormat": "DYNAMODB_JSON", **more}
-    asked |= {name: held for name, held in (("S3Prefix", prefix.strip("/")), ("S3BucketOwner", owner)) if held}
+    request: dict[str, Any] = {"TableArn": table.arn, "S3Bucket": bucket, "ExportFormat": "DYNAMODB_JSON", **more}
+    request |= {name: value for name, value in (("S3Prefix", prefix.strip("/")), ("S3BucketOwner", owner)) if value}
     if isinstance(when, datetime):
-        asked |= {"ExportType": "FULL_EXPORT", "ExportTime": when}
+        request |= {"ExportType": "FULL_EXPORT", "ExportTime": when}
     else:
         window = {"ExportFromTime": when[0], "ExportToTime": when[1], "ExportViewType": "NEW_AND_OLD_IMAGES"}
-        asked |= {"ExportType": "INCREMENTAL_EXPORT", "IncrementalExportSpecification": window}
-    token = sha256(repr((table.id, attempt, sorted(asked.items()))).encode()).hexdigest()[:36]
+        request |= {"ExportType": "INCREMENTAL_EXPORT", "IncrementalExportSpecification": window}
+    token = sha256(repr((table.id, attempt, sorted(request.items()))).encode()).hexdigest()[:36]
     try:
-        answer = aws.call("dynamodb", "export_table_to_point_in_time", table=table.name, ClientToken=token, **asked)
+        answer = aws.call("dynamodb", "export_table_to_point_in_time", table=table.name, ClientToken=token, **request)
     except AccessDenied as error:
         raise AccessDenied(
             error.what,
@@ -335,7 +349,7 @@ def _begin(aws: Aws, table: Table, when: When, where: tuple[str, str, str], atte
     return export_of(answer["ExportDescription"])
 
 
-def _destination(known: Sequence[Export], table: Table, where: tuple[str, str, str]) -> tuple[str, str, str]:
+def _destination(earlier_exports: Sequence[Export], table: Table, where: tuple[str, str, str]) -> tuple[str, str, str]:
     """Return where an export goes: *where* it was said to, or where the latest one went that was written.
 
     Raises:
@@ -343,7 +357,7 @@ def _destination(known: Sequence[Export], table: Table, where: tuple[str, str, s
     """
     if where[0]:
         return where
-    for export in known:
+    for export in earlier_exports:
         if export.status != "FAILED" and export.bucket:
             return export.bucket, where[1] or export.prefix, where[2] or export.bucket_owner
     raise InputNeeded(

@@ -148,13 +148,13 @@ class ShardReader:
 
     def _iterator(self, shard: Shard, last: str) -> str:
         """Return an iterator from behind the record *last*, or from the window on; empty if the shard is gone."""
-        of = {"StreamArn": self.arn, "ShardId": shard.id}
+        shard_parameters = {"StreamArn": self.arn, "ShardId": shard.id}
         try:
             if last:
-                how: dict[str, Any] = {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "SequenceNumber": last}
+                position: dict[str, Any] = {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "SequenceNumber": last}
             else:
-                how = {"ShardIteratorType": "AT_TIMESTAMP", "Timestamp": self.since_at - _MARGIN}
-            return str(self.call("get_shard_iterator", **of, **how)["ShardIterator"])
+                position = {"ShardIteratorType": "AT_TIMESTAMP", "Timestamp": self.since_at - _MARGIN}
+            return str(self.call("get_shard_iterator", **shard_parameters, **position)["ShardIterator"])
         except BadInput:
             pass  # this botocore has no AT_TIMESTAMP, which is new
         except AwsError as error:
@@ -163,7 +163,9 @@ class ShardReader:
         if shard.gone:
             return ""
         try:
-            return str(self.call("get_shard_iterator", **of, ShardIteratorType="TRIM_HORIZON")["ShardIterator"])
+            return str(
+                self.call("get_shard_iterator", **shard_parameters, ShardIteratorType="TRIM_HORIZON")["ShardIterator"]
+            )
         except AwsError as error:
             if not self._lost(error, shard) or not shard.gone:
                 raise

@@ -67,12 +67,12 @@ class Stream:
 
 def describe(aws: Aws, table: Table) -> Stream | None:
     """Return the enabled stream of *table*, else the latest that can still be read; None where there is none."""
-    found = []
+    streams = []
     for arn in [table.stream_arn] if table.stream_arn else _arns(aws, table.name):
         params = {"table": table.name, "StreamArn": arn, "Limit": 1}
         row = retried(lambda params=params: aws.call("dynamodbstreams", "describe_stream", **params))  # type: ignore[misc]
-        found.append(_stream(row["StreamDescription"], table.name))
-    return max(found, key=lambda stream: stream.created_at, default=None)
+        streams.append(_stream(row["StreamDescription"], table.name))
+    return max(streams, key=lambda stream: stream.created_at, default=None)
 
 
 def read(
@@ -148,7 +148,7 @@ class StreamPass:
 
     def _shards(self) -> dict[str, Shard]:
         """Return all shards that the stream has now, by id."""
-        found: dict[str, Shard] = {}
+        shards: dict[str, Shard] = {}
         start: dict[str, str] = {}
         while True:
             answer = self._reader.call("describe_stream", StreamArn=self._stream.arn, **start)
@@ -156,14 +156,14 @@ class StreamPass:
             page = answer["StreamDescription"]
             for row in page.get("Shards", ()):
                 closed = bool(row.get("SequenceNumberRange", {}).get("EndingSequenceNumber"))
-                found[row["ShardId"]] = Shard(row["ShardId"], row.get("ParentShardId", ""), closed)
+                shards[row["ShardId"]] = Shard(row["ShardId"], row.get("ParentShardId", ""), closed)
             if not (last := page.get("LastEvaluatedShardId")):
                 break
             start = {"ExclusiveStartShardId": last}
-        for shard in found.values():
-            if shard.parent in found:
-                found[shard.parent].closed = True  # as it has children, whatever was true when its page was read
-        return found
+        for shard in shards.values():
+            if shard.parent in shards:
+                shards[shard.parent].closed = True  # as it has children, whatever was true when its page was read
+        return shards
 
     def _ready(self, shards: dict[str, Shard]) -> list[Shard]:
         """Return the shards to read next: not read yet, and their parents are. What lies behind the end is not read."""
@@ -182,7 +182,7 @@ class StreamPass:
         shard = self._done.get(shard_id)
         return shard is not None and (shard.passed_end or shard.silent)
 
-    def _generation(self, shards: list[Shard], known: int) -> Iterator[StreamRecord]:
+    def _generation(self, shards: list[Shard], shard_count: int) -> Iterator[StreamRecord]:
         """Read shards that do not depend on each other, and yield what they hold."""
         waiting: Queue[Shard] = Queue()
         for shard in shards:
@@ -190,18 +190,18 @@ class StreamPass:
         readers = [Thread(target=self._work, args=(waiting,), daemon=True) for _ in range(min(READERS, len(shards)))]
         for reader in readers:
             reader.start()
-        left = len(shards)
-        while left:
+        remaining = len(shards)
+        while remaining:
             page = self._pages.get()
             if page.failed is not None:
                 raise page.failed
             if page.ended is not None:
-                left -= 1
+                remaining -= 1
                 self._done[page.ended.id] = page.ended
             self.records += len(page.records)
             self._last_at = max([self._last_at, *(record.at for record in page.records[-1:])])
             yield from page.records
-            self._report(len(self._done), max(known, len(self._done)), f"{self.records:,} records")
+            self._report(len(self._done), max(shard_count, len(self._done)), f"{self.records:,} records")
         for reader in readers:
             reader.join()
 
@@ -237,9 +237,9 @@ class StreamPass:
             for shard in shards
             if shard.opened_at is not None
         ]
-        asked = self.since_at
-        self.since_at = max(asked, *map(_next_second, (self._stream.created_at, *gone)))
-        if self.since_at > asked:
+        since_at = self.since_at
+        self.since_at = max(since_at, *map(_next_second, (self._stream.created_at, *gone)))
+        if self.since_at > since_at:
             young = self.since_at == _next_second(self._stream.created_at)
             why = "the stream was created then" if young else "older records may be trimmed"
             self.notes.append(f"The stream begins at {self.since_at:%Y-%m-%d %H:%M:%S} UTC: {why}.")

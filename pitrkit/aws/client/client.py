@@ -98,10 +98,10 @@ def call_reported(
     return answer
 
 
-def would_write(what: str, table: str) -> WouldWrite:
-    """Return what to raise where nothing may be changed, instead of calling *what*."""
-    words = f"dry run: stopped before calling {what}"
-    return WouldWrite(words, table=table, fix="Run it without --dry-run to do it.")
+def would_write(operation: str, table: str) -> WouldWrite:
+    """Return what to raise where nothing may be changed, instead of calling *operation*."""
+    message = f"dry run: stopped before calling {operation}"
+    return WouldWrite(message, table=table, fix="Run it without --dry-run to do it.")
 
 
 def without_quotes(text: str) -> str:
@@ -319,7 +319,7 @@ def _unsent(request: Any, **_: Any) -> None:
 def _is_aws(url: str) -> bool:
     """Return whether *url* is the service's own, in any partition."""
     partitions = Loader().load_data("partitions")["partitions"]
-    suffixes = {outputs[name] for one in partitions if (outputs := one["outputs"]) for name in _SUFFIXES}
+    suffixes = {outputs[name] for partition in partitions if (outputs := partition["outputs"]) for name in _SUFFIXES}
     host = urlsplit(url).hostname or ""
     return any(host.endswith(f".{suffix}") for suffix in suffixes)
 

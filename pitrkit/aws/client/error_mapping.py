@@ -128,7 +128,7 @@ def refusal(error: ClientError, service: str, api: str, table: str) -> AwsError 
     message = answer.get("Error", {}).get("Message") or answer.get("message") or code
     meta = answer.get("ResponseMetadata", {})
     status = int(meta.get("HTTPStatusCode", 0))
-    known: dict[str, Any] = {
+    details: dict[str, Any] = {
         "code": code,
         "operation": api,
         "request_id": meta.get("RequestId", ""),
@@ -137,10 +137,12 @@ def refusal(error: ClientError, service: str, api: str, table: str) -> AwsError 
     if code in _EXPIRED:
         return NoCredentials(f"AWS credentials have expired ({code} at {service}:{api})", fix=SIGN_IN)
     if code in _BAD_CREDENTIALS:
-        what = f"AWS does not accept the credentials ({code} at {service}:{api}): {message}"
-        return NoCredentials(what, fix=f"{SIGN_IN} If it says that the signature expired, set this machine's clock.")
+        explanation = f"AWS does not accept the credentials ({code} at {service}:{api}): {message}"
+        return NoCredentials(
+            explanation, fix=f"{SIGN_IN} If it says that the signature expired, set this machine's clock."
+        )
     if _KEY_TROUBLE.search(message):
-        return (AccessDenied if code in _DENIED else AwsError)(message, fix=_KEY_FIX, **known)
+        return (AccessDenied if code in _DENIED else AwsError)(message, fix=_KEY_FIX, **details)
     if code in _DENIED:
         # The service names what it really missed, which may be another action than the one called.
         named = re.search(r"perform: ([a-z0-9-]+:[A-Za-z*]+)", message)
@@ -148,10 +150,10 @@ def refusal(error: ClientError, service: str, api: str, table: str) -> AwsError 
         return AccessDenied(
             f"the caller has no permission for {action}: {message}",
             fix=f"Allow the action {action} for this role.",
-            **known,
+            **details,
         )
     if code == "ConditionalCheckFailedException":
-        failed = ConditionFailed("the item is not as expected", **known)
+        failed = ConditionFailed("the item is not as expected", **details)
         failed.found = canonical(answer["Item"]) if answer.get("Item") else None
         return failed
     if code in {"ResourceNotFoundException", "TableNotFoundException"} and service == "dynamodb":
@@ -159,13 +161,13 @@ def refusal(error: ClientError, service: str, api: str, table: str) -> AwsError 
             f"no such table or backup in this account and Region: {message}",
             fix="Check the name, the account and AWS_REGION. If the table was deleted: "
             f"pitrkit run 11_deleted_table -p table {table or 'NAME'}",
-            **known,
+            **details,
         )
     if code in _THROTTLED and (code != "LimitExceededException" or api in {"PutItem", "UpdateItem", "DeleteItem"}):
-        throttled = Throttled(message, fix="Lower the pace, or wait and run this step again.", **known)
+        throttled = Throttled(message, fix="Lower the pace, or wait and run this step again.", **details)
         reasons = answer.get("ThrottlingReasons") or answer.get("throttlingReasons") or ()
         throttled.reasons = tuple(reason.get("reason", "") for reason in reasons)
         return throttled
     if status >= 500 or code in {"InternalServerError", "ServiceUnavailable"}:  # noqa: PLR2004
-        return Ambiguous(message, fix="AWS had an internal error; run this step again.", **known)
-    return AwsError(message, fix=_FIXES.get(code, _LOOK_UP), **known)
+        return Ambiguous(message, fix="AWS had an internal error; run this step again.", **details)
+    return AwsError(message, fix=_FIXES.get(code, _LOOK_UP), **details)

@@ -33,8 +33,8 @@ def poll(
     """
     began = time.monotonic()
     while True:
-        found = look()
+        state = look()
         seconds = time.monotonic() - began
-        if ended(found, seconds) or seconds >= at_most:
-            return found
+        if ended(state, seconds) or seconds >= at_most:
+            return state
         (sleep or time.sleep)(every)

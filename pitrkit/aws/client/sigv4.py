@@ -67,10 +67,10 @@ class Signer:
         """Return the request line and headers for *body*, up to and with the empty line."""
         frozen = self._credentials.get_frozen_credentials()
         second = int(self._clock())
-        known = self._templates.get(operation)
-        if known is None or known[1] != second or known[0] != frozen:
-            known = self._templates[operation] = (frozen, second, _Template(frozen, self._address, operation, second))
-        return known[2].filled(body)
+        cached = self._templates.get(operation)
+        if cached is None or cached[1] != second or cached[0] != frozen:
+            cached = self._templates[operation] = (frozen, second, _Template(frozen, self._address, operation, second))
+        return cached[2].filled(body)
 
 
 class _Template:

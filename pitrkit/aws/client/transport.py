@@ -205,9 +205,9 @@ class Wire:
         return Answer(reply.body, reply.request_id)
 
 
-def _or_error(step: Callable[..., Any], *given: Any) -> Any:
+def _or_error(step: Callable[..., Any], *args: Any) -> Any:
     try:
-        return step(*given)
+        return step(*args)
     except PitrkitError as error:
         return error
 

@@ -120,14 +120,14 @@ def read(
         AwsError: CloudTrail cannot be asked.
     """
     lookup = _Lookup(aws, table, start_at, end_at, most_calls, sleep)
-    found = list(lookup.pages("ReadOnly", "false", most=SWEPT_PAGES))
+    raw_events = list(lookup.pages("ReadOnly", "false", most=SWEPT_PAGES))
     if not lookup.more:
-        return TrailLookup(_told(found, table), "", lookup.calls)
+        return TrailLookup(_told(raw_events, table), "", lookup.calls)
     # Many write in this account. What was swept is the latest; names find the rest.
     unseen: list[str] = []
     names = sorted((name for _, name in _names()), key=lambda name: not name.startswith(_CODES))
     for name in names:
-        found += lookup.pages("EventName", name)
+        raw_events += lookup.pages("EventName", name)
         if lookup.more:
             unseen.append(short_event_name(name))
     cut = ""
@@ -135,7 +135,7 @@ def read(
         more = f"has more events than {lookup.calls} lookups return"
         why = "throttled the lookups" if lookup.throttled else more
         cut = f"CloudTrail {why}: {', '.join(unseen)} may be missing."
-    return TrailLookup(_told(found, table), cut, lookup.calls)
+    return TrailLookup(_told(raw_events, table), cut, lookup.calls)
 
 
 @dataclass
@@ -201,9 +201,9 @@ def _names() -> Iterator[tuple[str, str]]:
 _KNOWN = {(source, short_event_name(name)) for source, name in _names()}
 
 
-def _told(found: list[Mapping[str, Any]], table: str) -> tuple[TrailEvent, ...]:
-    told = {event.id: event for raw in found if (event := _event(raw, table)) is not None}
-    return tuple(sorted(told.values(), key=lambda event: (event.at, event.id)))
+def _told(raw_events: list[Mapping[str, Any]], table: str) -> tuple[TrailEvent, ...]:
+    events = {event.id: event for raw in raw_events if (event := _event(raw, table)) is not None}
+    return tuple(sorted(events.values(), key=lambda event: (event.at, event.id)))
 
 
 def _event(raw: Mapping[str, Any], table: str) -> TrailEvent | None:
@@ -238,9 +238,9 @@ def _time(detail: Mapping[str, Any]) -> datetime:
     return datetime.fromisoformat(str(detail["eventTime"])).astimezone(UTC)
 
 
-def _tables(asked: Mapping[str, Any]) -> set[str]:
+def _tables(request: Mapping[str, Any]) -> set[str]:
     names = ("tableName", "sourceTableName", "sourceTableArn", "targetTableName")
-    return {_tail(str(asked[name])) for name in names if asked.get(name)}
+    return {_tail(str(request[name])) for name in names if request.get(name)}
 
 
 def _tail(name: str) -> str:
@@ -270,22 +270,24 @@ def _who(identity: Mapping[str, Any]) -> str:
     return name[:_LONGEST]
 
 
-def _what(name: str, asked: Mapping[str, Any]) -> str:
+def _what(name: str, request: Mapping[str, Any]) -> str:
     """Return what it was done to, from fields that hold names and switches only."""
     match name:
         case "UpdateTimeToLive":
-            setting = _object(asked.get("timeToLiveSpecification"))
+            setting = _object(request.get("timeToLiveSpecification"))
             state = "on" if setting.get("enabled") else "off"
-            return f"{_tail(str(asked.get('tableName', '')))}: TTL {state}, attribute {setting.get('attributeName')}"
+            return f"{_tail(str(request.get('tableName', '')))}: TTL {state}, attribute {setting.get('attributeName')}"
         case "UpdateContinuousBackups":
-            setting = _object(asked.get("pointInTimeRecoverySpecification"))
+            setting = _object(request.get("pointInTimeRecoverySpecification"))
             state = "on" if setting.get("pointInTimeRecoveryEnabled") else "off"
-            return f"{_tail(str(asked.get('tableName', '')))}: PITR {state}"
+            return f"{_tail(str(request.get('tableName', '')))}: PITR {state}"
         case "RestoreTableToPointInTime":
-            return f"into {_tail(str(asked.get('targetTableName', '')))}"
+            return f"into {_tail(str(request.get('targetTableName', '')))}"
         case "UpdateService":
-            return "/".join(_tail(str(asked[part])) for part in ("cluster", "service") if asked.get(part))
+            return "/".join(_tail(str(request[part])) for part in ("cluster", "service") if request.get(part))
         case "CreateDeployment":
-            return "/".join(str(asked[part]) for part in ("applicationName", "deploymentGroupName") if asked.get(part))
+            return "/".join(
+                str(request[part]) for part in ("applicationName", "deploymentGroupName") if request.get(part)
+            )
     parts = ("functionName", "stackName", "tableName")
-    return next((_tail(str(asked[part])) for part in parts if asked.get(part)), "")
+    return next((_tail(str(request[part])) for part in parts if request.get(part)), "")

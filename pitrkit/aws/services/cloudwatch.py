@@ -79,7 +79,7 @@ class Activity:
 def period_for(start_at: datetime, now: datetime) -> timedelta:
     """Return the shortest period for which CloudWatch still keeps points from *start_at* on."""
     age = now - start_at + _MARGIN
-    return timedelta(seconds=next((seconds for kept, seconds in KEPT if age <= kept), _HOURLY))
+    return timedelta(seconds=next((seconds for retention, seconds in KEPT if age <= retention), _HOURLY))
 
 
 def read(aws: Aws, table: str, start_at: datetime, end_at: datetime) -> Activity:
@@ -93,31 +93,31 @@ def read(aws: Aws, table: str, start_at: datetime, end_at: datetime) -> Activity
     """
     period = period_for(start_at, datetime.now(UTC))
     start_at, end_at = _floored(start_at, period), _ceiled(end_at, period)
-    found: dict[str, list[tuple[datetime, float]]] = {}
+    points_by_id: dict[str, list[tuple[datetime, float]]] = {}
     states: dict[str, str] = {}
     for row in _data(aws, table, list(_queries(table, period)), start_at, end_at):
         points = zip(row.get("Timestamps", ()), row.get("Values", ()), strict=True)
-        found.setdefault(row["Id"], []).extend((utc(at), value) for at, value in points if value)
+        points_by_id.setdefault(row["Id"], []).extend((utc(at), value) for at, value in points if value)
         states[row["Id"]] = row.get("StatusCode", "Complete")  # PartialData is followed by another page
     calls = [
         Minute(at, operation, round(value))
         for number, operation in enumerate(WRITES)
-        for at, value in found.get(f"{_CALLS}{number}", ())
+        for at, value in points_by_id.get(f"{_CALLS}{number}", ())
     ]
     refused = Counter[datetime]()
     for number in range(len(WRITES)):
-        for at, value in found.get(f"{_REFUSED}{number}", ()):
+        for at, value in points_by_id.get(f"{_REFUSED}{number}", ()):
             refused[at] += round(value)
     # Both count the same refusals, one by table and one by operation; either may be absent.
-    for at, value in found.get("events", ()):
+    for at, value in points_by_id.get("events", ()):
         refused[at] = max(refused[at], round(value))
     return Activity(
         start_at=start_at,
         end_at=end_at,
         period=period,
         calls=tuple(sorted(calls, key=lambda minute: (minute.at, minute.operation))),
-        write_units=tuple(sorted(found.get("units", ()))),
-        expired=tuple(sorted((at, round(value)) for at, value in found.get("ttl", ()))),
+        write_units=tuple(sorted(points_by_id.get("units", ()))),
+        expired=tuple(sorted((at, round(value)) for at, value in points_by_id.get("ttl", ()))),
         throttled=tuple(sorted(refused.items())),
         partial=any(state != "Complete" for state in states.values()),
     )
@@ -148,16 +148,16 @@ def last_writes(aws: Aws, names: Sequence[str], now: datetime) -> dict[str, date
     """
     hour = timedelta(hours=1)
     end_at = _ceiled(now, hour)
-    found: dict[str, datetime] = {}
+    last_by_table: dict[str, datetime] = {}
     for first in range(0, len(names), _MOST_QUERIES):
-        asked = {f"t{number}": name for number, name in enumerate(names[first : first + _MOST_QUERIES])}
-        queries = [_query(label, name, "ConsumedWriteCapacityUnits", hour) for label, name in asked.items()]
+        tables_by_label = {f"t{number}": name for number, name in enumerate(names[first : first + _MOST_QUERIES])}
+        queries = [_query(label, name, "ConsumedWriteCapacityUnits", hour) for label, name in tables_by_label.items()]
         for row in _data(aws, "", queries, end_at - RECENTLY, end_at):
             written = [utc(at) for at, units in zip(row["Timestamps"], row["Values"], strict=True) if units]
             if written:
-                name = asked[row["Id"]]
-                found[name] = max([*written, *([found[name]] if name in found else [])])
-    return found
+                name = tables_by_label[row["Id"]]
+                last_by_table[name] = max([*written, *([last_by_table[name]] if name in last_by_table else [])])
+    return last_by_table
 
 
 def _data(

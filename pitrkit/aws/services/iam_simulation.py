@@ -35,7 +35,7 @@ _VALUES: dict[str, Callable[[], str | bytes]] = {
 """Keys that no item has."""
 
 
-def simulated(aws: Aws, wanted: Iterable[Demand]) -> dict[Demand, PermissionResult]:
+def simulated(aws: Aws, demands: Iterable[Demand]) -> dict[Demand, PermissionResult]:
     """Return what IAM says of each demand by the policies of the caller.
 
     Raises:
@@ -44,18 +44,18 @@ def simulated(aws: Aws, wanted: Iterable[Demand]) -> dict[Demand, PermissionResu
     """
     source = _identity(aws)
     by_resource: dict[str, list[str]] = {}
-    for action, resource in dict.fromkeys(wanted):
+    for action, resource in dict.fromkeys(demands):
         by_resource.setdefault(resource, []).append(action)
     results: dict[Demand, PermissionResult] = {}
     for resource, actions in by_resource.items():
-        asked: dict[str, Any] = {"PolicySourceArn": source, "ActionNames": actions, "ResourceArns": [resource]}
+        request: dict[str, Any] = {"PolicySourceArn": source, "ActionNames": actions, "ResourceArns": [resource]}
         while True:
             # One attempt: from where IAM cannot be reached, nobody waits for eight.
-            answer = aws.call("iam", "simulate_principal_policy", retry=False, **asked)
+            answer = aws.call("iam", "simulate_principal_policy", retry=False, **request)
             results |= {(row["EvalActionName"], resource): _decision(row) for row in answer["EvaluationResults"]}
             if not answer.get("IsTruncated"):
                 break
-            asked["Marker"] = answer["Marker"]
+            request["Marker"] = answer["Marker"]
     return results
 
 

@@ -38,11 +38,11 @@ class KmsSignature:
     def read(cls, raw: bytes) -> Self | None:
         """Return the signature that `to_dict` wrote, None if *raw* is none."""
         try:
-            found = documents.from_json(raw, cls)
-            base64.b64decode(found.signature, validate=True)
+            signature = documents.from_json(raw, cls)
+            base64.b64decode(signature.signature, validate=True)
         except ValueError:
             return None
-        return found
+        return signature
 
 
 def sign(aws: Aws, key: str, content: bytes) -> KmsSignature:
@@ -70,14 +70,14 @@ def verify(aws: Aws, signed: KmsSignature, content: bytes) -> bool:
     Raises:
         AwsError: KMS refuses to say.
     """
-    known: dict[str, Any] = {"KeyId": signed.key, "SigningAlgorithm": signed.algorithm, "MessageType": "DIGEST"}
+    parameters: dict[str, Any] = {"KeyId": signed.key, "SigningAlgorithm": signed.algorithm, "MessageType": "DIGEST"}
     try:
         answer = aws.call(
             "kms",
             "verify",
             Message=_digest(signed.algorithm, content),
             Signature=base64.b64decode(signed.signature),
-            **known,
+            **parameters,
         )
     except AwsError as error:
         if error.code == "KMSInvalidSignatureException":
@@ -95,8 +95,8 @@ def arn_of(aws: Aws, key: str) -> str:
     return _arn(aws.call("kms", "get_public_key", KeyId=key)["KeyId"], key) if ":alias/" in key else key
 
 
-def _arn(said: str, asked: str) -> str:
-    return said if said.startswith("arn:") else asked
+def _arn(answered_key: str, requested_key: str) -> str:
+    return answered_key if answered_key.startswith("arn:") else requested_key
 
 
 def _digest(algorithm: str, content: bytes) -> bytes:

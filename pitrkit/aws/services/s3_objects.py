@@ -47,13 +47,13 @@ class ObjectProtection:
 
     def parameters(self) -> dict[str, Any]:
         """Return what it is in a request's parameters."""
-        given: dict[str, Any] = {}
+        parameters: dict[str, Any] = {}
         if self.kms_key:
-            given |= {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": self.kms_key}
+            parameters |= {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": self.kms_key}
         if self.mode:
             until = datetime.now(UTC).replace(microsecond=0) + timedelta(days=self.days)
-            given |= {"ObjectLockMode": self.mode, "ObjectLockRetainUntilDate": until}
-        return given
+            parameters |= {"ObjectLockMode": self.mode, "ObjectLockRetainUntilDate": until}
+        return parameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,19 +95,19 @@ class Objects:
     def sha256(self, name: str, size: int) -> str:
         """Return the SHA-256, in hex, of the object *name* if it has *size* bytes, blank if none is seen."""
         try:
-            said = self.aws.call(
+            response = self.aws.call(
                 "s3", "head_object", Bucket=self.bucket, Key=self.prefix + name, ChecksumMode="ENABLED"
             )
         except AwsError as error:
             if error.code in _NOT_THERE:
                 return ""
             raise
-        if said.get("ContentLength") != size:
+        if response.get("ContentLength") != size:
             return ""
-        whole, in_parts = said.get("ChecksumSHA256", ""), "-" in said.get("ETag", "")
+        whole, in_parts = response.get("ChecksumSHA256", ""), "-" in response.get("ETag", "")
         if whole and not in_parts:
             return base64.b64decode(whole).hex()
-        return str((said.get("Metadata") or {}).get("sha256", ""))
+        return str((response.get("Metadata") or {}).get("sha256", ""))
 
     def put(self, name: str, content: bytes | Path, sha256: str, protection: ObjectProtection) -> dict[str, str]:
         """Put *content*, whose SHA-256 is *sha256*, and return the object's `version` and the `request_id`.
@@ -131,8 +131,8 @@ class Objects:
         return _told(answer)
 
     def _put_in_parts(self, path: Path, where: dict[str, Any], more: dict[str, Any]) -> dict[str, str]:
-        begun = self.aws.call("s3", "create_multipart_upload", **where, **more)
-        where = {**where, "UploadId": begun["UploadId"]}
+        multipart_upload = self.aws.call("s3", "create_multipart_upload", **where, **more)
+        where = {**where, "UploadId": multipart_upload["UploadId"]}
         parts: list[dict[str, Any]] = []
         try:
             with path.open("rb") as file:

@@ -47,13 +47,13 @@ class Setting(msgspec.Struct, frozen=True, tag_field="kind"):
         """Return the same setting as another table would have it."""
         return self
 
-    def holds(self, found: Setting | None) -> bool:
-        """Return whether a table that has *found* has what this one says."""
-        return self == found
+    def holds(self, current: Setting | None) -> bool:
+        """Return whether a table that has *current* has what this one says."""
+        return self == current
 
-    def untouched(self, before: Setting | None, found: Setting | None) -> bool:
-        """Return whether what this one would change on a table is *found* as it was *before*."""
-        return before == found
+    def untouched(self, before: Setting | None, current: Setting | None) -> bool:
+        """Return whether what this one would change on a table is in *current* as it was *before*."""
+        return before == current
 
 
 class Units(msgspec.Struct, frozen=True):
@@ -89,9 +89,9 @@ def renamed(value: Any, old: str, new: str, *, whole: bool = False) -> Any:
     return new + value[len(old) :] if value == old or value.startswith(f"{old}/") else value
 
 
-def short_digest(told: str) -> str:
+def short_digest(text: str) -> str:
     """Return a digest of a text that tells settings apart."""
-    return hashlib.sha256(told.encode()).hexdigest()[:12]
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 class ContributorInsights(Setting, frozen=True, tag="contributor-insights"):
@@ -147,17 +147,17 @@ class ScalingPolicy(Setting, frozen=True, tag="scaling-policy"):
     @property
     def key(self) -> tuple[str, str]:
         """Compared by what it does: its name may name the table."""
-        told = json.dumps([self.index, self.dimension, self.configuration], sort_keys=True)
-        return self.kind, short_digest(told)
+        policy_json = json.dumps([self.index, self.dimension, self.configuration], sort_keys=True)
+        return self.kind, short_digest(policy_json)
 
     def words(self) -> str:
         """Return the type and the target."""
         target = self.configuration.get("TargetValue")
         return f"{self.type}, {target:g} %" if target is not None else self.type
 
-    def holds(self, found: Setting | None) -> bool:
-        """Return whether *found* does the same."""
-        return found is not None and found.key == self.key
+    def holds(self, current: Setting | None) -> bool:
+        """Return whether *current* does the same."""
+        return current is not None and current.key == self.key
 
     def moved(self, _from: TableRef, _to: TableRef) -> Setting:
         """Return it with the other table's name in its own."""
@@ -227,8 +227,8 @@ class MetricAlarm(Setting, frozen=True, tag="alarm"):
     @property
     def key(self) -> tuple[str, str]:
         """Compared by what it watches: the name of an account's alarm is its own."""
-        told = {name: value for name, value in self.definition.items() if name != "AlarmDescription"}
-        return self.kind, short_digest(json.dumps(told, sort_keys=True, default=str))
+        definition = {name: value for name, value in self.definition.items() if name != "AlarmDescription"}
+        return self.kind, short_digest(json.dumps(definition, sort_keys=True, default=str))
 
     def words(self) -> str:
         """Return what it watches."""
@@ -239,9 +239,9 @@ class MetricAlarm(Setting, frozen=True, tag="alarm"):
         """Return the alarm about the other table."""
         return MetricAlarm(self.alarm, renamed(self.definition, _from.table, _to.table, whole=True))
 
-    def holds(self, found: Setting | None) -> bool:
-        """Return whether *found* watches the same."""
-        return found is not None and found.key == self.key
+    def holds(self, current: Setting | None) -> bool:
+        """Return whether *current* watches the same."""
+        return current is not None and current.key == self.key
 
 
 class Encryption(Setting, frozen=True, tag="encryption"):
@@ -294,10 +294,10 @@ class WarmThroughput(Setting, frozen=True, tag="warm-throughput"):
         """Return the units."""
         return str(self.warm)
 
-    def holds(self, found: Setting | None) -> bool:
-        """Return whether *found* is as warm, or warmer."""
-        return isinstance(found, WarmThroughput) and (
-            found.warm.read >= self.warm.read and found.warm.write >= self.warm.write
+    def holds(self, current: Setting | None) -> bool:
+        """Return whether *current* is as warm, or warmer."""
+        return isinstance(current, WarmThroughput) and (
+            current.warm.read >= self.warm.read and current.warm.write >= self.warm.write
         )
 
 
@@ -316,7 +316,9 @@ class IndexSetting(Setting, frozen=True):
 
     def words(self) -> str:
         """Return its key and projection."""
-        keys = ", ".join(f"{one['AttributeName']} ({one['KeyType']})" for one in self.key_schema)
+        keys = ", ".join(
+            f"{key_element['AttributeName']} ({key_element['KeyType']})" for key_element in self.key_schema
+        )
         return f"{keys}; {self.projection.get('ProjectionType', 'ALL')}"
 
 
@@ -327,18 +329,18 @@ class GlobalIndex(IndexSetting, frozen=True, tag="global-index"):
 
     def words(self) -> str:
         """Return its key, projection and units."""
-        told = super().words()
-        return told if self.units is None else f"{told}; {self.units}"
+        text = super().words()
+        return text if self.units is None else f"{text}; {self.units}"
 
     def alike(self, other: GlobalIndex) -> bool:
         """Return whether both have the same key and projection."""
         return (self.key_schema, self.projection) == (other.key_schema, other.projection)
 
-    def holds(self, found: Setting | None) -> bool:
-        """Return whether *found* is that index; on-demand tables have no units."""
-        if not isinstance(found, GlobalIndex) or not self.alike(found):
+    def holds(self, current: Setting | None) -> bool:
+        """Return whether *current* is that index; on-demand tables have no units."""
+        if not isinstance(current, GlobalIndex) or not self.alike(current):
             return False
-        return found.units == self.units or None in (found.units, self.units)
+        return current.units == self.units or None in (current.units, self.units)
 
 
 class LocalIndex(IndexSetting, frozen=True, tag="local-index"):
@@ -354,9 +356,9 @@ class Recovery(Setting, frozen=True, tag="pitr"):
         """Return the period."""
         return f"on, {self.period_days} days" if self.period_days else "on"
 
-    def holds(self, found: Setting | None) -> bool:
-        """Return whether *found* reaches back as far: a period is never shortened."""
-        return isinstance(found, Recovery) and found.period_days >= self.period_days
+    def holds(self, current: Setting | None) -> bool:
+        """Return whether *current* reaches back as far: a period is never shortened."""
+        return isinstance(current, Recovery) and current.period_days >= self.period_days
 
 
 class DeletionProtection(Setting, frozen=True, tag="deletion-protection"):
@@ -376,13 +378,13 @@ class Tags(Setting, frozen=True, tag="tags"):
         """Return the tags."""
         return ", ".join(f"{key}={value}" for key, value in sorted(self.pairs.items()))
 
-    def holds(self, found: Setting | None) -> bool:
-        """Return whether *found* has all of these tags."""
-        return self._of(found) == self.pairs
+    def holds(self, current: Setting | None) -> bool:
+        """Return whether *current* has all of these tags."""
+        return self._of(current) == self.pairs
 
-    def untouched(self, before: Setting | None, found: Setting | None) -> bool:
+    def untouched(self, before: Setting | None, current: Setting | None) -> bool:
         """Return whether these tags are as they were; what other tags there are does not matter."""
-        return self._of(before) == self._of(found)
+        return self._of(before) == self._of(current)
 
     def _of(self, other: Setting | None) -> dict[str, str]:
         has = other.pairs if isinstance(other, Tags) else {}

@@ -205,10 +205,10 @@ def drop_function(aws: Aws, place: TableRef, stream_arn: str, source: EventSourc
         "lambda", "list_event_source_mappings", "EventSourceMappings", table=place.table, EventSourceArn=stream_arn
     )
     calls = []
-    for one in mappings:
-        if one["FunctionArn"] == source.function_arn and one.get("State") != "Deleting":
+    for mapping in mappings:
+        if mapping["FunctionArn"] == source.function_arn and mapping.get("State") != "Deleting":
             try:
-                answer = aws.call("lambda", "delete_event_source_mapping", table=place.table, UUID=one["UUID"])
+                answer = aws.call("lambda", "delete_event_source_mapping", table=place.table, UUID=mapping["UUID"])
             except AwsError as error:
                 if error.code != "ResourceNotFoundException":
                     raise
@@ -217,6 +217,6 @@ def drop_function(aws: Aws, place: TableRef, stream_arn: str, source: EventSourc
     return calls
 
 
-def _scaled(place: TableRef, one: ScalingTarget | ScalingPolicy) -> dict[str, Any]:
-    resource = f"table/{place.table}" + (f"/index/{one.index}" if one.index else "")
-    return {"ServiceNamespace": "dynamodb", "ResourceId": resource, "ScalableDimension": one.dimension}
+def _scaled(place: TableRef, scaling: ScalingTarget | ScalingPolicy) -> dict[str, Any]:
+    resource = f"table/{place.table}" + (f"/index/{scaling.index}" if scaling.index else "")
+    return {"ServiceNamespace": "dynamodb", "ResourceId": resource, "ScalableDimension": scaling.dimension}

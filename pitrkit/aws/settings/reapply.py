@@ -42,24 +42,24 @@ TOO_NEW_SECONDS = 600.0
 """How long a table may be too new for recovery to be turned on."""
 
 
-def obstacle(wanted: Setting, found: Setting | None) -> str:
-    """Return why a table that has *found* cannot simply be given *wanted*, blank where it can."""
-    match wanted:
-        case kinds.Ttl() if found is not None:
+def obstacle(setting: Setting, current: Setting | None) -> str:
+    """Return why a table that has *current* cannot simply be given *setting*, blank where it can."""
+    match setting:
+        case kinds.Ttl() if current is not None:
             return "it is on for another attribute: turn it off by hand; an hour later it can be turned on again"
-        case kinds.StreamSetting() if found is not None:
+        case kinds.StreamSetting() if current is not None:
             return "there is a stream with another view type: if nothing reads it, turn it off by hand first"
-        case kinds.GlobalIndex() if isinstance(found, kinds.GlobalIndex) and not wanted.alike(found):
+        case kinds.GlobalIndex() if isinstance(current, kinds.GlobalIndex) and not setting.alike(current):
             return "an index of this name has another key or projection"
-        case kinds.GlobalIndex() if found is None and not wanted.types:
+        case kinds.GlobalIndex() if current is None and not setting.types:
             return "the types of its key are unknown"
         case services.ScalingPolicy(type=kind) if kind not in links.CONFIGURATIONS:
             return f"a policy of type {kind} has to be created by hand"
-        case services.KinesisDestination() if found is not None:
+        case services.KinesisDestination() if current is not None:
             return "its timestamp precision differs: disable it first"
-        case services.EventSource() if found is not None:
+        case services.EventSource() if current is not None:
             return "there is a mapping with other options"
-    return BY_HAND.get(wanted.kind, "")
+    return BY_HAND.get(setting.kind, "")
 
 
 @dataclass
@@ -79,46 +79,46 @@ class SettingsWriter:
     on_wait: Callable[[float], None] | None = None
     sleep: Callable[[float], None] = time.sleep
 
-    def give(self, wanted: Setting, found: Setting | None = None) -> None:
-        """Give the table *wanted*; *found* is what it has of that kind and name.
+    def give(self, setting: Setting, current: Setting | None = None) -> None:
+        """Give the table *setting*; *current* is what it has of that kind and name.
 
         Raises:
             BadInput: That cannot be done in one step, or is not for the kit to do.
             AwsError: The service refuses.
         """
-        if why := obstacle(wanted, found):
-            raise BadInput(f"{wanted.kind} {wanted.name}: {why}", table=self.place.table, fix="Change it by hand.")
-        match wanted:
+        if why := obstacle(setting, current):
+            raise BadInput(f"{setting.kind} {setting.name}: {why}", table=self.place.table, fix="Change it by hand.")
+        match setting:
             case kinds.Ttl():
-                self._expire({"Enabled": True, "AttributeName": wanted.attribute})
+                self._expire({"Enabled": True, "AttributeName": setting.attribute})
             case kinds.StreamSetting():
-                self._stream(wanted)
+                self._stream(setting)
             case kinds.Recovery():
-                self._recovery(wanted)
+                self._recovery(setting)
             case kinds.Tags(pairs=pairs):
                 self._tag(pairs)
             case services.EventSource():
-                self._done(links.call_function(self.aws, self.place, self._stream_arn(), wanted))
-            case _ if isinstance(wanted, links.TIED):
-                self._done(links.apply_link(self.aws, self.place, wanted))
+                self._done(links.call_function(self.aws, self.place, self._stream_arn(), setting))
+            case _ if isinstance(setting, links.TIED):
+                self._done(links.apply_link(self.aws, self.place, setting))
             case _:
-                self._update_table(wanted, found)
+                self._update_table(setting, current)
 
-    def take(self, given: Setting, before: Setting | None) -> None:
+    def take(self, setting: Setting, before: Setting | None) -> None:
         """Take a setting back that `give` gave: the table has *before* again, or none of it.
 
         Raises:
             BadInput: It stays.
         """
-        if given.kind in STAYS:
-            raise BadInput(f"{given.kind} is not undone", table=self.place.table, fix="Change it by hand.")
-        if isinstance(given, kinds.Tags):
-            self._untag(given.pairs, before)
+        if setting.kind in STAYS:
+            raise BadInput(f"{setting.kind} is not undone", table=self.place.table, fix="Change it by hand.")
+        if isinstance(setting, kinds.Tags):
+            self._untag(setting.pairs, before)
             return
         if before is not None:
-            self.give(before, given)
+            self.give(before, setting)
             return
-        match given:
+        match setting:
             case kinds.Ttl(attribute=attribute):
                 self._expire({"Enabled": False, "AttributeName": attribute})
             case kinds.StreamSetting():
@@ -128,14 +128,14 @@ class SettingsWriter:
             case kinds.OnDemandLimits():
                 self._table("OnDemandThroughput", {"MaxReadRequestUnits": -1, "MaxWriteRequestUnits": -1})
             case services.EventSource():
-                self._done(*links.drop_function(self.aws, self.place, self._stream_arn(), given))
-            case _ if isinstance(given, links.TIED):
-                self._done(links.remove_link(self.aws, self.place, given))
+                self._done(*links.drop_function(self.aws, self.place, self._stream_arn(), setting))
+            case _ if isinstance(setting, links.TIED):
+                self._done(links.remove_link(self.aws, self.place, setting))
 
     # -- the table itself
 
-    def _update_table(self, wanted: Setting, found: Setting | None) -> None:
-        match wanted:
+    def _update_table(self, setting: Setting, current: Setting | None) -> None:
+        match setting:
             case kinds.DeletionProtection():
                 self._table("DeletionProtectionEnabled", value=True)
             case kinds.TableClass(name_of_class=name):
@@ -148,47 +148,49 @@ class SettingsWriter:
             case kinds.WarmThroughput(warm=warm):
                 self._table("WarmThroughput", {"ReadUnitsPerSecond": warm.read, "WriteUnitsPerSecond": warm.write})
             case kinds.Capacity():
-                self._capacity(wanted, found)
+                self._capacity(setting, current)
             case kinds.GlobalIndex():
-                self._index(wanted, found)
+                self._index(setting, current)
 
-    def _capacity(self, wanted: kinds.Capacity, found: Setting | None) -> None:
-        if wanted.units is None:
-            self._table("BillingMode", wanted.mode)
+    def _capacity(self, capacity: kinds.Capacity, current: Setting | None) -> None:
+        if capacity.units is None:
+            self._table("BillingMode", capacity.mode)
             return
-        has = found if isinstance(found, kinds.Capacity) else None
-        units = wanted.units.throughput()
+        has = current if isinstance(current, kinds.Capacity) else None
+        units = capacity.units.throughput()
         more: dict[str, Any] = {}
-        if has is None or has.mode != wanted.mode:
+        if has is None or has.mode != capacity.mode:
             # All indexes need units in the same call; their own come with them, later.
-            names = [one["IndexName"] for one in self._described().get("GlobalSecondaryIndexes") or ()]
+            names = [index["IndexName"] for index in self._described().get("GlobalSecondaryIndexes") or ()]
             updates = [{"Update": {"IndexName": name, "ProvisionedThroughput": units}} for name in names]
-            more = {"BillingMode": wanted.mode, **({"GlobalSecondaryIndexUpdates": updates} if updates else {})}
+            more = {"BillingMode": capacity.mode, **({"GlobalSecondaryIndexUpdates": updates} if updates else {})}
         self._table("ProvisionedThroughput", units, **more)
 
-    def _index(self, wanted: kinds.GlobalIndex, found: Setting | None) -> None:
+    def _index(self, index: kinds.GlobalIndex, current: Setting | None) -> None:
         described = self._described()
-        types = {one["AttributeName"]: one["AttributeType"] for one in described["AttributeDefinitions"]}
-        types |= wanted.types
-        keys = [key["AttributeName"] for key in wanted.key_schema]
+        types = {
+            definition["AttributeName"]: definition["AttributeType"] for definition in described["AttributeDefinitions"]
+        }
+        types |= index.types
+        keys = [key["AttributeName"] for key in index.key_schema]
         provisioned = (described.get("BillingModeSummary") or {}).get("BillingMode", "PROVISIONED") == "PROVISIONED"
-        units = (wanted.units or Units.of(described["ProvisionedThroughput"])).throughput()
+        units = (index.units or Units.of(described["ProvisionedThroughput"])).throughput()
         throughput = {"ProvisionedThroughput": units} if provisioned else {}
-        if found is not None:
-            self._table("GlobalSecondaryIndexUpdates", [{"Update": {"IndexName": wanted.index, **throughput}}])
+        if current is not None:
+            self._table("GlobalSecondaryIndexUpdates", [{"Update": {"IndexName": index.index, **throughput}}])
             return
         create = {
-            "IndexName": wanted.index,
-            "KeySchema": wanted.key_schema,
-            "Projection": wanted.projection,
+            "IndexName": index.index,
+            "KeySchema": index.key_schema,
+            "Projection": index.projection,
             **throughput,
         }
         used = {*keys, *_used(described)}
         attributes = [{"AttributeName": name, "AttributeType": types[name]} for name in sorted(used)]
         self._table("GlobalSecondaryIndexUpdates", [{"Create": create}], AttributeDefinitions=attributes)
 
-    def _stream(self, wanted: kinds.StreamSetting) -> None:
-        self._table("StreamSpecification", {"StreamEnabled": True, "StreamViewType": wanted.view})
+    def _stream(self, stream: kinds.StreamSetting) -> None:
+        self._table("StreamSpecification", {"StreamEnabled": True, "StreamViewType": stream.view})
 
     def _table(self, parameter: str, value: Any, **more: Any) -> None:
         self.settle()
@@ -200,7 +202,7 @@ class SettingsWriter:
         """Wait until the table and its indexes are ACTIVE."""
 
         def ended(described: dict[str, Any], seconds: float) -> bool:
-            states = [described["TableStatus"], *(one.get("IndexStatus", "ACTIVE") for one in _indexes(described))]
+            states = [described["TableStatus"], *(index.get("IndexStatus", "ACTIVE") for index in _indexes(described))]
             active = all(state == "ACTIVE" for state in states)
             if not active and self.on_wait is not None:
                 self.on_wait(seconds)
@@ -230,10 +232,10 @@ class SettingsWriter:
         )
         self._done(SettingCall.of("UpdateTimeToLive", answer))
 
-    def _recovery(self, wanted: kinds.Recovery) -> None:
+    def _recovery(self, recovery: kinds.Recovery) -> None:
         on: dict[str, Any] = {"PointInTimeRecoveryEnabled": True}
-        if wanted.period_days:
-            on["RecoveryPeriodInDays"] = wanted.period_days
+        if recovery.period_days:
+            on["RecoveryPeriodInDays"] = recovery.period_days
         waited = -POLL_SECONDS
 
         def attempt() -> Any:
@@ -284,6 +286,6 @@ def _indexes(described: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _used(described: dict[str, Any]) -> set[str]:
     """Return the attributes that a table's keys and those of its indexes are made of."""
-    schemas = [described["KeySchema"], *(one["KeySchema"] for one in _indexes(described))]
-    schemas += [one["KeySchema"] for one in described.get("LocalSecondaryIndexes") or ()]
+    schemas = [described["KeySchema"], *(index["KeySchema"] for index in _indexes(described))]
+    schemas += [index["KeySchema"] for index in described.get("LocalSecondaryIndexes") or ()]
     return {key["AttributeName"] for schema in schemas for key in schema}

@@ -73,11 +73,11 @@ class TableSettings(msgspec.Struct, frozen=True):
 
     def of(self, kind: str) -> tuple[Setting, ...]:
         """Return the settings of a kind."""
-        return tuple(one for one in self.found if one.kind == kind)
+        return tuple(setting for setting in self.found if setting.kind == kind)
 
     def cannot_tell(self, kind: str) -> bool:
         """Return whether that kind could not be read."""
-        return any(kind in one.kinds for one in self.unread)
+        return any(kind in unread_source.kinds for unread_source in self.unread)
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain JSON; `from_dict` reads it."""
@@ -85,9 +85,9 @@ class TableSettings(msgspec.Struct, frozen=True):
         return document
 
     @classmethod
-    def from_dict(cls, told: Any) -> TableSettings:
+    def from_dict(cls, document: Any) -> TableSettings:
         """Return the settings that `to_dict` wrote."""
-        return msgspec.convert(told, cls)
+        return msgspec.convert(document, cls)
 
     @classmethod
     def read(cls, path: Path) -> TableSettings:
@@ -127,9 +127,9 @@ class SettingDifference:
         }
 
 
-def to_json(found: TableSettings) -> bytes:
+def to_json(table_settings: TableSettings) -> bytes:
     """Return settings as a file holds them; `TableSettings.read` reads it."""
-    return msgspec.json.format(msgspec.json.encode(found), indent=1) + b"\n"
+    return msgspec.json.format(msgspec.json.encode(table_settings), indent=1) + b"\n"
 
 
 def setting_to_json(setting: Setting | None) -> Any:
@@ -137,17 +137,17 @@ def setting_to_json(setting: Setting | None) -> Any:
     return None if setting is None else msgspec.to_builtins(setting)
 
 
-def setting_from_json(given: Any) -> Setting | None:
+def setting_from_json(document: Any) -> Setting | None:
     """Return the setting that `setting_to_json` told."""
-    if given is None:
+    if document is None:
         return None
-    setting: Setting = msgspec.convert(given, Kind)
+    setting: Setting = msgspec.convert(document, Kind)
     return setting
 
 
-def in_order(found: Iterable[Setting]) -> tuple[Setting, ...]:
+def in_order(settings: Iterable[Setting]) -> tuple[Setting, ...]:
     """Return settings in the order of their kinds, by name within a kind."""
-    return tuple(sorted(found, key=lambda one: (ORDER.index(one.kind), one.name)))
+    return tuple(sorted(settings, key=lambda setting: (ORDER.index(setting.kind), setting.name)))
 
 
 def compare(original: TableSettings, copy: TableSettings) -> tuple[SettingDifference, ...]:
@@ -156,24 +156,27 @@ def compare(original: TableSettings, copy: TableSettings) -> tuple[SettingDiffer
     The original's are told as the copy would have them. What could not be read of the copy is `unread`; what could not
     be read of the original is not here, `TableSettings.unread` names it.
     """
-    has = {one.key: one for one in copy.found}
+    has = {copy_setting.key: copy_setting for copy_setting in copy.found}
     differences = []
     for setting in original.found:
-        wanted = setting.moved(original.place, copy.place)
-        differences.append(_difference(wanted, has.pop(wanted.key, None), unread=copy.cannot_tell(wanted.kind)))
-    extra = [_difference(None, one, unread=original.cannot_tell(one.kind)) for one in has.values()]
-    return tuple(sorted([*differences, *extra], key=lambda one: (ORDER.index(one.kind), one.name)))
+        expected = setting.moved(original.place, copy.place)
+        differences.append(_difference(expected, has.pop(expected.key, None), unread=copy.cannot_tell(expected.kind)))
+    extra = [
+        _difference(None, extra_setting, unread=original.cannot_tell(extra_setting.kind))
+        for extra_setting in has.values()
+    ]
+    return tuple(sorted([*differences, *extra], key=lambda difference: (ORDER.index(difference.kind), difference.name)))
 
 
-def _difference(wanted: Setting | None, found: Setting | None, *, unread: bool) -> SettingDifference:
-    one = wanted or found
-    assert one is not None
+def _difference(expected: Setting | None, current: Setting | None, *, unread: bool) -> SettingDifference:
+    setting = expected or current
+    assert setting is not None
     state: State = "extra"
     if unread:
         state = "unread"
-    elif wanted is not None:
-        state = "same" if wanted.holds(found) else "missing" if found is None else "differs"
-    return SettingDifference(one.kind, one.name, wanted, found, state)
+    elif expected is not None:
+        state = "same" if expected.holds(current) else "missing" if current is None else "differs"
+    return SettingDifference(setting.kind, setting.name, expected, current, state)
 
 
 def of_backup(
@@ -187,7 +190,7 @@ def of_backup(
     features = description.get("SourceTableFeatureDetails") or {}
     mode = source.get("BillingMode", "PROVISIONED")
     backup_settings: list[Setting] = [capacity(source, mode)]
-    backup_settings += [global_index(one, {}, mode) for one in features.get("GlobalSecondaryIndexes") or ()]
+    backup_settings += [global_index(index, {}, mode) for index in features.get("GlobalSecondaryIndexes") or ()]
     if most := source.get("OnDemandThroughput"):
         backup_settings.append(kinds.OnDemandLimits(limits(most)))
     if key := (features.get("SSEDescription") or {}).get("KMSMasterKeyArn"):
@@ -215,11 +218,11 @@ def capacity(described: dict[str, Any], mode: str) -> kinds.Capacity:
     )
 
 
-def global_index(one: dict[str, Any], types: dict[str, str], mode: str) -> kinds.GlobalIndex:
+def global_index(description: dict[str, Any], types: dict[str, str], mode: str) -> kinds.GlobalIndex:
     """Return the index that a description tells; *types* may not know its key's."""
-    used = {key["AttributeName"]: types[key["AttributeName"]] for key in one["KeySchema"] if types}
-    units = Units.of(one.get("ProvisionedThroughput") or {}) if mode == "PROVISIONED" else None
-    return kinds.GlobalIndex(one["IndexName"], one["KeySchema"], one["Projection"], used, units)
+    used = {key["AttributeName"]: types[key["AttributeName"]] for key in description["KeySchema"] if types}
+    units = Units.of(description.get("ProvisionedThroughput") or {}) if mode == "PROVISIONED" else None
+    return kinds.GlobalIndex(description["IndexName"], description["KeySchema"], description["Projection"], used, units)
 
 
 def limits(told_units: dict[str, Any]) -> Units:
@@ -272,25 +275,25 @@ def capture(aws: Aws, table: str) -> TableSettings:
     return TableSettings(name, arn, datetime.now(UTC), in_order(captured), tuple(unread))  # type: ignore[arg-type]
 
 
-def read(aws: Aws, table: str, wanted: Collection[str]) -> dict[str, Setting]:
-    """Return the settings that *table* has of the *wanted* kinds, by kind; only kinds that a table has one of.
+def read(aws: Aws, table: str, wanted_kinds: Collection[str]) -> dict[str, Setting]:
+    """Return the settings that *table* has of the *wanted_kinds*, by kind; only kinds that a table has one of.
 
     Raises:
         AwsError: One of them may not be read.
     """
     described = aws.call("dynamodb", "describe_table", TableName=table)["Table"]
-    found = list(_of_table(described, aws.region))
+    settings = list(_of_table(described, aws.region))
     for of_kinds, _, source in _sources(aws, described):
-        if not set(of_kinds).isdisjoint(wanted):
-            found += source()
-    return {one.kind: one for one in found if one.kind in wanted}
+        if not set(of_kinds).isdisjoint(wanted_kinds):
+            settings += source()
+    return {setting.kind: setting for setting in settings if setting.kind in wanted_kinds}
 
 
 def _sources(aws: Aws, described: dict[str, Any]) -> tuple[Source, ...]:
     name, arn = described["TableName"], described["TableArn"]
     stream_on = (described.get("StreamSpecification") or {}).get("StreamEnabled")
     stream_arn = described.get("LatestStreamArn", "") if stream_on else ""
-    indexes = [one["IndexName"] for one in described.get("GlobalSecondaryIndexes") or ()]
+    indexes = [index["IndexName"] for index in described.get("GlobalSecondaryIndexes") or ()]
     return (
         (("ttl",), "dynamodb:DescribeTimeToLive", lambda: _ttl(aws, name)),
         (("pitr",), "dynamodb:DescribeContinuousBackups", lambda: _recovery(aws, name)),
@@ -329,12 +332,14 @@ def _of_table(described: dict[str, Any], region: str) -> Iterator[Setting]:
 
 
 def _indexes(described: dict[str, Any], mode: str) -> Iterator[Setting]:
-    types = {one["AttributeName"]: one["AttributeType"] for one in described["AttributeDefinitions"]}
-    for one in described.get("GlobalSecondaryIndexes") or ():
-        yield global_index(one, types, mode)
-    for one in described.get("LocalSecondaryIndexes") or ():
-        used = {key["AttributeName"]: types[key["AttributeName"]] for key in one["KeySchema"]}
-        yield kinds.LocalIndex(one["IndexName"], one["KeySchema"], one["Projection"], used)
+    types = {
+        definition["AttributeName"]: definition["AttributeType"] for definition in described["AttributeDefinitions"]
+    }
+    for index in described.get("GlobalSecondaryIndexes") or ():
+        yield global_index(index, types, mode)
+    for index in described.get("LocalSecondaryIndexes") or ():
+        used = {key["AttributeName"]: types[key["AttributeName"]] for key in index["KeySchema"]}
+        yield kinds.LocalIndex(index["IndexName"], index["KeySchema"], index["Projection"], used)
 
 
 def _ttl(aws: Aws, name: str) -> Iterator[Setting]:
@@ -362,9 +367,11 @@ def _policy(aws: Aws, name: str, arn: str) -> Iterator[Setting]:
     if not policy.text:
         return
     document = json.loads(policy.text)
-    told = document.get("Statement") or []
-    statements = told if isinstance(told, list) else [told]
-    kept_statements = [one for one in statements if not str(one.get("Sid", "")).lower().startswith(NOT_OURS)]
+    raw_statements = document.get("Statement") or []
+    statements = raw_statements if isinstance(raw_statements, list) else [raw_statements]
+    kept_statements = [
+        statement for statement in statements if not str(statement.get("Sid", "")).lower().startswith(NOT_OURS)
+    ]
     if kept_statements or not statements:
         its_own = document if len(kept_statements) == len(statements) else {**document, "Statement": kept_statements}
         yield kinds.ResourcePolicy(kinds.canonical_policy(its_own))
@@ -372,17 +379,19 @@ def _policy(aws: Aws, name: str, arn: str) -> Iterator[Setting]:
 
 def _kinesis(aws: Aws, name: str) -> Iterator[Setting]:
     answer = aws.call("dynamodb", "describe_kinesis_streaming_destination", TableName=name)
-    for one in answer.get("KinesisDataStreamDestinations", ()):
-        if one.get("DestinationStatus") in ON:
-            yield services.KinesisDestination(one["StreamArn"], one.get("ApproximateCreationDateTimePrecision", ""))
+    for destination in answer.get("KinesisDataStreamDestinations", ()):
+        if destination.get("DestinationStatus") in ON:
+            yield services.KinesisDestination(
+                destination["StreamArn"], destination.get("ApproximateCreationDateTimePrecision", "")
+            )
 
 
 def _insights(aws: Aws, name: str, indexes: list[str]) -> Iterator[Setting]:
     for index in ("", *indexes):
         which: dict[str, Any] = {"IndexName": index} if index else {}
-        told = aws.call("dynamodb", "describe_contributor_insights", TableName=name, **which)
-        if told.get("ContributorInsightsStatus") in ON:
-            yield services.ContributorInsights(index, told.get("ContributorInsightsMode", ""))
+        response = aws.call("dynamodb", "describe_contributor_insights", TableName=name, **which)
+        if response.get("ContributorInsightsStatus") in ON:
+            yield services.ContributorInsights(index, response.get("ContributorInsightsMode", ""))
 
 
 def _resources(name: str, indexes: list[str]) -> list[str]:
@@ -399,13 +408,13 @@ def _targets(aws: Aws, name: str, indexes: list[str]) -> Iterator[Setting]:
         ServiceNamespace="dynamodb",
         ResourceIds=resources,
     )
-    for one in scalable_targets:
+    for target in scalable_targets:
         yield services.ScalingTarget(
-            one["ResourceId"].partition("/index/")[2],
-            one["ScalableDimension"],
-            one["MinCapacity"],
-            one["MaxCapacity"],
-            {key: value for key, value in (one.get("SuspendedState") or {}).items() if value},
+            target["ResourceId"].partition("/index/")[2],
+            target["ScalableDimension"],
+            target["MinCapacity"],
+            target["MaxCapacity"],
+            {key: value for key, value in (target.get("SuspendedState") or {}).items() if value},
         )
 
 
@@ -419,30 +428,30 @@ def _policies(aws: Aws, name: str, indexes: list[str]) -> Iterator[Setting]:
             ServiceNamespace="dynamodb",
             ResourceId=resource,
         )
-        for one in scaling_policies:
-            if one["ResourceId"] != resource:
+        for policy in scaling_policies:
+            if policy["ResourceId"] != resource:
                 continue
-            configuration = one.get("TargetTrackingScalingPolicyConfiguration") or one.get(
+            configuration = policy.get("TargetTrackingScalingPolicyConfiguration") or policy.get(
                 "StepScalingPolicyConfiguration", {}
             )
             yield services.ScalingPolicy(
-                one["ResourceId"].partition("/index/")[2],
-                one["ScalableDimension"],
-                one["PolicyName"],
-                one["PolicyType"],
+                policy["ResourceId"].partition("/index/")[2],
+                policy["ScalableDimension"],
+                policy["PolicyName"],
+                policy["PolicyType"],
                 configuration,
             )
 
 
 def _alarms(aws: Aws, name: str) -> Iterator[Setting]:
-    for one in aws.paginate("cloudwatch", "describe_alarms", "MetricAlarms", table=name):
-        stats = [part.get("MetricStat", {}).get("Metric", {}) for part in one.get("Metrics") or ()]
-        about = [one, *stats]
-        if one["AlarmName"].startswith(MADE_BY_SCALING):
+    for alarm in aws.paginate("cloudwatch", "describe_alarms", "MetricAlarms", table=name):
+        stats = [part.get("MetricStat", {}).get("Metric", {}) for part in alarm.get("Metrics") or ()]
+        about = [alarm, *stats]
+        if alarm["AlarmName"].startswith(MADE_BY_SCALING):
             continue
         if any({"Name": "TableName", "Value": name} in (part.get("Dimensions") or ()) for part in about):
             yield services.MetricAlarm(
-                one["AlarmName"], {key: one[key] for key in _OF_ALARMS if one.get(key) not in (None, [])}
+                alarm["AlarmName"], {key: alarm[key] for key in _OF_ALARMS if alarm.get(key) not in (None, [])}
             )
 
 
@@ -450,7 +459,7 @@ def _event_sources(aws: Aws, stream_arn: str) -> Iterator[Setting]:
     if not stream_arn:
         return
     mappings = aws.paginate("lambda", "list_event_source_mappings", "EventSourceMappings", EventSourceArn=stream_arn)
-    for one in mappings:
-        options = {key: one[key] for key in _OF_EVENT_SOURCES if one.get(key) not in (None, [])}
-        on = one.get("State") in ("Enabled", "Enabling", "Creating", "Updating")
-        yield services.EventSource(one["FunctionArn"], on, options)
+    for mapping in mappings:
+        options = {key: mapping[key] for key in _OF_EVENT_SOURCES if mapping.get(key) not in (None, [])}
+        on = mapping.get("State") in ("Enabled", "Enabling", "Creating", "Updating")
+        yield services.EventSource(mapping["FunctionArn"], on, options)

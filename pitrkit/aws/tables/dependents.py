@@ -57,7 +57,8 @@ def readers(aws: Aws, table: Table) -> list[StreamConsumer]:
         EventSourceArn=table.stream_arn,
     )
     return [
-        StreamConsumer(_function(str(one.get("FunctionArn", ""))), one.get("State") not in _IDLE) for one in mappings
+        StreamConsumer(_function(str(mapping.get("FunctionArn", ""))), mapping.get("State") not in _IDLE)
+        for mapping in mappings
     ]
 
 
@@ -69,15 +70,15 @@ def kinesis_streams(aws: Aws, table: Table) -> list[str]:
     """Return the names of the Kinesis streams that every change of the table is sent to."""
     answer = aws.call("dynamodb", "describe_kinesis_streaming_destination", retry=False, TableName=table.name)
     return [
-        str(one["StreamArn"]).rpartition("/")[2]
-        for one in answer.get("KinesisDataStreamDestinations") or ()
-        if one.get("DestinationStatus") in _SENDS
+        str(destination["StreamArn"]).rpartition("/")[2]
+        for destination in answer.get("KinesisDataStreamDestinations") or ()
+        if destination.get("DestinationStatus") in _SENDS
     ]
 
 
 def write_scaling(aws: Aws, table: Table) -> list[Scaling]:
     """Return what may scale the write units of the table and its global indexes."""
-    names = [f"table/{table.name}", *(f"table/{table.name}/index/{one.name}" for one in table.indexes)]
+    names = [f"table/{table.name}", *(f"table/{table.name}/index/{index.name}" for index in table.indexes)]
     answer = aws.call(
         "application-autoscaling",
         "describe_scalable_targets",
@@ -88,13 +89,13 @@ def write_scaling(aws: Aws, table: Table) -> list[Scaling]:
     )
     return [
         Scaling(
-            one["ResourceId"].partition("/index/")[2],
-            int(one["MinCapacity"]),
-            int(one["MaxCapacity"]),
-            any((one.get("SuspendedState") or {}).values()),
+            target["ResourceId"].partition("/index/")[2],
+            int(target["MinCapacity"]),
+            int(target["MaxCapacity"]),
+            any((target.get("SuspendedState") or {}).values()),
         )
-        for one in answer["ScalableTargets"]
-        if one["ScalableDimension"].endswith(":WriteCapacityUnits")
+        for target in answer["ScalableTargets"]
+        if target["ScalableDimension"].endswith(":WriteCapacityUnits")
     ]
 
 

@@ -115,12 +115,12 @@ def read_keys(wire: Wire, table: str, keys: Sequence[bytes], key_schema: KeySche
     body = b'{"RequestItems":{%b:{"Keys":[%b],"ConsistentRead":true}}}' % (orjson.dumps(table), b",".join(keys))
     answer = wire.call(BATCH_READ, body, table=table).body
     try:
-        said = _read(answer)
+        response = _read(answer)
     except ValueError as error:
         raise _unreadable("the answer to a re-read", error, BATCH_READ, table) from error
-    found = rows_of(said.Responses.get(table, ()), key_schema.names)
-    left = said.UnprocessedKeys.get(table, _Left()).Keys
-    return Batch({key.decode(): image.decode() for key, image, _ in found}, [bytes(key) for key in left])
+    rows = rows_of(response.Responses.get(table, ()), key_schema.names)
+    left = response.UnprocessedKeys.get(table, _Left()).Keys
+    return Batch({key.decode(): image.decode() for key, image, _ in rows}, [bytes(key) for key in left])
 
 
 def _unreadable(what: str, error: ValueError, operation: str, table: str) -> AwsError:

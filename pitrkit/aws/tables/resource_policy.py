@@ -88,12 +88,12 @@ def change(aws: Aws, table: str, arn: str, text: str, *, expected: str) -> Polic
             table=table,
             fix="Shorten the table's policy, or continue without.",
         )
-    given: dict[str, Any] = {"table": table, "ResourceArn": arn, "ExpectedRevisionId": expected}
+    parameters: dict[str, Any] = {"table": table, "ResourceArn": arn, "ExpectedRevisionId": expected}
     try:
         if text:
-            answer = aws.call("dynamodb", "put_resource_policy", Policy=text, **given)
+            answer = aws.call("dynamodb", "put_resource_policy", Policy=text, **parameters)
         else:
-            answer = aws.call("dynamodb", "delete_resource_policy", **given)
+            answer = aws.call("dynamodb", "delete_resource_policy", **parameters)
     except AwsError as error:
         if error.code != _NOT_FOUND:
             raise

@@ -82,7 +82,7 @@ class Scan:
 
     def request(self, after: bytes = b"", *, limit: int = 0) -> bytes:
         """Return the request for the page after the key *after*, of at most *limit* items unless that is 0."""
-        asked: dict[str, Any] = {
+        request: dict[str, Any] = {
             "TableName": self.table,
             "Segment": self.segment,
             "TotalSegments": self.segments,
@@ -90,10 +90,10 @@ class Scan:
             "ReturnConsumedCapacity": "TOTAL",
         }
         if limit:
-            asked["Limit"] = limit
+            request["Limit"] = limit
         if after:
-            asked["ExclusiveStartKey"] = orjson.Fragment(after)
-        return orjson.dumps(asked)
+            request["ExclusiveStartKey"] = orjson.Fragment(after)
+        return orjson.dumps(request)
 
 
 def slices(body: bytes) -> list[msgspec.Raw]:

@@ -46,27 +46,27 @@ def key_of(description: Mapping[str, Any]) -> str:
     )
 
 
-def usable_key(there: Aws, key: str) -> str:
+def usable_key(regional_aws: Aws, key: str) -> str:
     """Return the ARN of a customer key that a table may have; empty where the caller may not look at keys.
 
     Raises:
         BadInput: It is of another Region, there is no such key, or it cannot encrypt a table.
     """
     match = _KEY.fullmatch(key)
-    if match and match["region"] and match["region"] != there.region:
+    if match and match["region"] and match["region"] != regional_aws.region:
         raise BadInput(
-            f"{key} is a key in {match['region']}, and the table is in {there.region}",
-            fix=f"A KMS key works only in its own Region: choose one in {there.region}.",
+            f"{key} is a key in {match['region']}, and the table is in {regional_aws.region}",
+            fix=f"A KMS key works only in its own Region: choose one in {regional_aws.region}.",
         )
     try:
-        about = there.call("kms", "describe_key", KeyId=key)["KeyMetadata"]
+        about = regional_aws.call("kms", "describe_key", KeyId=key)["KeyMetadata"]
     except AccessDenied:
         return ""
     except AwsError as error:
         if error.code not in {"NotFoundException", "InvalidArnException", "ValidationException"}:
             raise
         raise BadInput(
-            f"there is no key {key} in {there.region}", fix="Check the key, its account and Region."
+            f"there is no key {key} in {regional_aws.region}", fix="Check the key, its account and Region."
         ) from error
     if about.get("KeyState", "Enabled") != "Enabled":
         raise BadInput(f"the key {key} is {about['KeyState']}", fix="Enable it, or choose another one.")
@@ -193,8 +193,8 @@ def description(aws: Aws, name: str) -> dict[str, Any]:
     Raises:
         TableNotFound: There is none of that name here.
     """
-    found: dict[str, Any] = aws.call("dynamodb", "describe_table", TableName=name)["Table"]
-    return found
+    table_description: dict[str, Any] = aws.call("dynamodb", "describe_table", TableName=name)["Table"]
+    return table_description
 
 
 def create_like(aws: Aws, source: str, name: str) -> Table:
@@ -218,7 +218,11 @@ def create_like(aws: Aws, source: str, name: str) -> Table:
         "create_table",
         TableName=name,
         KeySchema=source_description["KeySchema"],
-        AttributeDefinitions=[one for one in source_description["AttributeDefinitions"] if one["AttributeName"] in key],
+        AttributeDefinitions=[
+            definition
+            for definition in source_description["AttributeDefinitions"]
+            if definition["AttributeName"] in key
+        ],
         BillingMode="PAY_PER_REQUEST",
         **encryption,
     )

@@ -71,15 +71,15 @@ def rises(values: Sequence[float]) -> list[Anomaly]:
     stretches = _stretches(flagged)
     anomalies: list[Anomaly] = []
     for number, (begins, last) in enumerate(stretches):
-        here = counts[begins : last + 1]
+        burst_counts = counts[begins : last + 1]
         earlier = max(0.0, float(calm[:begins].max(initial=0.0)))
-        lasting = len(here) >= _LASTS and float(here[:_LASTS].min()) > _LASTING * earlier
-        if float(here.max()) < _TWICE * earlier and not lasting:
+        lasting = len(burst_counts) >= _LASTS and float(burst_counts[:_LASTS].min()) > _LASTING * earlier
+        if float(burst_counts.max()) < _TWICE * earlier and not lasting:
             continue
-        likes = sum(float(counts[a : b + 1].max()) >= here.max() / 2 for a, b in stretches[:number])
+        likes = sum(float(counts[a : b + 1].max()) >= burst_counts.max() / 2 for a, b in stretches[:number])
         if likes >= _REGULAR:
             continue
-        peak = begins + int(here.argmax())
+        peak = begins + int(burst_counts.argmax())
         first = begins
         # The damage may have begun late in a minute: too early is safe, too late is not.
         while first > max(FEWEST, begins - _BACK) and far[first - 1] >= 1:
@@ -91,7 +91,7 @@ def rises(values: Sequence[float]) -> list[Anomaly]:
                 seen=begins,
                 last=last,
                 peak=float(counts[peak]),
-                total=float(here.sum()),
+                total=float(burst_counts.sum()),
                 usual=float(np.median(before)),
                 most=float(before.max()),
                 spreads=float(far[begins : last + 1].max()),
@@ -112,10 +112,11 @@ def falls(values: Sequence[float]) -> list[Anomaly]:
     for first, last in _stretches(flagged):
         if last - first + 1 < _FALL_LASTS or not flagged[first : first + _FALL_LASTS].all():
             continue
-        here, before = counts[first : last + 1], counts[max(0, first - BASE) : first]
+        span_counts, before = counts[first : last + 1], counts[max(0, first - BASE) : first]
         anomalies.append(
             Anomaly(
-                first, first, last, float(here.min()), float(here.sum()), float(usual[first]), float(before.max()),
+                first, first, last, float(span_counts.min()), float(span_counts.sum()), float(usual[first]),
+                float(before.max()),
                 float(-far[first : last + 1].min()), rise=False,
             )
         )  # fmt: skip

@@ -99,12 +99,12 @@ def propose(activity: Activity | None, events: Sequence[TrailEvent] = (), *, mos
     ordered = sorted(events, key=lambda event: (event.at, event.id))
     period = activity.period if activity else timedelta(minutes=1)
     groups = _together(_changes(activity)) if activity else []
-    found = [_of(group, ordered, period) for group in groups]
-    candidate_times = {candidate.at for candidate in found}
-    if len(found) < _ENOUGH:
-        alone = (one for one in _alone(ordered) if all(abs(one.at - at) > BLAMED for at in candidate_times))
-        found += list(alone)[:_ALONE]
-    unique = {candidate.at: candidate for candidate in sorted(found, key=lambda candidate: candidate.score)}
+    candidate_windows = [_of(group, ordered, period) for group in groups]
+    candidate_times = {candidate.at for candidate in candidate_windows}
+    if len(candidate_windows) < _ENOUGH:
+        alone = (change for change in _alone(ordered) if all(abs(change.at - at) > BLAMED for at in candidate_times))
+        candidate_windows += list(alone)[:_ALONE]
+    unique = {candidate.at: candidate for candidate in sorted(candidate_windows, key=lambda candidate: candidate.score)}
     return sorted(unique.values(), key=lambda candidate: -candidate.score)[:most]
 
 
@@ -120,11 +120,12 @@ def _changes(activity: Activity) -> Iterator[_Change]:
             place = int((at - start_at) / activity.period)
             if 0 <= place < count:
                 values[place] += value
-        for found in (*rises(values), *(falls(values) if name != _EXPIRED else ())):
+        for activity_shift in (*rises(values), *(falls(values) if name != _EXPIRED else ())):
             at, seen_at, ends_at = (
-                start_at + place * activity.period for place in (found.first, found.seen, found.last + 1)
+                start_at + place * activity.period
+                for place in (activity_shift.first, activity_shift.seen, activity_shift.last + 1)
             )
-            yield _Change(name, at, seen_at, ends_at, found)
+            yield _Change(name, at, seen_at, ends_at, activity_shift)
 
 
 def _series(activity: Activity) -> Iterator[tuple[str, Iterable[tuple[datetime, float]]]]:
@@ -148,15 +149,15 @@ def _together(changes: Iterable[_Change]) -> list[list[_Change]]:
 
 
 def _of(group: list[_Change], events: Sequence[TrailEvent], period: timedelta) -> Candidate:
-    told = sorted(group, key=lambda change: -change.score)
+    ranked = sorted(group, key=lambda change: -change.score)
     seen_at = min(change.seen_at for change in group)
-    begins_at = min(told[0].at, seen_at)
+    begins_at = min(ranked[0].at, seen_at)
     scores = sorted((change.score for change in group), reverse=True)
     score = scores[0] + sum(scores[1:]) / 2
-    evidence = [_words(change, period) for change in told]
+    evidence = [_words(change, period) for change in ranked]
     cause = _cause(group, events, seen_at, period)
     at = begins_at
-    title = _title(told[0])
+    title = _title(ranked[0])
     if cause:
         first, last = cause[0], cause[-1]
         at = first.at.replace(microsecond=0) - _SECOND
@@ -166,7 +167,7 @@ def _of(group: list[_Change], events: Sequence[TrailEvent], period: timedelta) -
         evidence += [_told(event, seen_at, period) for event in cause[:3]]
         if len(cause) > 3:  # noqa: PLR2004 (three are enough to read)
             evidence.append(f"{len(cause) - 3} more right after them.")
-    elif told[0].found.again:
+    elif ranked[0].found.again:
         score *= _BEFORE
     kind: Kind = "deletes" if any(change.series in {"DeleteItem", _EXPIRED} for change in group) else "writes"
     return Candidate(at.astimezone(UTC), kind, title, tuple(evidence), score)
@@ -178,7 +179,11 @@ def _cause(
     """Return the deploys right before a change began, as many as belong together, in time order."""
     until_at = seen_at + period
     if any(change.series == _EXPIRED for change in group):
-        turned_on = [one for one in events if _turns_ttl_on(one) and until_at - BLAMED_TTL <= one.at < until_at]
+        turned_on = [
+            ttl_event
+            for ttl_event in events
+            if _turns_ttl_on(ttl_event) and until_at - BLAMED_TTL <= ttl_event.at < until_at
+        ]
         if turned_on:
             return turned_on[-1:]
     deploys = [event for event in events if event.kind == "deploy" and seen_at - BLAMED <= event.at < until_at]
@@ -219,18 +224,18 @@ def _named(event: TrailEvent) -> str:
 
 
 def _words(change: _Change, period: timedelta) -> str:
-    found = change.found
+    activity_shift = change.found
     per = _per(period)
     unit = "" if change.series in {_EXPIRED, _UNITS} else " calls"
-    verb = "rose" if found.rise else "fell"
+    verb = "rose" if activity_shift.rise else "fell"
     since = f"from {change.seen_at.astimezone(UTC):%H:%M} UTC on"
-    words = f"{change.series[0].upper()}{change.series[1:]} {verb} to {found.peak:,.0f}{unit} {per} {since}"
-    words += f" (before: {found.usual:,.0f}, at most {found.most:,.0f})"
-    lasts = found.last - found.seen + 1
-    if found.rise and lasts > 1:
+    text = f"{change.series[0].upper()}{change.series[1:]} {verb} to {activity_shift.peak:,.0f}{unit} {per} {since}"
+    text += f" (before: {activity_shift.usual:,.0f}, at most {activity_shift.most:,.0f})"
+    lasts = activity_shift.last - activity_shift.seen + 1
+    if activity_shift.rise and lasts > 1:
         span = int((change.ends_at - change.seen_at).total_seconds() // 60)
-        words += f"; {found.total:,.0f} in {span:,} minutes"
-    return words + ("; the same occurred once before." if found.again else ".")
+        text += f"; {activity_shift.total:,.0f} in {span:,} minutes"
+    return text + ("; the same occurred once before." if activity_shift.again else ".")
 
 
 def _per(period: timedelta) -> str:
@@ -239,11 +244,11 @@ def _per(period: timedelta) -> str:
 
 
 def _told(event: TrailEvent, seen_at: datetime | None, period: timedelta) -> str:
-    words = f"{_named(event)} ({event.source}) by {event.who} at {event.at.astimezone(UTC):%H:%M:%S} UTC"
+    text = f"{_named(event)} ({event.source}) by {event.who} at {event.at.astimezone(UTC):%H:%M:%S} UTC"
     if seen_at is None:
-        return words + "."
+        return text + "."
     if event.at >= seen_at:
-        return f"{words}, in the {'minute' if period <= timedelta(minutes=1) else 'period'} in which it began."
+        return f"{text}, in the {'minute' if period <= timedelta(minutes=1) else 'period'} in which it began."
     seconds = int((seen_at - event.at).total_seconds())
     away = f"{seconds} s" if seconds < 120 else f"{seconds // 60} min"  # noqa: PLR2004 (minutes read better from two on)
-    return f"{words}, {away} before that minute." if period <= timedelta(minutes=1) else f"{words}, {away} before."
+    return f"{text}, {away} before that minute." if period <= timedelta(minutes=1) else f"{text}, {away} before."

@@ -59,8 +59,8 @@ class PriceTable:
         """Return the table with *values* in the place of its own, by name."""
         if not values and priced_at is None:
             return self
-        given: dict[str, Any] = dict(values)
-        return replace(self, **given, region="pitrkit.toml", priced_at=priced_at or self.priced_at)
+        price_values: dict[str, Any] = dict(values)
+        return replace(self, **price_values, region="pitrkit.toml", priced_at=priced_at or self.priced_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,14 +122,17 @@ def estimate(
     restored_gb = restore_bytes / _GB
     log_gb = sum(max(LEAST_LOG_BYTES, size) for size in export_logs) / _GB
     read_units = scan_bytes / BYTES_PER_READ_UNIT
-    of = " of those provisioned x 0" if provisioned else ""
+    provisioned_share = " of those provisioned x 0" if provisioned else ""
     times = f" x {regions} Regions" if regions > 1 else ""
     units = [
         (write_units * regions, f"{write_units:,.0f} write units{times}", prices.write_units_million),
         (read_units, f"{read_units:,.0f} read units", prices.read_units_million),
     ]
     terms: list[tuple[float, str]] = [
-        (0.0 if of else amount / _MILLION * price, f"{words}{of or f' x {price} a million'}")
+        (
+            0.0 if provisioned_share else amount / _MILLION * price,
+            f"{words}{provisioned_share or f' x {price} a million'}",
+        )
         for amount, words, price in units
         if amount
     ]
@@ -155,7 +158,7 @@ def estimate(
     ]
     terms += [(gb * price, words) for gb, words, price in gbs if gb]
     usd = sum(amount for amount, _ in terms)
-    summed = f"{' + '.join(words for _, words in terms)} = {_amount(usd)}" if terms else "no charges"
+    summed = f"{' + '.join(terms_text for _, terms_text in terms)} = {_amount(usd)}" if terms else "no charges"
     how = "provisioned" if provisioned else "on demand"
     return Estimate(usd, "USD", prices.priced_at, f"{summed}, {prices.region}, {how}")
 

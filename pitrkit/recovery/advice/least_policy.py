@@ -110,8 +110,8 @@ class PolicyTarget:
             BadInput: The bucket is wanted and blank.
         """
         if where in {"bucket", "objects", "records"} and not self.bucket:
-            what = "records" if where == "records" else "exports"
-            raise BadInput(f"{what} need a bucket", table=self.table, fix="Set --bucket NAME.")
+            subject = "records" if where == "records" else "exports"
+            raise BadInput(f"{subject} need a bucket", table=self.table, fix="Set --bucket NAME.")
         home = f"arn:{self._partition}:dynamodb:{self.region or '*'}:{self.account or '*'}:table"
         prefix = f"{self.prefix.strip('/')}/" if self.prefix.strip("/") else ""
         return {
@@ -135,8 +135,8 @@ class PolicyTarget:
 
     @property
     def _partition(self) -> str:
-        known = {"cn": "aws-cn", "us-gov": "aws-us-gov"}
-        return next((name for start, name in known.items() if self.region.startswith(f"{start}-")), "aws")
+        partitions = {"cn": "aws-cn", "us-gov": "aws-us-gov"}
+        return next((name for start, name in partitions.items() if self.region.startswith(f"{start}-")), "aws")
 
 
 def policy(steps: Sequence[PermissionStep], place: PolicyTarget) -> dict[str, Any]:

@@ -134,10 +134,10 @@ class Ceiling:
         now = self._now()
         minutes = consumed_write_units(self._aws, self._table, now - _LOOKS_BACK, now)
         # A minute without any consumption is not told: a settled one that is not the last says nothing of the present.
-        settled = [(at, units) for at, units in minutes if now - _STALE_AFTER < at <= now - _SETTLED_AFTER]
-        if not settled:
+        settled_minutes = [(at, units) for at, units in minutes if now - _STALE_AFTER < at <= now - _SETTLED_AFTER]
+        if not settled_minutes:
             return Hold(self._units, f"the table may consume {self._units:,g} write units a second")
-        at, units = settled[-1]
+        at, units = settled_minutes[-1]
         others = max(0.0, units - self._consumed_in(at)) / 60
         remaining_units = max(0.0, self._units - others)
         return Hold(

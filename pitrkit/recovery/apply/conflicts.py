@@ -57,15 +57,15 @@ def changes(
     """
 
     def decided() -> Iterator[Change]:
-        for one in conflicts:
-            decision = decisions.get(one.number)
+        for conflict in conflicts:
+            decision = decisions.get(conflict.number)
             if decision == "theirs":
                 continue
-            goal = ours(one)
-            if goal == one.found:
+            goal = ours(conflict)
+            if goal == conflict.found:
                 continue  # it is as we want it by now
-            kind: Kind = "inserted" if goal is None else "removed" if one.found is None else "modified"
-            yield Change(one.key, kind, goal, one.found, "" if decision == "ours" else OPEN)
+            kind: Kind = "inserted" if goal is None else "removed" if conflict.found is None else "modified"
+            yield Change(conflict.key, kind, goal, conflict.found, "" if decision == "ours" else OPEN)
 
     return from_changes(
         decided(),

@@ -213,8 +213,8 @@ class Sender:
         if not attempts:
             return
         name = self._table.name
-        asked: list[Request] = [("look", requests.get_request(name, attempt.write.key)) for attempt in attempts]
-        for attempt, answer in zip(attempts, item_calls.send_all(self._wire, asked, table=name), strict=True):
+        reads: list[Request] = [("look", requests.get_request(name, attempt.write.key)) for attempt in attempts]
+        for attempt, answer in zip(attempts, item_calls.send_all(self._wire, reads, table=name), strict=True):
             yield attempt, requests.item_of(answer.body) if isinstance(answer, Answer) else answer
 
     def _of_single(
@@ -303,13 +303,13 @@ class Sender:
         write = attempt.write
         units, before = requests.replaced(write, answer.body)
         self._bucket.correct(units - attempt.units if units else 0.0)
-        known: dict[str, Any] = {"request_id": answer.request_id, "units": units, "unsure": attempt.unsure}
+        response_fields: dict[str, Any] = {"request_id": answer.request_id, "units": units, "unsure": attempt.unsure}
         if before is None:
-            return Entry(write.number, "applied", **known)
+            return Entry(write.number, "applied", **response_fields)
         if write.goal is not None:
             assert write.seen is not None
             after = with_attributes(before, write.goal, changed_attributes(write.seen, write.goal))
-            return Entry(write.number, "applied", before=before, after=after, **known)
+            return Entry(write.number, "applied", before=before, after=after, **response_fields)
         self._log.repair(write.number, before)
         return self.put_back(write.number, before)
 
@@ -322,19 +322,19 @@ class Sender:
         return Entry(number, "failed", code=code, request_id=request_id, why=str(error), unsure=unsure)
 
 
-def _blocked(attempt: Attempt, found: Image | None, *, request_id: str = "") -> Entry:
-    """Return what it means that the guard failed on *found*."""
+def _blocked(attempt: Attempt, current: Image | None, *, request_id: str = "") -> Entry:
+    """Return what it means that the guard failed on *current*."""
     write, unsure = attempt.write, attempt.unsure
     known: dict[str, Any] = {"request_id": request_id, "unsure": unsure}
-    if unsure and (found == write.goal or carries(write, found)):
-        if found is None or found == write.goal or write.seen is None or write.goal is None:
+    if unsure and (current == write.goal or carries(write, current)):
+        if current is None or current == write.goal or write.seen is None or write.goal is None:
             # What was put and then added to by somebody is ours, too: the undo will leave it alone.
             return Entry(write.number, "applied", **known)
-        before = with_attributes(found, write.seen, changed_attributes(write.seen, write.goal))
-        return Entry(write.number, "applied", before=before, after=found, **known)
-    if as_wanted(write, found):
+        before = with_attributes(current, write.seen, changed_attributes(write.seen, write.goal))
+        return Entry(write.number, "applied", before=before, after=current, **known)
+    if as_wanted(write, current):
         return Entry(write.number, "already", **known)
-    return Entry(write.number, "conflict", found=found, **known)
+    return Entry(write.number, "conflict", found=current, **known)
 
 
 def _passes(error: PitrkitError) -> bool:

@@ -64,9 +64,9 @@ def verify(
 
     checked = mismatches = 0
     keys: list[Key] = []
-    settled = (write for write in plan.writes() if done[write.number])
+    settled_writes = (write for write in plan.writes() if done[write.number])
     wire = Wire.of(aws, max_connections=READERS)
-    for batch, items in in_parallel(wire, table, in_calls(settled), keys_of):
+    for batch, items in in_parallel(wire, table, in_calls(settled_writes), keys_of):
         wrong = [write.key for write in batch if not _holds(write, items.get(write.key), after.get(write.number))]
         keys += wrong[: KEYS_NAMED - len(keys)]
         mismatches += len(wrong)
@@ -77,8 +77,8 @@ def verify(
     return Verified(not mismatches and not unwritten, checked, mismatches, conflicts, unwritten, tuple(keys))
 
 
-def _holds(write: Write, found: Image | None, after: Image | None) -> bool:
-    """Return whether *found* is what *write* left behind: its goal, or *after* where somebody had added to the item."""
+def _holds(write: Write, current: Image | None, after: Image | None) -> bool:
+    """Return whether *current* is what *write* left behind: its goal, or *after* where others had added to the item."""
     if write.guard == "attributes":
-        return as_wanted(write, found)
-    return found == (write.goal if after is None else after)
+        return as_wanted(write, current)
+    return current == (write.goal if after is None else after)

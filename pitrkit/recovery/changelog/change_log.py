@@ -192,11 +192,11 @@ class ChangeLog:
                 table=self.table,
                 fix="Choose a window inside it, or read a change log with a longer window.",
             )
-        asked = DamageScope(damage, since_at, until_at)
+        scope = DamageScope(damage, since_at, until_at)
 
         def found() -> Iterator[Change]:
             for _, history in groupby(self, key=attrgetter("key")):
-                if (change := change_of(history, asked)) is not None:
+                if (change := change_of(history, scope)) is not None:
                     yield change
 
         return from_changes(
@@ -248,7 +248,7 @@ def write(
 
     with writing(folder, complete=_META, clear=_ROWS) as work:
         kinds = arrange(rows(), folder / _ROWS, work, _SCHEMA, by="at")
-        said = (*notes, *(covered.notes if covered else ()), *([ONE_STEP_A_WINDOW] if compacted[True] else ()))
+        notes_written = (*notes, *(covered.notes if covered else ()), *([ONE_STEP_A_WINDOW] if compacted[True] else ()))
         log = ChangeLog(
             folder,
             table,
@@ -260,7 +260,7 @@ def write(
             removed=kinds["removed"],
             modified=kinds["modified"],
             inserted=kinds["inserted"],
-            notes=tuple(dict.fromkeys(said)),
+            notes=tuple(dict.fromkeys(notes_written)),
         )
         write_json(folder / _META, log.to_dict())
     return log

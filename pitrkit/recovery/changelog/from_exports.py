@@ -134,10 +134,16 @@ def start(
     aws: Aws, table: Table, needed: Sequence[Window], *, bucket: str = "", prefix: str = "", bucket_owner: str = ""
 ) -> list[Export]:
     """Start the exports of the windows, or adopt those that are there. Errors are those of `exports.start_full`."""
-    known = exports.earlier(aws, table)
+    earlier_exports = exports.earlier(aws, table)
     return [
         exports.start_incremental(
-            aws, table, *window, bucket=bucket, prefix=prefix, bucket_owner=bucket_owner, known=known
+            aws,
+            table,
+            *window,
+            bucket=bucket,
+            prefix=prefix,
+            bucket_owner=bucket_owner,
+            earlier_exports=earlier_exports,
         )
         for window in needed
     ]
@@ -214,7 +220,7 @@ def steps(
 def _followed(reader: _ExportReader, chain: Sequence[Export]) -> Iterator[ItemStep]:
     for export in chain:
         assert export.from_at is not None
-        yield from (told for record in reader.records(export) if (told := step_of(record, export.from_at)))
+        yield from (step for record in reader.records(export) if (step := step_of(record, export.from_at)))
 
 
 def _told(
@@ -223,11 +229,11 @@ def _told(
     with evidence:
         for role, export in zip(ROLES, three_exports, strict=True):
             evidence.add(role, reader.records(export))
-    for found in evidence.told():
-        if isinstance(found, ItemStep):
-            yield found
+    for record_steps in evidence.told():
+        if isinstance(record_steps, ItemStep):
+            yield record_steps
         else:
-            undecided.append(found)
+            undecided.append(record_steps)
 
 
 def _stretches(chosen: Sequence[Export]) -> int:
@@ -303,7 +309,7 @@ def _three_of(done: Sequence[Export], since_at: datetime, until_at: datetime) ->
 def _chain(done: Sequence[Export], since_at: datetime, until_at: datetime) -> list[Export]:
     """Return the exports that follow each other from one time to the other, those of the narrowest windows."""
     chains: dict[datetime, list[Export]] = {since_at: []}
-    for export in sorted(done, key=lambda one: (str(one.from_at), str(one.to_at))):
+    for export in sorted(done, key=lambda candidate: (str(candidate.from_at), str(candidate.to_at))):
         if export.from_at in chains and export.to_at is not None and export.to_at <= until_at:
             longer = [*chains[export.from_at], export]
             chains[export.to_at] = max(chains.get(export.to_at, []), longer, key=len)
@@ -335,8 +341,8 @@ class _Covered:
             return []
         count = len(self.undecided)
         items = f"{count:,} item{'s' * (count != 1)}"
-        words = f"The exports do not show what happened to {items}, so this change log lacks them."
-        return [f"{words} Their keys are in {UNDECIDED}: check them with a restored copy or the stream."]
+        text = f"The exports do not show what happened to {items}, so this change log lacks them."
+        return [f"{text} Their keys are in {UNDECIDED}: check them with a restored copy or the stream."]
 
 
 def read(
@@ -367,7 +373,10 @@ def read(
 
     def told() -> Iterator[ItemStep]:
         yield from dated_steps
-        lines = (orjson.dumps({"key": one.key, "why": one.why}) + b"\n" for one in covered.undecided)
+        lines = (
+            orjson.dumps({"key": undecided_step.key, "why": undecided_step.why}) + b"\n"
+            for undecided_step in covered.undecided
+        )
         (folder / UNDECIDED).write_bytes(b"".join(lines))
 
     folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

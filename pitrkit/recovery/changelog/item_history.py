@@ -49,9 +49,9 @@ def images_at(times: Iterable[datetime], tellers: Sequence[Teller]) -> list[Sigh
     return [_seen(at, [sight for teller in tellers if (sight := teller(at)) is not None]) for at in sorted(times)]
 
 
-def _seen(at: datetime, told: Sequence[Sight]) -> Sight:
-    unknown = told[0] if told else Sight(at, None, known=False, source="no source covers this time")
-    return next((sight for sight in told if sight.known), unknown)
+def _seen(at: datetime, sights: Sequence[Sight]) -> Sight:
+    unknown = sights[0] if sights else Sight(at, None, known=False, source="no source covers this time")
+    return next((sight for sight in sights if sight.known), unknown)
 
 
 def by_steps(steps: Sequence[ItemStep], since_at: datetime, until_at: datetime, *, source: str) -> Teller:
@@ -91,7 +91,7 @@ def by_present(image: Image | None, since_at: datetime, until_at: datetime) -> T
     """Return the teller of an item that was not written from *since_at* to *until_at*, which is about now."""
 
     def tell(at: datetime) -> Sight | None:
-        words = f"as it is now: not written since {iso(since_at)}"
-        return Sight(at, image, known=True, source=words) if since_at <= at <= until_at else None
+        text = f"as it is now: not written since {iso(since_at)}"
+        return Sight(at, image, known=True, source=text) if since_at <= at <= until_at else None
 
     return tell

@@ -46,8 +46,8 @@ def bursts(seconds: Counter[int], span: float) -> tuple[list[tuple[int, int]], b
     everything = [(ordered[0], ordered[-1], total)]
     span = max(span, ordered[-1] - ordered[0] + 1)
 
-    def strength(found: list[tuple[int, int, int]]) -> float:
-        return max(_likelihood(count, total, last - first + 1, span) for first, last, count in found)
+    def strength(burst_spans: list[tuple[int, int, int]]) -> float:
+        return max(_likelihood(count, total, last - first + 1, span) for first, last, count in burst_spans)
 
     candidates = [list(_split(ordered, seconds, gap)) for gap in _GAPS]
     best = max(candidates, key=strength)
@@ -274,27 +274,27 @@ def locate(changes: ChangeLog, damage: Scope) -> Located:
         )
     span = max(1.0, (changes.until_at - changes.since_at).total_seconds())
     ranges, clear = bursts(seconds, span)
-    shown = ranges[:SHOWN]
-    found = [_Found() for _ in shown]
-    starts = sorted((start, place) for place, (start, _) in enumerate(shown))
+    shown_ranges = ranges[:SHOWN]
+    locations = [_Found() for _ in shown_ranges]
+    starts = sorted((start, place) for place, (start, _) in enumerate(shown_ranges))
     for _, history in groupby(changes, key=attrgetter("key")):
         fits: dict[int, list[ItemStep]] = {}
         for step in history:
             second = int(step.at.timestamp())
             nearest = bisect_right(starts, (second, len(starts))) - 1
-            if nearest >= 0 and second <= shown[place := starts[nearest][1]][1] and looks_like(step, damage):
+            if nearest >= 0 and second <= shown_ranges[place := starts[nearest][1]][1] and looks_like(step, damage):
                 fits.setdefault(place, []).append(step)
         for place, steps in fits.items():
-            found[place].take(steps)
+            locations[place].take(steps)
     return Located(
         table=changes.table,
         source=changes.source,
         damage=damage.describe(),
         steps=seconds.total(),
-        bursts=tuple(one.burst(changes) for one in found),
+        bursts=tuple(location.burst(changes) for location in locations),
         found=len(ranges),
-        precision=found[0].precision(),
-        unknown=tuple(_unknown(changes, found[0], len(seconds), clear=clear)),
+        precision=locations[0].precision(),
+        unknown=tuple(_unknown(changes, locations[0], len(seconds), clear=clear)),
     )
 
 
@@ -357,11 +357,11 @@ def _ends(moments: Iterable[datetime]) -> list[datetime]:
     return [min(moments := list(moments)), max(moments)]
 
 
-def _unknown(changes: ChangeLog, found: _Found, moments: int, *, clear: bool) -> Iterator[str]:
+def _unknown(changes: ChangeLog, location: _Found, moments: int, *, clear: bool) -> Iterator[str]:
     """Yield what is not known, in words."""
     if not clear and moments > 1:
         yield "No burst stands out among the matching changes, so all of them count as one."
-    first = min(found.lower)
+    first = min(location.lower)
     if first <= changes.since_at.replace(microsecond=0) + _SECOND:
         since = f"{changes.since_at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
         yield f"The change log begins at {since} UTC; the damage may have begun earlier."

@@ -145,9 +145,9 @@ class _Merge:
             self.review = self.review or MADE_BY_DAMAGE
         else:
             names = changed_attributes(step.before, step.after)
-            wanted, found, left = map(attributes, (self.wanted, step.before, step.after))
-            clean = [name for name in names if wanted.get(name) == found.get(name)]
-            if any(wanted.get(name) not in (found.get(name), left.get(name)) for name in names):
+            wanted, current, left = map(attributes, (self.wanted, step.before, step.after))
+            clean = [name for name in names if wanted.get(name) == current.get(name)]
+            if any(wanted.get(name) not in (current.get(name), left.get(name)) for name in names):
                 self.review = self.review or SAME_ATTRIBUTE
             self.wanted = with_attributes(self.wanted, step.after, clean)
         return self.wanted == step.after
@@ -163,8 +163,8 @@ class _Merge:
     def _made_to_expire(self, step: ItemStep) -> bool:
         """Return whether the damage wrote what looks like an expiry in the past, which was not there before."""
         assert step.before is not None
-        found, wanted = attributes(step.before), attributes(self.wanted or "{}")
-        return any(_past(value, step.at) and not _past(wanted.get(name), step.at) for name, value in found.items())
+        current, wanted = attributes(step.before), attributes(self.wanted or "{}")
+        return any(_past(value, step.at) and not _past(wanted.get(name), step.at) for name, value in current.items())
 
 
 def _past(value: dict[str, str] | None, at: datetime) -> bool:

@@ -100,8 +100,8 @@ class Evidence:
                     seen.setdefault(key, {})[ROLES[int(role)]] = record
             path.unlink()
             for records in seen.values():
-                if (found := self._told(records)) is not None:
-                    yield found
+                if (evidence_step := self._told(records)) is not None:
+                    yield evidence_step
 
     def _told(self, records: dict[Role, ExportRecord]) -> ItemStep | Undecided | None:
         before, until = records.get("before"), records.get("until")

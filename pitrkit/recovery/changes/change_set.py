@@ -166,14 +166,14 @@ class ChangeSet:
     def samples(self, kind: Kind, n: int = 5) -> list[Change]:
         """Return up to *n* changes of one kind, spread evenly over the set in key order; the same ones each time."""
         total = getattr(self.counts, kind)
-        wanted = {place * total // n for place in range(n)} if total > n else set(range(total))
+        wanted_rows = {place * total // n for place in range(n)} if total > n else set(range(total))
         sampled: list[Change] = []
         place = 0
         with pq.ParquetFile(self.rows, pre_buffer=False) as file:
             for group in range(file.num_row_groups):
                 kinds = file.read_row_group(group, ["kind"]).column("kind")
                 indices = pc.indices_nonzero(pc.equal(kinds, kind)).to_pylist()
-                here = [index for rank, index in enumerate(indices, start=place) if rank in wanted]
+                here = [index for rank, index in enumerate(indices, start=place) if rank in wanted_rows]
                 place += len(indices)
                 if here:
                     names = [name for name in _SCHEMA.names if name in file.schema_arrow.names]

@@ -116,19 +116,19 @@ class _Functions(functions.Functions):  # type: ignore[misc]
 
 def mentions(value: Any, text: str) -> bool:
     """Return whether a name or a scalar in *value* (an item's plain values) contains *text*, A to Z as a to z."""
-    found = re.compile(re.escape(text), re.IGNORECASE | re.ASCII).search
+    find_text = re.compile(re.escape(text), re.IGNORECASE | re.ASCII).search
 
-    def inside(one: Any) -> bool:
-        match one:
+    def inside(node: Any) -> bool:
+        match node:
             case bool() | None:
                 return False
             case str():
-                return found(one) is not None
+                return find_text(node) is not None
             case dict():
-                return any(found(name) or inside(member) for name, member in one.items())
+                return any(find_text(name) or inside(member) for name, member in node.items())
             case list():
-                return any(map(inside, one))
-        return found(format(one, "f") if isinstance(one, Decimal) else str(one)) is not None
+                return any(map(inside, node))
+        return find_text(format(node, "f") if isinstance(node, Decimal) else str(node)) is not None
 
     return inside(value)
 
@@ -206,8 +206,8 @@ class Condition:
             result = self._interpreter.visit(self._tree, value)
         except exceptions.JMESPathTypeError as error:
             name = error.function_name if error.function_name in _SIGNS.values() else f"{error.function_name}()"
-            wanted = " or ".join(error.expected_types)
-            self._fail(value, f"{name} needs {wanted}, and got {error.actual_type}")
+            expected_types = " or ".join(error.expected_types)
+            self._fail(value, f"{name} needs {expected_types}, and got {error.actual_type}")
         except (ValueError, TypeError, ArithmeticError, RecursionError) as error:
             self._fail(value, f"a value has a type that cannot be used there ({type(error).__name__})")
         return result is not None and result is not False and result not in ("", [], {})
@@ -241,11 +241,11 @@ class Condition:
             self._check(child, asked, at_top=at_top and not below)
 
     def _check_function(self, name: str, given: int) -> None:
-        known = _FUNCTIONS.FUNCTION_TABLE.get(name)
-        if known is None:
+        function_entry = _FUNCTIONS.FUNCTION_TABLE.get(name)
+        if function_entry is None:
             self._refuse(
                 f"calls {name}(), which does not exist", f"There are {', '.join(sorted(_FUNCTIONS.FUNCTION_TABLE))}."
             )
-        wanted = len(known["signature"])
-        if given < wanted or (given > wanted and not known["signature"][-1].get("variadic")):
-            self._refuse(f"gives {name}() {given} arguments; it takes {wanted}")
+        argument_count = len(function_entry["signature"])
+        if given < argument_count or (given > argument_count and not function_entry["signature"][-1].get("variadic")):
+            self._refuse(f"gives {name}() {given} arguments; it takes {argument_count}")

@@ -57,8 +57,8 @@ class Fingerprints:
     @classmethod
     def read(cls, changes: ChangeSet, *, most: int = MOST) -> Fingerprints:
         """Read the prints of *changes*: one pass over its modified items."""
-        known: dict[tuple[tuple[str, Mode], ...], int] = {}
-        found = np.full(len(changes), NONE, np.int32)
+        codes_by_print: dict[tuple[tuple[str, Mode], ...], int] = {}
+        codes = np.full(len(changes), NONE, np.int32)
         place = 0
         for batch in changes.batches():
             columns = (batch.column(name).to_pylist() for name in ("before", "after"))
@@ -66,12 +66,14 @@ class Fingerprints:
                 if before is None or after is None:
                     continue
                 print_ = _print(before, after)
-                number = known.get(print_)
+                number = codes_by_print.get(print_)
                 if number is None:
-                    number = known.setdefault(print_, len(known)) if len(known) < most else VARIED
-                found[row] = number
+                    number = (
+                        codes_by_print.setdefault(print_, len(codes_by_print)) if len(codes_by_print) < most else VARIED
+                    )
+                codes[row] = number
             place += batch.num_rows
-        return cls(tuple(known), found)
+        return cls(tuple(codes_by_print), codes)
 
     @property
     def varied(self) -> bool:
@@ -82,8 +84,8 @@ class Fingerprints:
         """Return the changes in which exactly *names* differ; None where that cannot be told for all of them."""
         if self.varied:
             return None
-        wanted = tuple(names)
-        places = [place for place, print_ in enumerate(self.known) if names_of(print_) == wanted]
+        wanted_names = tuple(names)
+        places = [place for place, print_ in enumerate(self.known) if names_of(print_) == wanted_names]
         return np.isin(self.of_change, np.array(places, np.int32))
 
     def sizes(self) -> NDArray[np.int32]:
@@ -97,17 +99,17 @@ class Fingerprints:
         for place, count in self._counted(mask):
             names = names_of(self.known[place])
             counts[names] = counts.get(names, 0) + count
-        return sorted(counts.items(), key=lambda one: (-one[1], one[0]))[:limit]
+        return sorted(counts.items(), key=lambda mode_count: (-mode_count[1], mode_count[0]))[:limit]
 
     def differing(self, mask: NDArray[np.bool_]) -> list[Differing]:
         """Return the attributes that differ among the changes of *mask*, busiest first."""
         counts: dict[str, dict[Mode, int]] = {}
         for place, count in self._counted(mask):
             for name, mode in self.known[place]:
-                one = counts.setdefault(name, {"changed": 0, "added": 0, "removed": 0})
-                one[mode] += count
-        found = [Differing(name, **modes) for name, modes in counts.items()]
-        return sorted(found, key=lambda one: (-one.total, one.attribute))
+                entry = counts.setdefault(name, {"changed": 0, "added": 0, "removed": 0})
+                entry[mode] += count
+        differing_names = [Differing(name, **modes) for name, modes in counts.items()]
+        return sorted(differing_names, key=lambda entry: (-entry.total, entry.attribute))
 
     def _counted(self, mask: NDArray[np.bool_]) -> Iterable[tuple[int, int]]:
         here = self.of_change[mask]
@@ -117,14 +119,14 @@ class Fingerprints:
 
 def _print(before: str, after: str) -> tuple[tuple[str, Mode], ...]:
     then, now = attributes(before), attributes(after)
-    found: list[tuple[str, Mode]] = []
+    modes_found: list[tuple[str, Mode]] = []
     for name, value in now.items():
         if name not in then:
-            found.append((name, "added"))
+            modes_found.append((name, "added"))
         elif then[name] != value:
-            found.append((name, "changed"))
-    found += [(name, "removed") for name in then if name not in now]
-    return tuple(sorted(found))
+            modes_found.append((name, "changed"))
+    modes_found += [(name, "removed") for name in then if name not in now]
+    return tuple(sorted(modes_found))
 
 
 def names_of(print_: Iterable[tuple[str, Mode]]) -> tuple[str, ...]:

@@ -94,9 +94,11 @@ def join(
     """
     sides = (_Side("before", before, "item"), _Side("after", after, "item"))
     with ThreadPoolExecutor(len(sides)) as pool:
-        left = list(pool.map(lambda side, rows: _leave(side, rows, work), sides, unpaired(before, after, work)))
+        leaving_files = list(
+            pool.map(lambda side, rows: _leave(side, rows, work), sides, unpaired(before, after, work))
+        )
     with _database(work, memory_limit) as database:
-        for side, path_left in zip(sides, left, strict=True):
+        for side, path_left in zip(sides, leaving_files, strict=True):
             numbered(database, path_left).create_view(f"{side.name}_left")
         return _in_order(database, _DIFFERING, sides, path, work, schema=schema, size=size)
 
@@ -121,8 +123,8 @@ def arrange(
     unsorted = work / "unsorted.parquet"
     size = 0
     sides = [schema.get_field_index(name) for name in _IMAGES]
-    held = pa.schema([*_kept(schema), *(pa.field(*one) for one in about)])
-    with ParquetFile(unsorted, held, compression="lz4", lasting=False) as file:
+    full_schema = pa.schema([*_kept(schema), *(pa.field(*column_field) for column_field in about)])
+    with ParquetFile(unsorted, full_schema, compression="lz4", lasting=False) as file:
         for row in rows:
             images = [row[side] for side in sides]
             weight = sum(len(image) for image in images if image is not None)
@@ -138,7 +140,10 @@ def arrange(
 
 def _kept(schema: pa.Schema) -> list[pa.Field]:
     """Return columns as they are kept meanwhile: times as plain numbers, which no database gives a zone of its own."""
-    return [pa.field(one.name, pa.int64()) if pa.types.is_timestamp(one.type) else one for one in schema]
+    return [
+        pa.field(schema_field.name, pa.int64()) if pa.types.is_timestamp(schema_field.type) else schema_field
+        for schema_field in schema
+    ]
 
 
 @contextmanager
@@ -169,15 +174,15 @@ def numbered(database: duckdb.DuckDBPyConnection, path: Path) -> duckdb.DuckDBPy
 
 def _leave(side: _Side, rows: Rows, work: Path) -> Path:
     """Write what the join needs of the given rows of a snapshot, and return where."""
-    left = work / f"{side.name}-left.parquet"
-    with ParquetFile(left, _LEFT, compression="lz4", lasting=False) as file:
+    leaving_file = work / f"{side.name}-left.parquet"
+    with ParquetFile(leaving_file, _LEFT, compression="lz4", lasting=False) as file:
         for first, group, source in _row_groups(side):
             (here,) = np.nonzero(rows[first : first + source.metadata.row_group(group).num_rows])
             if len(here):
-                found = source.read_row_group(group, _LEFT.names[:-1], use_threads=False).take(here)
-                for batch in found.append_column(_LEFT.field("row"), pa.array(here + first)).to_batches():
+                leaving_rows = source.read_row_group(group, _LEFT.names[:-1], use_threads=False).take(here)
+                for batch in leaving_rows.append_column(_LEFT.field("row"), pa.array(here + first)).to_batches():
                     file.add_batch(batch)
-    return left
+    return leaving_file
 
 
 def _row_groups(side: _Side) -> Iterator[tuple[int, int, pq.ParquetFile]]:
@@ -203,18 +208,25 @@ def _in_order(
 ) -> Counter[str]:
     """Write *schema* in the order of the query *differing*: all but the images, before_row, after_row and weight."""
     index = work / "index.parquet"
-    columns = pa.schema([*(one for one in _kept(schema) if one.name not in _IMAGES), *_PLACE])
+    columns = pa.schema(
+        [*(column_field for column_field in _kept(schema) if column_field.name not in _IMAGES), *_PLACE]
+    )
     rows = database.sql(differing).to_arrow_reader(ROWS_PER_GROUP)
     counts = _index(rows, index, columns, max(_STRETCH_BYTES, size // _MAX_STRETCHES), once=once)
     numbered(database, index).create_view("places")
     with ThreadPoolExecutor(len(sides)) as pool:
         list(pool.map(lambda side: _distribute(side, database.cursor(), work), sides))
     with ParquetFile(path, schema) as file:
-        for found in _stretches(index, columns):
-            places = found["place"].to_numpy()
-            stretch = found["stretch"][0].as_py()
+        for stretch_rows in _stretches(index, columns):
+            places = stretch_rows["place"].to_numpy()
+            stretch = stretch_rows["stretch"][0].as_py()
             images = {side.name: _spooled(_spool(work, side.name, stretch), places) for side in sides}
-            written = [images[one.name] if one.name in images else found[one.name].cast(one.type) for one in schema]
+            written = [
+                images[schema_field.name]
+                if schema_field.name in images
+                else stretch_rows[schema_field.name].cast(schema_field.type)
+                for schema_field in schema
+            ]
             for batch in pa.table(written, schema=schema).to_batches():
                 file.add_batch(batch)
     return counts
@@ -272,8 +284,8 @@ def _by_stretch(here: pa.Table, images: pa.ChunkedArray, first: int) -> Iterator
     """Yield the places and images of some rows by stretch, *images* being those of the rows from *first* on."""
     stretch_of = here["stretch"].to_numpy()
     order = np.argsort(stretch_of, kind="stable")
-    wanted = pa.array(here["row"].to_numpy()[order] - first)
-    rows = pa.table([here["place"].take(pa.array(order)), images.take(wanted)], schema=_SPOOL)
+    row_indices = pa.array(here["row"].to_numpy()[order] - first)
+    rows = pa.table([here["place"].take(pa.array(order)), images.take(row_indices)], schema=_SPOOL)
     stretches, starts = np.unique(stretch_of[order], return_index=True)
     for stretch, start, end in zip(stretches, starts, [*starts[1:], rows.num_rows], strict=True):
         yield int(stretch), rows.slice(start, end - start)

@@ -34,7 +34,9 @@ _READ = 1 << 16
 _COMPARED = 1 << 18
 
 
-def unpaired(before: Sequence[str], after: Sequence[str], work: Path, *, held: int = _HELD) -> tuple[Rows, Rows]:
+def unpaired(
+    before: Sequence[str], after: Sequence[str], work: Path, *, rows_in_memory: int = _HELD
+) -> tuple[Rows, Rows]:
     """Return which rows of each side are not known to be the same in the other: nearly all that differ, hardly more.
 
     It takes a byte of memory for each row, besides what is held at a time.
@@ -43,11 +45,11 @@ def unpaired(before: Sequence[str], after: Sequence[str], work: Path, *, held: i
         before: Parquet files of the earlier side, with a digest column.
         after: Those of the later side.
         work: A folder for files that are needed meanwhile, if not all rows can be held.
-        held: About how many rows of both sides may be held at a time.
+        rows_in_memory: About how many rows of both sides may be held at a time.
     """
     sides = (before, after)
     counts = [sum(pq.read_metadata(file).num_rows for file in files) for files in sides]
-    bits = max(0, -(-sum(counts) // held) - 1).bit_length()
+    bits = max(0, -(-sum(counts) // rows_in_memory) - 1).bit_length()
     with ThreadPoolExecutor(2) as pool:
         reading = [
             pool.submit(_divided, files, count, bits, work / f"digests-{number}")

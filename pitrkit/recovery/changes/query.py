@@ -50,18 +50,18 @@ class Term:
         """Return the term as JMESPath."""
         name, place = literal(self.attribute), COLUMNS[self.side]
         path = f"{place}.{json.dumps(self.attribute)}"
-        held = f"{place} && contains(keys({place}), {name})"
+        contains_sql = f"{place} && contains(keys({place}), {name})"
         if self.how == "changed":
             return f"contains(changed, {name})"
         if self.how == "exists":
-            return held
+            return contains_sql
         if self.how == "is absent":
-            return f"!({held})"
+            return f"!({contains_sql})"
         if self.how == "contains":
             return f"type({path}) == 'string' && contains({path}, {literal(self.text)})"
         same = [f"{path} == {given}" for given in self._literals()]
         if not self.quoted and self.value == "null":
-            same.append(f"({held} && {path} == `null`)")
+            same.append(f"({contains_sql} && {path} == `null`)")
         any_of = " || ".join(same)
         return f"!({any_of})" if self.how == "is not" else any_of
 
@@ -96,12 +96,12 @@ class Term:
             return None
 
     def _literals(self) -> list[str]:
-        given = [literal(self.text)]
+        literals = [literal(self.text)]
         if self.number is not None:
-            given.append(f"`{self.number}`")
+            literals.append(f"`{self.number}`")
         if not self.quoted and self.value in {"true", "false"}:
-            given.append(f"`{self.value}`")
-        return given
+            literals.append(f"`{self.value}`")
+        return literals
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,10 +151,10 @@ class Query:
             parts.append(self.where.strip())
         if not (kinds or parts or self.keys):
             return "everything"
-        said = f"{_listed(kinds)} items" if kinds else "items"
+        description = f"{_listed(kinds)} items" if kinds else "items"
         if self.keys:
-            said += f" among {len(self.keys):,} listed key{'s' * (len(self.keys) != 1)}"
-        return f"{said} where {' and '.join(parts)}" if parts else said
+            description += f" among {len(self.keys):,} listed key{'s' * (len(self.keys) != 1)}"
+        return f"{description} where {' and '.join(parts)}" if parts else description
 
 
 def literal(value: str | list[str]) -> str:

@@ -146,18 +146,18 @@ def _view(change: Change | ItemStep, asked: frozenset[str]) -> dict[str, Any]:
 
 
 def _kinds(text: str) -> tuple[Kind, ...]:
-    given = {name.strip() for name in text.split(",")} if text.strip() else set()
-    if unknown := sorted(given.difference(KINDS)):
+    kind_names = {name.strip() for name in text.split(",")} if text.strip() else set()
+    if unknown := sorted(kind_names.difference(KINDS)):
         raise BadInput(
             f"kinds names {unknown[0]!r}, which is not a kind of change", fix=f"Kinds are {', '.join(KINDS)}."
         )
-    return tuple(kind for kind in KINDS if kind in given)
+    return tuple(kind for kind in KINDS if kind in kind_names)
 
 
 def _keys(text: str, schema: KeySchema) -> tuple[Key, ...]:
     fix = _KEYS_FIX.format(", ".join(f"{_quoted(name)}: ..." for name in schema.names))
-    found = enumerate(_key_objects(text, fix), start=1)
-    return tuple(dict.fromkeys(_key(place, values, schema) for place, values in found))
+    numbered_keys = enumerate(_key_objects(text, fix), start=1)
+    return tuple(dict.fromkeys(_key(place, values, schema) for place, values in numbered_keys))
 
 
 def _key_objects(text: str, fix: str) -> list[dict[str, Any]]:

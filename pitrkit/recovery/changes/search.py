@@ -57,8 +57,8 @@ def condition(term: Term) -> tuple[str, list[Any]]:
     if term.how == "changed":
         return "kind = 'modified' AND json_extract(before, $1) IS DISTINCT FROM json_extract(after, $1)", [pointer]
     if term.how in {"exists", "is absent"}:
-        held = f"coalesce(json_exists({column}, $1), false)"
-        return (held if term.how == "exists" else f"NOT {held}"), [pointer]
+        condition_sql = f"coalesce(json_exists({column}, $1), false)"
+        return (condition_sql if term.how == "exists" else f"NOT {condition_sql}"), [pointer]
     text = f"coalesce(json_extract_string({column}, $1), json_extract_string({column}, $2))"
     values = [f"{pointer}/S", f"{pointer}/B", term.text]
     if term.how == "contains":
@@ -70,15 +70,18 @@ def condition(term: Term) -> tuple[str, list[Any]]:
     if not term.quoted and term.value in {"true", "false", "null"}:
         values += [f"{pointer}/{'NULL' if term.value == 'null' else 'BOOL'}", term.value.replace("null", "true")]
         same.append(f"json_extract_string({column}, $4) = $5")
-    held = " OR ".join(f"coalesce({one}, false)" for one in same)
-    return (f"NOT ({held})" if term.how == "is not" else held), values
+    condition_sql = " OR ".join(f"coalesce({clause}, false)" for clause in same)
+    return (f"NOT ({condition_sql})" if term.how == "is not" else condition_sql), values
 
 
 def pattern(text: str) -> str:
     """Return a regular expression for *text* as an image's JSON writes it, A to Z as a to z and nothing else so."""
     written = orjson.dumps(text).decode()[1:-1]
     # Not the engine's own way to ignore case: to that, other letters have two cases as well, and K has three.
-    return "".join(f"[{one.lower()}{one.upper()}]" if one in ascii_letters else re.escape(one) for one in written)
+    return "".join(
+        f"[{fragment.lower()}{fragment.upper()}]" if fragment in ascii_letters else re.escape(fragment)
+        for fragment in written
+    )
 
 
 def unambiguous(text: str) -> bool:
@@ -175,18 +178,22 @@ class Search:
         self._database.execute("SET enable_progress_bar = false")
         numbered(self._database, self.changes.rows).create_view("changes")
         ranks = " ".join(f"WHEN '{kind}' THEN {place}" for place, kind in enumerate(KINDS))
-        told = self._asked(f"SELECT (CASE kind {ranks} END)::TINYINT AS answer FROM changes ORDER BY file_row_number")
-        self._kinds = told.astype(np.int8)
+        kind_ranks = self._asked(
+            f"SELECT (CASE kind {ranks} END)::TINYINT AS answer FROM changes ORDER BY file_row_number"
+        )
+        self._kinds = kind_ranks.astype(np.int8)
         self.prints = Fingerprints.read(self.changes)
 
     def names(self, sample: int) -> list[str]:
         """Return names of attributes: the key's, then those that differ, busiest first, then others of a sample."""
-        found = dict.fromkeys(self.changes.key_schema.names)
-        found |= dict.fromkeys(one.attribute for one in self.prints.differing(np.ones(len(self._kinds), bool)))
+        attribute_names = dict.fromkeys(self.changes.key_schema.names)
+        attribute_names |= dict.fromkeys(
+            differing_name.attribute for differing_name in self.prints.differing(np.ones(len(self._kinds), bool))
+        )
         others: set[str] = set()
         for change in islice(self.changes, sample):
             others |= attributes(change.before or "{}").keys() | attributes(change.after or "{}").keys()
-        return list(found | dict.fromkeys(sorted(others)))
+        return list(attribute_names | dict.fromkeys(sorted(others)))
 
     def find(self, query: Query, *, tried: int = TRIED) -> SearchResult:
         """Return what *query* holds.
@@ -216,46 +223,46 @@ class Search:
         kinds = np.bincount(self._kinds[mask], minlength=len(KINDS)).tolist()
         return SearchResult(query, mask, Counts(**dict(zip(KINDS, kinds, strict=True))), looked_at, len(mask))
 
-    def first(self, found: SearchResult, count: int) -> SearchResult:
+    def first(self, result: SearchResult, count: int) -> SearchResult:
         """Return the first *count* of what was found, in key order."""
-        mask = found.mask & (np.cumsum(found.mask) <= count)
-        return replace(found, mask=mask)
+        mask = result.mask & (np.cumsum(result.mask) <= count)
+        return replace(result, mask=mask)
 
-    def page(self, found: SearchResult, sort: Sort, first: int, length: int) -> list[tuple[int, Change]]:
+    def page(self, result: SearchResult, sort: Sort, first: int, length: int) -> list[tuple[int, Change]]:
         """Return *length* changes from place *first* on, in an order, each with its place in the change set."""
-        rows = self.rows(found, sort)[first : first + length].tolist()
-        held = dict(self._read(rows))
-        return [(row, held[row]) for row in rows]
+        rows = self.rows(result, sort)[first : first + length].tolist()
+        changes_by_row = dict(self._read(rows))
+        return [(row, changes_by_row[row]) for row in rows]
 
-    def rows(self, found: SearchResult, sort: Sort) -> NDArray[np.int64]:
+    def rows(self, result: SearchResult, sort: Sort) -> NDArray[np.int64]:
         """Return the places, in the change set, of what was found, in an order."""
         if not sort.by:
-            rows = np.flatnonzero(found.mask)
+            rows = np.flatnonzero(result.mask)
             return rows[::-1] if sort.descending else rows
         order = self._order(sort)
-        return order[found.mask[order]]
+        return order[result.mask[order]]
 
     def change(self, row: int) -> Change:
         """Return the change at a place in the change set."""
         ((_, change),) = self._read([row])
         return change
 
-    def matches(self, found: SearchResult) -> Iterator[Change]:
+    def matches(self, result: SearchResult) -> Iterator[Change]:
         """Yield what was found, in key order and in bounded memory."""
         place = 0
         for batch in self.changes.batches():
-            kept = found.mask[place : place + batch.num_rows]
+            kept = result.mask[place : place + batch.num_rows]
             place += batch.num_rows
             if kept.any():
                 yield from _changes(batch.filter(pa.array(kept)))
 
-    def shifts(self, found: SearchResult, attribute: str, limit: int = 6) -> list[Shift]:
+    def shifts(self, result: SearchResult, attribute: str, limit: int = 6) -> list[Shift]:
         """Return from what to what an attribute went, the most frequent first, *limit* of them.
 
         Values are the service's JSON, `{"S":"PAID"}`. Those too long to be told apart here are counted together.
         """
         pointer, shown = pointer_to(attribute), f"<= {_LONGEST} THEN"
-        self._database.register("picked", pa.table({"row": np.flatnonzero(found.mask)}))
+        self._database.register("picked", pa.table({"row": np.flatnonzero(result.mask)}))
         rows = self._database.execute(
             f"""
             WITH sides AS (
@@ -271,7 +278,7 @@ class Search:
             """,
             {"pointer": pointer},
         ).fetchall()
-        return [Shift(one, two, many, long) for one, two, long, many in rows]
+        return [Shift(before_text, two, many, long) for before_text, two, long, many in rows]
 
     def _read(self, rows: list[int]) -> Iterator[tuple[int, Change]]:
         if not rows:
@@ -309,8 +316,8 @@ class Search:
 
     def _mentioned(self, text: str) -> NDArray[np.bool_]:
         """Return where the file's JSON holds *text*, so at least all the items that mention it."""
-        one = "coalesce(regexp_matches({}, $1), false)".format
-        return self._held(f"{one('before')} OR {one('after')}", [pattern(text)])
+        matches_sql = "coalesce(regexp_matches({}, $1), false)".format
+        return self._held(f"{matches_sql('before')} OR {matches_sql('after')}", [pattern(text)])
 
     def _try(self, scope: Scope, mask: NDArray[np.bool_], limit: int) -> int:
         """Narrow *mask* to the changes in *scope*; return how many were looked at until *limit* of them were tried."""
@@ -331,13 +338,13 @@ class Search:
     @staticmethod
     def _narrow(scope: Scope, mask: NDArray[np.bool_], batch: pa.RecordBatch, here: NDArray[Any], place: int) -> None:
         if len(here):
-            held = [scope.holds(change) for change in _changes(batch.take(pa.array(here)))]
-            mask[place + here] = held
+            in_scope = [scope.holds(change) for change in _changes(batch.take(pa.array(here)))]
+            mask[place + here] = in_scope
 
     def _order(self, sort: Sort) -> NDArray[np.int64]:
-        known = self._orders.get(sort)
-        if known is not None:
-            return known
+        known_order = self._orders.get(sort)
+        if known_order is not None:
+            return known_order
         if sort.by == "kind":
             ranks = -self._kinds if sort.descending else self._kinds
             order = np.argsort(ranks, kind="stable")

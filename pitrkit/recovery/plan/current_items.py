@@ -46,19 +46,19 @@ def current_items(
     while boto_keys:
         batch = item_calls.read_keys(wire, table, boto_keys, key_schema)
         images_by_key |= batch.items
-        left = batch.left
-        fruitless = fruitless + 1 if len(left) == len(boto_keys) else 0
+        unprocessed_keys = batch.left
+        fruitless = fruitless + 1 if len(unprocessed_keys) == len(boto_keys) else 0
         if fruitless == _ATTEMPTS_WITHOUT_PROGRESS:
             raise Throttled(
-                f"{len(left)} keys stay unread after {fruitless} attempts",
+                f"{len(unprocessed_keys)} keys stay unread after {fruitless} attempts",
                 code="UnprocessedKeys",
                 operation=item_calls.BATCH_READ,
                 table=table,
                 fix="Wait until the table has read capacity again, or give it more, and run this step again.",
             )
-        if left:
+        if unprocessed_keys:
             sleep(_BACKOFF.pause(fruitless + 1))
-        boto_keys = left
+        boto_keys = unprocessed_keys
     return images_by_key
 
 

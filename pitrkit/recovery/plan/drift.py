@@ -76,15 +76,19 @@ def drift(
         on_progress: Told how far it is.
     """
     done = frozenset(settled)
-    sampled_writes = (one for one in plan.writes(shuffled=plan.total > at_most) if one.number not in done)
+    sampled_writes = (
+        sampled_write
+        for sampled_write in plan.writes(shuffled=plan.total > at_most)
+        if sampled_write.number not in done
+    )
     looked = min(at_most, plan.total - len(done))
 
     checked = moved = already = 0
     items: list[Moved] = []
     wire = Wire.of(aws, max_connections=READERS)
-    for batch, found in in_parallel(wire, table, in_calls(islice(sampled_writes, at_most)), keys_of):
+    for batch, current_images in in_parallel(wire, table, in_calls(islice(sampled_writes, at_most)), keys_of):
         for write in batch:
-            present = found.get(write.key)
+            present = current_images.get(write.key)
             if as_wanted(write, present):
                 already += 1
             elif not holds(write, present):
@@ -93,4 +97,4 @@ def drift(
         checked += len(batch)
         if on_progress is not None:
             on_progress(checked, looked, f"{moved} moved")
-    return Drift(checked, plan.total, moved, already, tuple(sorted(items, key=lambda one: one.key)))
+    return Drift(checked, plan.total, moved, already, tuple(sorted(items, key=lambda drifted_item: drifted_item.key)))

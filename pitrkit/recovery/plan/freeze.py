@@ -82,10 +82,10 @@ class Freeze:
         return {**asdict(self), "principals": list(self.principals)}
 
     @classmethod
-    def from_dict(cls, said: dict[str, Any]) -> Freeze:
+    def from_dict(cls, fields_by_name: dict[str, Any]) -> Freeze:
         """Return the freeze that `to_dict` wrote, whatever else is said with it."""
-        its = {name: said[name] for name in cls.__dataclass_fields__ if name in said}
-        return cls(**{**its, "principals": tuple(said["principals"])})
+        its = {name: fields_by_name[name] for name in cls.__dataclass_fields__ if name in fields_by_name}
+        return cls(**{**its, "principals": tuple(fields_by_name["principals"])})
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,14 +106,14 @@ class Lifted:
     @property
     def words(self) -> str:
         """What was done, in a sentence."""
-        said = {
+        text = {
             "restored": "Other writers may write again: the table's policy is word for word what it was.",
             "deleted": "Other writers may write again: the table has no policy, as before.",
             "taken out": "Other writers may write again: somebody had changed the table's policy meanwhile, so theirs "
             "stays, and only the statement that blocked them was taken out.",
             "gone": "Other writers may write: nothing of the freeze was found in the table's policy.",
         }[self.how]
-        return said if self.told else f"{said} The service does not tell so yet; it may take another minute."
+        return text if self.told else f"{text} The service does not tell so yet; it may take another minute."
 
 
 def sid_of(incident: str) -> str:
@@ -123,18 +123,28 @@ def sid_of(incident: str) -> str:
 
 def frozen_by(policy: PolicyRevision) -> list[str]:
     """Return the Sids of the freezes in a policy."""
-    return [sid for one in _statements(policy.text) if (sid := str(one.get("Sid", ""))).startswith(OWN)]
+    return [
+        sid
+        for policy_statement in _statements(policy.text)
+        if (sid := str(policy_statement.get("Sid", ""))).startswith(OWN)
+    ]
 
 
 def denied_by(policy: PolicyRevision) -> list[str]:
     """Return the Sids, or numbers, of other statements in a policy that deny a write to somebody."""
     denied = []
-    for number, one in enumerate(_statements(policy.text), 1):
-        actions = one.get("Action", [])
+    for number, policy_statement in enumerate(_statements(policy.text), 1):
+        actions = policy_statement.get("Action", [])
         patterns = [actions] if isinstance(actions, str) else actions
-        touches = "NotAction" in one or any(fnmatch(name, pattern) for pattern in patterns for name in WRITES)
-        if one.get("Effect") == "Deny" and touches and not str(one.get("Sid", "")).startswith(OWN):
-            denied.append(str(one.get("Sid") or f"statement {number}"))
+        touches = "NotAction" in policy_statement or any(
+            fnmatch(name, pattern) for pattern in patterns for name in WRITES
+        )
+        if (
+            policy_statement.get("Effect") == "Deny"
+            and touches
+            and not str(policy_statement.get("Sid", "")).startswith(OWN)
+        ):
+            denied.append(str(policy_statement.get("Sid") or f"statement {number}"))
     return denied
 
 
@@ -206,7 +216,9 @@ def merged(text: str, added: dict[str, Any]) -> str:
 
 def without_statement(text: str, sid: str) -> str:
     """Return a policy's text without the statement of that Sid; blank where none is left."""
-    other_statements = [one for one in _statements(text) if one.get("Sid") != sid]
+    other_statements = [
+        policy_statement for policy_statement in _statements(text) if policy_statement.get("Sid") != sid
+    ]
     return (
         json.dumps({**_document(text), "Statement": other_statements}, separators=(",", ":"))
         if other_statements
@@ -304,5 +316,5 @@ def _document(text: str) -> dict[str, Any]:
     return document
 
 
-def _same(one: str, other: str) -> bool:
-    return bool(one) and bool(other) and bool(json.loads(one) == json.loads(other))
+def _same(first_text: str, other: str) -> bool:
+    return bool(first_text) and bool(other) and bool(json.loads(first_text) == json.loads(other))

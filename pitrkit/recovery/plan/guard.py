@@ -68,30 +68,30 @@ class Write:
         return units_for(max(stored_size(image) for image in (self.seen, self.goal) if image is not None))
 
 
-def carries(write: Write, found: Image | None) -> bool:
-    """Return whether *found* holds everything that *write* would have put there.
+def carries(write: Write, current: Image | None) -> bool:
+    """Return whether *current* holds everything that *write* would have put there.
 
     For an update these are the attributes it writes; others may have changed since. For a put, all of the goal's.
     """
-    if found is None or write.goal is None:
-        return found == write.goal
-    want, have = attributes(write.goal), attributes(found)
+    if current is None or write.goal is None:
+        return current == write.goal
+    want, have = attributes(write.goal), attributes(current)
     names = tuple(want) if write.seen is None else changed_attributes(write.seen, write.goal)
     return all(have.get(name) == want.get(name) for name in names)
 
 
-def holds(write: Write, found: Image | None) -> bool:
-    """Return whether the guard of *write* would let it happen to an item that is as *found*."""
-    if write.seen is None or found is None or write.goal is None:
-        return found == write.seen
-    seen, goal, have = attributes(write.seen), attributes(write.goal), attributes(found)
+def holds(write: Write, current: Image | None) -> bool:
+    """Return whether the guard of *write* would let it happen to an item that is as *current*."""
+    if write.seen is None or current is None or write.goal is None:
+        return current == write.seen
+    seen, goal, have = attributes(write.seen), attributes(write.goal), attributes(current)
     relied = changed_attributes(write.seen, write.goal) if write.guard == "attributes" else {*seen, *goal}
     return all(have.get(name) == seen.get(name) for name in relied)
 
 
-def as_wanted(write: Write, found: Image | None) -> bool:
-    """Return whether *found* is as *write* would leave it, in all that its guard looks at."""
-    return carries(write, found) if write.guard == "attributes" else found == write.goal
+def as_wanted(write: Write, current: Image | None) -> bool:
+    """Return whether *current* is as *write* would leave it, in all that its guard looks at."""
+    return carries(write, current) if write.guard == "attributes" else current == write.goal
 
 
 def request(write: Write, key_schema: KeySchema) -> dict[str, Any]:
@@ -173,11 +173,11 @@ class _Terms:
         names: dict[str, str] = {}
         values: dict[str, Any] = {}
 
-        def name(of: str) -> str:
-            return names.setdefault(of, f"#{len(names)}")
+        def name(attribute: str) -> str:
+            return names.setdefault(attribute, f"#{len(names)}")
 
-        def value(of: Any) -> str:
-            values[f":{len(values)}"] = of
+        def value(operand: Any) -> str:
+            values[f":{len(values)}"] = operand
             return f":{len(values) - 1}"
 
         terms = [f"{name(attribute)} = {value(seen)}" for attribute, seen in self.equal.items()]
@@ -189,7 +189,9 @@ class _Terms:
             parameters["UpdateExpression"] = " ".join(f"{verb} {', '.join(those)}" for verb, those in clauses if those)
         if any(len(text) > MAX_EXPRESSION_BYTES for text in parameters.values()):
             return None
-        parameters["ExpressionAttributeNames"] = {placeholder: of for of, placeholder in names.items()}
+        parameters["ExpressionAttributeNames"] = {
+            placeholder: attribute_name for attribute_name, placeholder in names.items()
+        }
         return parameters | {"ExpressionAttributeValues": values}
 
     def without_expressions(self) -> dict[str, Any]:

@@ -59,14 +59,17 @@ def _least(table: Table) -> tuple[str, int]:
     """Return what has the fewest units: an index by name, or blank for the table."""
     if not table.write_units:
         return "", table.most_write_units
-    limits = [("", table.write_units), *((one.name, one.write_units) for one in table.indexes if one.write_units)]
-    return min(limits, key=lambda one: one[1])
+    limits = [
+        ("", table.write_units),
+        *((index.name, index.write_units) for index in table.indexes if index.write_units),
+    ]
+    return min(limits, key=lambda limit_pair: limit_pair[1])
 
 
 def _scaled(index: str, scaling: Sequence[Scaling], unknown: str) -> str:
     if unknown:
         return f" (whether auto scaling raises that cannot be known: {unknown})"
-    its = [one for one in scaling if one.index == index and not one.suspended]
+    its = [scaling_entry for scaling_entry in scaling if scaling_entry.index == index and not scaling_entry.suspended]
     if not its:
         return " and no auto scaling"
     return f" (auto scaling raises that, within minutes, to {its[0].most:,} at most, and the bill with it)"
@@ -137,11 +140,11 @@ def parse_accept(text: str) -> tuple[str, ...]:
     Raises:
         BadInput: A name that cannot be accepted.
     """
-    given = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
-    if unknown := [name for name in given if name not in ACCEPTABLE]:
-        known = "; ".join(f"{name} ({words})" for name, words in ACCEPTABLE.items())
-        raise BadInput(f"{', '.join(map(repr, unknown))} cannot be accepted", fix=f"What can be: {known}.")
-    return given
+    accepted_names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    if unknown := [name for name in accepted_names if name not in ACCEPTABLE]:
+        acceptable_text = "; ".join(f"{name} ({words})" for name, words in ACCEPTABLE.items())
+        raise BadInput(f"{', '.join(map(repr, unknown))} cannot be accepted", fix=f"What can be: {acceptable_text}.")
+    return accepted_names
 
 
 def check_target(
@@ -165,14 +168,17 @@ def accepted(findings: Sequence[TargetFinding], names: Sequence[str]) -> list[Ta
     """Return the findings with those of *names* accepted, the gravest first."""
     order: tuple[Severity, ...] = ("blocking", "accepted", "warning", "information")
     judged_findings = [
-        replace(one, severity="accepted") if one.acceptable and one.name in names else one for one in findings
+        replace(open_finding, severity="accepted")
+        if open_finding.acceptable and open_finding.name in names
+        else open_finding
+        for open_finding in findings
     ]
     return sorted(judged_findings, key=lambda finding: order.index(finding.severity))
 
 
 def to_accept(findings: Sequence[TargetFinding]) -> list[TargetFinding]:
     """Return the findings that wait for somebody to acknowledge them."""
-    return [one for one in findings if one.acceptable]
+    return [finding for finding in findings if finding.acceptable]
 
 
 def require_clear(findings: Sequence[TargetFinding], table: str) -> None:
@@ -287,12 +293,14 @@ def _stream(aws: Aws, table: Table) -> Iterator[TargetFinding]:
         what = f"a stream is on, and who reads it cannot be known: {stream_consumers.what}"
         yield TargetFinding("streams", "blocking", f"{what}. They would see every write put back as a new one", pause)
         return
-    active = ", ".join(one.function for one in stream_consumers if one.active)
+    active = ", ".join(consumer.function for consumer in stream_consumers if consumer.active)
     if active:
         what = f"Lambda functions read the table's stream: {active}. They will see every write put back as a new one"
         yield TargetFinding("streams", "blocking", what, pause)
         return
-    idle = f", and {', '.join(one.function for one in stream_consumers)} is disabled" if stream_consumers else ""
+    idle = (
+        f", and {', '.join(consumer.function for consumer in stream_consumers)} is disabled" if stream_consumers else ""
+    )
     yield TargetFinding(
         "streams",
         "warning",
@@ -360,10 +368,10 @@ def _capacity(aws: Aws, table: Table, load: Load) -> Iterator[TargetFinding]:
     if table.write_units:
         scaling = _asked(lambda: dependents.write_scaling(aws, table))
     unknown = scaling.what if isinstance(scaling, AwsError) else ""
-    known = [] if isinstance(scaling, AwsError) else scaling
-    told = capacity(table, known, units=load.write_units, pace=load.pace, unknown=unknown)
-    if told is not None:
-        yield TargetFinding("capacity", *told)
+    scaling_settings = [] if isinstance(scaling, AwsError) else scaling
+    capacity_finding = capacity(table, scaling_settings, units=load.write_units, pace=load.pace, unknown=unknown)
+    if capacity_finding is not None:
+        yield TargetFinding("capacity", *capacity_finding)
 
 
 def _indexes(table: Table) -> Iterator[TargetFinding]:

@@ -99,8 +99,8 @@ def from_export(
         manifest.check_complete()
         return list(made.values())
 
-    begun = empty_snapshot(folder, table.name, table.arn, table.key_schema, at=export.at)
-    return gather(begun, {"export_arn": export.arn, "files": len(manifest.files)}, read)
+    snapshot = empty_snapshot(folder, table.name, table.arn, table.key_schema, at=export.at)
+    return gather(snapshot, {"export_arn": export.arn, "files": len(manifest.files)}, read)
 
 
 def write_part(folder: Path, path: Path, file: DataFile, export: Export, key: tuple[str, ...]) -> ScanPart:

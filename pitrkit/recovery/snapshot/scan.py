@@ -141,11 +141,11 @@ class TableScanner:
         units = sum(part.read_units for part in done)
         received = 0
         while segments:
-            told = self._told.get()
-            if told is None:
+            page_report = self._told.get()
+            if page_report is None:
                 segments -= 1
                 continue
-            page, size = told
+            page, size = page_report
             items, units, received = items + page.count, units + page.read_units, received + size
             if on_progress:
                 why = self._pace.why if self._pace else ""
@@ -221,9 +221,9 @@ class TableScanner:
         if self._pace is None:
             return 0, 0.0
         unit = _UNIT[scan.consistent]
-        wanted = max(1.0, self._pace.pace.units / 2 / self._threads) * unit
-        portion = max(self._item_bytes, min(wanted, _LARGEST_PAGE))
-        return max(1, int(wanted / self._item_bytes)), max(1.0, portion / unit)
+        portion_size = max(1.0, self._pace.pace.units / 2 / self._threads) * unit
+        portion = max(self._item_bytes, min(portion_size, _LARGEST_PAGE))
+        return max(1, int(portion_size / self._item_bytes)), max(1.0, portion / unit)
 
     def _slow_down(self, failure: Throttled | Ambiguous) -> None:
         if self._pace is not None and isinstance(failure, Throttled):

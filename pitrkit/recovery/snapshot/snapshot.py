@@ -171,23 +171,25 @@ def take(
     return gather(empty_snapshot(folder, table.name, table.arn, table.key_schema), scan, read)
 
 
-def gather(begun: Snapshot, of: dict[str, Any], read: Callable[[Path, list[ScanPart]], list[ScanPart]]) -> Snapshot:
+def gather(
+    begun: Snapshot, must_match: dict[str, Any], read: Callable[[Path, list[ScanPart]], list[ScanPart]]
+) -> Snapshot:
     """Make the snapshot *begun* of the parts that *read* makes, and return it.
 
     Args:
         begun: What is known of it at its `empty_snapshot`.
-        of: What else must be alike for parts that an earlier run left to be gone on with.
+        must_match: What else must be alike for parts that an earlier run left to be gone on with.
         read: Makes the parts that are not there yet, given a work folder and those that are, and returns all.
 
     Raises:
         BadInput: The folder cannot be written.
     """
     folder = begun.folder
-    earlier = _unfinished(begun, of)
+    earlier = _unfinished(begun, must_match)
     with writing(folder, complete=_META, clear="" if earlier else PARTS) as work:
         done = parts.finished_parts(folder) if earlier else []
         begun = replace(begun, started_at=earlier or begun.started_at)
-        write_json(folder / _BEGUN, {**begun.to_dict(), **of})
+        write_json(folder / _BEGUN, {**begun.to_dict(), **must_match})
         return _finish(read(work, done), begun)
 
 

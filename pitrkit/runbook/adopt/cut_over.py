@@ -67,13 +67,13 @@ def risks(session: Session) -> View:
     """Return what is lost by giving the original up, before anything else is said."""
     data = session.data
     name, copy = data["table"], _copy_name(session)
-    original, found = tables.find(session.aws, name), None
+    original, protection = tables.find(session.aws, name), None
     if original is not None and copy != name:
         try:
-            found = pitr.protection(session.aws, name)
+            protection = pitr.protection(session.aws, name)
         except AwsError:
-            found = None
-    return adopt_views.risks(name, copy, original if copy != name else None, found, data)
+            protection = None
+    return adopt_views.risks(name, copy, original if copy != name else None, protection, data)
 
 
 def read(session: Session) -> Tables:
@@ -122,7 +122,9 @@ def _original(session: Session, copy: str) -> tuple[TableSettings, bool]:
         else:
             path.parent.mkdir(mode=0o700, exist_ok=True)
             path.write_bytes(settings.to_json(captured))
-            session.note("settings_captured", table=name, unread=[one.action for one in captured.unread])
+            session.note(
+                "settings_captured", table=name, unread=[unread_source.action for unread_source in captured.unread]
+            )
             return captured, True
     if path.is_file():
         return TableSettings.read(path), False
@@ -193,39 +195,41 @@ class CutOver(Shows):
             raise BadInput("this is another table of the same name now", table=plan.table, fix="Plan again.")
         began = {"digest": plan.digest, "action": plan.action, "table": plan.table, "verify": None}
         self.session.keep("cut_over_started", into={STATE: began})
-        settings_by_key = {one.key: one for one in capture(self.session.aws, plan.table).found}
+        settings_by_key = {setting.key: setting for setting in capture(self.session.aws, plan.table).found}
         outcomes: list[tuple[SettingChange, str, str]] = []
         with ProgressBar(
             f"{plan.action.capitalize()}: {plan.table}", total=len(plan.changes), unit="settings"
         ) as progress:
             for number, change in enumerate(plan.changes):
-                told = f"{change.setting.kind} {change.setting.name}".strip()
-                progress(number, None, told)
+                label = f"{change.setting.kind} {change.setting.name}".strip()
+                progress(number, None, label)
 
-                def waiting(seconds: float, number: int = number, told: str = told) -> None:
-                    progress(number, None, f"{told}: the table is being changed, {seconds:.0f} s")
+                def waiting(seconds: float, number: int = number, label: str = label) -> None:
+                    progress(number, None, f"{label}: the table is being changed, {seconds:.0f} s")
 
-                outcome, words = self._one(change, settings_by_key.get(change.setting.key), waiting)
-                outcomes.append((change, outcome, words))
+                outcome, detail = self._one(change, settings_by_key.get(change.setting.key), waiting)
+                outcomes.append((change, outcome, detail))
             SettingsWriter(self.session.aws, plan.copy).settle()
             progress(len(plan.changes))
-        counts = {name: sum(one == name for _, one, _ in outcomes) for name in ("done", "already", "changed", "failed")}
+        counts = {
+            name: sum(status == name for _, status, _ in outcomes) for name in ("done", "already", "changed", "failed")
+        }
         self.session.keep("cut_over_applied", into={STATE: {**counts, "left": len(plan.left), "verify": None}})
         return outcomes
 
-    def _one(self, change: SettingChange, found: Setting | None, waiting: Callable[[float], None]) -> tuple[str, str]:
+    def _one(self, change: SettingChange, current: Setting | None, waiting: Callable[[float], None]) -> tuple[str, str]:
         """Make one change and return its outcome, in a word and in more."""
         back = self.plan.action == "take settings back"
         setting, before = change.setting, change.before
-        wanted, other = (before, setting) if back else (setting, before)
+        target_setting, other = (before, setting) if back else (setting, before)
         named = {"setting": setting.kind, "name": setting.name, "table": self.plan.table}
-        if setting.untouched(wanted, found) or (wanted is not None and wanted.holds(found)):
+        if setting.untouched(target_setting, current) or (target_setting is not None and target_setting.holds(current)):
             if self._was_requested(setting, back=back):
                 self.session.note(
                     "setting_done", **named, back=back, change=change.to_dict(), calls=[], found="already"
                 )
             return "already", ""
-        if not setting.untouched(other, found) and not (back and setting.holds(found)):
+        if not setting.untouched(other, current) and not (back and setting.holds(current)):
             return "changed", "somebody changed it since the plan was made: left as it is"
         self.session.note("setting_requested", **named, back=back, change=change.to_dict())
         hand = SettingsWriter(self.session.aws, self.plan.copy, on_wait=waiting)
@@ -233,7 +237,7 @@ class CutOver(Shows):
             if back:
                 hand.take(setting, before)
             else:
-                hand.give(setting, found)
+                hand.give(setting, current)
         except Ambiguous:
             raise  # it may have been done: the next run finds out
         except (AwsError, BadInput) as error:
@@ -250,17 +254,17 @@ class CutOver(Shows):
 
     def _was_requested(self, setting: Setting, *, back: bool) -> bool:
         """Return whether an earlier run asked for it and did not live to record the answer."""
-        told = None
+        last_event = None
         for event in self.session.incident.events():
             mine = event.event in ("setting_requested", "setting_done") and event.data["back"] == back
             if mine and SettingChange.from_dict(event.data["change"]).setting == setting:
-                told = event.event
-        return told == "setting_requested"
+                last_event = event.event
+        return last_event == "setting_requested"
 
     def verify(self) -> View:
         """Read the copy's settings again and say which of the plan's are as planned now."""
         captured = capture(self.session.aws, self.plan.table)
-        has = {one.key: one for one in captured.found}
+        has = {setting.key: setting for setting in captured.found}
         wrong = []
         for change in self.plan.changes:
             if self.plan.action == "take settings back":
@@ -271,7 +275,9 @@ class CutOver(Shows):
             if not right:
                 wrong.append(change)
         unread = [
-            one for one in captured.unread if any(change.setting.kind in one.kinds for change in self.plan.changes)
+            unread_source
+            for unread_source in captured.unread
+            if any(change.setting.kind in unread_source.kinds for change in self.plan.changes)
         ]
         setting_texts = [f"{change.setting.kind} {change.setting.name}".strip() for change in wrong]
         verified = {"ok": not wrong, "checked": len(self.plan.changes), "wrong": setting_texts}
@@ -284,7 +290,7 @@ class CutOver(Shows):
         return Handover.of(self.session, self.tables.original, self.plan, alive=self.tables.alive)
 
 
-def plan(found: Tables, *, leave: str = "", accept: str = "", undo: bool = False, approve: str = "") -> CutOver:
+def plan(table_pair: Tables, *, leave: str = "", accept: str = "", undo: bool = False, approve: str = "") -> CutOver:
     """Plan which settings the copy is given, or, with *undo*, which of the given ones are taken back. Reads only.
 
     Where *approve* names a plan that this incident holds, that plan is opened instead of making another one.
@@ -292,26 +298,28 @@ def plan(found: Tables, *, leave: str = "", accept: str = "", undo: bool = False
     Raises:
         BadInput: A kind is not known, or there is nothing to take back.
     """
-    session = found.session
+    session = table_pair.session
     caller = session.aws.caller()
-    chosen = _approved(session, approve, undo=undo)
-    if chosen is None:
-        chosen = settings_plan.reapplying(
-            found.original,
-            found.copy,
+    new_plan = _approved(session, approve, undo=undo)
+    if new_plan is None:
+        new_plan = settings_plan.reapplying(
+            table_pair.original,
+            table_pair.copy,
             where=(caller.account, caller.region),
-            copy_id=found.copy_table.id,
+            copy_id=table_pair.copy_table.id,
             leave=leave,
             accept=accept,
         )
         if undo:
-            chosen = settings_plan.taking_back(_given(session, chosen), chosen)
-        if not chosen.empty:
-            chosen.write(settings_plan.place_of(session.incident.path(FOLDER), chosen.digest))
-            session.note("settings_planned", digest=chosen.digest, action=chosen.action, changes=len(chosen.changes))
+            new_plan = settings_plan.taking_back(_given(session, new_plan), new_plan)
+        if not new_plan.empty:
+            new_plan.write(settings_plan.place_of(session.incident.path(FOLDER), new_plan.digest))
+            session.note(
+                "settings_planned", digest=new_plan.digest, action=new_plan.action, changes=len(new_plan.changes)
+            )
     options = {"leave": leave, "accept": accept, **({"undo": "true"} if undo else {})}
-    passage = ApprovalFlow(None if chosen.empty else chosen, chosen.table)
-    return CutOver(session, found, chosen, passage, options)
+    passage = ApprovalFlow(None if new_plan.empty else new_plan, new_plan.table)
+    return CutOver(session, table_pair, new_plan, passage, options)
 
 
 def _approved(session: Session, approve: str, *, undo: bool) -> SettingsPlan | None:
@@ -350,5 +358,5 @@ def _given(session: Session, plan: SettingsPlan) -> list[SettingChange]:
 def ending(data: Mapping[str, Any]) -> Exit:
     """Return how a cut-over ended, from `incident.json`: LEFT if a setting is not as planned."""
     state = data.get(STATE) or {}
-    left = state.get("failed") or state.get("changed") or not (state.get("verify") or {"ok": True})["ok"]
-    return Exit.LEFT if left else Exit.DONE
+    unresolved = state.get("failed") or state.get("changed") or not (state.get("verify") or {"ok": True})["ok"]
+    return Exit.LEFT if unresolved else Exit.DONE

@@ -55,20 +55,20 @@ def choose(aws: Aws, table: str = "") -> Choice:
     return Choice("deleted table", options, value=table)
 
 
-def sources(aws: Aws, table: str, **asked: str) -> SourceChoice:
+def sources(aws: Aws, table: str, **fields: str) -> SourceChoice:
     """Return a control over what the deleted *table* can come back from, and what it is to be like.
 
     Args:
         aws: Where.
         table: Name of the deleted table; blank shows nothing to choose.
-        asked: The fields of `RestoreRequest`, as parameters say them.
+        fields: The fields of `RestoreRequest`, as parameters say them.
 
     Raises:
         BadInput: A parameter cannot be read.
     """
-    wanted = RestoreRequest(**asked).check()
+    request = RestoreRequest(**fields).check()
     table_backups = _of(aws, table) if table else BackupList(())
-    return SourceChoice(table_backups, wanted, pitr="", indexes=[], default="all")
+    return SourceChoice(table_backups, request, pitr="", indexes=[], default="all")
 
 
 @dataclass
@@ -101,9 +101,9 @@ class Return(Shows):
 
     def gate(self, approve: str) -> View:
         """Open the gate for this restore and these settings, or raise with the one command that opens it."""
-        given = {"backup": self.backup.arn, "settings": self.named, **self.asked.to_dict()}
+        details = {"backup": self.backup.arn, "settings": self.named, **self.asked.to_dict()}
         command = self.session.command(
-            "11_deleted_table", self.intent.digest, table=self.backup.table, target=self.target, **given
+            "11_deleted_table", self.intent.digest, table=self.backup.table, target=self.target, **details
         )
         return pass_gate(self.session, self.passage, self.intent.action, approve, command)
 
@@ -118,9 +118,11 @@ class Return(Shows):
                 self.session, self.backup, self.target, self.asked.role, self.options, tags=True
             )
             with ProgressBar(f"Restoring {self.target}", unit="seconds") as progress:
-                shown = lambda status, seconds: progress(int(seconds), None, status)  # noqa: E731
-                restore_wait.await_job(self.session, self.target, shown)
-                table = pitr.wait(self.there, self.target, poll_seconds=poll_seconds(self.session), on_progress=shown)
+                report_progress = lambda status, seconds: progress(int(seconds), None, status)  # noqa: E731
+                restore_wait.await_job(self.session, self.target, report_progress)
+                table = pitr.wait(
+                    self.there, self.target, poll_seconds=poll_seconds(self.session), on_progress=report_progress
+                )
         elsewhere = self.there.region if self.there is not self.session.aws else None
         self.session.done(
             "restore",
@@ -165,12 +167,15 @@ class Return(Shows):
                 if not setting.holds(before.get(setting.kind)):
                     self._give(setting, before.get(setting.kind), TableRef(table.name, table.arn))
             now = self._found()
-        rows = [(one, one.holds(before.get(one.kind)), one.holds(now.get(one.kind))) for one in self.settings]
-        self.session.keep("settings_reapplied", settings={one.kind: is_set for one, _, is_set in rows})
+        rows = [
+            (setting, setting.holds(before.get(setting.kind)), setting.holds(now.get(setting.kind)))
+            for setting in self.settings
+        ]
+        self.session.keep("settings_reapplied", settings={setting.kind: is_set for setting, _, is_set in rows})
         return source_views.reapplied_card(self.target, rows)
 
     def _found(self) -> dict[str, Setting]:
-        return settings.read(self.there, self.target, {one.kind for one in self.settings})
+        return settings.read(self.there, self.target, {setting.kind for setting in self.settings})
 
     def _give(self, setting: Setting, before: Setting | None, place: TableRef) -> None:
         # As 13_cut_over records what it gives, which takes back what the incident gave.
@@ -215,20 +220,20 @@ def bring_back(
     """
     if not table:
         all_backups = backups.everything(aws)
-        names = ", ".join(dict.fromkeys(one.table for one in all_backups.backups)) or "none"
+        names = ", ".join(dict.fromkeys(listed_backup.table for listed_backup in all_backups.backups)) or "none"
         raise InputNeeded(
             "table", fix=f"Choose one, or give it as the parameter `table`. Tables with backups here: {names}."
         )
-    given = asked.asked if isinstance(asked, SourceChoice) else (asked or RestoreRequest()).check()
-    backup = _chosen(aws, table, given.backup)
+    request = asked.asked if isinstance(asked, SourceChoice) else (asked or RestoreRequest()).check()
+    backup = _chosen(aws, table, request.backup)
     name = check_name(target or table)
     home = arns.backup_arn(backup.arn).region
-    options = given.options()
+    options = request.options()
     regional_aws = aws.elsewhere(options.region or (home if backup.managed else aws.region))
-    options = given.options() if options.region else Options(**{**options.to_dict(), "region": regional_aws.region})
+    options = request.options() if options.region else Options(**{**options.to_dict(), "region": regional_aws.region})
     details: dict[str, Any] = {}
     if backup.managed:
-        recovery_points.check(backup.arn, options, given.role)
+        recovery_points.check(backup.arn, options, request.role)
     else:
         details = backups.details(aws.elsewhere(home), backup.arn)
         overrides(regional_aws, RestoreDesign.of_backup(details), options)  # refused before the gate, not after it
@@ -242,43 +247,47 @@ def bring_back(
         "region": regional_aws.region,
         "backup": backup.arn,
         "options": options.to_dict(),
-        "role": given.role,
-        "settings": [in_words(one) for one in wished],
+        "role": request.role,
+        "settings": [in_words(setting) for setting in wished],
     }
     intent = Intent("restore deleted table", name, decided)
-    return Return(session, backup, name, given, options, details, wished, settings, intent, ApprovalFlow(intent, name))
+    return Return(
+        session, backup, name, request, options, details, wished, settings, intent, ApprovalFlow(intent, name)
+    )
 
 
-def chosen(known: Iterable[Setting], settings: str) -> tuple[Setting, ...]:
+def chosen(backup_settings: Iterable[Setting], settings: str) -> tuple[Setting, ...]:
     """Return what is to be set again.
 
     Args:
-        known: What the backup knows.
+        backup_settings: What the backup knows.
         settings: Names with commas between; blank for all that is known, `none` for nothing. Deletion protection no
             backup knows of: it is turned on where it is named. So is PITR.
 
     Raises:
         BadInput: A name is unknown, or the backup does not know that setting.
     """
-    found = {one.kind: one for one in known if one.kind in SET_AGAIN}
+    available = {setting.kind: setting for setting in backup_settings if setting.kind in SET_AGAIN}
     names = [name.strip() for name in settings.split(",")]
     if names in ([""], ["none"]):
-        names = [] if any(names) else list(found)
-    found = {"pitr": Recovery(0), "deletion-protection": DeletionProtection(), **found}
+        names = [] if any(names) else list(available)
+    available = {"pitr": Recovery(0), "deletion-protection": DeletionProtection(), **available}
     for name in names:
         if name not in SET_AGAIN:
             fix = f"settings is none, or some of {', '.join(SET_AGAIN)}."
             raise BadInput(f"settings={name!r} is not known", fix=fix)
-        if name not in found:
+        if name not in available:
             fix = "Leave it out; if it was on, turn it on by hand with what your infrastructure code says."
             raise BadInput(f"the backup says that {name} was off, or does not know", fix=fix)
-    return tuple(found[name] for name in SET_AGAIN if name in names)
+    return tuple(available[name] for name in SET_AGAIN if name in names)
 
 
 def _of(aws: Aws, table: str) -> BackupList:
     """Return the backups of *table*; the ARN that AWS Backup is asked by is as it would be here."""
     table_backups = backups.everything(aws).of_table(table)
-    return BackupList(tuple(sorted(table_backups.backups, key=lambda one: one.kind != "SYSTEM")), table_backups.unseen)
+    return BackupList(
+        tuple(sorted(table_backups.backups, key=lambda backup: backup.kind != "SYSTEM")), table_backups.unseen
+    )
 
 
 def _chosen(aws: Aws, table: str, arn: str) -> Backup:
@@ -290,7 +299,7 @@ def _chosen(aws: Aws, table: str, arn: str) -> Backup:
     table_backups = _of(aws, table)
     if table_backups.backups:
         return table_backups.backups[0]
-    others = ", ".join(dict.fromkeys(one.table for one in backups.everything(aws).backups))
+    others = ", ".join(dict.fromkeys(backup.table for backup in backups.everything(aws).backups))
     unseen_text = " ".join(table_backups.unseen)
     raise BadInput(
         "no backup of this table" + (f". {unseen_text}" if unseen_text else ""),
@@ -302,13 +311,13 @@ def _chosen(aws: Aws, table: str, arn: str) -> Backup:
     )
 
 
-def _check_free(session: Session, there: Aws, name: str, backup: Backup) -> None:
+def _check_free(session: Session, regional_aws: Aws, name: str, backup: Backup) -> None:
     """Refuse a name that something else has: the table may have been made anew since it was deleted.
 
     Raises:
         BadInput: It is taken by a table that is no restore of this backup.
     """
-    present = tables.find(there, name)
+    present = tables.find(regional_aws, name)
     if present is None:
         return
     job = session.data.get(restore_wait.JOB) or {}

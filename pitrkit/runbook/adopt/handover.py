@@ -53,7 +53,7 @@ class Handover(Shows):
 
     def view(self) -> View:
         """Return the list, then the commands."""
-        rows = tuple((f"[ ] {name}", words) for name, words in self.items)
+        rows = tuple((f"[ ] {name}", text) for name, text in self.items)
         blocks: list[Block] = [
             Note("Nothing of this is done by the kit. Work through it from top to bottom.", "warn"),
             Grid(("=what", "how"), rows),
@@ -120,50 +120,58 @@ def _items(
 def _of_settings(original: TableSettings, plan: SettingsPlan) -> list[tuple[str, str]]:
     checklist_rows: list[tuple[str, str]] = []
     done = {change.setting.key for change in plan.changes}
-    for one in original.found:
-        match one:
-            case EventSource() if one.key not in done:
-                text = f"{one.name} reads the original's stream: take that mapping away, then make the new one."
+    for setting in original.found:
+        match setting:
+            case EventSource() if setting.key not in done:
+                text = f"{setting.name} reads the original's stream: take that mapping away, then make the new one."
                 checklist_rows.append(("function", text))
-            case EventSource() | KinesisDestination() if one.key in done:
+            case EventSource() | KinesisDestination() if setting.key in done:
                 checklist_rows.append(
-                    ("consumer", f"{one.name} sees both tables' changes now: take it off the original.")
+                    ("consumer", f"{setting.name} sees both tables' changes now: take it off the original.")
                 )
             case KinesisDestination():
                 checklist_rows.append(
-                    ("Kinesis", f"{one.stream_arn} gets the original's changes only: move it when you cut over.")
+                    ("Kinesis", f"{setting.stream_arn} gets the original's changes only: move it when you cut over.")
                 )
             case MetricAlarm():
-                checklist_rows.append(("alarm", f"{one.alarm} watches the original: make it for the copy (below)."))
+                checklist_rows.append(("alarm", f"{setting.alarm} watches the original: make it for the copy (below)."))
             case Replica():
                 checklist_rows.append(
-                    ("replica", f"The original has one in {one.region}: add it to the copy once it is the one in use.")
+                    (
+                        "replica",
+                        f"The original has one in {setting.region}: add it to the copy once it is the one in use.",
+                    )
                 )
     return checklist_rows
 
 
 def _commands(original: TableSettings, copy: TableRef, stack: str, plan: SettingsPlan) -> list[tuple[str, str]]:
     command_rows = []
-    for one in original.found:
-        if isinstance(one, MetricAlarm):
-            moved = one.moved(original.place, copy)
+    for setting in original.found:
+        if isinstance(setting, MetricAlarm):
+            moved = setting.moved(original.place, copy)
             assert isinstance(moved, MetricAlarm)
-            name = one.alarm.replace(original.table, copy.table)
-            body = {"AlarmName": name if name != one.alarm else f"{one.alarm} ({copy.table})", **moved.definition}
-            command_rows.append((f"alarm {one.alarm}", _command("cloudwatch put-metric-alarm", body)))
-        elif isinstance(one, EventSource) and one.key not in {change.setting.key for change in plan.changes}:
-            body = {"FunctionName": one.function_arn, "EventSourceArn": "STREAM-ARN", "StartingPosition": "LATEST"}
-            text = _command("lambda create-event-source-mapping", {**body, "Enabled": one.enabled, **one.options})
-            command_rows.append(
-                (f"function {one.function_arn.rpartition(':')[2]} (STREAM-ARN: the copy's LatestStreamArn)", text)
+            name = setting.alarm.replace(original.table, copy.table)
+            body = {
+                "AlarmName": name if name != setting.alarm else f"{setting.alarm} ({copy.table})",
+                **moved.definition,
+            }
+            command_rows.append((f"alarm {setting.alarm}", _command("cloudwatch put-metric-alarm", body)))
+        elif isinstance(setting, EventSource) and setting.key not in {change.setting.key for change in plan.changes}:
+            body = {"FunctionName": setting.function_arn, "EventSourceArn": "STREAM-ARN", "StartingPosition": "LATEST"}
+            text = _command(
+                "lambda create-event-source-mapping", {**body, "Enabled": setting.enabled, **setting.options}
             )
-    words = [
+            command_rows.append(
+                (f"function {setting.function_arn.rpartition(':')[2]} (STREAM-ARN: the copy's LatestStreamArn)", text)
+            )
+    arguments = [
         *("aws", "cloudformation", "create-change-set", "--stack-name", stack, "--change-set-name", "adopt-copy"),
         *("--change-set-type", "IMPORT", "--resources-to-import", "file://import.json"),
         *("--template-body", "file://template.json"),
     ]
     hint = "CloudFormation import (template.json: merge the resource into your stack's own template first)"
-    return [*command_rows, (hint, shlex.join(words))]
+    return [*command_rows, (hint, shlex.join(arguments))]
 
 
 def _command(operation: str, body: dict[str, Any]) -> str:

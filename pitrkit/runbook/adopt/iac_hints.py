@@ -22,9 +22,9 @@ _PROJECTION = {"ProjectionType": "projection_type", "NonKeyAttributes": "non_key
 
 def logical_id(table: str, tags: Mapping[str, str]) -> str:
     """Return the logical id that the original has in its stack, or one made of the table's name."""
-    known = tags.get("aws:cloudformation:logical-id", "")
-    made = "".join(part[:1].upper() + part[1:] for part in re.split(r"[^A-Za-z0-9]+", table))
-    return known or f"{made or 'Table'}Table"
+    recorded_id = tags.get("aws:cloudformation:logical-id", "")
+    derived = "".join(part[:1].upper() + part[1:] for part in re.split(r"[^A-Za-z0-9]+", table))
+    return recorded_id or f"{derived or 'Table'}Table"
 
 
 def import_list(table: str, logical: str) -> list[dict[str, Any]]:
@@ -41,20 +41,20 @@ def template(described: Mapping[str, Any], settings: TableSettings, logical: str
         "AttributeDefinitions": described["AttributeDefinitions"],
         **dict(_properties(settings)),
     }
-    if local := [_plain_index(one) for one in described.get("LocalSecondaryIndexes") or ()]:
+    if local := [_plain_index(index) for index in described.get("LocalSecondaryIndexes") or ()]:
         properties["LocalSecondaryIndexes"] = local
     resource = {"Type": "AWS::DynamoDB::Table", "DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain"}
     return {"Resources": {logical: {**resource, "Properties": properties}}}
 
 
-def _plain_index(one: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: one[name] for name in ("IndexName", "KeySchema", "Projection")}
+def _plain_index(index: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: index[name] for name in ("IndexName", "KeySchema", "Projection")}
 
 
 def _properties(settings: TableSettings) -> Iterator[tuple[str, Any]]:
     indexes = []
-    for one in settings.found:
-        match one:
+    for setting in settings.found:
+        match setting:
             case kinds.Capacity(mode=mode, units=units):
                 yield "BillingMode", mode
                 if units is not None:
@@ -67,13 +67,13 @@ def _properties(settings: TableSettings) -> Iterator[tuple[str, Any]]:
                 throughput = {} if units is None else {"ProvisionedThroughput": units.throughput()}
                 indexes.append({"IndexName": index, "KeySchema": keys, "Projection": projection, **throughput})
             case _:
-                yield from _more_properties(one)
+                yield from _more_properties(setting)
     if indexes:
         yield "GlobalSecondaryIndexes", indexes
 
 
-def _more_properties(one: Any) -> Iterator[tuple[str, Any]]:
-    match one:
+def _more_properties(setting: Any) -> Iterator[tuple[str, Any]]:
+    match setting:
         case kinds.Encryption(key_arn=key):
             yield "SSESpecification", {"SSEEnabled": True, "SSEType": "KMS", "KMSMasterKeyId": key}
         case kinds.Recovery(period_days=days):
@@ -102,8 +102,8 @@ def terraform(described: Mapping[str, Any], settings: TableSettings, original: s
     label = label if re.match(r"[a-z_]", label) else f"_{label}"
     resource = f"aws_dynamodb_table.{label}"
     imports = [_import(resource, name)]
-    for one in settings.found:
-        imports += [_import(*pair) for pair in _imports(one, settings, label)]
+    for setting in settings.found:
+        imports += [_import(*pair) for pair in _imports(setting, settings, label)]
     return "\n".join(
         [*imports, _block(f'resource "aws_dynamodb_table" {_text(label)}', _attributes(described, settings))]
     )
@@ -113,16 +113,16 @@ def _import(to: str, which: str) -> str:
     return f"import {{\n  to = {to}\n  id = {_text(which)}\n}}\n"
 
 
-def _imports(one: Any, settings: TableSettings, label: str) -> Iterator[tuple[str, str]]:
-    match one:
+def _imports(setting: Any, settings: TableSettings, label: str) -> Iterator[tuple[str, str]]:
+    match setting:
         case (
             services.ScalingTarget(index=index, dimension=dimension)
             | services.ScalingPolicy(index=index, dimension=dimension)
         ):
             resource = f"table/{settings.table}" + (f"/index/{index}" if index else "")
             which = "_".join(filter(None, (label, re.sub(r"\W", "_", index), dimension.rpartition(":")[2].lower())))
-            if isinstance(one, services.ScalingPolicy):
-                yield f"aws_appautoscaling_policy.{which}", f"dynamodb/{resource}/{dimension}/{one.policy}"
+            if isinstance(setting, services.ScalingPolicy):
+                yield f"aws_appautoscaling_policy.{which}", f"dynamodb/{resource}/{dimension}/{setting.policy}"
             else:
                 yield f"aws_appautoscaling_target.{which}", f"dynamodb/{resource}/{dimension}"
         case kinds.ResourcePolicy():
@@ -132,28 +132,28 @@ def _imports(one: Any, settings: TableSettings, label: str) -> Iterator[tuple[st
 
 
 def _attributes(described: Mapping[str, Any], settings: TableSettings) -> list[str]:
-    keys = {one["KeyType"]: one["AttributeName"] for one in described["KeySchema"]}
+    keys = {key["KeyType"]: key["AttributeName"] for key in described["KeySchema"]}
     lines = [f"name = {_text(described['TableName'])}", f"hash_key = {_text(keys['HASH'])}"]
     lines += [f"range_key = {_text(keys['RANGE'])}"] if "RANGE" in keys else []
-    for one in described["AttributeDefinitions"]:
-        attribute = [f"name = {_text(one['AttributeName'])}", f"type = {_text(one['AttributeType'])}"]
+    for definition in described["AttributeDefinitions"]:
+        attribute = [f"name = {_text(definition['AttributeName'])}", f"type = {_text(definition['AttributeType'])}"]
         lines.append(_block("attribute", attribute))
-    for one in described.get("LocalSecondaryIndexes") or ():
-        lines.append(_block("local_secondary_index", _index(one, hashed=False)))
+    for index in described.get("LocalSecondaryIndexes") or ():
+        lines.append(_block("local_secondary_index", _index(index, hashed=False)))
     for setting in settings.found:
         lines += _settings(setting)
     return lines
 
 
-def _settings(one: Any) -> list[str]:
-    match one:
+def _settings(setting: Any) -> list[str]:
+    match setting:
         case kinds.Capacity(mode=mode, units=units):
             return [f"billing_mode = {_text(mode)}", *_units(units)]
         case kinds.TableClass(name_of_class=name):
             return [f"table_class = {_text(name)}"]
         case kinds.GlobalIndex(index=name, key_schema=keys, projection=projection, units=units):
-            told = {"IndexName": name, "KeySchema": keys, "Projection": projection}
-            return [_block("global_secondary_index", [*_index(told, hashed=True), *_units(units)])]
+            index = {"IndexName": name, "KeySchema": keys, "Projection": projection}
+            return [_block("global_secondary_index", [*_index(index, hashed=True), *_units(units)])]
         case kinds.Recovery(period_days=days):
             return [_block("point_in_time_recovery", ["enabled = true", f"recovery_period_in_days = {days}"])]
         case kinds.DeletionProtection():
@@ -163,11 +163,11 @@ def _settings(one: Any) -> list[str]:
         case kinds.StreamSetting(view=view):
             return ["stream_enabled = true", f"stream_view_type = {_text(view)}"]
         case _:
-            return _blocks(one)
+            return _blocks(setting)
 
 
-def _blocks(one: Any) -> list[str]:
-    match one:
+def _blocks(setting: Any) -> list[str]:
+    match setting:
         case kinds.Encryption(key_arn=key):
             return [_block("server_side_encryption", ["enabled = true", f"kms_key_arn = {_text(key)}"])]
         case kinds.OnDemandLimits(limits=most):
@@ -178,15 +178,15 @@ def _blocks(one: Any) -> list[str]:
     return []
 
 
-def _index(one: Mapping[str, Any], *, hashed: bool) -> list[str]:
-    keys = {key["KeyType"]: key["AttributeName"] for key in one["KeySchema"]}
-    lines = [f"name = {_text(one['IndexName'])}"]
+def _index(index: Mapping[str, Any], *, hashed: bool) -> list[str]:
+    keys = {key["KeyType"]: key["AttributeName"] for key in index["KeySchema"]}
+    lines = [f"name = {_text(index['IndexName'])}"]
     lines += [f"hash_key = {_text(keys['HASH'])}"] if hashed else []
     lines += [f"range_key = {_text(keys['RANGE'])}"] if "RANGE" in keys else []
     for name, spelt in _PROJECTION.items():
-        if value := one["Projection"].get(name):
-            told = _text(value) if isinstance(value, str) else f"[{', '.join(map(_text, value))}]"
-            lines.append(f"{spelt} = {told}")
+        if value := index["Projection"].get(name):
+            hcl_value = _text(value) if isinstance(value, str) else f"[{', '.join(map(_text, value))}]"
+            lines.append(f"{spelt} = {hcl_value}")
     return lines
 
 
@@ -201,8 +201,8 @@ def _block(head: str, lines: list[str]) -> str:
 
 def _text(value: str) -> str:
     """Return a string of HCL. What would begin a template in it is told by number, and so is what does not print."""
-    told = re.sub(r"[$%](?=\{)", lambda found: _numbered(found[0]), value.replace("\\", "\\\\").replace('"', '\\"'))
-    return '"' + "".join(char if char.isprintable() else _numbered(char) for char in told) + '"'
+    escaped = re.sub(r"[$%](?=\{)", lambda match: _numbered(match[0]), value.replace("\\", "\\\\").replace('"', '\\"'))
+    return '"' + "".join(char if char.isprintable() else _numbered(char) for char in escaped) + '"'
 
 
 def _numbered(char: str) -> str:

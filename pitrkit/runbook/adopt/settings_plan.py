@@ -99,9 +99,11 @@ class SettingsPlan:
 
     def lines(self) -> list[str]:
         """Return what would be changed by name, for a terminal; the notebook has what each says."""
-        named = (f"{one.setting.kind} {one.setting.name}".strip() for one in self.changes)
-        left = [f"not done: {one.kind} {one.name}".strip() + f": {one.why}" for one in self.left]
-        return [f"{self.action}, as those of {self.original.table}: {', '.join(named)}", *left]
+        named = (f"{change.setting.kind} {change.setting.name}".strip() for change in self.changes)
+        skipped_lines = [
+            f"not done: {skipped.kind} {skipped.name}".strip() + f": {skipped.why}" for skipped in self.left
+        ]
+        return [f"{self.action}, as those of {self.original.table}: {', '.join(named)}", *skipped_lines]
 
     def _sealed(self) -> dict[str, Any]:
         return {
@@ -114,8 +116,13 @@ class SettingsPlan:
 
     def write(self, path: Path) -> None:
         """Keep it in a file."""
-        left = [[one.kind, one.name, one.why] for one in self.left]
-        whole = {**self._sealed(), "left": left, "created_at": self.created_at.isoformat(), "digest": self.digest}
+        skipped_rows = [[skipped.kind, skipped.name, skipped.why] for skipped in self.left]
+        whole = {
+            **self._sealed(),
+            "left": skipped_rows,
+            "created_at": self.created_at.isoformat(),
+            "digest": self.digest,
+        }
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.write_text(documents.pretty(whole))
 
@@ -134,8 +141,8 @@ class SettingsPlan:
                 TableRef(*row["original"]),
                 TableRef(*row["copy"][:2]),
                 row["copy"][2],
-                tuple(SettingChange.from_dict(one) for one in row["changes"]),
-                tuple(SkippedSetting(*one) for one in row["left"]),
+                tuple(SettingChange.from_dict(change_row) for change_row in row["changes"]),
+                tuple(SkippedSetting(*skipped_row) for skipped_row in row["left"]),
                 datetime.fromisoformat(row["created_at"]),
             )
         except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
@@ -150,16 +157,16 @@ def place_of(folder: Path, digest: str) -> Path:
     return folder / f"{digest[:SHORTEST]}.json"
 
 
-def parse_names(given: str, known: Iterable[str], parameter: str) -> frozenset[str]:
-    """Return the names in *given*, with commas between.
+def parse_names(text: str, choices: Iterable[str], parameter: str) -> frozenset[str]:
+    """Return the names in *text*, with commas between.
 
     Raises:
         BadInput: One is not known.
     """
-    names = frozenset(name.strip() for name in given.split(",") if name.strip())
-    known = sorted(known)
-    if unknown := sorted(names - set(known)):
-        raise BadInput(f"{parameter}: {', '.join(unknown)} is not known", fix=f"Known are: {', '.join(known)}.")
+    names = frozenset(name.strip() for name in text.split(",") if name.strip())
+    choices = sorted(choices)
+    if unknown := sorted(names - set(choices)):
+        raise BadInput(f"{parameter}: {', '.join(unknown)} is not known", fix=f"Known are: {', '.join(choices)}.")
     return names
 
 
@@ -186,47 +193,51 @@ def reapplying(
         BadInput: A kind is not known.
     """
     leaving, accepted = parse_names(leave, ORDER, "leave"), parse_names(accept, WHEN_ACCEPTED, "accept")
-    changes, left = [], []
-    for one in compare(original, copy):
-        if one.state == "same":
+    changes, skipped = [], []
+    for difference in compare(original, copy):
+        if difference.state == "same":
             continue
-        if (why := _why_not(one, leaving, accepted)) or one.wanted is None:
-            left.append(SkippedSetting(one.kind, one.name, why))
+        if (why := _why_not(difference, leaving, accepted)) or difference.wanted is None:
+            skipped.append(SkippedSetting(difference.kind, difference.name, why))
         else:
-            changes.append(SettingChange(one.wanted, one.found))
+            changes.append(SettingChange(difference.wanted, difference.found))
     stream = bool(copy.of("stream")) or any(change.setting.kind == "stream" for change in changes)
     orphans = [change for change in changes if change.setting.kind == "event-source" and not stream]
-    left += [SkippedSetting(one.setting.kind, one.setting.name, "the copy has no stream to read") for one in orphans]
-    left += [
+    skipped += [
+        SkippedSetting(orphan.setting.kind, orphan.setting.name, "the copy has no stream to read") for orphan in orphans
+    ]
+    skipped += [
         SkippedSetting(kind, "", f"the original's could not be read ({unread.code}): allow {unread.action}")
         for unread in original.unread
         for kind in unread.kinds
     ]
-    kept = tuple(change for change in changes if change not in orphans)
-    return SettingsPlan("reapply settings", where, original.place, copy.place, copy_id, kept, tuple(left), now())
+    kept_changes = tuple(change for change in changes if change not in orphans)
+    return SettingsPlan(
+        "reapply settings", where, original.place, copy.place, copy_id, kept_changes, tuple(skipped), now()
+    )
 
 
-def _why_not(one: SettingDifference, leaving: frozenset[str], accepted: frozenset[str]) -> str:
-    if one.state == "extra":
+def _why_not(difference: SettingDifference, leaving: frozenset[str], accepted: frozenset[str]) -> str:
+    if difference.state == "extra":
         return "only the copy has it: it stays"
-    if one.state == "unread":
+    if difference.state == "unread":
         return "one side's could not be read"
-    if one.kind in leaving:
+    if difference.kind in leaving:
         return "left out, as you asked"
-    assert one.wanted is not None
-    if why := obstacle(one.wanted, one.found):
+    assert difference.wanted is not None
+    if why := obstacle(difference.wanted, difference.found):
         return why
-    if one.kind in WHEN_ACCEPTED and one.kind not in accepted:
-        return f"{WHEN_ACCEPTED[one.kind]}: only with accept={one.kind}"
+    if difference.kind in WHEN_ACCEPTED and difference.kind not in accepted:
+        return f"{WHEN_ACCEPTED[difference.kind]}: only with accept={difference.kind}"
     return ""
 
 
-def taking_back(given: Iterable[SettingChange], plan: SettingsPlan) -> SettingsPlan:
-    """Return the plan that takes back what was *given* to the copy of *plan*, the last first."""
-    changes, left = [], []
-    for change in reversed(list(given)):
+def taking_back(applied: Iterable[SettingChange], plan: SettingsPlan) -> SettingsPlan:
+    """Return the plan that takes back what was *applied* to the copy of *plan*, the last first."""
+    changes, skipped = [], []
+    for change in reversed(list(applied)):
         if change.setting.kind in STAYS:
-            left.append(
+            skipped.append(
                 SkippedSetting(change.setting.kind, change.setting.name, "it stays: undoing it would lose data")
             )
         else:
@@ -238,6 +249,6 @@ def taking_back(given: Iterable[SettingChange], plan: SettingsPlan) -> SettingsP
         plan.copy,
         plan.copy_id,
         tuple(changes),
-        tuple(left),
+        tuple(skipped),
         now(),
     )

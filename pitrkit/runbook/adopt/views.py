@@ -77,28 +77,39 @@ def _lost(data: Mapping[str, Any]) -> str:
     )
 
 
-def compared(original: TableSettings, copy: TableSettings, found: Sequence[SettingDifference]) -> View:
+def compared(original: TableSettings, copy: TableSettings, differences: Sequence[SettingDifference]) -> View:
     """Return two tables' settings side by side."""
-    rows = tuple((one.kind, _short(one.name), _said(one.wanted), _said(one.found), _state(one.state)) for one in found)
-    counts = {state: sum(one.state == state for one in found) for state in _STATES}
+    rows = tuple(
+        (
+            difference.kind,
+            _short(difference.name),
+            _said(difference.wanted),
+            _said(difference.found),
+            _state(difference.state),
+        )
+        for difference in differences
+    )
+    counts = {state: sum(difference.state == state for difference in differences) for state in _STATES}
     tiles = tuple(Tile(str(counts[state]), text, tone) for state, (text, tone) in _STATES.items() if counts[state])
     blocks: list[Block] = [Tiles(tiles), Grid(("setting", "of", original.table, copy.table, ""), rows)]
-    blocks += [unread_note(settings.table, one) for settings in (original, copy) for one in settings.unread]
+    blocks += [
+        unread_note(settings.table, unread_source) for settings in (original, copy) for unread_source in settings.unread
+    ]
     data = {
         "original": original.table,
         "copy": copy.table,
-        "settings": [one.to_dict() for one in found],
-        "unread": [one.action for settings in (original, copy) for one in settings.unread],
+        "settings": [difference.to_dict() for difference in differences],
+        "unread": [unread_source.action for settings in (original, copy) for unread_source in settings.unread],
     }
     return View("settings", "Settings: the original's and the copy's", blocks=tuple(blocks), data=data)
 
 
-def unread_note(table: str, one: Unread) -> Note:
+def unread_note(table: str, unread: Unread) -> Note:
     """Return that some settings could not be read."""
-    request = f", request {one.request_id}" if one.request_id else ""
-    why = "the caller may not" if one.denied else "no answer that can be used"
-    text = f"{', '.join(one.kinds)} of {table} could not be read: {why} [{one.action}: {one.code}{request}]"
-    return Note(text, "warn", f"Allow {one.action} and run this again, or look at it by hand.")
+    request = f", request {unread.request_id}" if unread.request_id else ""
+    why = "the caller may not" if unread.denied else "no answer that can be used"
+    text = f"{', '.join(unread.kinds)} of {table} could not be read: {why} [{unread.action}: {unread.code}{request}]"
+    return Note(text, "warn", f"Allow {unread.action} and run this again, or look at it by hand.")
 
 
 def plan(it: SettingsPlan) -> View:
@@ -118,7 +129,7 @@ def plan(it: SettingsPlan) -> View:
         blocks.append(Grid(("setting", "of", "now", "then"), rows, f"What would be done to {it.table}:"))
     blocks += [Note(text, tone) for text, tone in _warnings(it)]
     if it.left:
-        skipped_rows = tuple((one.kind, _short(one.name), one.why) for one in it.left)
+        skipped_rows = tuple((skipped.kind, _short(skipped.name), skipped.why) for skipped in it.left)
         blocks.append(Grid(("setting", "of", "why not"), skipped_rows, "What is not done:"))
     if rows:
         blocks.append(Facts((("changes", it.table), ("as", it.original.table), ("digest", it.digest))))
@@ -129,7 +140,7 @@ def plan(it: SettingsPlan) -> View:
         "table": it.table,
         "digest": it.digest if rows else "",
         "changes": [change.to_dict() for change in it.changes],
-        "left": [[one.kind, one.name, one.why] for one in it.left],
+        "left": [[skipped.kind, skipped.name, skipped.why] for skipped in it.left],
     }
     tag = Tag("not done yet", "info") if rows else Tag("nothing to do", "good")
     title = f"{it.action.capitalize()}: {count_text(len(it.changes), 'setting')} of {it.table}"
@@ -159,13 +170,13 @@ def _warnings(it: SettingsPlan) -> list[tuple[str, Tone]]:
     return warnings
 
 
-def outcomes(it: SettingsPlan, found: Sequence[tuple[SettingChange, str, str]]) -> View:
+def outcomes(it: SettingsPlan, results: Sequence[tuple[SettingChange, str, str]]) -> View:
     """Return what came of each change."""
     rows = tuple(
-        (change.setting.kind, _short(change.setting.name), Tag(*_OUTCOMES[outcome]), words)
-        for change, outcome, words in found
+        (change.setting.kind, _short(change.setting.name), Tag(*_OUTCOMES[outcome]), detail)
+        for change, outcome, detail in results
     )
-    counts = {name: sum(outcome == name for _, outcome, _ in found) for name in _OUTCOMES}
+    counts = {name: sum(outcome == name for _, outcome, _ in results) for name in _OUTCOMES}
     tiles = tuple(Tile(str(counts[name]), text, tone) for name, (text, tone) in _OUTCOMES.items() if counts[name])
     grid = Grid(("setting", "of", "outcome", "request ids, or why"), rows)
     return View("settings_done", f"{it.action.capitalize()}: {it.table}", blocks=(Tiles(tiles), grid), data=counts)
@@ -175,16 +186,21 @@ def verified(
     it: SettingsPlan, wrong: Sequence[SettingChange], has: Mapping[tuple[str, str], Setting], unread: Sequence[Unread]
 ) -> View:
     """Return which settings of a plan are as planned, by reading them again."""
-    blocks: list[Block] = [unread_note(it.table, one) for one in unread]
+    blocks: list[Block] = [unread_note(it.table, unread_source) for unread_source in unread]
     if wrong:
         rows = tuple(
-            (one.setting.kind, _short(one.setting.name), _said(has.get(one.setting.key)), _said(_wanted(it, one)))
-            for one in wrong
+            (
+                change.setting.kind,
+                _short(change.setting.name),
+                _said(has.get(change.setting.key)),
+                _said(_wanted(it, change)),
+            )
+            for change in wrong
         )
         blocks.append(Grid(("setting", "of", "is", "should be"), rows))
     right = len(it.changes) - len(wrong)
-    words = f"{right} of {count_text(len(it.changes), 'setting')} as planned, read again"
-    blocks.insert(0, Note(words, "bad" if wrong else "good"))
+    text = f"{right} of {count_text(len(it.changes), 'setting')} as planned, read again"
+    blocks.insert(0, Note(text, "bad" if wrong else "good"))
     tag = Tag("differs", "bad") if wrong else Tag("verified", "good")
     return View("settings_verified", f"Verified: {it.table}", (tag,), tuple(blocks), {"ok": not wrong, "right": right})
 

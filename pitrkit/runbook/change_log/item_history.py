@@ -52,12 +52,12 @@ def item_at(
     """
     table = session.table()
     item_key = one_key(masked_inputs.read(session.incident, key), table.key_schema)
-    known = session.data.get("log") or {}
-    told = log or (ChangeLog.open(session.path(known["folder"])) if known else None)
+    log_record = session.data.get("log") or {}
+    opened_log = log or (ChangeLog.open(session.path(log_record["folder"])) if log_record else None)
     window = pitr.protection(session.aws, table.name).window
     at = now()
     moments = [utc_times.parse_time(time, now=at, window=window) for time in times] or list(_of_the_incident(session))
-    by_log = _by_log(session, item_key, told) if told else ()
+    by_log = _by_log(session, item_key, opened_log) if opened_log else ()
     tellers = [*by_log, *_by_copies(session, item_key), _by_now(session, item_key, at)]
     sights = item_history.images_at(moments, tellers)
     if bucket and export_item.offered(session.aws):
@@ -81,16 +81,16 @@ def one_key(key: str, key_schema: KeySchema) -> Key:
 def _of_the_incident(session: Session) -> Iterator[datetime]:
     """Yield the seconds that the incident is about: what it goes back to, the damage's end, and now."""
     window = session.data.get("window") or {}
-    known = [*(session.data.get(side.at) for side in sides(session.data)), *window.values(), iso(now())]
-    yield from {datetime.fromisoformat(at) for at in known if at}
+    time_texts = [*(session.data.get(side.at) for side in sides(session.data)), *window.values(), iso(now())]
+    yield from {datetime.fromisoformat(at) for at in time_texts if at}
 
 
-def _by_log(session: Session, key: Key, told: ChangeLog) -> Iterator[Teller]:
-    steps = told.history(key)
-    source = f"{told.source}, {iso(told.since_at)} to {iso(told.until_at)}"
-    yield item_history.by_steps(steps, told.since_at, told.until_at, source=source)
-    if not steps and now() - told.until_at < PRESENT:
-        yield item_history.by_present(_present(session, key), told.since_at, now())
+def _by_log(session: Session, key: Key, log: ChangeLog) -> Iterator[Teller]:
+    steps = log.history(key)
+    source = f"{log.source}, {iso(log.since_at)} to {iso(log.until_at)}"
+    yield item_history.by_steps(steps, log.since_at, log.until_at, source=source)
+    if not steps and now() - log.until_at < PRESENT:
+        yield item_history.by_present(_present(session, key), log.since_at, now())
 
 
 def _by_now(session: Session, key: Key, at: datetime) -> Teller:

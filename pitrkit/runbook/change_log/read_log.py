@@ -60,34 +60,38 @@ def asked(session: Session, *, source: str, since: str, until: str, width_minute
         BadInput: A time is not one, or the end is not after the beginning.
     """
     choose("source", source)
-    table, at, known = session.table(), now(), session.data.get("window") or {}
-    if not since and not known:
+    table, at, window_record = session.table(), now(), session.data.get("window") or {}
+    if not since and not window_record:
         raise InputNeeded("since", fix="Give the second before the damage: ISO 8601 with Z, or a duration ago (90m).")
-    since_at = times.parse_time(since or known["since"], now=at)
-    said = until or ("" if since else known["until"])
+    since_at = times.parse_time(since or window_record["since"], now=at)
+    until_text = until or ("" if since else window_record["until"])
     source = source or ("stream" if _by_stream(session, table, since_at) else "export")
     window = pitr.protection(session.aws, table.name).window
     latest_at = at if source == "stream" or window is None else window.latest_at
-    until_at = times.parse_time(said, now=at, window=window) if said else latest_at
+    until_at = times.parse_time(until_text, now=at, window=window) if until_text else latest_at
     if not since_at < until_at:
         raise BadInput(f"{iso(since_at)} is not before {iso(until_at)}", fix="Give an `until` later than `since`.")
     return LogRequest(source, since_at, until_at, timedelta(minutes=width_minutes) if width_minutes else None)
 
 
-def windows(session: Session, wanted: LogRequest) -> list[Window]:
+def windows(session: Session, request: LogRequest) -> list[Window]:
     """Return the windows of the exports that it takes.
 
     Raises:
         BadInput: PITR is off, or the window, or what it takes to tell it, is not restorable.
     """
-    window = pitr.check_restorable(session.aws, session.table().name, wanted.until_at).window
+    window = pitr.check_restorable(session.aws, session.table().name, request.until_at).window
     assert window is not None
     return from_exports.windows(
-        wanted.since_at, wanted.until_at, latest_at=window.latest_at, earliest_at=window.earliest_at, width=wanted.width
+        request.since_at,
+        request.until_at,
+        latest_at=window.latest_at,
+        earliest_at=window.earliest_at,
+        width=request.width,
     )
 
 
-def read(session: Session, wanted: LogRequest, *, bucket: str = "", prefix: str = "") -> tuple[str, ChangeLog]:
+def read(session: Session, request: LogRequest, *, bucket: str = "", prefix: str = "") -> tuple[str, ChangeLog]:
     """Read what is asked for into a new folder of the incident; return its name there, and the log.
 
     A stream is read up to now, because what others wrote after the damage is kept with what they wrote.
@@ -98,25 +102,25 @@ def read(session: Session, wanted: LogRequest, *, bucket: str = "", prefix: str 
     """
     number = 1 + len(list(session.incident.path("logs").glob("[0-9][0-9][0-9]")))
     name = f"logs/{number:03}"
-    if wanted.source == "export":
-        return name, _from_exports(session, session.path(name), wanted, bucket, prefix)
+    if request.source == "export":
+        return name, _from_exports(session, session.path(name), request, bucket, prefix)
     table = session.table()
     with ProgressBar(f"Reading the stream of {table.name}", unit="shards") as progress:
-        told = from_stream.read(session.aws, table, session.path(name), wanted.since_at, now(), on_progress=progress)
-    return name, told
+        log = from_stream.read(session.aws, table, session.path(name), request.since_at, now(), on_progress=progress)
+    return name, log
 
 
-def located(session: Session, told: ChangeLog, damage: Scope) -> Located:
+def located(session: Session, log: ChangeLog, damage: Scope) -> Located:
     """Return when *damage* began and ended by a log, and record it; no key gets into the record.
 
     Raises:
         BadInput: Nothing in the log looks like that, or the condition cannot be evaluated.
     """
-    found = replace(locate(told, damage), damage=masking.current().words(damage))
-    said = {name: value for name, value in found.to_dict().items() if name != "keys"}
-    said["bursts"] = [{name: value for name, value in one.items() if name != "keys"} for one in said["bursts"]]
-    session.note("damage_located", **said)
-    return found
+    location = replace(locate(log, damage), damage=masking.current().words(damage))
+    record = {name: value for name, value in location.to_dict().items() if name != "keys"}
+    record["bursts"] = [{name: value for name, value in burst.items() if name != "keys"} for burst in record["bursts"]]
+    session.note("damage_located", **record)
+    return location
 
 
 def _by_stream(session: Session, table: Table, since_at: datetime) -> bool:
@@ -126,10 +130,10 @@ def _by_stream(session: Session, table: Table, since_at: datetime) -> bool:
     return stream is not None and stream.view == streams.VIEW and since_at >= max(reaches, stream.created_at)
 
 
-def _from_exports(session: Session, folder: Path, wanted: LogRequest, bucket: str, prefix: str) -> ChangeLog:
+def _from_exports(session: Session, folder: Path, request: LogRequest, bucket: str, prefix: str) -> ChangeLog:
     table = session.table()
-    started = from_exports.start(session.aws, table, windows(session, wanted), bucket=bucket, prefix=prefix)
-    session.note("exports_started", exports=[one.arn for one in started])
+    started = from_exports.start(session.aws, table, windows(session, request), bucket=bucket, prefix=prefix)
+    session.note("exports_started", exports=[export.arn for export in started])
     restore.note_begun(session, started)
     label = f"Waiting for {len(started)} exports of {table.name}"
     with ProgressBar(label, unit="seconds") as progress:
@@ -147,7 +151,7 @@ def _from_exports(session: Session, folder: Path, wanted: LogRequest, bucket: st
             table,
             done,
             folder,
-            since_at=wanted.since_at,
-            until_at=wanted.until_at,
+            since_at=request.since_at,
+            until_at=request.until_at,
             on_progress=lambda records: progress(records, None, ""),
         )

@@ -77,8 +77,8 @@ class Log(Shows):
         moments = [time.strip() for time in times.split(",") if time.strip()]
         if moments:
             return item_at(self.session, key, *moments, log=self.log, bucket=bucket, prefix=prefix)
-        found = one_key(key, self.log.key_schema)
-        return change_log_views.history_view(found, self.log.history(found), self.log)
+        item_key = one_key(key, self.log.key_schema)
+        return change_log_views.history_view(item_key, self.log.history(item_key), self.log)
 
     def damage(self, *, kinds: str = "", keys: str = "", where: str = "") -> LogDamage:
         """Return the change set whose revert takes back what looks like this, and leave it in the incident.
@@ -86,29 +86,37 @@ class Log(Shows):
         Raises:
             BadInput: A part of the description cannot be read.
         """
-        session, wanted, narrowed = self.session, self._damage(kinds, keys, where), _narrowed(self.session)
+        session, damage_scope, narrowed = self.session, self._damage(kinds, keys, where), _narrowed(self.session)
         number = 1 + len(list(session.incident.path("changes").glob("[0-9][0-9][0-9]")))
-        kept = f"changes/{number:03}"
-        found = self.log.changes(session.path(kept), damage=wanted, since_at=self.since_at, until_at=self.until_at)
-        counts = found.counts.to_dict()
-        scope = masked_inputs.recorded(session.incident, wanted)
+        folder = f"changes/{number:03}"
+        changes = self.log.changes(
+            session.path(folder), damage=damage_scope, since_at=self.since_at, until_at=self.until_at
+        )
+        counts = changes.counts.to_dict()
+        scope = masked_inputs.recorded(session.incident, damage_scope)
         session.done(
-            "diff", "damage_told", diff=counts, changes=kept, scope=scope, scoped=counts, scoped_changes=kept,
+            "diff", "damage_told", diff=counts, changes=folder, scope=scope, scoped=counts, scoped_changes=folder,
             scoped_at=iso(now()),
         )  # fmt: skip
-        told = LogDamage(session, self.log, found, wanted, self.since_at, self.until_at)
-        if narrowed and masked_inputs.recorded_scope(session.incident, narrowed["damage"]) != wanted:
+        log_damage = LogDamage(session, self.log, changes, damage_scope, self.since_at, self.until_at)
+        if narrowed and masked_inputs.recorded_scope(session.incident, narrowed["damage"]) != damage_scope:
             session.keep("damage_not_narrowed", narrowed=None)
         elif narrowed:
-            told.narrow(masked_inputs.recorded_scope(session.incident, narrowed["scope"]), narrowed["scope"]["words"])
-        return told
+            log_damage.narrow(
+                masked_inputs.recorded_scope(session.incident, narrowed["scope"]), narrowed["scope"]["words"]
+            )
+        return log_damage
 
     def _damage(self, kinds: str, keys: str, where: str) -> Scope:
         """Return what damage looks like; said of nothing, it looks as it did when it was described last."""
         keys, where = (masked_inputs.read(self.session.incident, text) for text in (keys, where))
-        wanted = Scope.parse(kinds, keys, where, self.log.key_schema, steps=True)
-        known = _narrowed(self.session).get("damage") or self.session.data.get("scope")
-        return masked_inputs.recorded_scope(self.session.incident, known) if wanted == EVERYTHING and known else wanted
+        scope = Scope.parse(kinds, keys, where, self.log.key_schema, steps=True)
+        earlier_scope = _narrowed(self.session).get("damage") or self.session.data.get("scope")
+        return (
+            masked_inputs.recorded_scope(self.session.incident, earlier_scope)
+            if scope == EVERYTHING and earlier_scope
+            else scope
+        )
 
 
 @dataclass(frozen=True)
@@ -125,8 +133,10 @@ class LogDamage(Shows):
     def view(self) -> View:
         """Return how many items the damage removed, modified and inserted, and what counts as damage."""
         narrowed = _narrowed(self.session)
-        words = narrowed["scope"]["words"] if narrowed else ""
-        return change_log_views.damage_card(self.changes, self.wanted, self.since_at, self.until_at, narrowed=words)
+        scope_text = narrowed["scope"]["words"] if narrowed else ""
+        return change_log_views.damage_card(
+            self.changes, self.wanted, self.since_at, self.until_at, narrowed=scope_text
+        )
 
     def samples(self, n: int = 3) -> View:
         """Return *n* changes of each kind: without the damage, and as the log knows the item last."""
@@ -144,16 +154,16 @@ class LogDamage(Shows):
         """Return a widget to look through the damage, and to take back only what is looked at."""
         return Explorer(self.changes, on_use=self._use)
 
-    def narrow(self, wanted: Scope, words: str = "") -> ChangeSet:
-        """Take back only what of the damage is in *wanted* as well, and leave that in the incident.
+    def narrow(self, scope: Scope, scope_text: str = "") -> ChangeSet:
+        """Take back only what of the damage is in *scope* as well, and leave that in the incident.
 
         Args:
-            wanted: The scope.
-            words: The scope in words; its own description where blank.
+            scope: The scope.
+            scope_text: The scope in words; its own description where blank.
         """
-        scoped = diff.narrow(diff.IncidentChanges(self.session, self.changes), wanted, words).changes
-        whole = wanted == EVERYTHING
-        kept = (
+        scoped = diff.narrow(diff.IncidentChanges(self.session, self.changes), scope, scope_text).changes
+        whole = scope == EVERYTHING
+        record = (
             None
             if whole
             else {
@@ -161,15 +171,15 @@ class LogDamage(Shows):
                 "scope": self.session.data["scope"],
             }
         )
-        self.session.keep("damage_narrowed", narrowed=kept)
+        self.session.keep("damage_narrowed", narrowed=record)
         return scoped
 
-    def _use(self, wanted: Scope, words: str) -> str:
+    def _use(self, scope: Scope, scope_text: str) -> str:
         # What counts as damage at all stays part of what is said.
-        told = [said for said in (masking.current().words(self.wanted), words) if said != "everything"] or [
+        scope_texts = [part for part in (masking.current().words(self.wanted), scope_text) if part != "everything"] or [
             "everything"
         ]
-        count = self.narrow(wanted, "; of these, ".join(told)).counts.changes
+        count = self.narrow(scope, "; of these, ".join(scope_texts)).counts.changes
         return f"{count_text(count, 'change')} of {len(self.changes):,} will be reverted. Run on from the next cell."
 
 
@@ -187,21 +197,21 @@ def estimate(
     Args and errors are those of `read`.
     """
     table = session.table()
-    wanted = read_log.asked(session, source=source, since=since, until=until, width_minutes=width_minutes)
+    request = read_log.asked(session, source=source, since=since, until=until, width_minutes=width_minutes)
     windows: list[Window] = []
     notes = []
-    if wanted.source == "export":
-        windows = read_log.windows(session, wanted)
+    if request.source == "export":
+        windows = read_log.windows(session, request)
         first, last = min(begin for begin, _ in windows), max(end for _, end in windows)
         notes.append(
             f"It has the service make {count_text(len(windows), 'export')}, of {moment(first)} to {moment(last)}."
         )
-    found = routes(table.size_bytes, windows=[end - begin for begin, end in windows], prices=costs.prices())
-    chosen = "incremental exports" if windows else "stream"
-    taken = next(one for one in found if one.name == chosen)
+    priced_routes = routes(table.size_bytes, windows=[end - begin for begin, end in windows], prices=costs.prices())
+    route_name = "incremental exports" if windows else "stream"
+    taken = next(route for route in priced_routes if route.name == route_name)
     progress.terminal_line(f"{taken.name}: {taken.time}; costs {taken.cost}")
     return change_log_views.routes_card(
-        found, table=table.name, chosen=chosen, size_text=size(table.size_bytes), notes=notes
+        priced_routes, table=table.name, chosen=route_name, size_text=size(table.size_bytes), notes=notes
     )
 
 
@@ -237,42 +247,42 @@ def read(
     """
     if plans.approved(session, "", approve) is not None and session.data.get("log"):
         return _opened(session)
-    wanted = read_log.asked(session, source=source, since=since, until=until, width_minutes=width_minutes)
-    since_at, until_at = wanted.since_at, wanted.until_at
-    session.keep("window_chosen", route=wanted.source, window={"since": iso(since_at), "until": iso(until_at)})
-    if (kept := _kept(session, wanted)) is not None:
-        return kept
+    request = read_log.asked(session, source=source, since=since, until=until, width_minutes=width_minutes)
+    since_at, until_at = request.since_at, request.until_at
+    session.keep("window_chosen", route=request.source, window={"since": iso(since_at), "until": iso(until_at)})
+    if (kept_log := _kept(session, request)) is not None:
+        return kept_log
     at = now()
-    folder, told = read_log.read(session, wanted, bucket=bucket, prefix=prefix)
-    about = {"folder": folder, "width_minutes": _minutes(wanted), "read_at": iso(at), **told.to_dict()}
+    folder, change_log = read_log.read(session, request, bucket=bucket, prefix=prefix)
+    about = {"folder": folder, "width_minutes": _minutes(request), "read_at": iso(at), **change_log.to_dict()}
     session.done("log", "log_read", log=about, **dict.fromkeys(OF_A_COMPARISON))
-    return Log(session, told, max(since_at, told.since_at), min(until_at, told.until_at))
+    return Log(session, change_log, max(since_at, change_log.since_at), min(until_at, change_log.until_at))
 
 
 def _opened(session: Session) -> Log:
-    kept, window = session.data["log"], session.data["window"]
+    record, window = session.data["log"], session.data["window"]
     return Log(
         session,
-        ChangeLog.open(session.path(kept["folder"])),
+        ChangeLog.open(session.path(record["folder"])),
         datetime.fromisoformat(window["since"]),
         datetime.fromisoformat(window["until"]),
     )
 
 
-def _kept(session: Session, wanted: LogRequest) -> Log | None:
+def _kept(session: Session, request: LogRequest) -> Log | None:
     """Return the log that the incident holds already, if it tells this window as well as another reading would."""
-    kept = session.data.get("log") or {}
-    since_at, until_at = wanted.since_at, wanted.until_at
-    if not kept or kept["source"] != {"stream": STREAM, "export": EXPORTS}[wanted.source]:
+    record = session.data.get("log") or {}
+    since_at, until_at = request.since_at, request.until_at
+    if not record or record["source"] != {"stream": STREAM, "export": EXPORTS}[request.source]:
         return None
-    found = ChangeLog.open(session.path(kept["folder"]))
-    if wanted.source == "stream":
-        fresh = now() - datetime.fromisoformat(kept["read_at"]) < READ_AGAIN_AFTER
-        same = fresh and found.since_at <= since_at and until_at <= found.until_at
+    log = ChangeLog.open(session.path(record["folder"]))
+    if request.source == "stream":
+        fresh = now() - datetime.fromisoformat(record["read_at"]) < READ_AGAIN_AFTER
+        same = fresh and log.since_at <= since_at and until_at <= log.until_at
     else:
-        same = (found.since_at, found.until_at) == (since_at, until_at) and kept["width_minutes"] == _minutes(wanted)
-    return Log(session, found, since_at, until_at) if same else None
+        same = (log.since_at, log.until_at) == (since_at, until_at) and record["width_minutes"] == _minutes(request)
+    return Log(session, log, since_at, until_at) if same else None
 
 
-def _minutes(wanted: LogRequest) -> float:
-    return wanted.width.total_seconds() / 60 if wanted.width else 0.0
+def _minutes(request: LogRequest) -> float:
+    return request.width.total_seconds() / 60 if request.width else 0.0

@@ -48,26 +48,32 @@ def log_card(log: ChangeLog) -> View:
     return View("log", f"What happened in {log.table}", (tag,), tuple(blocks), log.to_dict())
 
 
-def located_card(found: Located) -> View:
+def located_card(located: Located) -> View:
     """Return when the damage began and ended, how many items it met, and how sure that is."""
     rows: list[tuple[str, Cell]] = [
-        ("looked for", found.damage),
-        ("began", str(found.began)),
-        ("ended", str(found.ended)),
-        ("items", f"{found.items:,}: {_kinds(found.kinds)}"),
-        ("how sure", found.precision),
-        ("window", f"{moment(found.since_at)} to {moment(found.until_at)} holds it"),
-        ("restore to", f"{moment(found.restore_at)}, the last second that is surely before it"),
+        ("looked for", located.damage),
+        ("began", str(located.began)),
+        ("ended", str(located.ended)),
+        ("items", f"{located.items:,}: {_kinds(located.kinds)}"),
+        ("how sure", located.precision),
+        ("window", f"{moment(located.since_at)} to {moment(located.until_at)} holds it"),
+        ("restore to", f"{moment(located.restore_at)}, the last second that is surely before it"),
     ]
     blocks: list[Block] = [Facts(tuple(rows))]
-    if len(found.bursts) > 1:
-        bursts = tuple((f"{one.items:,}", _kinds(one.kinds), str(one.began), str(one.ended)) for one in found.bursts)
+    if len(located.bursts) > 1:
+        bursts = tuple(
+            (f"{burst.items:,}", _kinds(burst.kinds), str(burst.began), str(burst.ended)) for burst in located.bursts
+        )
         blocks.append(Grid((">items", "kinds", "began", "ended"), bursts, "Bursts of what looks like that"))
-        if found.found > len(bursts):
-            blocks.append(Note(f"{count_text(found.found - len(bursts), 'more burst')} not shown.", "muted"))
-    blocks += [Note(text, "warn") for text in found.unknown]
+        if located.found > len(bursts):
+            blocks.append(Note(f"{count_text(located.found - len(bursts), 'more burst')} not shown.", "muted"))
+    blocks += [Note(text, "warn") for text in located.unknown]
     return View(
-        "located", "When it happened", (Tag(count_text(found.items, "item"), "warn"),), tuple(blocks), found.to_dict()
+        "located",
+        "When it happened",
+        (Tag(count_text(located.items, "item"), "warn"),),
+        tuple(blocks),
+        located.to_dict(),
     )
 
 
@@ -90,8 +96,8 @@ def damage_card(
     blocks: list[Block] = [Facts(tuple(rows)), tiles]
     if scope == EVERYTHING:
         fix = "Give `where`, `kinds` or `keys`; look at the samples for what they have in common."
-        words = "Nothing says what damage looks like, so every change in this window counts as damage, good ones too."
-        blocks.append(Note(words, "warn", fix))
+        text = "Nothing says what damage looks like, so every change in this window counts as damage, good ones too."
+        blocks.append(Note(text, "warn", fix))
     elif not counts.changes:
         blocks.append(Note("There is nothing to revert.", "good"))
     if narrowed:
@@ -106,7 +112,7 @@ def damage_card(
 
 def reviews_view(log: ChangeLog, changes: ChangeSet) -> View:
     """Return the damaged items that others wrote as well, each with its history in the log."""
-    waiting = list(islice((one for one in changes if one.review), REVIEWS_SHOWN + 1))
+    waiting = list(islice((change for change in changes if change.review), REVIEWS_SHOWN + 1))
     if not waiting:
         return note("No damaged item was written by others in a way that needs a person.", "good")
     blocks: list[Block] = []
@@ -115,8 +121,8 @@ def reviews_view(log: ChangeLog, changes: ChangeSet) -> View:
         blocks.append(_steps(log.history(change.key)))
     if len(waiting) > REVIEWS_SHOWN:
         blocks.append(Note(f"More than {REVIEWS_SHOWN} wait; the others are in the frame of `explore()`.", "muted"))
-    how = "The plan leaves these to you. `mixed` set to revert puts them back as well, except what others wrote since."
-    blocks.append(Note(how))
+    text = "The plan leaves these to you. `mixed` set to revert puts them back as well, except what others wrote since."
+    blocks.append(Note(text))
     data = {"keys": [masking.current().key(change.key) for change in waiting[:REVIEWS_SHOWN]]}
     return View("reviews", "Also written by others", (Tag("for a person", "warn"),), tuple(blocks), data)
 
@@ -130,10 +136,11 @@ def history_view(key: Key, steps: Sequence[ItemStep], log: ChangeLog) -> View:
 
 
 def _steps(steps: Sequence[ItemStep]) -> Samples:
-    shown = steps[-STEPS_SHOWN:]
-    words = f"the last {STEPS_SHOWN} of {len(steps):,} changes" if len(steps) > STEPS_SHOWN else ""
+    last_steps = steps[-STEPS_SHOWN:]
+    caption = f"the last {STEPS_SHOWN} of {len(steps):,} changes" if len(steps) > STEPS_SHOWN else ""
     return Samples(
-        tuple(sample(Tag(_when(step), step.kind), step.key, step.before, step.after) for step in shown), caption=words
+        tuple(sample(Tag(_when(step), step.kind), step.key, step.before, step.after) for step in last_steps),
+        caption=caption,
     )
 
 
@@ -151,10 +158,10 @@ def item_view(key: Key, sights: Sequence[Sight]) -> View:
     """Return what one item looked like at chosen moments, and what had changed from each to the next."""
     if not sights:
         return note("No moment was asked for.", fix="Give times: ISO 8601 with Z or an offset, or a duration ago.")
-    rows = tuple((moment(one.at), _state(one), one.source) for one in sights)
+    rows = tuple((moment(sight.at), _state(sight), sight.source) for sight in sights)
     blocks: list[Block] = [Grid(("at", "the item", "told by"), rows)]
     blocks += [Samples(tuple(_changes(key, sights)))] if len(sights) > 1 else [Samples((_only(key, sights[0]),))]
-    data = {"key": key, "sights": [one.to_dict() for one in sights]}
+    data = {"key": key, "sights": [sight.to_dict() for sight in sights]}
     return View("item", key_text(key), (Tag(count_text(len(sights), "moment")),), tuple(blocks), data)
 
 
@@ -165,10 +172,10 @@ def _state(sight: Sight) -> Tag:
 
 
 def _changes(key: Key, sights: Sequence[Sight]) -> Iterable[Any]:
-    for earlier, later in pairwise(one for one in sights if one.known):
-        words = "unchanged" if earlier.image == later.image else kind_of(earlier.image, later.image)
-        span = f"{words}, {_second(earlier.at)} to {_second(later.at)}"
-        tone = words if words != "unchanged" else "muted"
+    for earlier, later in pairwise(sight for sight in sights if sight.known):
+        change_kind = "unchanged" if earlier.image == later.image else kind_of(earlier.image, later.image)
+        span = f"{change_kind}, {_second(earlier.at)} to {_second(later.at)}"
+        tone = change_kind if change_kind != "unchanged" else "muted"
         yield sample(Tag(span, tone), key, earlier.image, later.image)
 
 
@@ -179,15 +186,21 @@ def _only(key: Key, sight: Sight) -> Any:
 def routes_card(routes: Sequence[Route], *, table: str, chosen: str, size_text: str, notes: Sequence[str] = ()) -> View:
     """Return the routes for a table side by side, the one to be taken marked."""
     rows = tuple(
-        (Tag(one.name, "info" if one.name == chosen else ""), one.when, one.reach, one.time, cost_text(one.cost))
-        for one in routes
+        (
+            Tag(route.name, "info" if route.name == chosen else ""),
+            route.when,
+            route.reach,
+            route.time,
+            cost_text(route.cost),
+        )
+        for route in routes
     )
     grid = Grid(("route", "take it when", "reaches back", "takes", ">costs about"), rows)
     priced_at = routes[0].cost.priced_at
     priced = Note(f"Estimates for {size_text}, by the prices of {priced_at}, without the writes.", "muted")
-    taken = tuple(Note(f"{one.name}: {one.cost}", "muted") for one in routes if one.name == chosen)
+    taken = tuple(Note(f"{route.name}: {route.cost}", "muted") for route in routes if route.name == chosen)
     blocks: tuple[Block, ...] = (grid, *(Note(text, "warn") for text in notes), *taken, priced)
-    data = {"chosen": chosen, "routes": [{"name": one.name, "usd": round(one.cost.usd, 2)} for one in routes]}
+    data = {"chosen": chosen, "routes": [{"name": route.name, "usd": round(route.cost.usd, 2)} for route in routes]}
     return View("routes", f"Ways to roll {table} back", (Tag(f"takes: {chosen}", "info"),), blocks, data)
 
 

@@ -42,12 +42,12 @@ class PreflightCheck:
         puts_expired = plan.policy.expired == "put" and not plan.empty
         load = Load(plan.write_units, pace, puts_expired, undoes="undo_of" in plan.scope)
         target_findings = preflight.check_target(session.aws, table, load=load)
-        if self.freeze and not plan.empty and all(one.name != "frozen" for one in target_findings):
+        if self.freeze and not plan.empty and all(finding.name != "frozen" for finding in target_findings):
             seconds = plan.write_units / pace
             target_findings.append(freeze.finding(session.aws, table, incident=session.incident.id, seconds=seconds))
         if self.lifted is not None:
-            words = f"an earlier run had left other writers blocked; that is undone now. {self.lifted.words}"
-            target_findings.append(TargetFinding("freeze-undone", "warning", words, "Nothing."))
+            text = f"an earlier run had left other writers blocked; that is undone now. {self.lifted.words}"
+            target_findings.append(TargetFinding("freeze-undone", "warning", text, "Nothing."))
         return Acknowledgements(target_findings, self.accept)
 
     def holding(self, session: Session, table: Table) -> AbstractContextManager[None]:
@@ -73,7 +73,7 @@ class Acknowledgements:
 
     def since(self, before: Acknowledgements) -> Acknowledgements:
         """Return these findings with what was acknowledged of the same ones *before*, word for word."""
-        same = {one.name for one in self.found if one in before.found}
+        same = {finding.name for finding in self.found if finding in before.found}
         self.ticked = {name: at for name, at in before.ticked.items() if name in same}
         return self
 
@@ -90,7 +90,7 @@ class Acknowledgements:
     @property
     def by_hand(self) -> list[TargetFinding]:
         """Those that may be acknowledged by hand."""
-        return [one for one in preflight.to_accept(self.found) if one.name not in self.given]
+        return [finding for finding in preflight.to_accept(self.found) if finding.name not in self.given]
 
     def tick(self, name: str, on: bool) -> None:
         """Acknowledge what bears this name, or take that back."""
@@ -105,7 +105,7 @@ class Acknowledgements:
         Raises:
             GateClosed: Something is not.
         """
-        if names := ", ".join(one.name for one in self.waiting):
+        if names := ", ".join(finding.name for finding in self.waiting):
             raise GateClosed(
                 f"gate closed: plan {plan.digest[:SHORTEST]} has risks that must be acknowledged first: {names}",
                 digest=plan.digest,
@@ -116,61 +116,65 @@ class Acknowledgements:
     def words(self) -> str:
         """Return what could do harm, or stops the shop, a line each, for a terminal."""
         grave = {"blocking", "accepted"}
-        shown_findings = [one for one in self.findings if one.severity in grave or one.name.startswith("freeze")]
-        return "".join(f"\n   {one.severity}: {one.name}: {one.what}" for one in shown_findings)
+        shown_findings = [
+            finding for finding in self.findings if finding.severity in grave or finding.name.startswith("freeze")
+        ]
+        return "".join(f"\n   {finding.severity}: {finding.name}: {finding.what}" for finding in shown_findings)
 
     def parameter(self) -> str:
         """Return the parameter that acknowledges all that is to be."""
-        return ",".join(dict.fromkeys([*self.given, *self.ticked, *(one.name for one in self.waiting)]))
+        return ",".join(dict.fromkeys([*self.given, *self.ticked, *(finding.name for finding in self.waiting)]))
 
     def to_record(self, by: str) -> list[dict[str, Any]]:
         """Return what was acknowledged, by whom, when and how, as plain JSON."""
         at = now()
         return [
             {
-                "name": one.name,
-                "what": one.what,
-                "at": iso(self.ticked.get(one.name, at)),
-                "how": "click" if one.name in self.ticked else "parameter",
+                "name": finding.name,
+                "what": finding.what,
+                "at": iso(self.ticked.get(finding.name, at)),
+                "how": "click" if finding.name in self.ticked else "parameter",
                 "by": by,
             }
-            for one in self.findings
-            if one.severity == "accepted"
+            for finding in self.findings
+            if finding.severity == "accepted"
         ]
 
 
-def to_text(plan: Plan, known: Acknowledgements, costs: Estimate, *, pace: float, outside: Mapping[str, int]) -> str:
+def to_text(
+    plan: Plan, acknowledgements: Acknowledgements, costs: Estimate, *, pace: float, outside: Mapping[str, int]
+) -> str:
     """Return what would be done in a few lines, for a terminal.
 
     Args:
         plan: The plan.
-        known: What is known about the target.
+        acknowledgements: What is known about the target.
         costs: What the writes cost.
         pace: Write units a second.
         outside: How many differences of each kind its scope leaves out.
     """
     (_, did), (_, scope) = _pairs(plan)
-    left = f"; outside the scope: {outside_words(outside)}" if outside else ""
+    outside_text = f"; outside the scope: {outside_words(outside)}" if outside else ""
     takes = f"{duration_estimate(plan.write_units / pace)}, costs {costs}"
-    return f"   it {did}\n   scope: {scope}{left}\n   takes {takes}{known.words()}"
+    return f"   it {did}\n   scope: {scope}{outside_text}\n   takes {takes}{acknowledgements.words()}"
 
 
-def closed(closed: GateClosed, plan: Plan, known: Acknowledgements, said: str) -> GateClosed:
-    """Return a closed gate's error with what would be done: in *said*, and on its card."""
+def closed(closed: GateClosed, plan: Plan, acknowledgements: Acknowledgements, text: str) -> GateClosed:
+    """Return a closed gate's error with what would be done: in *text*, and on its card."""
     why = closed.what.partition(f"plan {plan.digest[:SHORTEST]} ")[2]
-    told = GateClosed(f"{closed.what}\n{said}", digest=closed.digest, table=closed.table, fix=closed.fix)
-    told.card = gate_views.gate_card(
+    error = GateClosed(f"{closed.what}\n{text}", digest=closed.digest, table=closed.table, fix=closed.fix)
+    error.card = gate_views.gate_card(
         plan,
         None,
         command=closed.fix,
         why=f"the plan {why}" if why else "",
-        words=_pairs(plan),
-        findings=known.waiting,
+        plan_facts=_pairs(plan),
+        findings=acknowledgements.waiting,
     )
-    return told
+    return error
 
 
 def _pairs(plan: Plan) -> tuple[tuple[str, str], tuple[str, str]]:
-    left = ", ".join(f"{count:,} {reason}" for reason, count in plan.left.items()) or "nothing"
-    did = f"puts {plan.puts:,} items back, updates {plan.updates:,}, deletes {plan.deletes:,}; leaves {left}"
+    left_alone = ", ".join(f"{count:,} {reason}" for reason, count in plan.left.items()) or "nothing"
+    did = f"puts {plan.puts:,} items back, updates {plan.updates:,}, deletes {plan.deletes:,}; leaves {left_alone}"
     return ("it", did), ("scope", plan_views.scope_words(plan.scope))

@@ -86,8 +86,8 @@ class ConflictBox(CardControl):
         digest: str = "",
     ) -> None:
         self._conflicts, self._on_settle, self._digest = conflicts, on_settle, digest
-        self._groups = [group_of(one) for one in conflicts]
-        self._texts = [key_text(one.key).lower() for one in conflicts]
+        self._groups = [group_of(conflict) for conflict in conflicts]
+        self._texts = [key_text(conflict.key).lower() for conflict in conflicts]
         self._page = 0
         self._listed = list(range(len(conflicts)))
         self.decisions: dict[int, Decision] = {}
@@ -155,14 +155,14 @@ class ConflictBox(CardControl):
     def settle(self) -> None:
         """Have the decisions recorded, and a plan made of those that take ours."""
         self.make.disabled = True
-        wanted = dict(self.decisions)
+        decisions = dict(self.decisions)
         try:
-            plan = self._on_settle(wanted)
+            plan = self._on_settle(decisions)
         except Exception as error:  # noqa: BLE001 (what a button raises is seen nowhere else)
             self.status_line.value = error_card(error)._repr_html_()
             self.make.disabled = False
             return
-        self._settled_as = wanted
+        self._settled_as = decisions
         self.show(conflicts_card(self._conflicts, self.decisions, digest=self._digest))
         self.status_line.value = self._settled(plan)._repr_html_()
         self._fill()
@@ -173,13 +173,11 @@ class ConflictBox(CardControl):
         if plan is None:
             return note(f"Recorded: {count_text(undecided['theirs'], 'item')} stay as they were found.{still}", "good")
         if plan.empty:
-            words = (
-                "None of ours can be planned: the items were written once more meanwhile. The plan's card says more."
-            )
-            return note(words, "warn")
+            text = "None of ours can be planned: the items were written once more meanwhile. The plan's card says more."
+            return note(text, "warn")
         items = count_text(plan.total, "item")
-        words = f"Plan {plan.digest[:SHORTEST]} takes ours in {items} and waits at the gate.{still}"
-        return note(words, "good", "Go up to the gate, approve it, and run on from there.")
+        text = f"Plan {plan.digest[:SHORTEST]} takes ours in {items} and waits at the gate.{still}"
+        return note(text, "good", "Go up to the gate, approve it, and run on from there.")
 
     def _decided(self, place: int, decision: str) -> None:
         number = self._conflicts[place].number
@@ -190,11 +188,11 @@ class ConflictBox(CardControl):
         self._fill()
 
     def _filtered(self, _change: Mapping[str, Any]) -> None:
-        wanted, group = self.find.value.strip().lower(), self.group.value
+        search_text, group = self.find.value.strip().lower(), self.group.value
         self._listed = [
             place
             for place, text in enumerate(self._texts)
-            if wanted in text and (not group or self._groups[place] == group)
+            if search_text in text and (not group or self._groups[place] == group)
         ]
         self._page = 0
         self._fill()
@@ -206,11 +204,11 @@ class ConflictBox(CardControl):
     def _fill(self) -> None:
         last = max(0, -(-len(self._listed) // PAGE) - 1)
         self._page = max(0, min(self._page, last))
-        shown = self._listed[self._page * PAGE : (self._page + 1) * PAGE]
-        for row, place in zip(self._rows, shown, strict=False):
+        places = self._listed[self._page * PAGE : (self._page + 1) * PAGE]
+        for row, place in zip(self._rows, places, strict=False):
             conflict = self._conflicts[place]
             row.fill(place, conflict, self.decisions.get(conflict.number, ""))
-        boxes = tuple(row.box for row in self._rows[: len(shown)])
+        boxes = tuple(row.box for row in self._rows[: len(places)])
         if self._pages.children != boxes:
             self._pages.children = boxes
         self.before.disabled, self.after.disabled = self._page == 0, self._page == last

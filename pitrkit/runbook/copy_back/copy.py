@@ -137,8 +137,8 @@ class Copy(Shows):
         """Return the parameters that the approved run needs besides the digest."""
         pace = self.write_units if self.write_units != WRITE_UNITS else ""
         copy = {"copy": self.plan.scope["undo_of"][:SHORTEST]} if self.slot == "undo" else {}
-        how = {"accept": self.known.parameter(), "freeze": self.preflight_check.freeze, "write_units": pace}
-        return {**copy, **how, **self.braking.to_parameters(), "safety_copy": self.safety_copy}
+        gate_parameters = {"accept": self.known.parameter(), "freeze": self.preflight_check.freeze, "write_units": pace}
+        return {**copy, **gate_parameters, **self.braking.to_parameters(), "safety_copy": self.safety_copy}
 
     def approve(self) -> CopyGate:
         """Return a widget that approves this plan when the operator types the table's name, or plans it again."""
@@ -190,12 +190,12 @@ class Copy(Shows):
             new_plan = plans.build(self.session, self.table, before, self.plan.policy, self.plan.scope, show=show)
             self._take(new_plan)
 
-    def _take(self, found: Plan) -> None:
+    def _take(self, plan: Plan) -> None:
         """Go on with another plan. It has to be approved for itself."""
-        plans.record_plan(self.session, self.slot, found)
-        self.known = self.preflight_check.look(self.session, self.table, found, self.write_units)
-        self.plan, self.drift, self._looked_at, self.settled = found, None, None, 0
-        self.passage = ApprovalFlow(None if found.empty else found, self.table.name)
+        plans.record_plan(self.session, self.slot, plan)
+        self.known = self.preflight_check.look(self.session, self.table, plan, self.write_units)
+        self.plan, self.drift, self._looked_at, self.settled = plan, None, None, 0
+        self.passage = ApprovalFlow(None if plan.empty else plan, self.table.name)
         self._show_again()
 
     def _show_again(self) -> None:
@@ -217,8 +217,10 @@ class Copy(Shows):
 
     def _gate(self, approve: str) -> View:
         if not self.plan.empty and now() - self.known.looked_at > LOOKS_AGAIN_AFTER:
-            known = self.preflight_check.look(self.session, self.session.target(), self.plan, self.write_units)
-            self.known = known.since(self.known)
+            preflight_result = self.preflight_check.look(
+                self.session, self.session.target(), self.plan, self.write_units
+            )
+            self.known = preflight_result.since(self.known)
             self._show_again()
         if not self.plan.empty:
             preflight.require_clear(self.known.findings, self.plan.table)
@@ -247,14 +249,14 @@ class Copy(Shows):
     def _closed(self, closed: GateClosed) -> GateClosed:
         return acknowledgements.closed(closed, self.plan, self.known, self.words())
 
-    def _stale(self, what: str, approve: str) -> View:
+    def _stale(self, reason: str, approve: str) -> View:
         self.look_again()
         assert self.drift is not None
         approved = plans.approved(self.session, self.slot, approve)
         if approved is not None and approved.digest != self.plan.digest:
-            return plan_views.stale_card(what, self.plan, self.drift, self.command, approved=approved)
+            return plan_views.stale_card(reason, self.plan, self.drift, self.command, approved=approved)
         again = self.session.command(plans.notebook_of(self.session.data, self.slot), "", **self._given())
-        return plan_views.stale_card(what, self.plan, self.drift, again)
+        return plan_views.stale_card(reason, self.plan, self.drift, again)
 
     def apply(self) -> View:
         """Write the plan under its guards. Interrupted, it goes on where it stopped when it is run again.
@@ -348,9 +350,11 @@ class Copy(Shows):
             BadInput: *decide* is not known.
         """
         choose("conflicts", decide)
-        of = self._last()
-        met = plans.conflicts(self.session, of) if of is not None else []
-        box = ConflictBox(met, lambda decisions: self.settle(of, met, decisions), digest=of.digest if of else "")
+        copy_plan = self._last()
+        met = plans.conflicts(self.session, copy_plan) if copy_plan is not None else []
+        box = ConflictBox(
+            met, lambda decisions: self.settle(copy_plan, met, decisions), digest=copy_plan.digest if copy_plan else ""
+        )
         if decide and met:
             box.decide(range(len(met)), decide)  # type: ignore[arg-type]
             box.settle()
@@ -367,35 +371,40 @@ class Copy(Shows):
     def _last(self) -> Plan | None:
         if not self.plan.empty and self.journal.exists():
             return self.plan
-        return next((one for one in plans.written_plans(self.session) if plans.of_slot(one, self.slot)), None)
+        return next((plan for plan in plans.written_plans(self.session) if plans.of_slot(plan, self.slot)), None)
 
     def settle(
-        self, of: Plan | None, met: Sequence[Conflict], decisions: Mapping[int, Decision], *, show: Show | None = None
+        self,
+        copy_plan: Plan | None,
+        met: Sequence[Conflict],
+        decisions: Mapping[int, Decision],
+        *,
+        show: Show | None = None,
     ) -> Plan | None:
-        """Record what was decided about the conflicts *met* by plan *of*, and return the new plan, if there is one."""
+        """Record what was decided about the conflicts *met* by *copy_plan*, and return the new plan, if any."""
         with self._at_work():
-            return None if of is None else self._settle(of, met, decisions, show)
+            return None if copy_plan is None else self._settle(copy_plan, met, decisions, show)
 
     def _settle(
-        self, of: Plan, met: Sequence[Conflict], decisions: Mapping[int, Decision], show: Show | None
+        self, copy_plan: Plan, met: Sequence[Conflict], decisions: Mapping[int, Decision], show: Show | None
     ) -> Plan | None:
         counts = result_views.counted(met, decisions)
-        decided = {"plan": of.digest, **counts}
-        if plans.is_current(self.session, self.slot, of):
+        decided = {"plan": copy_plan.digest, **counts}
+        if plans.is_current(self.session, self.slot, copy_plan):
             plans.save_results(self.session, self.slot, "conflicts_decided", decided=decided)
         else:
             self.session.note("conflicts_decided", **decided)
         if not counts["ours"]:
             return None
-        short = of.digest[:SHORTEST]
+        short = copy_plan.digest[:SHORTEST]
         number = 1 + len(list(self.session.incident.path("changes").glob(f"conflicts-{short}-*")))
         folder = self.session.incident.path("changes", f"conflicts-{short}-{number:02}")
         found_at = now().isoformat(timespec="seconds")
-        changes = settling.changes(of, met, decisions, folder, found_at=found_at)
-        words = f"{count_text(counts['ours'], 'conflict')} of copy {short}, decided to take ours"
-        scope = {"conflicts_of": of.digest, "words": words, "changes": folder.name}
-        scope |= {"undo_of": of.scope["undo_of"]} if "undo_of" in of.scope else {}
-        new_plan = plans.build(self.session, self.table, changes, settling.policy_of(of), scope, show=show)
+        changes = settling.changes(copy_plan, met, decisions, folder, found_at=found_at)
+        text = f"{count_text(counts['ours'], 'conflict')} of copy {short}, decided to take ours"
+        scope = {"conflicts_of": copy_plan.digest, "words": text, "changes": folder.name}
+        scope |= {"undo_of": copy_plan.scope["undo_of"]} if "undo_of" in copy_plan.scope else {}
+        new_plan = plans.build(self.session, self.table, changes, settling.policy_of(copy_plan), scope, show=show)
         self._take(new_plan)
         return new_plan
 

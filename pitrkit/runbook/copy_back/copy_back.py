@@ -101,7 +101,7 @@ def plan(
 def prepare(
     session: Session,
     changes: ChangeSet,
-    wanted: Policy,
+    copy_policy: Policy,
     *,
     slot: Slot,
     scope: dict[str, Any],
@@ -120,8 +120,8 @@ def prepare(
     accepted = preflight.parse_accept(accept)
     pace = Pace(write_units)
     braking.brakes(session.aws, table.name)  # a brake that does not work is told before anything is approved
-    copy_plan = plans.approved(session, slot, approve) or plans.again(session, slot, wanted, scope)
-    if copy_plan is not None and explicit and copy_plan.policy != wanted:
+    copy_plan = plans.approved(session, slot, approve) or plans.again(session, slot, copy_policy, scope)
+    if copy_plan is not None and explicit and copy_plan.policy != copy_policy:
         raise BadInput(
             f"plan {copy_plan.digest[:SHORTEST]} was made with another policy than is asked for now",
             table=table.name,
@@ -129,7 +129,7 @@ def prepare(
         )
     reopened = copy_plan is not None
     if copy_plan is None:
-        copy_plan = plans.build(session, table, changes, wanted, scope)
+        copy_plan = plans.build(session, table, changes, copy_policy, scope)
     plans.record_plan(session, slot, copy_plan)
     ahead = PreflightCheck(accepted, freeze, lifted)
     preflight_check = ahead.look(session, table, copy_plan, pace.units)
@@ -149,9 +149,9 @@ def ending(data: Mapping[str, Any], slot: Slot = "") -> Exit:
     is more likely wrong than the table right.
     """
     state = plans.state_of(data, slot)
-    done, verified, made = state.get("apply") or {}, state.get("verify") or {}, state.get("plan") or {}
-    unfinished_count = open_conflicts(state) or done.get("failed", 0) or made.get("undecided", 0)
-    planned = sum(made.get(name, 0) for name in ("puts", "updates", "deletes"))
+    done, verified, plan_record = state.get("apply") or {}, state.get("verify") or {}, state.get("plan") or {}
+    unfinished_count = open_conflicts(state) or done.get("failed", 0) or plan_record.get("undecided", 0)
+    planned = sum(plan_record.get(name, 0) for name in ("puts", "updates", "deletes"))
     if not planned:
         return Exit.LEFT if unfinished_count or (not slot and nothing_in_scope(data)) else Exit.DONE
     return Exit.DONE if verified.get("ok") and not unfinished_count else Exit.LEFT

@@ -98,10 +98,10 @@ def is_in_force(data: dict[str, Any]) -> bool:
 
 def to_text(data: dict[str, Any]) -> str:
     """Return what became of the freeze of an incident, as its `incident.json` has it; blank if there was none."""
-    kept = data.get(KEPT) or {}
-    match kept.get("state"):
+    record = data.get(KEPT) or {}
+    match record.get("state"):
         case "lifted":
-            return Lifted(kept["how"]).words
+            return Lifted(record["how"]).words
         case "intended" | "frozen":
             return f"Other writers may still be blocked: pitrkit unfreeze {data.get('incident', '')}"
         case "refused":
@@ -163,13 +163,13 @@ def _undo(session: Session, error: BaseException | None) -> None:
 
 def _lift(session: Session) -> Lifted:
     freeze = Freeze.from_dict(session.data[KEPT])
-    found = freezes.lift(session.aws, freeze)
-    what = {"state": "lifted", "lifted_at": iso(now()), "how": found.how, "lifted_by": session.aws.caller().arn}
-    session.keep("freeze_lifted", into={KEPT: {**what, "lift_request_id": found.request_id}})
-    told = True
+    lifted = freezes.lift(session.aws, freeze)
+    record = {"state": "lifted", "lifted_at": iso(now()), "how": lifted.how, "lifted_by": session.aws.caller().arn}
+    session.keep("freeze_lifted", into={KEPT: {**record, "lift_request_id": lifted.request_id}})
+    confirmed = True
     with suppress(AwsError):  # it is undone; only when that is told is not known
-        told = freezes.await_lifted(session.aws, freeze)
-    return replace(found, told=told)
+        confirmed = freezes.await_lifted(session.aws, freeze)
+    return replace(lifted, told=confirmed)
 
 
 @contextmanager

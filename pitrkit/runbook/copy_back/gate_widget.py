@@ -104,13 +104,13 @@ class CopyGate(ApproveBox):
 
     def _tick_boxes(self) -> None:
         """Offer a box for each finding that could do harm; before all are ticked nothing can be approved."""
-        self.ticks.children = tuple(self._tick_box(one) for one in self._copy.known.by_hand)
+        self.ticks.children = tuple(self._tick_box(finding) for finding in self._copy.known.by_hand)
 
     def _tick_box(self, finding: TargetFinding) -> widgets.Checkbox:
-        words = visible(f"{finding.name}: {finding.what}")
+        label = visible(f"{finding.name}: {finding.what}")
         box = widgets.Checkbox(
             value=finding.name in self._copy.known.ticked,
-            description=f"I have seen to this: {words}",
+            description=f"I have seen to this: {label}",
             tooltip=f"Acknowledge {finding.name}: {visible(finding.fix)}",
             indent=False,
             style={"description_width": "initial"},
@@ -130,12 +130,12 @@ class CopyGate(ApproveBox):
     def _busy(self, work: Callable[[], View]) -> None:
         self.look.disabled = self.again.disabled = True
         try:
-            shown = work()
+            view = work()
         except Exception as error:  # noqa: BLE001 (what a button raises is seen nowhere else)
-            shown = error_card(error)
+            view = error_card(error)
         finally:
             self.look.disabled = self.again.disabled = False
-        self.status_line.value = shown._repr_html_()
+        self.status_line.value = view._repr_html_()
 
     def _show(self, _text: str, html: str) -> None:
         self.status_line.value = html
@@ -150,8 +150,8 @@ class CopyGate(ApproveBox):
         counts = f"{plan.puts:,} put back, {plan.updates:,} updated, {plan.deletes:,} deleted"
         difference = plan.total - before.total
         than = f", {count_text(abs(difference), 'write')} {'more' if difference > 0 else 'fewer'} than before"
-        words = f"New plan {plan.digest[:SHORTEST]}: {counts}{than if difference else ''}."
-        return note(words, "info", "Read its card above; the approval of the one before no longer counts.")
+        text = f"New plan {plan.digest[:SHORTEST]}: {counts}{than if difference else ''}."
+        return note(text, "info", "Read its card above; the approval of the one before no longer counts.")
 
 
 def drift_card(drift: Drift) -> View:

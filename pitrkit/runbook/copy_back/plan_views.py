@@ -113,7 +113,10 @@ def plan_card(
         blocks.append(Facts((("outside the scope", outside_words(outside)),)))
     if findings:
         blocks.append(Heading("Side effects, and what to know first"))
-        blocks += [Note(f"{one.name}: {one.what}", _TONES.get(one.severity, "info"), _fix(one)) for one in findings]
+        blocks += [
+            Note(f"{finding.name}: {finding.what}", _TONES.get(finding.severity, "info"), _fix(finding))
+            for finding in findings
+        ]
     if not plan.empty:
         blocks += [
             Heading("Cost and time"),
@@ -124,7 +127,7 @@ def plan_card(
     tag = Tag("nothing to write", "good") if plan.empty else Tag(count_text(plan.total, "write"), "info")
     data = {
         **plan.to_dict(),
-        "findings": [one.to_dict() for one in findings],
+        "findings": [finding.to_dict() for finding in findings],
         "estimate": estimate.to_dict() if estimate else None,
         "pace": pace,
         "outside": dict(outside or {}),
@@ -143,7 +146,7 @@ def _what(plan: Plan) -> Facts:
     rows: list[tuple[str, Cell]] = [
         ("table", f"{plan.table} ({plan.account}, {plan.region})"),
         ("scope", scope_words(plan.scope)),
-        *(("policy" if not place else "", words) for place, words in enumerate(policy)),
+        *(("policy" if not place else "", text) for place, text in enumerate(policy)),
         ("planned", moment(plan.created_at)),
         ("digest", plan.digest),
     ]
@@ -151,8 +154,8 @@ def _what(plan: Plan) -> Facts:
 
 
 def _guarded(plan: Plan) -> Note:
-    what = {"item": "its item is", "attributes": "what it changes in its item is"}[plan.policy.guard]
-    each = f"Each write is done only if {what} still as it was read for this plan; otherwise it is a conflict, "
+    subject = {"item": "its item is", "attributes": "what it changes in its item is"}[plan.policy.guard]
+    each = f"Each write is done only if {subject} still as it was read for this plan; otherwise it is a conflict, "
     return Note(
         f"Approving lets exactly these {count_text(plan.total, 'write')} happen, nothing else. {each}left alone."
     )
@@ -171,9 +174,9 @@ def _cost(plan: Plan, pace: float, estimate: Estimate | None, safety: Estimate |
     return Facts(tuple(rows))
 
 
-def _left(left: Mapping[str, int]) -> Grid:
-    known = {reason: _REASONS.get(reason, (reason, "look at them")) for reason in left}
-    rows = tuple((f"{count:,}", *known[reason]) for reason, count in left.items())
+def _left(counts: Mapping[str, int]) -> Grid:
+    reasons = {reason: _REASONS.get(reason, (reason, "look at them")) for reason in counts}
+    rows = tuple((f"{count:,}", *reasons[reason]) for reason, count in counts.items())
     return Grid((">items", "left alone because", "what to do"), rows)
 
 
@@ -182,17 +185,17 @@ def _undoing() -> list[Block]:
     return [Note(text, "muted")]
 
 
-def stale_card(what: str, plan: Plan, drift: Drift, command: str, *, approved: Plan | None = None) -> View:
+def stale_card(reason: str, plan: Plan, drift: Drift, command: str, *, approved: Plan | None = None) -> View:
     """Return that a plan went stale: why, what moved since it was made, and how to plan again.
 
     Args:
-        what: What happened.
+        reason: What happened.
         plan: The present plan.
         drift: What moved since it was made.
         command: The one command that plans again; that approves the present plan where another was approved.
         approved: The plan that the approval is of, where it is another one of this incident.
     """
-    rows: list[tuple[str, Cell]] = [("what happened", what), ("table", plan.table)]
+    rows: list[tuple[str, Cell]] = [("what happened", reason), ("table", plan.table)]
     another = approved is not None and approved.digest != plan.digest
     if approved is not None and another:
         rows += [("approved", _counts_of(approved)), ("present plan", _counts_of(plan))]
@@ -211,7 +214,7 @@ def stale_card(what: str, plan: Plan, drift: Drift, command: str, *, approved: P
     else:
         blocks.append(Note("What to do: press Plan again beside Approve, read the new plan, approve it, and run on."))
         blocks.append(Code(command, "Headless, this command plans again:"))
-    data = {"error": "StalePlan", "what": what, "digest": plan.digest, "drift": drift.to_dict()}
+    data = {"error": "StalePlan", "what": reason, "digest": plan.digest, "drift": drift.to_dict()}
     return View("stale", "The plan is stale", (Tag("StalePlan", "info"),), tuple(blocks), data)
 
 
@@ -222,9 +225,11 @@ def _counts_of(plan: Plan) -> str:
 
 def moved_samples(drift: Drift) -> Samples:
     """Return items that moved since a plan was made, as it saw them and as they are."""
-    shown = drift.items[:MOVED_SHOWN]
-    samples = tuple(sample(Tag("moved", "warn"), one.key, one.seen, one.found) for one in shown)
-    more = f", {len(shown):,} of {drift.moved:,}" if drift.moved > len(shown) else ""
+    moved_items = drift.items[:MOVED_SHOWN]
+    samples = tuple(
+        sample(Tag("moved", "warn"), moved_item.key, moved_item.seen, moved_item.found) for moved_item in moved_items
+    )
+    more = f", {len(moved_items):,} of {drift.moved:,}" if drift.moved > len(moved_items) else ""
     return Samples(samples, "planned against", "now", f"Moved since{more}")
 
 
@@ -238,14 +243,14 @@ def policy_words(policy: Policy) -> tuple[str, ...]:
         "revert": f"modified items get their earlier values back{only}",
     }
     inserted = {"keep": "inserted items stay", "delete": "inserted items are deleted"}
-    words = [removed[policy.removed], modified[policy.modified], inserted[policy.inserted]]
+    phrases = [removed[policy.removed], modified[policy.modified], inserted[policy.inserted]]
     if policy.guard == "attributes" and policy.modified == "revert":
-        words.append("what else was written to modified items since is kept")
+        phrases.append("what else was written to modified items since is kept")
     if policy.expired == "put":
-        words.append("expired items are put back, too")
+        phrases.append("expired items are put back, too")
     if policy.mixed == "revert":
-        words.append("items that others wrote, too, are no exception")
-    return tuple(words)
+        phrases.append("items that others wrote, too, are no exception")
+    return tuple(phrases)
 
 
 def scope_words(scope: Mapping[str, Any]) -> str:

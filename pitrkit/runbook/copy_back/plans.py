@@ -65,8 +65,8 @@ def approved(session: Session, slot: Slot, approve: str) -> Plan | None:
     short = approve.strip().lower()[:SHORTEST]
     if not re.fullmatch(rf"[0-9a-f]{{{SHORTEST}}}", short) or not session.incident.path("plan", short).is_dir():
         return None
-    found = Plan.open(session.incident.path("plan", short))
-    return found if of_slot(found, slot) else None
+    plan = Plan.open(session.incident.path("plan", short))
+    return plan if of_slot(plan, slot) else None
 
 
 def of_slot(plan: Plan, slot: Slot) -> bool:
@@ -74,26 +74,26 @@ def of_slot(plan: Plan, slot: Slot) -> bool:
     return ("undo_of" in plan.scope) == (slot == "undo")
 
 
-def again(session: Session, slot: Slot, wanted: Policy, scope: Mapping[str, Any]) -> Plan | None:
+def again(session: Session, slot: Slot, policy: Policy, scope: Mapping[str, Any]) -> Plan | None:
     """Return the plan of the same changes and policy that was made a moment ago, or is written in part; else None."""
     state = state_of(session.data, slot)
-    made, done = state.get("plan") or {}, state.get("apply")
-    begun = done is not None
-    if not made or (done and not done.get("failed") and not done.get("unsent")):
+    plan_record, done = state.get("plan") or {}, state.get("apply")
+    writing_began = done is not None
+    if not plan_record or (done and not done.get("failed") and not done.get("unsent")):
         return None
     try:
-        found = Plan.open(session.incident.path("plan", made["digest"][:SHORTEST]))
+        plan = Plan.open(session.incident.path("plan", plan_record["digest"][:SHORTEST]))
     except (BadInput, RecordAltered):
         return None  # a plan that cannot be read is made again
-    same = found.policy == wanted and found.scope == scope
-    return found if same and now() - found.created_at < (PLAN_LASTS if begun else REUSED_FOR) else None
+    same = plan.policy == policy and plan.scope == scope
+    return plan if same and now() - plan.created_at < (PLAN_LASTS if writing_began else REUSED_FOR) else None
 
 
 def build(
     session: Session,
     table: Table,
     changes: ChangeSet,
-    wanted: Policy,
+    policy: Policy,
     scope: dict[str, Any],
     *,
     show: Show | None = None,
@@ -104,13 +104,13 @@ def build(
         session: The incident's session.
         table: The table, as described just now.
         changes: What to revert.
-        wanted: How.
+        policy: How.
         scope: What the changes were narrowed to.
         show: Shows the progress; by default the output of the running cell.
     """
     folder = session.incident.path("plan", "building")
     with ProgressBar("Reading the candidates again", total=len(changes), show=show) as progress:
-        built = planning.build(session.aws, table, changes, wanted, folder, scope=scope, on_progress=progress)
+        built = planning.build(session.aws, table, changes, policy, folder, scope=scope, on_progress=progress)
     place = session.incident.path("plan", built.digest[:SHORTEST])
     if place.exists():
         shutil.rmtree(folder)
@@ -128,33 +128,33 @@ def changes_of(session: Session, plan: Plan) -> ChangeSet:
     return ChangeSet.open(session.incident.path("changes", plan.scope["changes"]))
 
 
-def record_plan(session: Session, slot: Slot, chosen: Plan) -> None:
-    """Make *chosen* the plan that the incident is about to write, unless it is already.
+def record_plan(session: Session, slot: Slot, plan: Plan) -> None:
+    """Make *plan* the plan that the incident is about to write, unless it is already.
 
     An empty plan does not take the place of one that was written: looking again does not change what was done.
     """
-    if is_current(session, slot, chosen) or (chosen.empty and state_of(session.data, slot).get("apply")):
+    if is_current(session, slot, plan) or (plan.empty and state_of(session.data, slot).get("apply")):
         return
-    made = {
-        "digest": chosen.digest,
-        "puts": chosen.puts,
-        "updates": chosen.updates,
-        "deletes": chosen.deletes,
-        "left": chosen.left,
-        "undecided": chosen.undecided,
-        "write_units": chosen.write_units,
-        "policy": chosen.policy.to_dict(),
-        "changes": chosen.scope["changes"],
-        "created_at": iso(chosen.created_at),
+    record = {
+        "digest": plan.digest,
+        "puts": plan.puts,
+        "updates": plan.updates,
+        "deletes": plan.deletes,
+        "left": plan.left,
+        "undecided": plan.undecided,
+        "write_units": plan.write_units,
+        "policy": plan.policy.to_dict(),
+        "changes": plan.scope["changes"],
+        "created_at": iso(plan.created_at),
     }
-    save_results(session, slot, "plan_built", plan=made, approval=None, accepted=None, apply=None, verify=None)
+    save_results(session, slot, "plan_built", plan=record, approval=None, accepted=None, apply=None, verify=None)
 
 
 def written_plans(session: Session) -> list[Plan]:
     """Return the plans of this incident of which something was written, the latest first."""
     logs = session.incident.path("journal").glob("*.jsonl")
     plans = [Plan.open(session.incident.path("plan", log.stem)) for log in logs]
-    return sorted((one for one in plans if not one.empty), key=lambda one: one.created_at, reverse=True)
+    return sorted((plan for plan in plans if not plan.empty), key=lambda plan: plan.created_at, reverse=True)
 
 
 def settled_writes(session: Session, plan: Plan) -> frozenset[int]:

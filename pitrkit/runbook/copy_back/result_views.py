@@ -102,8 +102,13 @@ def _came_of(done: Applied) -> list[Block]:
 def conflict_samples(conflicts: Sequence[Conflict]) -> Samples:
     """Return conflicts side by side, the first of them if there are many."""
     samples = tuple(
-        sample(Tag("conflict, maybe ours before" if one.unsure else "conflict", "warn"), one.key, one.seen, one.found)
-        for one in islice(conflicts, CONFLICTS_SHOWN)
+        sample(
+            Tag("conflict, maybe ours before" if conflict.unsure else "conflict", "warn"),
+            conflict.key,
+            conflict.seen,
+            conflict.found,
+        )
+        for conflict in islice(conflicts, CONFLICTS_SHOWN)
     )
     many = f"the first {CONFLICTS_SHOWN} of {len(conflicts):,}" if len(conflicts) > CONFLICTS_SHOWN else ""
     return Samples(samples, "planned against", "found", f"Conflicts, {many}" if many else "Conflicts")
@@ -131,11 +136,12 @@ def conflicts_card(
     if not conflicts:
         return note("No conflicts: nobody wrote an item of this plan meanwhile.", "good")
     decided = decisions or {}
-    shown = conflicts[:CONFLICTS_SHOWN]
+    listed = conflicts[:CONFLICTS_SHOWN]
     rows = tuple(
-        (key_text(one.key), group_of(one), outcome_text(one), WORDS[decided.get(one.number, "")]) for one in shown
+        (key_text(conflict.key), group_of(conflict), outcome_text(conflict), WORDS[decided.get(conflict.number, "")])
+        for conflict in listed
     )
-    more = f"The first {len(shown)} of {len(conflicts):,}." if len(shown) < len(conflicts) else ""
+    more = f"The first {len(listed)} of {len(conflicts):,}." if len(listed) < len(conflicts) else ""
     blocks: tuple[Block, ...] = (
         tally_of(conflicts, decided),
         Grid(("item", "found", "taking ours would", "decided"), rows, more),
@@ -151,15 +157,15 @@ def conflicts_card(
 
 def counted(conflicts: Sequence[Conflict], decisions: Mapping[int, Decision]) -> dict[str, int]:
     """Return how many conflicts are decided which way: `ours`, `theirs`, `open`."""
-    found = [decisions.get(one.number, "open") for one in conflicts]
-    return {name: found.count(name) for name in ("ours", "theirs", "open")}
+    outcomes = [decisions.get(conflict.number, "open") for conflict in conflicts]
+    return {name: outcomes.count(name) for name in ("ours", "theirs", "open")}
 
 
 def tally_of(conflicts: Sequence[Conflict], decisions: Mapping[int, Decision]) -> Bar:
     """Return how many conflicts are decided which way, as a bar."""
     counts = counted(conflicts, decisions)
     tones = (("open", "undecided", "modified"), ("theirs", "keep theirs", "same"), ("ours", "take ours", "done"))
-    return Bar(tuple(Segment(words, counts[name], tone) for name, words, tone in tones))
+    return Bar(tuple(Segment(label, counts[name], tone) for name, label, tone in tones))
 
 
 def outcome_text(conflict: Conflict) -> str:
@@ -177,44 +183,44 @@ def outcome_text(conflict: Conflict) -> str:
 
 
 def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(folded(visible(name), NAME_LENGTH) for name in names[:NAMES_SHOWN])
-    return f"{shown} and {len(names) - NAMES_SHOWN:,} more" if len(names) > NAMES_SHOWN else shown
+    text = ", ".join(folded(visible(name), NAME_LENGTH) for name in names[:NAMES_SHOWN])
+    return f"{text} and {len(names) - NAMES_SHOWN:,} more" if len(names) > NAMES_SHOWN else text
 
 
 def conflict_card(conflict: Conflict) -> View:
     """Return one conflict, the item as found beside what taking ours would make of it."""
-    words = f"{group_of(conflict)}; taking ours would {outcome_text(conflict)}"
+    text = f"{group_of(conflict)}; taking ours would {outcome_text(conflict)}"
     mark = Tag("conflict, maybe ours before" if conflict.unsure else "conflict", "warn")
-    seen = sample(mark, conflict.key, conflict.found, ours(conflict))
-    blocks = (Samples((seen,), "found (theirs)", "ours"), Note(words, "muted"))
+    item_sample = sample(mark, conflict.key, conflict.found, ours(conflict))
+    blocks = (Samples((item_sample,), "found (theirs)", "ours"), Note(text, "muted"))
     return View("conflict", blocks=blocks)
 
 
-def verified_card(found: Verified, links: Sequence[Link] = ()) -> View:
+def verified_card(verified: Verified, links: Sequence[Link] = ()) -> View:
     """Return what is true now of a plan's writes.
 
     Args:
-        found: What was read.
+        verified: What was read.
         links: Ways on, such as the undo and the report.
     """
     rows: list[tuple[str, Cell]] = [
-        ("read again", f"{count_text(found.checked, 'item')}, strongly consistent"),
-        ("match the plan", f"{found.checked - found.mismatches:,}"),
-        ("do not match the plan", Tag(f"{found.mismatches:,}", "bad") if found.mismatches else "0"),
+        ("read again", f"{count_text(verified.checked, 'item')}, strongly consistent"),
+        ("match the plan", f"{verified.checked - verified.mismatches:,}"),
+        ("do not match the plan", Tag(f"{verified.mismatches:,}", "bad") if verified.mismatches else "0"),
     ]
-    if found.conflicts:
-        rows.append(("conflicts", Tag(f"{found.conflicts:,}", "warn")))
-    if found.unwritten:
-        rows.append(("not written", Tag(f"{found.unwritten:,}", "bad")))
+    if verified.conflicts:
+        rows.append(("conflicts", Tag(f"{verified.conflicts:,}", "warn")))
+    if verified.unwritten:
+        rows.append(("not written", Tag(f"{verified.unwritten:,}", "bad")))
     blocks: list[Block] = [Facts(tuple(rows))]
-    if found.keys:
-        listed = tuple((key_text(key),) for key in found.keys[:KEYS_SHOWN])
-        many = f" (the first {len(listed)} of {found.mismatches:,})" if found.mismatches > len(listed) else ""
+    if verified.keys:
+        listed = tuple((key_text(key),) for key in verified.keys[:KEYS_SHOWN])
+        many = f" (the first {len(listed)} of {verified.mismatches:,})" if verified.mismatches > len(listed) else ""
         blocks.append(Grid((f"items that do not hold{many}",), listed))
-    if found.mismatches:
+    if verified.mismatches:
         fix = "Look at them; if they are damage still, compare (04) and plan (05) again."
         blocks.append(Note("Somebody may have written these after the copy.", "warn", fix))
     if links:
         blocks.append(Links(tuple(links)))
-    tag = Tag("as planned", "good") if found.ok else Tag("not as planned", "bad")
-    return View("verified", "Verified", (tag,), tuple(blocks), found.to_dict())
+    tag = Tag("as planned", "good") if verified.ok else Tag("not as planned", "bad")
+    return View("verified", "Verified", (tag,), tuple(blocks), verified.to_dict())

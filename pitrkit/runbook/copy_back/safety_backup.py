@@ -45,9 +45,9 @@ def make_backup(session: Session, table: Table, digest: str, *, begun: bool) -> 
 
 def _make(session: Session, table: Table, digest: str, *, begun: bool) -> SafetyCopy:
     short = digest[:SHORTEST]
-    known = (session.data.get(STATE) or {}).get(short)
-    if known and safety_backups.exists(session.aws, known["arn"], table=table.name):
-        begun = bool(known.get("begun"))
+    earlier_record = (session.data.get(STATE) or {}).get(short)
+    if earlier_record and safety_backups.exists(session.aws, earlier_record["arn"], table=table.name):
+        begun = bool(earlier_record.get("begun"))
     name = safety_backups.name_of(session.incident.id, digest)
     session.note("safety_copy_requested", table=table.name, name=name)
     copy = safety_backups.start_backup(session.aws, table, name)
@@ -58,7 +58,7 @@ def _make(session: Session, table: Table, digest: str, *, begun: bool) -> Safety
             poll_seconds=restore_wait.poll_seconds(session),
             on_progress=lambda status: progress(0, None, f"{status}, {copy.arn}"),
         )
-    told = {**(known or {}), **done.to_dict(), "begun": begun}
-    told["request_id"] = done.request_id or str((known or {}).get("request_id", ""))
-    session.keep("safety_copy_made", into={STATE: {short: told}})
+    record = {**(earlier_record or {}), **done.to_dict(), "begun": begun}
+    record["request_id"] = done.request_id or str((earlier_record or {}).get("request_id", ""))
+    session.keep("safety_copy_made", into={STATE: {short: record}})
     return done

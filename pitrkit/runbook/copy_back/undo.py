@@ -43,24 +43,27 @@ def chosen(session: Session, copy: str) -> Plan:
     if not written:
         raise BadInput("this incident has written nothing yet", fix="There is nothing to undo.")
     if not copy and len(written) > 1:
-        known = ", ".join(one.digest[:SHORTEST] for one in written)
-        raise InputNeeded("copy", fix=f"Choose one above, the latest first, or give `copy`: {known}.")
+        digests = ", ".join(copy_plan.digest[:SHORTEST] for copy_plan in written)
+        raise InputNeeded("copy", fix=f"Choose one above, the latest first, or give `copy`: {digests}.")
     short = copy.strip().lower()[:SHORTEST] or written[0].digest[:SHORTEST]
-    for one in written:
-        if one.digest.startswith(short) and len(short) == SHORTEST:
-            return one
+    for copy_plan in written:
+        if copy_plan.digest.startswith(short) and len(short) == SHORTEST:
+            return copy_plan
     raise BadInput(
-        f"no copy {short!r} in this incident", fix=f"Known: {', '.join(one.digest[:SHORTEST] for one in written)}."
+        f"no copy {short!r} in this incident",
+        fix=f"Known: {', '.join(copy_plan.digest[:SHORTEST] for copy_plan in written)}.",
     )
 
 
-def changes_of(session: Session, one: Plan) -> ChangeSet:
+def changes_of(session: Session, copy_plan: Plan) -> ChangeSet:
     """Return what the copy of a plan really wrote, as a change set: before, and after."""
-    folder = session.incident.path("changes", f"undo-{one.digest[:SHORTEST]}")
-    found = journal.journal_changes(one, journal.journal_path(session.incident.path("journal"), one), folder)
-    if (session.data.get("undo") or {}).get("of") != one.digest:
-        session.keep("undo_chosen", undo={"of": one.digest, "changes": f"changes/{folder.name}"})
-    return found
+    folder = session.incident.path("changes", f"undo-{copy_plan.digest[:SHORTEST]}")
+    changes = journal.journal_changes(
+        copy_plan, journal.journal_path(session.incident.path("journal"), copy_plan), folder
+    )
+    if (session.data.get("undo") or {}).get("of") != copy_plan.digest:
+        session.keep("undo_chosen", undo={"of": copy_plan.digest, "changes": f"changes/{folder.name}"})
+    return changes
 
 
 def plan(
@@ -86,19 +89,19 @@ def plan(
         BadInput: This incident has made no such copy, or *approve* is for the undo of another one.
     """
     approved = plans.approved(session, "undo", approve)
-    one = chosen(session, copy or (approved.scope["undo_of"] if approved else ""))
-    if approved is not None and approved.scope["undo_of"] != one.digest:
+    prior = chosen(session, copy or (approved.scope["undo_of"] if approved else ""))
+    if approved is not None and approved.scope["undo_of"] != prior.digest:
         raise BadInput(
-            f"the approval is for the undo of {approved.scope['undo_of'][:SHORTEST]}, not of {one.digest[:SHORTEST]}",
-            table=one.table,
+            f"the approval is for the undo of {approved.scope['undo_of'][:SHORTEST]}, not of {prior.digest[:SHORTEST]}",
+            table=prior.table,
             fix="Leave `copy` blank to undo what was approved, or leave `approve` blank to plan anew.",
         )
     return copy_back.prepare(
         session,
-        changes_of(session, one),
-        replace(Policy.UNDO, guard=one.policy.guard),
+        changes_of(session, prior),
+        replace(Policy.UNDO, guard=prior.policy.guard),
         slot="undo",
-        scope={"undo_of": one.digest},
+        scope={"undo_of": prior.digest},
         accept=accept,
         write_units=write_units,
         braking=Braking(alarms, ceiling, stop_file),

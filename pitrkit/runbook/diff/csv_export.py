@@ -47,11 +47,11 @@ def write(file: IO[str], changes: Iterable[Change], keys: Sequence[str], names: 
 
 def names_of(changes: Iterable[Change], keys: Sequence[str], most: int) -> list[str]:
     """Return the names of the attributes in *changes* that are not of the key, *most* of them, in order."""
-    found: dict[str, int] = {}
+    counts: dict[str, int] = {}
     for change in changes:
         for name in {**attributes(change.before or "{}"), **attributes(change.after or "{}")}:
-            found[name] = found.get(name, 0) + 1
-    ranked = sorted((name for name in found if name not in keys), key=lambda name: (-found[name], name))
+            counts[name] = counts.get(name, 0) + 1
+    ranked = sorted((name for name in counts if name not in keys), key=lambda name: (-counts[name], name))
     return sorted(ranked[:most])
 
 

@@ -70,15 +70,15 @@ class IncidentChanges(Shows):
         """Return a widget to look through the changes, and to take what is looked at as the scope."""
         return Explorer(self.changes, on_use=self._use)
 
-    def _use(self, wanted: Scope, words: str) -> str:
-        scoped = narrow(self, wanted, words).changes.counts.changes
+    def _use(self, damage_scope: Scope, scope_text: str) -> str:
+        scoped = narrow(self, damage_scope, scope_text).changes.counts.changes
         return f"{count_text(scoped, 'change')} of {len(self.changes):,} are in scope. Run the next cell."
 
 
 def explore(changes: ChangeSet, limit: int) -> pd.DataFrame:
     """Return a frame of the first *limit* of *changes*, what is sensitive masked."""
-    shown = [masking.current().change(one, text=True) for one in islice(changes, limit)]
-    return change_set.frame(shown, changes.key_schema.names)
+    rows = [masking.current().change(change, text=True) for change in islice(changes, limit)]
+    return change_set.frame(rows, changes.key_schema.names)
 
 
 def estimate(session: Session, *, read_units: float = 0.0) -> View:
@@ -111,11 +111,11 @@ def diff(session: Session, *, segments: int = 4, read_units: float = 0.0) -> Inc
     Raises:
         BadInput: The two tables are keyed differently, one is not active, or the pace is below 0.
     """
-    how = _How(segments, Pace(read_units, kind="read") if read_units else None)
+    read_options = _How(segments, Pace(read_units, kind="read") if read_units else None)
     original = session.table()
     number = 1 + len(list(session.incident.path("changes").glob("[0-9][0-9][0-9]")))
-    (then, at), *until = [_past(session, side, original, how) for side in sides(session.data)]
-    later, later_at = until[0] if until else _present(session, original, f"now-{number:03}", how)
+    (then, at), *until = [_past(session, side, original, read_options) for side in sides(session.data)]
+    later, later_at = until[0] if until else _present(session, original, f"now-{number:03}", read_options)
     folder = session.incident.path("changes", f"{number:03}")
     source = change_set.TWO_COPIES if until else change_set.ONE_COPY
     changes = change_set.diff(then, later, folder, before_at=at, after_at=later_at, source=source, table=original.name)
@@ -133,7 +133,7 @@ def diff(session: Session, *, segments: int = 4, read_units: float = 0.0) -> Inc
     return IncidentChanges(session, changes)
 
 
-def _past(session: Session, side: CopyFields, original: Table, how: _How) -> tuple[Snapshot, str]:
+def _past(session: Session, side: CopyFields, original: Table, read_options: _How) -> tuple[Snapshot, str]:
     """Return one side of the past, and the second it shows."""
     if session.data.get(side.by) == "exported":
         return _exported(session, side, original), str(session.data[side.at])
@@ -143,7 +143,7 @@ def _past(session: Session, side: CopyFields, original: Table, how: _How) -> tup
     # Named by the table's id: another table that took the copy's name is read anew. One that was never a restore may
     # be written to by others, so it is read anew each time.
     name = snapshot_name(side, copy.id)
-    past_snapshot = _snapshot(session, copy, name, how, keep=copy.restored is not None, there=copy_aws)
+    past_snapshot = _snapshot(session, copy, name, read_options, keep=copy.restored is not None, regional_aws=copy_aws)
     return past_snapshot, str(session.data.get(side.at) or iso(past_snapshot.started_at))
 
 
@@ -172,25 +172,31 @@ def _exported(session: Session, side: CopyFields, original: Table) -> Snapshot:
     return export_copy
 
 
-def _present(session: Session, original: Table, name: str, how: _How) -> tuple[Snapshot, str]:
+def _present(session: Session, original: Table, name: str, read_options: _How) -> tuple[Snapshot, str]:
     """Return the live table as it is now, and when that was."""
-    present_snapshot = _snapshot(session, original, name, how)
+    present_snapshot = _snapshot(session, original, name, read_options)
     return present_snapshot, iso(present_snapshot.started_at)
 
 
 def _snapshot(
-    session: Session, table: Table, name: str, how: _How, *, keep: bool = False, there: Aws | None = None
+    session: Session,
+    table: Table,
+    name: str,
+    read_options: _How,
+    *,
+    keep: bool = False,
+    regional_aws: Aws | None = None,
 ) -> Snapshot:
     folder = session.incident.path("snapshots", name)
     if keep and (folder / "snapshot.json").exists():
         return Snapshot.open(folder)
     with ProgressBar(f"Reading {table.name}", total=table.item_count or None) as progress:
         taken = snapshot.take(
-            there or session.aws,
+            regional_aws or session.aws,
             table,
             folder,
-            segments=how.segments,
-            pace=Bucket(how.pace) if how.pace else None,
+            segments=read_options.segments,
+            pace=Bucket(read_options.pace) if read_options.pace else None,
             on_progress=lambda read: progress(read.items, table.item_count or None, _note(read)),
         )
     session.note("snapshot_taken", table=table.name, items=taken.items, bytes=taken.bytes, read_units=taken.read_units)
@@ -209,8 +215,8 @@ def open_scoped(session: Session) -> IncidentChanges:
     Raises:
         InputNeeded: Nothing was compared yet.
     """
-    kept = session.data.get("scoped_changes") or session.required("changes", step="04_diff")
-    return IncidentChanges(session, ChangeSet.open(session.path(kept)))
+    folder_name = session.data.get("scoped_changes") or session.required("changes", step="04_diff")
+    return IncidentChanges(session, ChangeSet.open(session.path(folder_name)))
 
 
 def scope(
@@ -235,28 +241,28 @@ def scope(
     return narrow(difference, parsed_scope)
 
 
-def narrow(difference: IncidentChanges, wanted: Scope, words: str = "") -> IncidentChanges:
-    """Keep only the changes in *wanted*, and leave that in the incident as the scope of its plan.
+def narrow(difference: IncidentChanges, plan_scope: Scope, scope_text: str = "") -> IncidentChanges:
+    """Keep only the changes in *plan_scope*, and leave that in the incident as the scope of its plan.
 
     Args:
         difference: All changes.
-        wanted: The scope.
-        words: The scope in words; its own description where blank.
+        plan_scope: The scope.
+        scope_text: The scope in words; its own description where blank.
 
     Raises:
         BadInput: The condition cannot be evaluated on one of the changes.
     """
     session = difference.session
-    scope_record = masked_inputs.recorded(session.incident, wanted, words)
+    scope_record = masked_inputs.recorded(session.incident, plan_scope, scope_text)
     whole, scoped_name = session.data["changes"], session.data.get("scoped_changes") or ""
-    if wanted == Scope():
+    if plan_scope == Scope():
         scoped, scoped_name = difference.changes, whole
     elif session.data.get("scope") == scope_record and scoped_name.startswith(f"{whole}-scope-"):
         return IncidentChanges(session, ChangeSet.open(session.path(scoped_name)))
     else:
         number = 1 + len(list(session.incident.path("changes").glob("*-scope-*")))
         scoped_name = f"{whole}-scope-{number:02}"
-        scoped = difference.changes.scoped(wanted, session.path(scoped_name))
+        scoped = difference.changes.scoped(plan_scope, session.path(scoped_name))
     session.keep(
         "scope_set",
         scope=scope_record,

@@ -116,8 +116,8 @@ class Explorer(CardControl):
 
     def frame(self, limit: int = 1000) -> pd.DataFrame:
         """Return the first *limit* changes of what is shown as a pandas frame, plain values, for looking at only."""
-        shown = islice(self._search.matches(self._shown()), limit)
-        return change_set.frame([masking.current().change(one, text=True) for one in shown], self._keys)
+        matches = islice(self._search.matches(self._shown()), limit)
+        return change_set.frame([masking.current().change(change, text=True) for change in matches], self._keys)
 
     def save_csv(self, path: Path | None = None) -> Path:
         """Write all of what is shown as CSV, safe to open in a spreadsheet; return where it is.
@@ -139,11 +139,11 @@ class Explorer(CardControl):
     def _first_columns(self, names: list[str]) -> list[str]:
         """Return the attributes to show at first: the last one, whose values are charted, goes fewest ways."""
         whole = self._search.find(Query())
-        differ = [one.attribute for one in self._search.prints.differing(whole.mask)[:_FOCUS_OF]]
+        differ = [difference.attribute for difference in self._search.prints.differing(whole.mask)[:_FOCUS_OF]]
         if not differ:
             return [name for name in names if name not in self._keys][:2]
         sample = self._search.first(whole, _FOCUS_SAMPLE)
-        few = max(differ, key=lambda name: sum(one.count for one in self._search.shifts(sample, name, 3)))
+        few = max(differ, key=lambda name: sum(shift.count for shift in self._search.shifts(sample, name, 3)))
         return [*[name for name in differ if name != few][:1], few]
 
     def _values(self, name: str) -> list[str]:
@@ -151,7 +151,7 @@ class Explorer(CardControl):
         if name in self._keys or masking.current().touches(name):
             return []
         shifts = self._search.shifts(self._shown(), name, 20)
-        sides = [explorer_views.shift_value(side) for one in shifts for side in (one.now, one.then)]
+        sides = [explorer_views.shift_value(side) for shift in shifts for side in (shift.now, shift.then)]
         return list(dict.fromkeys(side for side in sides if side))
 
     # What is looked at
@@ -164,8 +164,8 @@ class Explorer(CardControl):
             self.found.value = explorer_views.found_card(self._found)._repr_html_()
         except BadInput as error:
             self.found.value = error_card(error)._repr_html_()
-        for one in (self.use, self.copy, self.save):
-            one.disabled = self._found is None
+        for control in (self.use, self.copy, self.save):
+            control.disabled = self._found is None
         self._say("")
         self._turn_to(0)
         self._draw_page()
@@ -173,42 +173,42 @@ class Explorer(CardControl):
         self.grid.busy = False
 
     def _draw_page(self) -> None:
-        grid, found, shown = self.grid, self._found, self._columns[::-1]
+        grid, result, columns = self.grid, self._found, self._columns[::-1]
         heads = [("kind", "kind"), *((f"key:{name}", name) for name in self._keys), ("changed", "changed")]
-        heads += [(f"{side}:{name}", f"{name} {label}") for name in shown for side, label in SIDE_NAMES.items()]
+        heads += [(f"{side}:{name}", f"{name} {label}") for name in columns for side, label in SIDE_NAMES.items()]
         grid.columns = [{"id": id_, "label": folded(visible(label), 40), "sortable": True} for id_, label in heads]
-        if found is None:
+        if result is None:
             grid.total, grid.rows = 0, []
             return
         if grid.sort[0] not in {"", *(id_ for id_, _ in heads)}:
             self._quietly(sort=["", False])
         place, _, attribute = str(grid.sort[0]).partition(":")
         sort = Sort(place, attribute, bool(grid.sort[1]))  # type: ignore[arg-type]
-        page = self._search.page(found, sort, grid.page * grid.length, grid.length)
-        grid.total = len(found)
+        page = self._search.page(result, sort, grid.page * grid.length, grid.length)
+        grid.total = len(result)
         grid.rows = [
             {
                 "row": place,
                 "name": key_text(change.key),
-                "cells": [{"tag": change.kind}, *explorer_views.cells(change, self._keys, shown)],
+                "cells": [{"tag": change.kind}, *explorer_views.cells(change, self._keys, columns)],
             }
             for place, change in page
         ]
 
     def _still(self) -> View:
-        found = self._shown()
-        first = [change for _, change in self._search.page(found, Sort(), 0, explorer_views.STILL)]
-        return explorer_views.still_card(self._changes, found, first, self._columns[-1:], self._groups)
+        result = self._shown()
+        first = [change for _, change in self._search.page(result, Sort(), 0, explorer_views.STILL)]
+        return explorer_views.still_card(self._changes, result, first, self._columns[-1:], self._groups)
 
     def _draw_charts(self) -> None:
         if self._found is None:
             return
-        prints, found, shown = self._search.prints, self._found, self._columns[-1:]
-        self._together = prints.together(found.mask, explorer_views.SHOWN)
-        charted = [name for name in shown if not masking.current().touches(name)]
-        self._shifts = self._search.shifts(found, charted[0], explorer_views.SHOWN) if charted else []
+        prints, result, columns = self._search.prints, self._found, self._columns[-1:]
+        self._together = prints.together(result.mask, explorer_views.SHOWN)
+        charted = [name for name in columns if not masking.current().touches(name)]
+        self._shifts = self._search.shifts(result, charted[0], explorer_views.SHOWN) if charted else []
         self._groups = explorer_views.charts(
-            prints.differing(found.mask), self._together, self._shifts, columns=self._columns, query=found.query
+            prints.differing(result.mask), self._together, self._shifts, columns=self._columns, query=result.query
         )
         self.facets.show(self._groups)
 
@@ -231,25 +231,25 @@ class Explorer(CardControl):
 
     def _opened(self) -> None:
         place = self.grid.opened
-        known = 0 <= place < len(self._changes)
-        self.item.value = explorer_views.item_card(self._search.change(place))._repr_html_() if known else ""
+        exists = 0 <= place < len(self._changes)
+        self.item.value = explorer_views.item_card(self._search.change(place))._repr_html_() if exists else ""
 
     def _pressed(self, id_: str) -> None:
         """Do what a chart's bar is for: show a column, or filter by what it counts; pressed again, undo that."""
-        what, _, rest = id_.partition(":")
-        if what == "column":
-            others = [one for one in self._columns if one != rest]
+        kind, _, rest = id_.partition(":")
+        if kind == "column":
+            others = [column for column in self._columns if column != rest]
             self._columns = others if rest in self._columns else [*others, rest][-_COLUMNS:]
             self._draw_page()
             self._draw_charts()
-        elif what == "print" and int(rest) < len(self._together):
+        elif kind == "print" and int(rest) < len(self._together):
             names = self._together[int(rest)][0]
             self.filters.put(fingerprint=() if self.filters.fingerprint == names else names)
-        elif what == "shift" and int(rest) < len(self._shifts):
-            wanted = explorer_views.shift_terms(self._shifts[int(rest)], self._columns[-1])
-            others_ = [one for one in self.filters.terms if one not in wanted]
-            pressed = set(wanted) <= set(self.filters.terms)
-            self.filters.put(terms=others_ if pressed else [*self.filters.terms, *wanted])
+        elif kind == "shift" and int(rest) < len(self._shifts):
+            terms = explorer_views.shift_terms(self._shifts[int(rest)], self._columns[-1])
+            others_ = [term for term in self.filters.terms if term not in terms]
+            pressed = set(terms) <= set(self.filters.terms)
+            self.filters.put(terms=others_ if pressed else [*self.filters.terms, *terms])
 
     # What is done with it
 
@@ -271,18 +271,18 @@ class Explorer(CardControl):
         if self._found is None:
             return
         scope = self._found.query.scope()
-        words = masking.current().words(scope, self._found.query.describe())
+        scope_text = masking.current().words(scope, self._found.query.describe())
         try:
-            said = self._on_use(scope, words) if self._on_use is not None else "Run the next cell."
+            message = self._on_use(scope, scope_text) if self._on_use is not None else "Run the next cell."
         except PitrkitError as error:
             self.status_line.value = error_card(error)._repr_html_()
             return
-        self._scope, self.words = scope, words
+        self._scope, self.words = scope, scope_text
         self.show(self._still())
-        self._say(f"Scope: {words}. {said}", "good")
+        self._say(f"Scope: {scope_text}. {message}", "good")
 
-    def _names_in(self, found: SearchResult) -> list[str]:
-        return csv_export.names_of(islice(self._search.matches(found), 1000), self._keys, change_set.ATTRIBUTES_SHOWN)
+    def _names_in(self, result: SearchResult) -> list[str]:
+        return csv_export.names_of(islice(self._search.matches(result), 1000), self._keys, change_set.ATTRIBUTES_SHOWN)
 
     def _copied(self) -> None:
         result = self._shown()

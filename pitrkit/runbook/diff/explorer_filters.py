@@ -75,7 +75,7 @@ class Filters:
             style=WIDE,
             layout={"width": "21em"},
         )
-        self.how = _dropdown("How", [(how, how) for how in HOWS], "Comparison", "10.5em")
+        self.how = _dropdown("How", [(comparison, comparison) for comparison in HOWS], "Comparison", "10.5em")
         self.side = _dropdown("Side", list(SIDES), "Compare the item before or now", "8em")
         self.value = widgets.Combobox(
             description="Value",
@@ -110,9 +110,9 @@ class Filters:
         if not kinds:
             raise BadInput("no kind of change is selected", fix="Select at least one.")
         # Read by themselves: an error should speak of what was typed, not of all filters together.
-        given = Scope.parse("", self.keys.value, self.where.value, self._changes.key_schema)
-        every, keys = len(kinds) == len(KINDS), given.keys or self.ticked
-        return Query(() if every else kinds, self.text.value, self.terms, self.fingerprint, keys, given.where)
+        scope = Scope.parse("", self.keys.value, self.where.value, self._changes.key_schema)
+        every, keys = len(kinds) == len(KINDS), scope.keys or self.ticked
+        return Query(() if every else kinds, self.text.value, self.terms, self.fingerprint, keys, scope.where)
 
     def put(
         self,
@@ -149,7 +149,7 @@ class Filters:
 
     def _attribute_chosen(self) -> None:
         name = self.attribute.value
-        self.value.options = [one for one in self._values(name) if visible(one) == one] if name else []
+        self.value.options = [value for value in self._values(name) if visible(value) == value] if name else []
         self._usable()
 
     def _usable(self) -> None:
@@ -157,20 +157,20 @@ class Filters:
         self.side.disabled = self.how.value == "changed" or self.attribute.value in self._keys
 
     def _added(self) -> None:
-        name, how = self.attribute.value, self.how.value
+        name, comparison = self.attribute.value, self.how.value
         if not name:
             self._on_refuse("Choose an attribute to filter by first.")
-        elif name in self._keys and how == "changed":
+        elif name in self._keys and comparison == "changed":
             self._on_refuse("A key never changes; an item with another key is another item.")
         else:
             side: Side = "key" if name in self._keys else self.side.value
-            term = Term(name, how, self.value.value if how in VALUED else "", side)
+            term = Term(name, comparison, self.value.value if comparison in VALUED else "", side)
             self.put(terms=(*self.terms, term))
 
     def _draw_chips(self) -> None:
         chips = []
         for term in self.terms:
-            rest = tuple(one for one in self.terms if one != term)
+            rest = tuple(other_term for other_term in self.terms if other_term != term)
             chip = _chip(term.describe())
             chip.on_click(lambda _button, rest=rest: self.put(terms=rest))
             chips.append(chip)
@@ -218,6 +218,7 @@ def _text(label: str, placeholder: str, tooltip: str) -> Any:
 
 def _example(changes: ChangeSet) -> str:
     parts = (
-        f'"{one.name}": {1 if one.type == "N" else chr(34) + "a" + chr(34)}' for one in changes.key_schema.attributes
+        f'"{attribute.name}": {1 if attribute.type == "N" else chr(34) + "a" + chr(34)}'
+        for attribute in changes.key_schema.attributes
     )
     return f"{{{', '.join(parts)}}}"

@@ -34,11 +34,11 @@ NAMES = 4
 """Names of changed attributes in a cell."""
 
 
-def found_card(found: SearchResult) -> View:
+def found_card(result: SearchResult) -> View:
     """Return what passes the filters: the scope in words, as parameters, and the counts by kind."""
-    whole = found.query.scope()
+    whole = result.query.scope()
     scope = masking.current().scope(whole)
-    rows = [("scope", masking.current().words(whole, found.query.describe()))]
+    rows = [("scope", masking.current().words(whole, result.query.describe()))]
     if scope.kinds:
         rows.append(("kinds", ",".join(scope.kinds)))
     if scope.keys:
@@ -46,39 +46,39 @@ def found_card(found: SearchResult) -> View:
     blocks: list[Block] = [Facts(tuple(rows))]
     if scope.where:
         blocks.append(Code(scope.where, "where"))
-    blocks.append(_bar(found))
-    if not found.whole:
-        words = f"Applied to the first {found.tried:,} of {found.total:,} changes here; as scope it applies to all."
-        blocks.append(Note(words, "warn"))
-    if not len(found) and found.total:
+    blocks.append(_bar(result))
+    if not result.whole:
+        text = f"Applied to the first {result.tried:,} of {result.total:,} changes here; as scope it applies to all."
+        blocks.append(Note(text, "warn"))
+    if not len(result) and result.total:
         blocks.append(Note("No change matches these filters.", "warn"))
-    tag = Tag(f"{len(found):,} of {count_text(found.total, 'change')}")
-    data = {"scope": scope.to_dict(), "counts": found.counts.to_dict()}
+    tag = Tag(f"{len(result):,} of {count_text(result.total, 'change')}")
+    data = {"scope": scope.to_dict(), "counts": result.counts.to_dict()}
     return View("found", "Matching changes", (tag,), tuple(blocks), data)
 
 
 def still_card(
-    changes: ChangeSet, found: SearchResult, first: Sequence[Change], columns: Sequence[str], groups: Any
+    changes: ChangeSet, result: SearchResult, first: Sequence[Change], columns: Sequence[str], groups: Any
 ) -> View:
     """Return the still picture of a search, for whoever reads the saved notebook."""
     text = (
         f"{changes.counts.removed:,} removed, {changes.counts.modified:,} modified and {changes.counts.inserted:,} "
         "inserted items. In a headless run, select the damage by the parameters `kinds`, `keys` and `where`."
     )
-    words = masking.current().words(found.query.scope(), found.query.describe())
-    blocks: list[Block] = [Note(text, "muted"), Facts((("scope", words),)), _bar(found)]
-    blocks += [Bars(tuple(_still(one) for one in group.bars), group.title) for group in groups if group.bars]
+    scope_text = masking.current().words(result.query.scope(), result.query.describe())
+    blocks: list[Block] = [Note(text, "muted"), Facts((("scope", scope_text),)), _bar(result)]
+    blocks += [Bars(tuple(_still(bar) for bar in group.bars), group.title) for group in groups if group.bars]
     if first:
         names = changes.key_schema.names
         heads = ("kind", *(f"={visible(name)}" for name in names), "changed")
         sides = [f"{visible(name)} {when}" for name in columns for when in SIDE_NAMES.values()]
-        rows = tuple(_still_row(one, names, columns) for one in first)
+        rows = tuple(_still_row(change, names, columns) for change in first)
         caption = (
-            f"The first {len(first):,} of {len(found):,}, in key order" if len(found) > len(first) else "All of them"
+            f"The first {len(first):,} of {len(result):,}, in key order" if len(result) > len(first) else "All of them"
         )
         blocks.append(Grid((*heads, *sides), rows, caption))
-    tag = Tag(count_text(len(found), "change"))
-    data = {"counts": found.counts.to_dict(), "keys": [masking.current().key(one.key) for one in first]}
+    tag = Tag(count_text(len(result), "change"))
+    data = {"counts": result.counts.to_dict(), "keys": [masking.current().key(change.key) for change in first]}
     return View("explored", "Explore the changes", (tag,), tuple(blocks), data)
 
 
@@ -89,11 +89,11 @@ def _still_row(change: Change, keys: Sequence[str], columns: Sequence[str]) -> t
 
 def item_card(change: Change) -> View:
     """Return one item then and now, all of it."""
-    words = {"removed": "missing now", "inserted": "new since", "modified": "before and now"}[change.kind]
+    label = {"removed": "missing now", "inserted": "new since", "modified": "before and now"}[change.kind]
     blocks: list[Block] = [tree(change)]
     if change.review:
         blocks.insert(0, Note(change.review, "warn"))
-    tags = (Tag(change.kind, change.kind), Tag(words))
+    tags = (Tag(change.kind, change.kind), Tag(label))
     return View(
         "item",
         key_text(change.key),
@@ -144,7 +144,7 @@ def charts(
         Group(
             "Changed attributes",
             "Number of modified items. Press to show or hide the attribute in the grid.",
-            tuple(_attribute(one, shown=one.attribute in columns) for one in differing[:SHOWN]),
+            tuple(_attribute(difference, shown=difference.attribute in columns) for difference in differing[:SHOWN]),
         ),
         Group(
             "Changed together",
@@ -154,24 +154,24 @@ def charts(
         Group(
             f"{folded(attribute, 40)}: before and now",
             "Number of items. Press to show only those.",
-            tuple(_shift(place, one, attribute, query) for place, one in enumerate(shifts)),
+            tuple(_shift(place, shift, attribute, query) for place, shift in enumerate(shifts)),
         ),
     ]
 
 
-def _attribute(one: Differing, *, shown: bool) -> PressBar:
+def _attribute(difference: Differing, *, shown: bool) -> PressBar:
     parts = (
-        (one.changed, "changed", "modified"),
-        (one.added, "added", "inserted"),
-        (one.removed, "removed", "removed"),
+        (difference.changed, "changed", "modified"),
+        (difference.added, "added", "inserted"),
+        (difference.removed, "removed", "removed"),
     )
     counted = ", ".join(f"{count:,} {word}" for count, word, _ in parts if count)
     does = "Hide it in the grid" if shown else "Show it in the grid"
     return PressBar(
-        f"column:{one.attribute}",
-        one.attribute,
-        one.total,
-        f"{one.attribute}: {counted}. {does}.",
+        f"column:{difference.attribute}",
+        difference.attribute,
+        difference.total,
+        f"{difference.attribute}: {counted}. {does}.",
         tuple(BarSegment(tone, count) for count, _, tone in parts),
         pressed=shown,
     )
@@ -189,17 +189,17 @@ def _print(place: int, names: tuple[str, ...], count: int, query: Query) -> Pres
     )
 
 
-def _shift(place: int, one: Shift, attribute: str, query: Query) -> PressBar:
-    then, now = side_words(one.then), side_words(one.now)
-    tone = "removed" if one.now is None else "inserted" if one.then is None else "modified"
-    label = "long values" if one.long else f"{shortened(then, 28)} → {shortened(now, 28)}"
-    terms = shift_terms(one, attribute)
+def _shift(place: int, shift: Shift, attribute: str, query: Query) -> PressBar:
+    then, now = side_words(shift.then), side_words(shift.now)
+    tone = "removed" if shift.now is None else "inserted" if shift.then is None else "modified"
+    label = "long values" if shift.long else f"{shortened(then, 28)} → {shortened(now, 28)}"
+    terms = shift_terms(shift, attribute)
     usable = bool(terms)
     does = "Show only those." if usable else "This value cannot be a filter; write a condition in Where."
     pressed = usable and set(terms) <= set(query.terms)
-    words = f"{attribute} from {then} to {now} in {count_text(one.count, 'item')}. {does}"
+    tooltip = f"{attribute} from {then} to {now} in {count_text(shift.count, 'item')}. {does}"
     return PressBar(
-        f"shift:{place}", label, one.count, words, (BarSegment(tone, one.count),), pressed=pressed,
+        f"shift:{place}", label, shift.count, tooltip, (BarSegment(tone, shift.count),), pressed=pressed,
         disabled=not usable,
     )  # fmt: skip
 
@@ -207,12 +207,12 @@ def _shift(place: int, one: Shift, attribute: str, query: Query) -> PressBar:
 def shift_terms(shift: Shift, attribute: str) -> tuple[Term, ...]:
     """Return the terms that hold the items of a shift; none where terms cannot tell them."""
     sides: tuple[tuple[Side, str | None], ...] = (("then", shift.then), ("now", shift.now))
-    values = [shift_value(held) for _, held in sides]
+    values = [shift_value(side_value) for _, side_value in sides]
     if shift.long or None in values:
         return ()
     return tuple(
-        Term(attribute, "is absent" if held is None else "is", value or "", side)
-        for (side, held), value in zip(sides, values, strict=True)
+        Term(attribute, "is absent" if side_value is None else "is", value or "", side)
+        for (side, side_value), value in zip(sides, values, strict=True)
     )
 
 
@@ -239,12 +239,12 @@ def shift_value(value: str | None) -> str | None:
     return None
 
 
-def _bar(found: SearchResult) -> Bar:
-    return Bar(tuple(Segment(kind, getattr(found.counts, kind), kind) for kind in KINDS))
+def _bar(result: SearchResult) -> Bar:
+    return Bar(tuple(Segment(kind, getattr(result.counts, kind), kind) for kind in KINDS))
 
 
-def _still(one: PressBar) -> BarRow:
+def _still(bar: PressBar) -> BarRow:
     label = {"modified": "changed", "inserted": "added", "removed": "removed"}
     return BarRow(
-        shortened(one.label, 60), tuple(Segment(label[part.tone], part.count, part.tone) for part in one.parts)
+        shortened(bar.label, 60), tuple(Segment(label[part.tone], part.count, part.tone) for part in bar.parts)
     )

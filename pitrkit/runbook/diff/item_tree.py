@@ -89,17 +89,17 @@ class Tree:
 
     def lines(self) -> list[str]:
         """Return each value on both sides, those that differ with a star."""
-        found = []
+        text_lines = []
         for row in self.rows:
             mark = "*" if row.state else " "
             head = f"{mark} {'  ' * row.depth}{visible(row.name)}"
             if row.note:
-                found.append(f"{head}  {row.note}")
+                text_lines.append(f"{head}  {row.note}")
             elif self.side:
-                found.append(f"{head}  {_text(row.then or row.now)}")
+                text_lines.append(f"{head}  {_text(row.then or row.now)}")
             else:
-                found.append(f"{head}  {_text(row.then)}  ->  {_text(row.now)}")
-        return [*found, *([f"  {self.same_words}"] if self.same_words else [])]
+                text_lines.append(f"{head}  {_text(row.then)}  ->  {_text(row.now)}")
+        return [*text_lines, *([f"  {self.same_words}"] if self.same_words else [])]
 
 
 def _text(side: TreeValue | None) -> str:
@@ -120,8 +120,8 @@ def tree(change: Change) -> Tree:
     alike = [name for name in names if name not in set(differ)]
     rows = [row for name in differ for row in _rows(name, then.get(name), now.get(name), 0)]
     same = [row for name in alike for row in _rows(name, then[name], now[name], 0)]
-    words = f"{count_text(len(alike), 'unchanged attribute')}: {_listed(alike)}" if alike else ""
-    return Tree(_limited(rows), _limited(same), same_words=words)
+    same_text = f"{count_text(len(alike), 'unchanged attribute')}: {_listed(alike)}" if alike else ""
+    return Tree(_limited(rows), _limited(same), same_words=same_text)
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -143,7 +143,7 @@ def _rows(name: str, then: Typed | None, now: Typed | None, depth: int) -> Itera
     """Yield the rows of one value and of all that is nested in it."""
     kinds = {kind for side in (then, now) if side is not None for kind in side}
     if len(kinds) > 1 or not kinds & {"M", "L", *_SETS}:
-        yield _leaf(name, then, now, depth, told=len(kinds) > 1)
+        yield _leaf(name, then, now, depth, with_types=len(kinds) > 1)
         return
     (kind,) = kinds
     members = _members(kind, (then or {}).get(kind), (now or {}).get(kind))
@@ -154,8 +154,8 @@ def _rows(name: str, then: Typed | None, now: Typed | None, depth: int) -> Itera
     noun = "attribute" if kind == "M" else "member"
     yield TreeRow(depth, _name(name), state=state, note=f"{_TYPES[kind]} of {count_text(len(members), noun)}"
               if kind in {"M", "L"} else f"{_TYPES[kind]}, {count_text(len(members), noun)}")  # fmt: skip
-    alike = [one for one in members if one[1] == one[2]]
-    hidden = {one[0] for one in alike[CONTEXT:]} if state == "changed" else set()
+    alike = [member for member in members if member[1] == member[2]]
+    hidden = {member[0] for member in alike[CONTEXT:]} if state == "changed" else set()
     for inner, before, after in members:
         if inner not in hidden:
             yield from _rows(inner, before, after, depth + 1)
@@ -165,15 +165,15 @@ def _rows(name: str, then: Typed | None, now: Typed | None, depth: int) -> Itera
 
 def _members(kind: str, then: Any, now: Any) -> list[tuple[str, Typed | None, Typed | None]]:
     if kind == "M":
-        one, two = then or {}, now or {}
-        return [(name, one.get(name), two.get(name)) for name in sorted(one.keys() | two.keys())]
+        earlier, later = then or {}, now or {}
+        return [(name, earlier.get(name), later.get(name)) for name in sorted(earlier.keys() | later.keys())]
     if kind == "L":
         return list(_aligned(then or [], now or []))
     inner = kind[0]
-    one, two = set(then or []), set(now or [])
+    earlier, later = set(then or []), set(now or [])
     return [
-        (str(place), {inner: member} if member in one else None, {inner: member} if member in two else None)
-        for place, member in enumerate(sorted(one | two), start=1)
+        (str(place), {inner: member} if member in earlier else None, {inner: member} if member in later else None)
+        for place, member in enumerate(sorted(earlier | later), start=1)
     ]
 
 
@@ -202,23 +202,25 @@ def _state(then: Typed | None, now: Typed | None) -> State:
     return "changed" if then != now else ""
 
 
-def _leaf(name: str, then: Typed | None, now: Typed | None, depth: int, *, told: bool) -> TreeRow:
+def _leaf(name: str, then: Typed | None, now: Typed | None, depth: int, *, with_types: bool) -> TreeRow:
     texts = [None if side is None else value_text(side) for side in (then, now)]
     if texts[0] is not None and texts[1] is not None and texts[0] != texts[1]:
-        shown: list[Shown | None] = list(compare(texts[0], texts[1]))
+        shown_texts: list[Shown | None] = list(compare(texts[0], texts[1]))
     else:
-        shown = [None if text is None else show(text) for text in texts]
+        shown_texts = [None if text is None else show(text) for text in texts]
     sides = [
-        None if typed is None or text is None or one is None else _side(typed, text, one)
-        for typed, text, one in zip((then, now), texts, shown, strict=True)
+        None if typed is None or text is None or shown_text is None else _side(typed, text, shown_text)
+        for typed, text, shown_text in zip((then, now), texts, shown_texts, strict=True)
     ]
     kinds = [next(iter(typed)) if typed is not None else "" for typed in (then, now)]
-    kind = f" ({' → '.join(_TYPES[one] for one in kinds if one)})" if told and all(kinds) else ""
+    kind = (
+        f" ({' → '.join(_TYPES[type_name] for type_name in kinds if type_name)})" if with_types and all(kinds) else ""
+    )
     return TreeRow(depth, _name(name) + kind, sides[0], sides[1], _state(then, now))
 
 
-def _side(typed: Typed, text: str, shown: Shown) -> TreeValue:
-    whole = text if shown.length else ""
+def _side(typed: Typed, text: str, shown_text: Shown) -> TreeValue:
+    whole = text if shown_text.length else ""
     if "B" in typed and len(typed["B"]) > _BASE64:
-        return TreeValue(shown, typed["B"][:WHOLE], cut=len(typed["B"]) > WHOLE)
-    return TreeValue(shown, whole[:WHOLE], cut=len(whole) > WHOLE)
+        return TreeValue(shown_text, typed["B"][:WHOLE], cut=len(typed["B"]) > WHOLE)
+    return TreeValue(shown_text, whole[:WHOLE], cut=len(whole) > WHOLE)

@@ -39,7 +39,7 @@ _WORDS = {
 
 def counts_bar(counts: Counts) -> Bar:
     """Return the four counts as parts of a whole."""
-    return Bar(tuple(Segment(words, getattr(counts, kind), kind) for kind, words in _WORDS.items()))
+    return Bar(tuple(Segment(label, getattr(counts, kind), kind) for kind, label in _WORDS.items()))
 
 
 def counts_card(changes: ChangeSet) -> View:
@@ -56,8 +56,8 @@ def counts_card(changes: ChangeSet) -> View:
     if not counts.changes:
         whole = "No differences." if scope == "everything" else "No differences in this scope."
         blocks.append(Note(whole, "good"))
-    found = count_text(counts.changes, "difference")
-    tag = Tag(found, "warn" if counts.changes else "good")
+    text = count_text(counts.changes, "difference")
+    tag = Tag(text, "warn" if counts.changes else "good")
     data = {
         "table": changes.table,
         "before_at": changes.before_at,
@@ -78,22 +78,26 @@ def samples_view(changes: ChangeSet, n: int = 3) -> View:
     sampled_changes = [change for kind in KINDS for change in changes.samples(kind, n)]
     if not sampled_changes:
         return note("There are no differences to show.", "good")
-    shown = {kind: sum(change.kind == kind for change in sampled_changes) for kind in KINDS}
+    sampled_counts = {kind: sum(change.kind == kind for change in sampled_changes) for kind in KINDS}
     counts = changes.counts
-    words = ", ".join(f"{shown[kind]:,} of {getattr(counts, kind):,} {kind}" for kind in KINDS if shown[kind])
+    text = ", ".join(
+        f"{sampled_counts[kind]:,} of {getattr(counts, kind):,} {kind}" for kind in KINDS if sampled_counts[kind]
+    )
     data = {
-        "shown": shown,
+        "shown": sampled_counts,
         "of": counts.to_dict(),
         "keys": [masking.current().key(change.key) for change in sampled_changes],
     }
-    return View("samples", "Samples", (Tag(words),), (side_by_side(sampled_changes),), data)
+    return View("samples", "Samples", (Tag(text),), (side_by_side(sampled_changes),), data)
 
 
 def side_by_side(changes: Iterable[Change]) -> Samples:
     """Return changes as items side by side."""
     samples = tuple(
-        replace(sample(Tag(one.kind, one.kind), one.key, one.before, one.after), side=_SIDES[one.kind])
-        for one in changes
+        replace(
+            sample(Tag(change.kind, change.kind), change.key, change.before, change.after), side=_SIDES[change.kind]
+        )
+        for change in changes
     )
     return Samples(samples)
 
@@ -143,8 +147,8 @@ def attributes_view(statistics: pd.DataFrame) -> View:
         statistics: Columns `attribute`, `changed`, `added`, `removed`, busiest first.
     """
     columns = ["attribute", "changed", "added", "removed"]
-    found = statistics[columns].itertuples(index=False, name=None)
-    rows = [(str(name), int(changed), int(added), int(removed)) for name, changed, added, removed in found]
+    statistics_rows = statistics[columns].itertuples(index=False, name=None)
+    rows = [(str(name), int(changed), int(added), int(removed)) for name, changed, added, removed in statistics_rows]
     if not rows:
         return note("No item was modified, so no attribute changed.")
     bars = tuple(

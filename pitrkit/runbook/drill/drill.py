@@ -75,14 +75,14 @@ def prepare(
         raise InputNeeded("table", fix="Give the parameter `table`: the table whose recovery is to be rehearsed.")
     items, cost_limit = int(_number("items", items)), _number("cost_limit", cost_limit)
     write_units, read_units = _number("write_units", write_units), _number("read_units", read_units)
-    given = {"recovery_time": recovery_time, "recovery_point": recovery_point}
+    limits = {"recovery_time": recovery_time, "recovery_point": recovery_point}
     if read_units:
         Pace(read_units, kind="read")
     drill_request = DrillRequest(
         at=at,
         items=items,
         limits=_limits(recovery_time, recovery_point),
-        given_limits={name: limit for name, limit in given.items() if limit},
+        given_limits={name: limit for name, limit in limits.items() if limit},
         cost_limit=cost_limit,
         write_units=Pace(write_units).units,
         read_units=read_units,

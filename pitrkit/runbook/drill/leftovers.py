@@ -42,22 +42,23 @@ def running(incident: Incident) -> bool:
 
 def drills(data: Mapping[str, Any]) -> Iterator[tuple[Incident, dict[str, Any]]]:
     """Yield the other drills in this folder of the same account and region, of any table."""
-    for one in Incident.existing():
+    for incident in Incident.existing():
         try:
-            other = one.data
+            other = incident.data
         except RecordAltered:
             continue  # named where incidents are listed
         same_account = all(other.get(name) == data.get(name) for name in ("account", "region"))
-        if same_account and other.get("drill") and one.id != data.get("incident"):
-            yield one, other
+        if same_account and other.get("drill") and incident.id != data.get("incident"):
+            yield incident, other
 
 
 def unfinished(data: Mapping[str, Any]) -> list[Incident]:
     """Return the other drills of the account and region that may have left something, and that nobody is at work on."""
     return [
-        one
-        for one, other in drills(data)
-        if any(other.get(side.by) in ("incident", UNMADE) for side in (BEFORE_DAMAGE, SCRATCH)) and not running(one)
+        incident
+        for incident, other in drills(data)
+        if any(other.get(side.by) in ("incident", UNMADE) for side in (BEFORE_DAMAGE, SCRATCH))
+        and not running(incident)
     ]
 
 
@@ -84,15 +85,15 @@ def finish_stopped(session: Session, why: str) -> list[str]:
     Returns:
         The tables that could not be deleted (yet).
     """
-    left = remove(session)
+    remaining = remove(session)
     if not session.data["drill"].get("outcome"):
-        outcome = {"passed": False, "why": [why, *(f"{name} was not deleted" for name in left)]}
+        outcome = {"passed": False, "why": [why, *(f"{name} was not deleted" for name in remaining)]}
         session.keep(
             "drill_ended", into={"drill": {"outcome": outcome, "ended_at": now().isoformat(timespec="seconds")}}
         )
     report.report(session)
     report.seal(session)
-    return left
+    return remaining
 
 
 def unrecorded_tables(aws: Aws, table: str) -> list[str]:
@@ -100,9 +101,9 @@ def unrecorded_tables(aws: Aws, table: str) -> list[str]:
     looks = re.compile(rf"{re.escape(table[:215])}-drill-\d{{8}}T\d{{6}}Z-[0-9a-f]{{6}}(-scratch)?")
     match = table_overview.permitted(lambda: [name for name in tables.table_names(aws) if looks.fullmatch(name)]) or []
     name_set: set[str] = set()
-    for one in Incident.existing() if match else ():
+    for incident in Incident.existing() if match else ():
         try:
-            name_set |= {str(one.data.get(side.table)) for side in (BEFORE_DAMAGE, SCRATCH)}
+            name_set |= {str(incident.data.get(side.table)) for side in (BEFORE_DAMAGE, SCRATCH)}
         except RecordAltered:
             continue  # named where incidents are listed
     return [name for name in match if name not in name_set]

@@ -107,22 +107,22 @@ class Proposal(Shows):
     @property
     def command(self) -> str:
         """The one command that approves this drill, now and in a schedule."""
-        if given := os.environ.get(COMMAND_VARIABLE):
-            return given.replace("{digest}", self.intent.digest)
-        words = ["pitrkit", "drill", self.table.name]
-        asked = self.asked
+        if command_template := os.environ.get(COMMAND_VARIABLE):
+            return command_template.replace("{digest}", self.intent.digest)
+        arguments = ["pitrkit", "drill", self.table.name]
+        request = self.asked
         for name, value, usual in (
-            ("at", asked.at, "latest"),
-            ("items", asked.items, ITEMS),
-            ("cost-limit", asked.cost_limit, COST_LIMIT),
-            ("write-units", asked.write_units, WRITE_UNITS),
-            ("read-units", asked.read_units, 0.0),
+            ("at", request.at, "latest"),
+            ("items", request.items, ITEMS),
+            ("cost-limit", request.cost_limit, COST_LIMIT),
+            ("write-units", request.write_units, WRITE_UNITS),
+            ("read-units", request.read_units, 0.0),
         ):
             if value != usual:
-                words += [f"--{name}", f"{value:g}" if isinstance(value, float) else str(value)]
-        for name, limit in asked.given_limits.items():
-            words += [f"--{name.replace('_', '-')}", limit]
-        return shlex.join([*words, "--approve", self.intent.digest])
+                arguments += [f"--{name}", f"{value:g}" if isinstance(value, float) else str(value)]
+        for name, limit in request.given_limits.items():
+            arguments += [f"--{name.replace('_', '-')}", limit]
+        return shlex.join([*arguments, "--approve", self.intent.digest])
 
     def approve(self) -> ApproveBox:
         """Return a widget that approves the drill when the table's name is typed."""
@@ -146,8 +146,8 @@ class Proposal(Shows):
         try:
             view = self.passage.check(approve, command=self.command, by=by)
         except GateClosed as closed:
-            what = f"{closed.what}\n   costs about: {self.estimate}"
-            raise GateClosed(what, digest=closed.digest, table=closed.table, fix=closed.fix) from None
+            text = f"{closed.what}\n   costs about: {self.estimate}"
+            raise GateClosed(text, digest=closed.digest, table=closed.table, fix=closed.fix) from None
         assert self.passage.approval is not None
         if self._book is None:
             self._book = self._open()
@@ -156,10 +156,12 @@ class Proposal(Shows):
 
     def _open(self) -> DrillSession:
         data = {"account": self.aws.caller().account, "region": self.aws.region, "incident": self.incident}
-        for one, other in leftovers.drills(data):
-            if other.get("table") == self.table.name and leftovers.running(one):
+        for incident, other in leftovers.drills(data):
+            if other.get("table") == self.table.name and leftovers.running(incident):
                 raise BadInput(
-                    f"a drill of this table is running: {one.id}", table=self.table.name, fix="Wait until it has ended."
+                    f"a drill of this table is running: {incident.id}",
+                    table=self.table.name,
+                    fix="Wait until it has ended.",
                 )
         account, region, table = data["account"], data["region"], self.table.name
         opened = Incident.open(self.incident, create=True, account=account, region=region, table=table)

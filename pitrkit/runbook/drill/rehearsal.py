@@ -66,9 +66,9 @@ class Rehearsal(Proposal):
     def sweep(self) -> View:
         """Delete what earlier drills have left behind."""
         swept: dict[str, list[str]] = {}
-        for one in leftovers.unfinished(self.session.data):
+        for incident in leftovers.unfinished(self.session.data):
             why = "it was stopped, and did not clean up after itself"
-            swept[one.id] = leftovers.finish_stopped(DrillSession(self.aws, one), why)
+            swept[incident.id] = leftovers.finish_stopped(DrillSession(self.aws, incident), why)
         if swept:
             self.session.note("left_overs_deleted", drills=swept)
         return drill_views.leftovers_result(swept, self.strangers)
@@ -84,8 +84,8 @@ class Rehearsal(Proposal):
             restore.start(session, target=name)
             view = restore.wait(session)
         copy = tables.describe(self.aws, name)
-        wanted = datetime.fromisoformat(session.data[BEFORE_DAMAGE.at])
-        lag = (wanted - copy.restored.restore_at).total_seconds() if copy.restored else 0.0
+        requested_at = datetime.fromisoformat(session.data[BEFORE_DAMAGE.at])
+        lag = (requested_at - copy.restored.restore_at).total_seconds() if copy.restored else 0.0
         behind = float(session.data["drill"]["latest_behind_seconds"])
         session.keep("recovery_point_found", into={"drill": {"recovery_point_seconds": behind + max(0.0, lag)}})
         return view
@@ -108,13 +108,13 @@ class Rehearsal(Proposal):
         with self._step("plan") as session:
             scratch_table.make(session, session.data["drill"]["scratch"])
             changes = scratch_table.damage(session, self.asked.items)
-            words = f"{len(changes):,} items of the restored copy, all of which the scratch table lacks"
+            text = f"{len(changes):,} items of the restored copy, all of which the scratch table lacks"
             self._copy = copy_back.prepare(
                 session,
                 changes,
                 _POLICY,
                 slot="",
-                scope={"words": words},
+                scope={"words": text},
                 accept=_ACCEPT,
                 write_units=self.asked.write_units,
                 braking=Braking(),
@@ -160,15 +160,17 @@ class Rehearsal(Proposal):
                 undoing.verify()
                 verified = bool((session.data["undo"].get("verify") or {}).get("ok"))
             folder = session.incident.path("snapshots", SCRATCH.snapshot)
-            left = snapshot.take(self.aws, session.target(), folder, consistent=True).items
-            session.keep("drill_undone", into={"drill": {"undone": {"ok": verified and not left, "left": left}}})
-        return drill_views.undo_result(left, self._planned.plan.total, ok=verified and not left)
+            remaining = snapshot.take(self.aws, session.target(), folder, consistent=True).items
+            session.keep(
+                "drill_undone", into={"drill": {"undone": {"ok": verified and not remaining, "left": remaining}}}
+            )
+        return drill_views.undo_result(remaining, self._planned.plan.total, ok=verified and not remaining)
 
     def clean_up(self) -> View:
         """Delete the restored copy and the scratch table."""
         with self._step("clean_up") as session:
-            left = leftovers.remove(session)
-        return drill_views.cleaned(left)
+            remaining = leftovers.remove(session)
+        return drill_views.cleaned(remaining)
 
     def finish(self) -> View:
         """Say how the drill went, beside those before it; write its report and seal its record.

@@ -38,17 +38,17 @@ class DrillSession(Session):
             BadInput: There is none, or the table of its name is not the one that this drill made.
         """
         data = self.data
-        name, made = data.get(SCRATCH.table), data.get(SCRATCH.table_id)
-        if not name or not made or data.get(SCRATCH.by) != "incident":
+        name, table_id = data.get(SCRATCH.table), data.get(SCRATCH.table_id)
+        if not name or not table_id or data.get(SCRATCH.by) != "incident":
             raise BadInput("this drill has no scratch table", fix="Run the cells above first.")
-        found = tables.describe(self.aws, name)
-        if found.id != made or found.arn == data["table_arn"] or found.restored is not None:
+        table = tables.describe(self.aws, name)
+        if table.id != table_id or table.arn == data["table_arn"] or table.restored is not None:
             raise BadInput(
                 "this is not the scratch table that the drill made; nothing is written to it",
                 table=name,
                 fix="Look at who made a table of this name, and begin another drill.",
             )
-        return found
+        return table
 
 
 def make(session: DrillSession, name: str) -> Table:

@@ -51,12 +51,12 @@ def proposal(
         ("recovery point", f"{duration(behind)} behind now; {_limit(limits.to_dict()['recovery_point'])}"),
         ("digest", intent.digest),
     ]
-    words = (
+    text = (
         "Nothing is written to the real table: it is restored from, and read. What is written goes into a scratch "
         "table that the drill makes, and both tables are deleted again. The digest is the same for each drill that is "
         "asked for like this one, so it may stand in a schedule."
     )
-    blocks: list[Block] = [Facts(tuple(rows)), Note(words)]
+    blocks: list[Block] = [Facts(tuple(rows)), Note(text)]
     blocks += _strange(strangers)
     if others:
         blocks.append(drill_history.draw(others))
@@ -78,32 +78,34 @@ def _strange(strangers: Sequence[str]) -> list[Block]:
 def leftovers_result(drills: Mapping[str, Sequence[str]], strangers: Sequence[str]) -> View:
     """Return what earlier drills had left, and what became of it."""
     blocks: list[Block] = [
-        Note(f"{name}: {', '.join(left)} cannot be deleted yet.", "warn", "The next drill tries again.")
-        if left
+        Note(f"{name}: {', '.join(remaining)} cannot be deleted yet.", "warn", "The next drill tries again.")
+        if remaining
         else Note(f"{name} had not ended: what it left is deleted, and its record is sealed.", "good")
-        for name, left in drills.items()
+        for name, remaining in drills.items()
     ]
     blocks += _strange(strangers) or []
     nothing = (Note("No earlier drill has left anything.", "muted"),)
     return View("note", blocks=tuple(blocks) or nothing, data={"swept": {k: list(v) for k, v in drills.items()}})
 
 
-def undo_result(left: int, written: int, *, ok: bool) -> View:
+def undo_result(remaining: int, written: int, *, ok: bool) -> View:
     """Return whether the undo emptied the scratch table."""
     if not written:
         return View("note", blocks=(Note("The copy held no items, so there was nothing to undo.", "muted"),))
-    text = f"{count_text(written, 'item')} undone; a scan finds {count_text(left, 'item')} in the scratch table."
+    text = f"{count_text(written, 'item')} undone; a scan finds {count_text(remaining, 'item')} in the scratch table."
     tone: Tone = "good" if ok else "bad"
-    return View("note", blocks=(Note(text, tone),), data={"written": written, "left": left, "ok": ok})
+    return View("note", blocks=(Note(text, tone),), data={"written": written, "left": remaining, "ok": ok})
 
 
-def cleaned(left: Sequence[str]) -> View:
+def cleaned(remaining: Sequence[str]) -> View:
     """Return whether both tables are deleted."""
-    if left:
-        note = Note(f"{', '.join(left)} could not be deleted yet.", "bad", "The next drill, or 14_clean_up, does it.")
+    if remaining:
+        note = Note(
+            f"{', '.join(remaining)} could not be deleted yet.", "bad", "The next drill, or 14_clean_up, does it."
+        )
     else:
         note = Note("The restored copy and the scratch table are being deleted.", "good")
-    return View("note", blocks=(note,), data={"left": list(left)})
+    return View("note", blocks=(note,), data={"left": list(remaining)})
 
 
 def result(drill: DrillRecord, others: Sequence[DrillRecord], folder: Path | None = None) -> View:
@@ -116,10 +118,10 @@ def result(drill: DrillRecord, others: Sequence[DrillRecord], folder: Path | Non
             Tile(f"{drill.items:,}", "items copied and undone"),
         )
     )
-    blocks: list[Block] = [tiles, *(Note(one, "bad") for one in ([] if drill.passed else drill.why))]
+    blocks: list[Block] = [tiles, *(Note(reason, "bad") for reason in ([] if drill.passed else drill.why))]
     blocks.append(steps(drill))
-    if said := compared(drill, list(others)):
-        blocks.append(Note(said, "muted"))
+    if comparison := compared(drill, list(others)):
+        blocks.append(Note(comparison, "muted"))
     blocks.append(drill_history.draw([*others, drill]))
     if folder is not None:
         blocks.append(Facts((("report", str(folder / "report.html")),)))

@@ -67,12 +67,12 @@ def find(session: Session, *, leave: frozenset[str], backup: str) -> Found:
     Raises:
         BadInput: *backup* is none that this incident has made.
     """
-    found: Found = []
+    leftovers: Found = []
     if "copies" not in leave:
-        found += [_copy(session, side) for side in made(session.data)]
+        leftovers += [_copy(session, side) for side in made(session.data)]
     if "exports" not in leave:
-        found += _exports(session)
-    return [*found, *_backups(session, backup)]
+        leftovers += _exports(session)
+    return [*leftovers, *_backups(session, backup)]
 
 
 def _copy(session: Session, side: CopyFields) -> Leftover | str:
@@ -111,14 +111,14 @@ def _restored_from(copy: Table, source: str) -> bool:
 
 def _exports(session: Session) -> Iterator[Leftover | str]:
     events = session.incident.events()
-    begun = {arn: None for event in events if event.event == "exports_begun" for arn in event.data["exports"]}
+    started_arns = {arn: None for event in events if event.event == "exports_begun" for arn in event.data["exports"]}
     gone = {event.data["export"] for event in events if event.event == "export_deleted"}
     adopted_ones = {
         arn for event in events if event.event == "exports_started" for arn in event.data["exports"]
-    } - begun.keys()
+    } - started_arns.keys()
     if adopted_ones:
         yield f"{len(adopted_ones)} exports existed before this incident, so their files are not ours to delete."
-    for arn in begun:
+    for arn in started_arns:
         short = arn.rpartition("/")[2]
         if arn in gone:
             yield f"The files of export {short} are deleted already."
@@ -146,38 +146,40 @@ def _export(session: Session, arn: str, short: str) -> Leftover | str:
 
 def _other_user(session: Session, arn: str) -> str:
     """Return another incident of this folder that names the export, blank if there is none."""
-    for one in Incident.existing(session.incident.folder.parent):
-        if one.id == session.incident.id:
+    for incident in Incident.existing(session.incident.folder.parent):
+        if incident.id == session.incident.id:
             continue
-        texts = (one.folder / name for name in (STATE, EVENTS))
+        texts = (incident.folder / name for name in (STATE, EVENTS))
         if any(path.is_file() and arn.encode() in path.read_bytes() for path in texts):
-            return one.id
+            return incident.id
     return ""
 
 
-def _backups(session: Session, asked: str) -> Iterator[Leftover | str]:
-    made: Mapping[str, Mapping[str, Any]] = session.data.get(safety_backup.STATE) or {}
+def _backups(session: Session, backup_name: str) -> Iterator[Leftover | str]:
+    records: Mapping[str, Mapping[str, Any]] = session.data.get(safety_backup.STATE) or {}
     proved = {
-        one["arn"]
+        record["arn"]
         for event in session.incident.events()
         if event.event == "safety_copy_made"
-        for one in event.data[safety_backup.STATE].values()
+        for record in event.data[safety_backup.STATE].values()
     }
-    matching_backups = [one for one in made.values() if asked and asked in (one["arn"], one["name"])]
-    if asked and not (matching_backups and matching_backups[0]["arn"] in proved):
-        names = ", ".join(str(one["name"]) for one in made.values()) or "none"
+    matching_backups = [
+        record for record in records.values() if backup_name and backup_name in (record["arn"], record["name"])
+    ]
+    if backup_name and not (matching_backups and matching_backups[0]["arn"] in proved):
+        names = ", ".join(str(record["name"]) for record in records.values()) or "none"
         raise BadInput(
-            f"{asked} is no safety copy that this incident made",
+            f"{backup_name} is no safety copy that this incident made",
             table=session.data.get("table", ""),
             fix=f"Those it made: {names}.",
         )
-    for one in made.values():
-        if one not in matching_backups:
-            yield f"The safety copy {one['name']} stays: it is deleted only if you name it as `backup`."
-        elif safety_backups.exists(session.aws, one["arn"], table=one["table"]):
-            yield Leftover("backup", str(one["name"]), str(one["arn"]), str(one["arn"]))
+    for record in records.values():
+        if record not in matching_backups:
+            yield f"The safety copy {record['name']} stays: it is deleted only if you name it as `backup`."
+        elif safety_backups.exists(session.aws, record["arn"], table=record["table"]):
+            yield Leftover("backup", str(record["name"]), str(record["arn"]), str(record["arn"]))
         else:
-            yield f"The safety copy {one['name']} is gone already."
+            yield f"The safety copy {record['name']} is gone already."
 
 
 @dataclass
@@ -239,8 +241,8 @@ class Removal(Shows):
                 return self._delete_copy(thing, copy)
             case ExportFiles() as files:
                 self.session.note("delete_requested", export=files.export.arn, files=files.count)
-                with ProgressBar(f"Deleting {thing.name}", total=files.count, unit="files") as shown:
-                    requests = export_removal.remove(self.session.aws, files, on_progress=shown)
+                with ProgressBar(f"Deleting {thing.name}", total=files.count, unit="files") as progress_bar:
+                    requests = export_removal.remove(self.session.aws, files, on_progress=progress_bar)
                 self.session.done("clean_up", "cleaned_up")
                 self.session.note("export_deleted", export=files.export.arn, files=files.count, request_ids=requests)
                 return f"{thing.name}: {files.count} files are deleted"
@@ -281,8 +283,8 @@ def prepare(session: Session, *, leave: str = "", backup: str = "", approve: str
     table_claims.resolve(session)
     data = session.data
     leftover_list = find(session, leave=parse_names(leave, KINDS, "leave"), backup=backup.strip())
-    things = tuple(one for one in leftover_list if isinstance(one, Leftover))
-    why_not = tuple(one for one in leftover_list if isinstance(one, str))
+    things = tuple(entry for entry in leftover_list if isinstance(entry, Leftover))
+    why_not = tuple(entry for entry in leftover_list if isinstance(entry, str))
     options = {"leave": leave, "backup": backup}
     if not things:
         return Removal(session, (), why_not, None, ApprovalFlow(None, ""), options)
@@ -295,8 +297,8 @@ def prepare(session: Session, *, leave: str = "", backup: str = "", approve: str
         if before.digest == planned["digest"] and {thing.words for thing in things} <= set(planned["things"]):
             intent = before
     if intent.digest != planned.get("digest"):
-        kept = {"digest": intent.digest, "name": intent.table, "things": [thing.words for thing in things]}
-        session.keep("clean_up_planned", clean_up=kept)
+        record = {"digest": intent.digest, "name": intent.table, "things": [thing.words for thing in things]}
+        session.keep("clean_up_planned", clean_up=record)
     name = intent.table
     return Removal(session, things, why_not, intent, ApprovalFlow(intent, name), options)
 

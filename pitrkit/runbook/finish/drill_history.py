@@ -108,20 +108,20 @@ class DrillRecord:
 def earlier(data: Mapping[str, Any]) -> list[DrillRecord]:
     """Return the last drills of the same table before the one that *data* is about, the oldest first."""
     drills = []
-    for one in Incident.existing():
+    for incident in Incident.existing():
         try:
-            other = one.data
+            other = incident.data
         except RecordAltered:
             continue  # named where incidents are listed
         same = all(other.get(name) == data.get(name) for name in ("table", "account", "region"))
-        if same and one.id != data.get("incident") and (drill := DrillRecord.of(other)) is not None:
+        if same and incident.id != data.get("incident") and (drill := DrillRecord.of(other)) is not None:
             drills.append(drill)
-    return sorted(drills, key=lambda one: one.began_at)[-(COMPARED - 1) :]
+    return sorted(drills, key=lambda record: record.began_at)[-(COMPARED - 1) :]
 
 
 def compared(drill: DrillRecord, others: list[DrillRecord]) -> str:
     """Return how a drill's recovery time stands beside that of those before it that got as far."""
-    took = [one.recovery_seconds for one in others if one.recovery_seconds is not None]
+    took = [other.recovery_seconds for other in others if other.recovery_seconds is not None]
     if drill.recovery_seconds is None or not took:
         return "There is no earlier drill of this table here to compare with." if not took else ""
     usual = median(took)
@@ -139,8 +139,8 @@ def failures(data: Mapping[str, Any]) -> tuple[str, ...]:
     drill = data.get("drill") or {}
     limits = drill.get("limits") or {}
     failure_texts = []
-    verified, made = data.get("verify") or {}, data.get("plan") or {}
-    if made.get("puts") and not verified.get("ok"):
+    verified, plan_record = data.get("verify") or {}, data.get("plan") or {}
+    if plan_record.get("puts") and not verified.get("ok"):
         wrong = verified.get("mismatches", 0) + verified.get("unwritten", 0) + verified.get("conflicts", 0)
         failure_texts.append(f"of what was copied, {count_text(wrong, 'item')} did not hold")
     if not (drill.get("undone") or {}).get("ok"):
@@ -148,12 +148,12 @@ def failures(data: Mapping[str, Any]) -> tuple[str, ...]:
         failure_texts.append(
             f"the copy was not undone completely: {count_text(remaining_count, 'item')} stayed in the scratch table"
         )
-    for name, words in (("recovery_time", "recovery took"), ("recovery_point", "the recovery point was")):
+    for name, label in (("recovery_time", "recovery took"), ("recovery_point", "the recovery point was")):
         value = drill.get("recovery_seconds" if name == "recovery_time" else "recovery_point_seconds")
         limit = limits.get(name)
         if limit is not None and value is not None and value > limit:
             behind = " behind" if name == "recovery_point" else ""
-            failure_texts.append(f"{words} {duration(value)}{behind}, and the limit is {duration(limit)}")
+            failure_texts.append(f"{label} {duration(value)}{behind}, and the limit is {duration(limit)}")
     failure_texts += [f"{name} was not deleted" for name in left_over(data)]
     return tuple(failure_texts)
 
@@ -256,18 +256,18 @@ class DrillChart:
     @property
     def summary(self) -> str:
         """The chart in a sentence."""
-        passed = sum(one.passed for one in self.drills)
+        passed = sum(drill.passed for drill in self.drills)
         return f"{passed} of {len(self.drills)} drills passed; times are UTC"
 
     def lines(self) -> list[str]:
         """Return a bar of `#` for each drill's recovery time."""
         most = self.scales[0].most
         text_lines = []
-        for one in self.drills:
-            took = one.recovery_seconds
+        for drill in self.drills:
+            took = drill.recovery_seconds
             bar = "#" * max(1, round(_BAR * took / most)) if took is not None else "-"
-            words = duration(took) if took is not None else "not recovered"
-            text_lines.append(f"{moment(one.began_at)}  {bar} {words}{'' if one.passed else ', failed'}")
+            text = duration(took) if took is not None else "not recovered"
+            text_lines.append(f"{moment(drill.began_at)}  {bar} {text}{'' if drill.passed else ', failed'}")
         return [*text_lines, self.summary]
 
 
@@ -276,24 +276,24 @@ def draw(drills: Sequence[DrillRecord]) -> DrillChart:
     last = drills[-1].limits if drills else {}
     floor = _TOP + _PLOT
     scales = (
-        _scale("recovery time", floor, _PLOT, [_height(one) for one in drills], last.get("recovery_time")),
+        _scale("recovery time", floor, _PLOT, [_height(drill) for drill in drills], last.get("recovery_time")),
         _scale(
             "recovery point",
             floor + _GAP + _STRIP,
             _STRIP,
-            [one.recovery_point_seconds or 0.0 for one in drills],
+            [drill.recovery_point_seconds or 0.0 for drill in drills],
             last.get("recovery_point"),
         ),
     )
     step = (WIDTH - LEFT - RIGHT) / max(1, len(drills))
     width = min(_WIDEST, step * 0.6)
     columns = []
-    for place, one in enumerate(drills):
+    for place, drill in enumerate(drills):
         x = round(LEFT + step * place + (step - width) / 2, 2)
-        boxes = tuple(_boxes(one, x, width, scales))
-        day, time = f"{one.began_at:%b %d}", f"{one.began_at:%H:%M}"
-        columns.append(Column(x, width, boxes, day, time, one.passed, to_text(one)))
-    used = {name for one in drills for name in one.steps}
+        boxes = tuple(_boxes(drill, x, width, scales))
+        day, time = f"{drill.began_at:%b %d}", f"{drill.began_at:%H:%M}"
+        columns.append(Column(x, width, boxes, day, time, drill.passed, to_text(drill)))
+    used = {name for drill in drills for name in drill.steps}
     legend = tuple((_NAMES[name], _TONES[name]) for name in RECOVERY if name in used)
     return DrillChart(tuple(drills), tuple(columns), scales, legend)
 
@@ -301,8 +301,8 @@ def draw(drills: Sequence[DrillRecord]) -> DrillChart:
 def to_text(drill: DrillRecord) -> str:
     """Return a drill in a line."""
     steps = ", ".join(f"{_NAMES[name]} {duration(drill.steps[name])}" for name in RECOVERY if name in drill.steps)
-    how = "passed" if drill.passed else f"failed: {'; '.join(drill.why)}"
-    return f"{moment(drill.began_at)}, {how}. {steps}"
+    outcome = "passed" if drill.passed else f"failed: {'; '.join(drill.why)}"
+    return f"{moment(drill.began_at)}, {outcome}. {steps}"
 
 
 def _scale(label: str, floor: float, height: float, values: Sequence[float], limit: float | None) -> Scale:

@@ -78,12 +78,14 @@ def draw(milestones: Iterable[Milestone]) -> Timeline:
     points: list[Point] = []
     day = ""
     for x, milestone in zip(places, ordered, strict=True):
-        here = f"{milestone.at:%Y-%m-%d}"
+        date_text = f"{milestone.at:%Y-%m-%d}"
         label, time = milestone.label, f"{milestone.at:%H:%M:%S}"
-        points.append(Point(x, label, time, here if here != day else "", milestone.tone))
-        day = here
+        points.append(Point(x, label, time, date_text if date_text != day else "", milestone.tone))
+        day = date_text
     gaps = [
-        MilestoneGap(one.x, other.x, duration((after.at - before.at).total_seconds()), "past" in (one.tone, other.tone))
-        for (one, other), (before, after) in zip(pairwise(points), pairwise(ordered), strict=True)
+        MilestoneGap(
+            point.x, other.x, duration((after.at - before.at).total_seconds()), "past" in (point.tone, other.tone)
+        )
+        for (point, other), (before, after) in zip(pairwise(points), pairwise(ordered), strict=True)
     ]
     return Timeline(tuple(points), tuple(gaps))

@@ -152,11 +152,11 @@ def gather(incident: Incident) -> ReportData:
     happened = incident.events()
     missing: list[str] = []
 
-    def attempt(words: str, read: Callable[[], T], otherwise: T) -> T:
+    def attempt(title: str, read: Callable[[], T], otherwise: T) -> T:
         try:
             return read()
         except PitrkitError as error:
-            missing.append(f"{words} cannot be shown: {error.what}")
+            missing.append(f"{title} cannot be shown: {error.what}")
             return otherwise
 
     life = attempt("The table's life", lambda: lives.load(incident), None)
@@ -165,17 +165,17 @@ def gather(incident: Incident) -> ReportData:
     )  # of its items the report says nothing: they are the real table's, and nobody asked for them
     changes_path = "" if drill else state.get("scoped_changes") or state.get("changes")
     digest = "" if drill else str((state.get("plan") or {}).get("digest") or "")
-    found: dict[str, Any] = {}
+    report_fields: dict[str, Any] = {}
     if changes_path:
-        found |= attempt("What differed", lambda: _changes(incident.path(str(changes_path))), found)
+        report_fields |= attempt("What differed", lambda: _changes(incident.path(str(changes_path))), report_fields)
     if digest:
         plan = attempt("The plan", lambda: Plan.open(incident.path("plan", digest[:SHORTEST])), None)
         if plan is not None:
-            found |= {"policy": policy_words(plan.policy), "left": _left(plan)}
+            report_fields |= {"policy": policy_words(plan.policy), "left": _left(plan)}
             if (state.get("apply") or {}).get("conflicts"):
                 path = incident.path("journal", f"{digest[:SHORTEST]}.jsonl")
                 conflicts = attempt("The conflicts", lambda: journals.conflicts(plan, path), None)
-                found["conflicts"] = _conflicts(conflicts or [])
+                report_fields["conflicts"] = _conflicts(conflicts or [])
     raw = incident.path("events.jsonl").read_bytes()
     table = str(state.get("table") or "No table yet")
     title = f"Drill of {table}" if drill else table
@@ -197,7 +197,7 @@ def gather(incident: Incident) -> ReportData:
         drill=drill,
         drills=drill_history.draw([*drill_history.earlier(state), drill]) if drill else None,
         last_hash=logs.sha256(raw.rstrip(b"\n").rpartition(b"\n")[2]) if raw else "",
-        **found,
+        **report_fields,
     )
 
 
@@ -230,18 +230,18 @@ def _changes(folder: Path) -> dict[str, Any]:
 
 def _left(plan: Plan) -> list[tuple[int, str, list[str]]]:
     keys: dict[str, list[str]] = {reason: [] for reason in plan.left}
-    wanted = sum(min(KEYS, count) for reason, count in plan.left.items() if reason in FOR_A_PERSON)
-    for item in plan.left_items() if wanted else ():
+    remaining = sum(min(KEYS, count) for reason, count in plan.left.items() if reason in FOR_A_PERSON)
+    for item in plan.left_items() if remaining else ():
         if item.reason in FOR_A_PERSON and len(keys[item.reason]) < KEYS:
             keys[item.reason].append(key_text(item.key))
-            wanted -= 1
-        if not wanted:
+            remaining -= 1
+        if not remaining:
             break
     return [(count, _LEFT_BECAUSE.get(reason, reason), keys[reason]) for reason, count in plan.left.items()]
 
 
-def _conflicts(found: Iterable[Conflict]) -> list[tuple[str, str]]:
-    return [(key_text(conflict.key), _found(conflict)) for conflict in islice(found, CONFLICTS)]
+def _conflicts(conflicts: Iterable[Conflict]) -> list[tuple[str, str]]:
+    return [(key_text(conflict.key), _found(conflict)) for conflict in islice(conflicts, CONFLICTS)]
 
 
 def _found(conflict: Conflict) -> str:
@@ -254,12 +254,16 @@ def _found(conflict: Conflict) -> str:
 
 
 def _facts(state: dict[str, Any]) -> list[tuple[str, str]]:
-    how = {"incident": "restored for this incident", "adopted": "found and adopted", "given": "given by the operator"}
-    how["deleted"] = "deleted since"
+    origins = {
+        "incident": "restored for this incident",
+        "adopted": "found and adopted",
+        "given": "given by the operator",
+    }
+    origins["deleted"] = "deleted since"
     copy = str(state.get("restored_table") or "")
-    copy_words = f"{copy} ({how[state['restored_by']]})" if copy and state.get("restored_by") in how else copy
+    copy_words = f"{copy} ({origins[state['restored_by']]})" if copy and state.get("restored_by") in origins else copy
     approval = state.get("approval") or {}
-    given = f"{_utc(approval.get('approved_at'))}, by {approval.get('how')}" if approval else ""
+    approval_text = f"{_utc(approval.get('approved_at'))}, by {approval.get('how')}" if approval else ""
     user = f" (user {approval['user']})" if approval.get("user") else ""
     facts = [
         ("Account", state.get("account")),
@@ -274,23 +278,23 @@ def _facts(state: dict[str, Any]) -> list[tuple[str, str]]:
         ("Restored from", state.get("restored_source")),
         ("Restored in", state.get("restored_region")),
         ("Copy of the past", copy_words),
-        ("Safety copy", ", ".join(one["arn"] for one in (state.get("safety_copies") or {}).values())),
-        ("Approved", given),
+        ("Safety copy", ", ".join(safety_copy["arn"] for safety_copy in (state.get("safety_copies") or {}).values())),
+        ("Approved", approval_text),
         ("Approved by", f"{approval['by']}{user}" if approval.get("by") else ""),
-        *(("Acknowledged", _acknowledged(one)) for one in state.get("accepted") or ()),
+        *(("Acknowledged", _acknowledged(entry)) for entry in state.get("accepted") or ()),
         ("Other writers", _held_off(state)),
     ]
     return [(label, str(value)) for label, value in facts if value]
 
 
-def _acknowledged(one: dict[str, Any]) -> str:
-    return f"{one['name']}: {one['what']} ({_utc(one['at'])}, by {one['how']}, {one['by']})"
+def _acknowledged(entry: dict[str, Any]) -> str:
+    return f"{entry['name']}: {entry['what']} ({_utc(entry['at'])}, by {entry['how']}, {entry['by']})"
 
 
 def _held_off(state: dict[str, Any]) -> str:
     """Return from when to when other writers were held off, and how that was undone; blank if they were not."""
-    kept = state.get("freeze") or {}
-    since, until = (_utc(kept.get(name)) for name in ("frozen_at", "lifted_at"))
+    freeze_record = state.get("freeze") or {}
+    since, until = (_utc(freeze_record.get(name)) for name in ("frozen_at", "lifted_at"))
     when = f"Blocked from {since}{f' to {until}' if until else ''}. " if since else ""
     return f"{when}{freeze.to_text(state)}"
 
@@ -302,7 +306,7 @@ def _milestones(state: dict[str, Any], happened: Sequence[LogEvent]) -> list[Mil
     first = {event.event: event for event in reversed(copy)}
     done = state.get("apply") or {}
     verified = state.get("verify") or {}
-    found = [
+    rows = [
         ("T", _time(state.get("restore_at")), "past"),
         ("Opened", _at(first.get("incident_opened")), "step"),
         ("Restore began", _at(first.get("restore_requested")), "step"),
@@ -317,7 +321,7 @@ def _milestones(state: dict[str, Any], happened: Sequence[LogEvent]) -> list[Mil
         ("Verified", _at(last.get("verified")) if verified else None, "good" if verified.get("ok") else "bad"),
         ("Undone", _at(next((event for event in reversed(happened) if event.event == "undo_done"), None)), "write"),
     ]
-    return [Milestone(at, label, tone) for label, at, tone in found if at is not None]  # type: ignore[arg-type]
+    return [Milestone(at, label, tone) for label, at, tone in rows if at is not None]  # type: ignore[arg-type]
 
 
 def _notebooks(happened: Sequence[LogEvent]) -> list[dict[str, Any]]:
@@ -327,23 +331,23 @@ def _notebooks(happened: Sequence[LogEvent]) -> list[dict[str, Any]]:
             runs.append({"name": event.data.get("notebook"), "at": event.at, "ended": "running", "seconds": None})
         elif event.event == "notebook_ended":
             name = Path(str(event.data.get("notebook"))).stem
-            begun = next(
+            current_run = next(
                 (run for run in reversed(runs) if run["ended"] == "running" and name.startswith(run["name"])), None
             )
-            if begun is None:
+            if current_run is None:
                 # Its start came before the incident was opened, by this very notebook.
                 began_at = _time(event.data.get("started_at"))
                 took = (event.at - began_at).total_seconds() if began_at else None
-                begun = {"name": name, "at": began_at or event.at, "seconds": took}
-                runs.append(begun)
+                current_run = {"name": name, "at": began_at or event.at, "seconds": took}
+                runs.append(current_run)
             else:
-                begun["seconds"] = (event.at - begun["at"]).total_seconds()
+                current_run["seconds"] = (event.at - current_run["at"]).total_seconds()
             ended, error = event.data.get("ended"), event.data.get("error")
             if ended == "gate closed":
                 ended, error = "stopped at the gate", ""
             if ended == "killed":
-                begun["seconds"] = None  # when it was killed nobody knows
-            begun |= {"name": name, "ended": ended, "error": error}
+                current_run["seconds"] = None  # when it was killed nobody knows
+            current_run |= {"name": name, "ended": ended, "error": error}
     if runs and runs[-1]["ended"] == "running" and str(runs[-1]["name"]).startswith(_OWN):
         runs[-1]["ended"] = "this one"
     return runs
@@ -410,8 +414,8 @@ def report(session: Session) -> View:
 
 def _served(path: Path) -> bool:
     """Return whether JupyterLab serves *path* beside the notebooks."""
-    shown = working_copy.folder()
-    return shown is not None and path.resolve().is_relative_to(shown.parent)
+    served_folder = working_copy.folder()
+    return served_folder is not None and path.resolve().is_relative_to(served_folder.parent)
 
 
 def _seen_from_here(path: Path) -> str:

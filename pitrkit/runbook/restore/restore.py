@@ -77,51 +77,55 @@ def start(
         InputNeeded: An export was asked for, and its bucket is blank and cannot be found.
         BadInput: The time left the window, an option cannot be had, or the name is taken by something else.
     """
-    given = asked.asked if isinstance(asked, SourceChoice) else (asked or RestoreRequest()).check()
+    request = asked.asked if isinstance(asked, SourceChoice) else (asked or RestoreRequest()).check()
     if choose("how", how) == "export":
         if session.data.get(BEFORE_DAMAGE.by) == "given":
             raise BadInput("a copy was given, so there is nothing to export", fix="Leave `how` blank.")
-        if chosen := ", ".join((*given.to_dict(), *(("source_arn",) if session.data.get("source_arn") else ()))):
-            raise BadInput(f"{chosen}: only for a restored table, and an export creates none", fix="Leave `how` blank.")
+        if option_names := ", ".join(
+            (*request.to_dict(), *(("source_arn",) if session.data.get("source_arn") else ()))
+        ):
+            raise BadInput(
+                f"{option_names}: only for a restored table, and an export creates none", fix="Leave `how` blank."
+            )
         session.required(BEFORE_DAMAGE.at, step="02_pick_timestamp")
         return source_views.exports_card([_export(session, side, bucket, prefix) for side in sides(session.data)])
-    if given.backup or (
+    if request.backup or (
         session.data.get(BEFORE_DAMAGE.table) and session.data.get("restore_options", {}).get("backup")
     ):
-        return _start_backup(session, target, given.over(session.data.get("restore_options") or {}))
+        return _start_backup(session, target, request.over(session.data.get("restore_options") or {}))
     session.required(
         BEFORE_DAMAGE.at if session.data.get(BEFORE_DAMAGE.by) != "given" else BEFORE_DAMAGE.table,
         step="02_pick_timestamp",
     )
-    found = [_start(session, side, target if side is BEFORE_DAMAGE else "", given) for side in sides(session.data)]
-    started = [(one, None) for one in found if isinstance(one, Restoration)]
+    results = [_start(session, side, target if side is BEFORE_DAMAGE else "", request) for side in sides(session.data)]
+    started = [(result, None) for result in results if isinstance(result, Restoration)]
     if not started:
-        if chosen := ", ".join(given.to_dict()):
-            raise BadInput(f"{chosen}: only for a restore, but a copy was given", fix="Leave it blank.")
-        verb = "was" if len(found) == 1 else "were"
-        return cards.note(f"Nothing to restore: {' and '.join(str(one) for one in found)} {verb} given.")
+        if option_names := ", ".join(request.to_dict()):
+            raise BadInput(f"{option_names}: only for a restore, but a copy was given", fix="Leave it blank.")
+        verb = "was" if len(results) == 1 else "were"
+        return cards.note(f"Nothing to restore: {' and '.join(str(result) for result in results)} {verb} given.")
     return table_views.restoration_card(*started, ahead=restore_wait.estimate(session))
 
 
-def _start(session: Session, side: CopyFields, target: str, given: RestoreRequest) -> Restoration | str:
+def _start(session: Session, side: CopyFields, target: str, request: RestoreRequest) -> Restoration | str:
     """Start the restore of one side and return it; the copy's name where the operator gave one."""
     data = session.data
     if data.get(side.by) == "given":
         return str(data[side.table])
     at = times.parse_time(session.required(side.at, step="02_pick_timestamp"), now=now())
-    there, source = session.source()
-    asked = given.over(data.get("restore_options") or {}) if data.get(side.table) else given
-    options = asked.options(indexes="none")
+    source_aws, source = session.source()
+    copy_request = request.over(data.get("restore_options") or {}) if data.get(side.table) else request
+    options = copy_request.options(indexes="none")
     options = replace(options, region=options.region or str(data.get(side.region) or session.aws.region))
     name = target or data.get(side.table) or pitr.copy_name(session.data["table"], at)
     # Recorded before it is asked for: if this process dies now, the next run adopts the copy it finds.
     session.note("restore_requested", source=source.arn, target=name, restore_at=iso(at), options=options.to_dict())
-    restoration = pitr.restore(there, source, name, at, options=options)
-    _keep_started(session, side, restoration, source.arn, asked)
+    restoration = pitr.restore(source_aws, source, name, at, options=options)
+    _keep_started(session, side, restoration, source.arn, copy_request)
     return restoration
 
 
-def _start_backup(session: Session, target: str, asked: RestoreRequest) -> View:
+def _start_backup(session: Session, target: str, request: RestoreRequest) -> View:
     """Start the restore of a backup as the table of the past: its moment is the recovery point."""
     data = session.data
     if data.get(BEFORE_DAMAGE.by) == "given":
@@ -131,7 +135,7 @@ def _start_backup(session: Session, target: str, asked: RestoreRequest) -> View:
             "a backup holds one point in time, and damage_until needs a second one",
             fix="Leave `backup` blank, or set damage_until to none in 02_pick_timestamp.",
         )
-    backup = backups.find(session.aws, asked.backup, data["table_arn"])
+    backup = backups.find(session.aws, request.backup, data["table_arn"])
     at = iso(backup.created_at)
     if data.get(BEFORE_DAMAGE.table) and data.get(BEFORE_DAMAGE.at) != at:
         raise BadInput(
@@ -139,17 +143,17 @@ def _start_backup(session: Session, target: str, asked: RestoreRequest) -> View:
             fix="Continue with that copy, or open a new incident with 01_select_table.",
         )
     home = arns.backup_arn(backup.arn).region
-    options = replace(asked.options(indexes="none"), region=asked.region or session.aws.region)
+    options = replace(request.options(indexes="none"), region=request.region or session.aws.region)
     name = target or data.get(BEFORE_DAMAGE.table) or pitr.copy_name(data["table"], backup.created_at)
     if backup.managed:
-        options = replace(options, region=asked.region or home, indexes=asked.indexes)
-        recovery_points.check(backup.arn, options, asked.role)
+        options = replace(options, region=request.region or home, indexes=request.indexes)
+        recovery_points.check(backup.arn, options, request.role)
     else:
         _check_key(session, backups.details(session.aws.elsewhere(home), backup.arn))
     session.done("pick", "moment_of_backup", restore_at=at)
     session.note("restore_requested", source=backup.arn, target=name, restore_at=at, options=options.to_dict())
-    restoration = restore_wait.restored(session, backup, name, asked.role, options)
-    _keep_started(session, BEFORE_DAMAGE, restoration, backup.arn, asked)
+    restoration = restore_wait.restored(session, backup, name, request.role, options)
+    _keep_started(session, BEFORE_DAMAGE, restoration, backup.arn, request)
     return table_views.restoration_card((restoration, None), ahead=restore_wait.estimate(session))
 
 
@@ -167,7 +171,7 @@ def _check_key(session: Session, details: dict[str, Any]) -> None:
 
 
 def _keep_started(
-    session: Session, side: CopyFields, restoration: Restoration, source: str, asked: RestoreRequest
+    session: Session, side: CopyFields, restoration: Restoration, source: str, request: RestoreRequest
 ) -> None:
     data, name = session.data, restoration.target
     elsewhere = restoration.region if restoration.region != session.aws.region else None
@@ -179,7 +183,7 @@ def _keep_started(
         side.started_at: iso(restoration.started_at),
         side.region: elsewhere,
         side.source: source,
-        "restore_options": asked.to_dict(),
+        "restore_options": request.to_dict(),
         **({} if same else dict.fromkeys((*OF_A_COMPARISON, side.table_id))),
     }
     session.keep("restore_adopted" if restoration.adopted else "restore_started", **results)
@@ -199,17 +203,17 @@ def _export(session: Session, side: CopyFields, bucket: str, prefix: str) -> Exp
     return export
 
 
-def note_begun(session: Session, found: Sequence[Export]) -> None:
+def note_begun(session: Session, export_jobs: Sequence[Export]) -> None:
     """Record which of some exports this incident had the service begin: only their files are its to delete."""
-    if begun := [export.arn for export in found if export.begun]:
-        session.note("exports_begun", exports=begun)
+    if started_arns := [export.arn for export in export_jobs if export.begun]:
+        session.note("exports_begun", exports=started_arns)
 
 
 def wait(session: Session) -> View:
     """Wait until what was restored or exported can be read. Safe to interrupt: running it again goes on waiting."""
     if session.data.get(BEFORE_DAMAGE.by) == "exported":
         done = [exported(session, side) for side in sides(session.data)]
-        session.done("restore", "exports_finished", exports=[one.arn for one in done])
+        session.done("restore", "exports_finished", exports=[export.arn for export in done])
         return source_views.exports_card(done)
     return table_views.restoration_card(*[_wait(session, side) for side in sides(session.data)])
 
@@ -218,8 +222,8 @@ def _wait(session: Session, side: CopyFields) -> tuple[Restoration, Table]:
     data = session.data
     name = session.required(side.table, step="03_restore")
     label = "Checking" if data.get(side.by) == "given" else "Restoring"
-    there = session.aws_of(side)
-    running = not _ready(there, name)
+    regional_aws = session.aws_of(side)
+    running = not _ready(regional_aws, name)
     since = restore_wait.running_for(data.get(side.started_at)) if running else 0.0
     expected = restore_wait.expected_seconds(session)
 
@@ -231,7 +235,7 @@ def _wait(session: Session, side: CopyFields) -> tuple[Restoration, Table]:
 
     with ProgressBar(f"{label} {name}", unit="seconds", elapsed=since) as progress:
         restore_wait.await_job(session, name, shown)
-        copy = pitr.wait(there, name, poll_seconds=poll_seconds(session), on_progress=shown)
+        copy = pitr.wait(regional_aws, name, poll_seconds=poll_seconds(session), on_progress=shown)
     # Only a restore that was seen to end says how long one takes.
     took = {"restore_seconds": int(restore_wait.running_for(data.get(side.started_at)))} if running else {}
     session.done("restore", "restore_finished", **{side.table: name, side.table_id: copy.id}, **took)
@@ -240,9 +244,9 @@ def _wait(session: Session, side: CopyFields) -> tuple[Restoration, Table]:
     return Restoration(data["table"], name, at, adopted, copy.created_at, str(data.get(side.region) or "")), copy
 
 
-def _ready(there: Aws, name: str) -> bool:
+def _ready(regional_aws: Aws, name: str) -> bool:
     """Return whether the copy can be read already."""
-    copy = tables.find(there, name)
+    copy = tables.find(regional_aws, name)
     if copy is None:
         return False  # descriptions are eventually consistent; whether it failed, the wait finds out
     return copy.status == "ACTIVE" and not (copy.restored and copy.restored.in_progress)

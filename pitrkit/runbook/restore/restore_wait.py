@@ -44,9 +44,9 @@ def running_for(started_at: object) -> float:
 def expected_seconds(session: Session) -> float | None:
     """Return how long the last restore of the incident's table took, as far as this folder tells; else None."""
     table, account = session.data.get("table"), session.data.get("account")
-    for one in Incident.existing():
+    for incident in Incident.existing():
         try:
-            data = one.data
+            data = incident.data
         except RecordAltered:
             continue
         took = data.get("restore_seconds")
@@ -98,8 +98,8 @@ def restored(
     """
     if not backup.managed:
         return backups.restore_backup(session.aws, backup, target, options=options)
-    known = session.data.get(JOB) or {}
-    earlier = str(known.get("id", "")) if known.get("table") == target else ""
+    job_record = session.data.get(JOB) or {}
+    earlier = str(job_record.get("id", "")) if job_record.get("table") == target else ""
     token = sha256(f"{session.incident.id}|{backup.arn}|{target}|{earlier}".encode()).hexdigest()[:32]
     job = recovery_points.start(
         session.aws, backup, target, role, options=options, token=token, known_job=earlier, tags=tags
@@ -115,9 +115,9 @@ def await_job(session: Session, target: str, on_progress: Callable[[str, float],
     Raises:
         AwsError: It failed.
     """
-    known = session.data.get(JOB) or {}
-    if known.get("table") == target:
-        regional_aws = session.aws.elsewhere(known["region"])
+    job_record = session.data.get(JOB) or {}
+    if job_record.get("table") == target:
+        regional_aws = session.aws.elsewhere(job_record["region"])
         recovery_points.wait(
-            regional_aws, known["id"], target, poll_seconds=poll_seconds(session), on_progress=on_progress
+            regional_aws, job_record["id"], target, poll_seconds=poll_seconds(session), on_progress=on_progress
         )

@@ -60,8 +60,8 @@ class RestoreRequest:
 
     def options(self, *, indexes: str = "") -> Options:
         """Return what the restored table is to be like; *indexes* is taken where none was asked for."""
-        chosen: dict[str, str] = {name: getattr(self, name).strip() for name in OPTIONS}
-        return replace(Options(**chosen), indexes=chosen["indexes"] or indexes)
+        values: dict[str, str] = {name: getattr(self, name).strip() for name in OPTIONS}
+        return replace(Options(**values), indexes=values["indexes"] or indexes)
 
     def to_dict(self) -> dict[str, str]:
         """Return what was asked for, without blanks."""
@@ -84,25 +84,27 @@ class SourceChoice(CardControl):
     """
 
     def __init__(
-        self, found: BackupList, asked: RestoreRequest, *, pitr: str, indexes: list[str], default: str
+        self, backup_list: BackupList, request: RestoreRequest, *, pitr: str, indexes: list[str], default: str
     ) -> None:
-        self.view = source_views.sources_card(found, asked.to_dict(), pitr=pitr, indexes=indexes, default=default)
+        self.view = source_views.sources_card(
+            backup_list, request.to_dict(), pitr=pitr, indexes=indexes, default=default
+        )
         listed = [(pitr, "")] if pitr else [("the latest backup", "")]
-        listed += [(visible(described(one)), one.arn) for one in found.backups]
-        if asked.backup and asked.backup not in {arn for _, arn in listed}:
-            listed.append((visible(asked.backup), asked.backup))
+        listed += [(visible(described(backup)), backup.arn) for backup in backup_list.backups]
+        if request.backup and request.backup not in {arn for _, arn in listed}:
+            listed.append((visible(request.backup), request.backup))
         self.source = widgets.Dropdown(
-            description="Source", options=listed, value=asked.backup, style=WIDE, layout={"max_width": "100%"}
+            description="Source", options=listed, value=request.backup, style=WIDE, layout={"max_width": "100%"}
         )
         billings = [("same as the source", ""), *((name, name) for name in BILLING)]
-        self.billing = widgets.Dropdown(description="Billing", options=billings, value=asked.billing, style=WIDE)
-        self.region = _text("Region", asked.region, "same Region")
-        self.indexes = _text("Indexes", asked.indexes, f"{default}; or {', '.join(['none', 'all', *indexes])}")
+        self.billing = widgets.Dropdown(description="Billing", options=billings, value=request.billing, style=WIDE)
+        self.region = _text("Region", request.region, "same Region")
+        self.indexes = _text("Indexes", request.indexes, f"{default}; or {', '.join(['none', 'all', *indexes])}")
         self.kms_key = _text(
-            "KMS key", asked.kms_key, f"same as the source; {OWNED}, {MANAGED}, or a key's ARN or alias"
+            "KMS key", request.kms_key, f"same as the source; {OWNED}, {MANAGED}, or a key's ARN or alias"
         )
-        self.throughput = _text("Units", asked.throughput, "READ/WRITE, for example 100/50")
-        self.role = _text("AWS Backup role", asked.role, "only for AWS Backup: arn:aws:iam::...:role/...")
+        self.throughput = _text("Units", request.throughput, "READ/WRITE, for example 100/50")
+        self.role = _text("AWS Backup role", request.role, "only for AWS Backup: arn:aws:iam::...:role/...")
         self.box = widgets.VBox([self.source, *(getattr(self, name) for name in ("role", *OPTIONS))])
 
     @property
@@ -112,8 +114,8 @@ class SourceChoice(CardControl):
         Raises:
             BadInput: It cannot be read.
         """
-        chosen = {name: getattr(self, name).value.strip() for name in ("role", *OPTIONS)}
-        return RestoreRequest(backup=self.source.value or "", **chosen).check()
+        values = {name: getattr(self, name).value.strip() for name in ("role", *OPTIONS)}
+        return RestoreRequest(backup=self.source.value or "", **values).check()
 
 
 def _text(label: str, value: str, placeholder: str) -> Any:
@@ -122,26 +124,26 @@ def _text(label: str, value: str, placeholder: str) -> Any:
     )
 
 
-def described(one: Backup) -> str:
+def described(backup: Backup) -> str:
     """Return a backup in a line."""
-    return f"{iso(one.created_at)}, {backups.WORDS[one.kind]}, {size(one.size_bytes)}"
+    return f"{iso(backup.created_at)}, {backups.WORDS[backup.kind]}, {size(backup.size_bytes)}"
 
 
-def choose(session: Session, **asked: str) -> SourceChoice:
+def choose(session: Session, **fields: str) -> SourceChoice:
     """Return a control over what the incident's table can be restored from, and what the copy is to be like.
 
     Args:
         session: The incident's session.
-        asked: The fields of `RestoreRequest`, as parameters say them.
+        fields: The fields of `RestoreRequest`, as parameters say them.
 
     Raises:
         BadInput: A parameter cannot be read.
     """
-    wanted = RestoreRequest(**asked).check()
-    there, source = session.source()
+    request = RestoreRequest(**fields).check()
+    source_aws, source = session.source()
     at = session.data.get(BEFORE_DAMAGE.at)
-    words = f"point-in-time recovery of {source.name}" + (f", as of {at}" if at else "")
-    words += f" ({there.region})" if there is not session.aws else ""
+    pitr_text = f"point-in-time recovery of {source.name}" + (f", as of {at}" if at else "")
+    pitr_text += f" ({source_aws.region})" if source_aws is not session.aws else ""
     names = [index.name for index in source.indexes]
-    found = backups.of_table(session.aws, session.table().arn)
-    return SourceChoice(found, wanted, pitr=words, indexes=names, default="none")
+    backup_list = backups.of_table(session.aws, session.table().arn)
+    return SourceChoice(backup_list, request, pitr=pitr_text, indexes=names, default="none")

@@ -21,12 +21,15 @@ if TYPE_CHECKING:
 
 def exports_card(exports: Sequence[Export], *, estimate: Estimate | None = None) -> View:
     """Return exports: of what, where they lie, and how they stand."""
-    rows = tuple((str(one), _status(one), f"s3://{one.bucket}/{one.prefix}".rstrip("/"), one.arn) for one in exports)
+    rows = tuple(
+        (str(export), _status(export), f"s3://{export.bucket}/{export.prefix}".rstrip("/"), export.arn)
+        for export in exports
+    )
     blocks: list[Block] = [Grid(("export", "status", "location", "ARN"), rows)]
     if estimate is not None:
         blocks.append(Note(f"Estimated cost: {estimate}", "muted"))
     blocks.append(Note("Exports use no read capacity. The files stay in the bucket until they are deleted.", "muted"))
-    data = {"exports": [one.to_dict() for one in exports]}
+    data = {"exports": [export.to_dict() for export in exports]}
     return View("exports", "Exports to S3", (Tag(count_text(len(exports), "export"), "info"),), tuple(blocks), data)
 
 
@@ -59,48 +62,60 @@ _ONLY_PITR = (
 
 
 def sources_card(
-    found: BackupList, asked: Mapping[str, str], *, pitr: str = "", indexes: Sequence[str] = (), default: str = "none"
+    backup_list: BackupList,
+    request: Mapping[str, str],
+    *,
+    pitr: str = "",
+    indexes: Sequence[str] = (),
+    default: str = "none",
 ) -> View:
     """Return what can be restored, how each differs, and what was asked for by parameters."""
     rows: list[tuple[Cell, ...]] = []
     if pitr:
         rows.append((pitr, "any second of its window", "", "", Tag("default", "info"), ""))
-    rows += [_row(one, chosen=one.arn == asked.get("backup")) for one in found.backups]
+    rows += [_row(backup, chosen=backup.arn == request.get("backup")) for backup in backup_list.backups]
     columns = ("source", "contains", "kept until", ">size", "", "ARN")
     blocks: list[Block] = [Grid(columns, tuple(rows))] if rows else [Note("There is nothing to restore.", "warn")]
-    options = {name: value for name, value in asked.items() if name != "backup"}
+    options = {name: value for name, value in request.items() if name != "backup"}
     if options:
         blocks.append(Facts(tuple(options.items()), flow=True))
     blocks.append(Note(f"Indexes of the source: {', '.join(indexes) or 'none'}. Restored by default: {default}."))
     blocks.append(Note(_HOW_PITR_DIFFERS, "muted"))
-    blocks += [Note(words, "warn") for words in found.unseen]
-    data = {"sources": [_dict(one) for one in found.backups], "asked": dict(asked)}
+    blocks += [Note(text, "warn") for text in backup_list.unseen]
+    data = {"sources": [_dict(backup) for backup in backup_list.backups], "asked": dict(request)}
     return View("sources", "Restore sources", blocks=tuple(blocks), data=data)
 
 
-def _row(one: Backup, *, chosen: bool = False) -> tuple[Cell, ...]:
-    until = moment(one.expires_at) if one.expires_at else "-"
+def _row(backup: Backup, *, chosen: bool = False) -> tuple[Cell, ...]:
+    until = moment(backup.expires_at) if backup.expires_at else "-"
     mark: Cell = Tag("chosen", "good") if chosen else ""
-    words = f"{WORDS[one.kind]} of {moment(one.created_at)}" + (f", vault {one.vault}" if one.vault else "")
-    return words, DIFFERS["managed" if one.managed else one.kind], until, size(one.size_bytes), mark, one.arn
+    label = f"{WORDS[backup.kind]} of {moment(backup.created_at)}" + (f", vault {backup.vault}" if backup.vault else "")
+    return (
+        label,
+        DIFFERS["managed" if backup.managed else backup.kind],
+        until,
+        size(backup.size_bytes),
+        mark,
+        backup.arn,
+    )
 
 
-def _dict(one: Backup) -> dict[str, Any]:
-    return {"table": one.table, "arn": one.arn, "kind": one.kind, "created_at": iso(one.created_at)}
+def _dict(backup: Backup) -> dict[str, Any]:
+    return {"table": backup.table, "arn": backup.arn, "kind": backup.kind, "created_at": iso(backup.created_at)}
 
 
-def backups_list(found: BackupList, living: Sequence[str] = ()) -> View:
+def backups_list(backup_list: BackupList, living: Sequence[str] = ()) -> View:
     """Return the deleted tables that can come back, and what each can come back from; *living* are the others."""
     # A deletion leaves a backup of a table whose name may have been taken again since.
-    gone = [one for one in found.backups if one.kind == "SYSTEM" or one.table not in set(living)]
-    unseen = tuple(Note(words, "warn") for words in found.unseen)
+    gone = [backup for backup in backup_list.backups if backup.kind == "SYSTEM" or backup.table not in set(living)]
+    unseen = tuple(Note(text, "warn") for text in backup_list.unseen)
     if not gone:
-        shown = note("No deleted table can be restored in this account and Region.", "warn", _ONLY_PITR)
-        return View(shown.kind, shown.title, shown.tags, (*shown.blocks, *unseen), shown.data) if unseen else shown
-    rows = tuple((one.table, *_row(one)[:4]) for one in gone)
+        view = note("No deleted table can be restored in this account and Region.", "warn", _ONLY_PITR)
+        return View(view.kind, view.title, view.tags, (*view.blocks, *unseen), view.data) if unseen else view
+    rows = tuple((backup.table, *_row(backup)[:4]) for backup in gone)
     grid = Grid(("table", "source", "contains", "restorable until", ">size"), rows)
-    tables = len({one.table for one in gone})
-    data = {"backups": [_dict(one) for one in gone]}
+    tables = len({backup.table for backup in gone})
+    data = {"backups": [_dict(backup) for backup in gone]}
     return View("backups", f"Deleted tables ({tables:,})", blocks=(grid, *unseen), data=data)
 
 
@@ -109,7 +124,7 @@ def backup_card(
     details: Mapping[str, Any],
     target: str,
     settings: Sequence[Setting] = (),
-    asked: Mapping[str, str] | None = None,
+    request: Mapping[str, str] | None = None,
 ) -> View:
     """Return what a deleted table's backup holds, the settings it still knows, and those it does not.
 
@@ -118,7 +133,7 @@ def backup_card(
         details: DescribeBackup's answer; empty for a recovery point of AWS Backup, which tells none of this.
         target: What it would be restored into.
         settings: What would be set again.
-        asked: What was chosen for the table.
+        request: What was chosen for the table.
     """
     source = details.get("SourceTableDetails") or {}
     features = details.get("SourceTableFeatureDetails") or {}
@@ -133,16 +148,16 @@ def backup_card(
         rows += _known(source, features)
     rows += [
         ("new table", target),
-        *((name.replace("_", " "), value) for name, value in (asked or {}).items() if name != "backup"),
-        ("settings to reapply", ", ".join(in_words(one) for one in settings) or "none"),
+        *((name.replace("_", " "), value) for name, value in (request or {}).items() if name != "backup"),
+        ("settings to reapply", ", ".join(in_words(setting) for setting in settings) or "none"),
         ("backup", backup.arn),
     ]
     blocks: list[Block] = [Facts(tuple(rows))]
     if not details:
-        words = "AWS Backup does not list a table's settings before the restore. It restores the tags."
-        blocks.append(Note(words, "warn"))
+        text = "AWS Backup does not list a table's settings before the restore. It restores the tags."
+        blocks.append(Note(text, "warn"))
     blocks.append(Note(f"Not stored in any backup, to be recreated by hand: {', '.join(_unknown(backup))}.", "warn"))
-    data = {**_dict(backup), "target": target, "settings": [one.kind for one in settings]}
+    data = {**_dict(backup), "target": target, "settings": [setting.kind for setting in settings]}
     return View("backup", f"Deleted table {backup.table}", blocks=tuple(blocks), data=data)
 
 
@@ -191,12 +206,12 @@ def reapplied_card(table: str, rows: Sequence[tuple[Setting, bool, bool]]) -> Vi
         return note("No setting had to be reapplied.", "muted", "Turn PITR on in 00_start_here.")
     grid = Grid(
         ("setting", "now"),
-        tuple((in_words(one), Tag(_state(before, now), "good" if now else "bad")) for one, before, now in rows),
+        tuple((in_words(setting), Tag(_state(before, now), "good" if now else "bad")) for setting, before, now in rows),
     )
     blocks: list[Block] = [grid]
-    if any(one.kind == "stream" for one, _, _ in rows):
+    if any(setting.kind == "stream" for setting, _, _ in rows):
         blocks.append(Note("The stream has a new ARN: point its consumers to it.", "warn"))
-    data = {"table": table, "settings": {one.kind: now for one, _, now in rows}}
+    data = {"table": table, "settings": {setting.kind: now for setting, _, now in rows}}
     return View("reapplied", f"Settings of {table}", blocks=tuple(blocks), data=data)
 
 

@@ -53,13 +53,13 @@ def backing_up(table: Table) -> Estimate:
 
 def restoring(table: Table, target: str, takes: str) -> list[CostStep]:
     """Return the restore of a table into another one, and keeping that for a day."""
-    its = prices()
+    price_table = prices()
     return [
-        CostStep(f"restore {target}", takes, estimate(restore_bytes=table.size_bytes, prices=its)),
+        CostStep(f"restore {target}", takes, estimate(restore_bytes=table.size_bytes, prices=price_table)),
         CostStep(
             "keep it, each day",
             "until 14_clean_up deletes it",
-            estimate(kept_bytes=table.size_bytes, kept_days=1, prices=its),
+            estimate(kept_bytes=table.size_bytes, kept_days=1, prices=price_table),
         ),
     ]
 
@@ -96,15 +96,15 @@ def card(title: str, steps: Sequence[CostStep], *, size_bytes: int, nothing: str
         size_bytes: What the table holds.
         nothing: What is said where there are none.
     """
-    for one in steps:
-        progress.terminal_line(f"{one.name}: {one.takes}; costs {one.costs}")
-    rows = tuple((one.name, one.takes, _usd(one.costs), one.costs.formula) for one in steps)
+    for step in steps:
+        progress.terminal_line(f"{step.name}: {step.takes}; costs {step.costs}")
+    rows = tuple((step.name, step.takes, _usd(step.costs), step.costs.formula) for step in steps)
     blocks: tuple[Block, ...] = (Note(nothing, "muted"),)
     if steps:
         day = steps[0].costs.priced_at.isoformat()
-        said = f"Estimates for {size(size_bytes)}, with prices of {day}. Set your own in [prices] of pitrkit.toml."
-        blocks = (Grid(("step", "time", ">estimated cost", "calculation"), rows), Note(said, "muted"))
-    data = {"steps": [{"name": one.name, "takes": one.takes, **one.costs.to_dict()} for one in steps]}
+        text = f"Estimates for {size(size_bytes)}, with prices of {day}. Set your own in [prices] of pitrkit.toml."
+        blocks = (Grid(("step", "time", ">estimated cost", "calculation"), rows), Note(text, "muted"))
+    data = {"steps": [{"name": step.name, "takes": step.takes, **step.costs.to_dict()} for step in steps]}
     return View("ahead", title, blocks=blocks, data=data)
 
 

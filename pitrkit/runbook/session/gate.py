@@ -83,9 +83,9 @@ class Intent:
 
 def _told(value: Any) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{name} {told}" for name, one in value.items() if (told := _told(one)))
+        return ", ".join(f"{name} {text}" for name, member in value.items() if (text := _told(member)))
     if isinstance(value, (list, tuple)):
-        return ", ".join(_told(one) for one in value)
+        return ", ".join(_told(member) for member in value)
     return "" if value is None or value is False else str(value)
 
 
@@ -166,22 +166,22 @@ class Gate:
             raise self._closed(plan, f"was approved more than {minutes} minutes ago; the approval has expired", command)
         return Approval(plan.digest, clicked_at, "click")
 
-    def _by_parameter(self, plan: Approvable, given: str, command: str) -> Approval:
-        if not re.fullmatch(rf"[0-9a-f]{{{SHORTEST},64}}", given):
+    def _by_parameter(self, plan: Approvable, given_digest: str, command: str) -> Approval:
+        if not re.fullmatch(rf"[0-9a-f]{{{SHORTEST},64}}", given_digest):
             raise BadInput(
                 f"approve is not a plan's digest: it needs at least {SHORTEST} of its characters (0-9, a-f)",
                 table=plan.table,
                 fix=f"To approve the current plan: {command}",
             )
-        if not plan.digest.startswith(given):
+        if not plan.digest.startswith(given_digest):
             raise StalePlan(
-                f"the approval is for plan {given[:SHORTEST]}, but the plan is {plan.digest[:SHORTEST]} now",
+                f"the approval is for plan {given_digest[:SHORTEST]}, but the plan is {plan.digest[:SHORTEST]} now",
                 table=plan.table,
                 fix=f"Read the current plan. To approve it: {command}",
             )
         return Approval(plan.digest, self.clock(), "parameter")
 
     def _closed(self, plan: Approvable, why: str, command: str) -> GateClosed:
-        what = [f"gate closed: plan {plan.digest[:SHORTEST]} {why}"]
-        what += [f"   {line}" for line in plan.lines()] if isinstance(plan, ApprovalNotice) else []
-        return GateClosed("\n".join(what), digest=plan.digest, table=plan.table, fix=command)
+        lines = [f"gate closed: plan {plan.digest[:SHORTEST]} {why}"]
+        lines += [f"   {line}" for line in plan.lines()] if isinstance(plan, ApprovalNotice) else []
+        return GateClosed("\n".join(lines), digest=plan.digest, table=plan.table, fix=command)

@@ -71,20 +71,20 @@ class ApproveBox(CardControl):
         """Be about another plan from now on. What was typed and approved was for the one before, and is forgotten."""
         self._digest, self._table, self._needed = digest, table, needed
         self.approved_at = None
-        what = f"{_summed(summary)} (digest {digest[:SHORTEST]})"
+        text = f"{_summed(summary)} (digest {digest[:SHORTEST]})"
         self.typed.value = ""
         self.typed.placeholder = table
         self.typed.disabled = not needed
-        self.button.tooltip = f"Approve {what}"
+        self.button.tooltip = f"Approve {text}"
         self.status_line.value = ""
         self.box.children = (self.row, self.status_line) if needed else ()
-        self.show(self._card(what, command))
+        self.show(self._card(text, command))
 
-    def _card(self, what: str, command: str) -> View:
+    def _card(self, text: str, command: str) -> View:
         if not self._needed:
             return note("There is nothing to approve.")
         blocks: list[Block] = [
-            Note(f"To approve: {what}. Type the table's name, {self._table}, and press Approve.", "warn")
+            Note(f"To approve: {text}. Type the table's name, {self._table}, and press Approve.", "warn")
         ]
         if command:
             blocks.append(Code(command, "Or without the box, run this command:"))
@@ -125,22 +125,24 @@ def drift_note(drift: Drift) -> Note | None:
     """Return what moved since a plan was made; None if nothing did."""
     if not drift.moved and not drift.already:
         return None
-    of = f"{drift.checked:,} items" if drift.checked == drift.total else f"{drift.checked:,} items checked"
-    words = []
+    checked_text = f"{drift.checked:,} items" if drift.checked == drift.total else f"{drift.checked:,} items checked"
+    sentences = []
     if drift.moved:
-        words.append(f"{drift.moved:,} of {of} were written since this plan was made. The plan does not change them.")
+        sentences.append(
+            f"{drift.moved:,} of {checked_text} were written since this plan was made. The plan does not change them."
+        )
     if drift.already:
-        words.append(f"{drift.already:,} of {of} are already correct.")
-    return Note(" ".join(words), "warn" if drift.moved else "info", "Plan again to read them again.")
+        sentences.append(f"{drift.already:,} of {checked_text} are already correct.")
+    return Note(" ".join(sentences), "warn" if drift.moved else "info", "Plan again to read them again.")
 
 
-def intent_card(intent: Intent, words: str) -> View:
+def intent_card(intent: Intent, text: str) -> View:
     """Return one change to AWS other than a plan's writes, as something to approve."""
     details: list[tuple[str, Cell]] = [(name, _plainly(value)) for name, value in intent.details.items()]
     rows = (("table", intent.table), *details, ("digest", intent.digest))
     data = {"action": intent.action, "table": intent.table, "digest": intent.digest, **intent.details}
     tag = Tag("not done yet", "info")
-    return View("intent", intent.action.capitalize(), (tag,), (Facts(rows), Note(words)), data)
+    return View("intent", intent.action.capitalize(), (tag,), (Facts(rows), Note(text)), data)
 
 
 def _plainly(value: object) -> str:
@@ -154,7 +156,7 @@ def gate_card(
     by: str = "",
     command: str = "",
     why: str = "",
-    words: Sequence[tuple[str, str]] = (),
+    plan_facts: Sequence[tuple[str, str]] = (),
     findings: Sequence[TargetFinding] = (),
     drift: Drift | None = None,
 ) -> View:
@@ -166,22 +168,22 @@ def gate_card(
         by: Who is asking.
         command: The one command that opens it.
         why: Why it is closed.
-        words: What would be done: labels, and a few words each.
+        plan_facts: What would be done: labels, and a few words each.
         findings: What could do harm and is to be acknowledged first.
         drift: What moved since it was planned, if anybody looked.
     """
     rows: list[tuple[str, Cell]] = [("for", f"{subject.digest[:SHORTEST]} on {subject.table}")]
-    rows += words
+    rows += plan_facts
     data: dict[str, Any] = {"open": approval is not None, "digest": subject.digest, "table": subject.table, "by": by}
     if approval is None:
         rows += [("why", why)] if why else []
         rows.append(("your data", "Nothing is written before approval."))
         tick = "acknowledge above each risk that you have handled, " if findings else ""
-        what = (
+        text = (
             f"What to do: {tick}type the table's name above and press Approve. Then run this cell and those below it."
         )
-        harm = [Note(f"{one.name}: {one.what}", "bad", one.fix) for one in findings]
-        blocks: list[Block] = [Facts(tuple(rows)), *harm, Note(what)]
+        harm = [Note(f"{finding.name}: {finding.what}", "bad", finding.fix) for finding in findings]
+        blocks: list[Block] = [Facts(tuple(rows)), *harm, Note(text)]
         if command:
             blocks.append(Code(command, "Or run this command to approve it:"))
         return View("gate", "Gate", (Tag("closed", "warn"),), tuple(blocks), data)

@@ -202,16 +202,20 @@ class Session(Shows):
         """Leave a step's results in the incident and mark the step as done."""
         self.keep(event, **results, into={"steps": {step: iso(now())}})
 
-    def path(self, kept: str) -> Path:
+    def path(self, relative_path: str) -> Path:
         """Return the absolute path of something the incident names relative to its folder."""
-        return self.incident.path(*Path(kept).parts)
+        return self.incident.path(*Path(relative_path).parts)
 
     def command(self, notebook: str, digest: str, **parameters: Any) -> str:
         """Return the one command that runs *notebook* headless with the approval of *digest*, or a blank without."""
-        if given := os.environ.get(COMMAND_VARIABLE):
+        if command_template := os.environ.get(COMMAND_VARIABLE):
             accept = parameters.get("accept")
-            given = given.replace(ACCEPT_PLACE, f" --accept {accept}" if accept else "")
-            return given.replace("{digest}", digest) if digest else given.replace(" --approve {digest}", "")
+            command_template = command_template.replace(ACCEPT_PLACE, f" --accept {accept}" if accept else "")
+            return (
+                command_template.replace("{digest}", digest)
+                if digest
+                else command_template.replace(" --approve {digest}", "")
+            )
         return approve_command(notebook, digest, incident=self.incident.id, **parameters)
 
 
@@ -255,11 +259,11 @@ def show_account(aws: Aws, incident: str = "") -> View:
 
 def approve_command(notebook: str, digest: str, **parameters: Any) -> str:
     """Return `pitrkit run NOTEBOOK` with *parameters*, blanks left out, and the approval of *digest*."""
-    words = ["pitrkit", "run", notebook]
+    arguments = ["pitrkit", "run", notebook]
     for name, value in {**parameters, "approve": digest}.items():
         if value not in ("", None, False):
-            words += ["-p", name, str(value)]
-    return shlex.join(words)
+            arguments += ["-p", name, str(value)]
+    return shlex.join(arguments)
 
 
 def incidents(incident: str = "") -> Choice | Settled:
@@ -271,26 +275,26 @@ def incidents(incident: str = "") -> Choice | Settled:
     recoveries = _recoveries()
     if incident or len(recoveries) == 1:
         return Settled(incident or recoveries[0].id)
-    return Choice("incident", [(_described(one), one.id) for one in recoveries])
+    return Choice("incident", [(_described(recovery), recovery.id) for recovery in recoveries])
 
 
 def _recoveries() -> list[Incident]:
     """Return the incidents of this folder that are no drills, the last changed first."""
-    return [one for one in Incident.existing() if not _is_drill(one)]
+    return [incident for incident in Incident.existing() if not _is_drill(incident)]
 
 
-def _is_drill(one: Incident) -> bool:
+def _is_drill(incident: Incident) -> bool:
     try:
-        return bool(one.data.get("drill"))
+        return bool(incident.data.get("drill"))
     except RecordAltered:
         return False  # named where incidents are listed
 
 
-def _described(one: Incident) -> str:
+def _described(incident: Incident) -> str:
     try:
-        return f"{one.id}  ({one.data.get('table') or 'no table yet'})"
+        return f"{incident.id}  ({incident.data.get('table') or 'no table yet'})"
     except RecordAltered:
-        return f"{one.id}  (its state cannot be read)"
+        return f"{incident.id}  (its state cannot be read)"
 
 
 @dataclass(frozen=True)
@@ -314,7 +318,7 @@ def only(incident: str) -> str:
         return incident
     recoveries = _recoveries()
     if len(recoveries) != 1:
-        incident_ids = ", ".join(one.id for one in recoveries[:10])
+        incident_ids = ", ".join(recovery.id for recovery in recoveries[:10])
         raise InputNeeded(
             "incident",
             fix=f"Choose one: {incident_ids}."
@@ -327,9 +331,9 @@ def only(incident: str) -> str:
 def _just_begun(table: str, caller: Caller) -> str:
     """Return the incident of *table* that was opened last if nothing has come of it yet, blank if there is none."""
     own_fields = {"table": table, "account": caller.account, "region": caller.region}
-    for one in _recoveries():
+    for incident in _recoveries():
         try:
-            data = one.data
+            data = incident.data
         except RecordAltered:
             continue  # named where incidents are listed
         if any(data.get(name) != value for name, value in own_fields.items()):
@@ -337,7 +341,11 @@ def _just_begun(table: str, caller: Caller) -> str:
         opened_at = datetime.fromisoformat(str(data["created_at"]))
         fresh = now() - opened_at < JUST_BEGUN and set(data.get("steps") or {}) <= {"select"}
         # Several made on purpose bear names of their own.
-        return one.id if fresh and one.id.startswith(f"{_slug(table)}-2") and not data.get("restored_table") else ""
+        return (
+            incident.id
+            if fresh and incident.id.startswith(f"{_slug(table)}-2") and not data.get("restored_table")
+            else ""
+        )
     return ""
 
 

@@ -106,9 +106,9 @@ def status_of(data: Mapping[str, Any], *, without_restore: bool = False) -> Stat
     stages = route(data, without_restore=without_restore)
     steps = data.get("steps") or {}
     following = next((stage for stage in stages if stage.step not in steps), None)
-    words, tone, notebook, finished = _words(data, stages, following)
+    text, tone, notebook, finished = _words(data, stages, following)
     done = sum(stage.step in steps for stage in stages)
-    return Status(stages, done, following, words, tone, notebook, finished)
+    return Status(stages, done, following, text, tone, notebook, finished)
 
 
 def _words(data: Mapping[str, Any], stages: tuple[Stage, ...], following: Stage | None) -> tuple[str, Tone, str, bool]:
@@ -126,8 +126,8 @@ def _words(data: Mapping[str, Any], stages: tuple[Stage, ...], following: Stage 
     if undo.get("apply") == {} or (undo.get("apply") or {}).get("unsent"):
         return "undo interrupted: run it again to resume", "warn", "12_undo", False
     if (of_copy := _of_copy(data)) is not None:
-        words, tone = of_copy
-        return words, tone, copying, False
+        text, tone = of_copy
+        return text, tone, copying, False
     if following is None:
         return "finished", "good", "06_report", True
     return *_of_step(data, following), following.notebook, False
@@ -136,8 +136,8 @@ def _words(data: Mapping[str, Any], stages: tuple[Stage, ...], following: Stage 
 def _of_drill(data: Mapping[str, Any]) -> tuple[str, Tone, str, bool]:
     outcome = data["drill"].get("outcome")
     if any(data.get(name) == "incident" for name in ("restored_by", "scratch_by")):
-        words = "drill ended, its tables still exist" if outcome else "drill running or stopped"
-        return words, "warn" if outcome else "info", "14_clean_up" if outcome else "15_drill", False
+        text = "drill ended, its tables still exist" if outcome else "drill running or stopped"
+        return text, "warn" if outcome else "info", "14_clean_up" if outcome else "15_drill", False
     if not outcome:
         return "drill running or stopped", "info", "15_drill", False
     return (
@@ -155,10 +155,10 @@ def _of_copy(data: Mapping[str, Any]) -> tuple[str, Tone] | None:
     if applied:
         if unsent := int(applied.get("unsent") or 0):
             return f"copy interrupted with {count_text(unsent, 'write')} left: run it again to resume", "warn"
-        left = [count_text(count, name) for name in ("conflict",) if (count := open_conflicts(data))]
-        left += [f"{count:,} failed" for count in [int(applied.get("failed") or 0)] if count]
-        if left:
-            return f"written, with {', '.join(left)}", "warn"
+        open_texts = [count_text(count, name) for name in ("conflict",) if (count := open_conflicts(data))]
+        open_texts += [f"{count:,} failed" for count in [int(applied.get("failed") or 0)] if count]
+        if open_texts:
+            return f"written, with {', '.join(open_texts)}", "warn"
         if not verified:
             return "written: verify it", "info"
         return None if verified.get("ok") else ("verification failed: check it", "bad")
@@ -176,8 +176,12 @@ def _of_step(data: Mapping[str, Any], following: Stage) -> tuple[str, Tone]:
         case "pick":
             return "recovery point not chosen yet", "info"
         case "restore":
-            begun = data.get("restored_table") or data.get("restored_export")
-            return ("restore in progress: wait for it", "info") if begun else (f"next step: {following.name}", "info")
+            restore_started = data.get("restored_table") or data.get("restored_export")
+            return (
+                ("restore in progress: wait for it", "info")
+                if restore_started
+                else (f"next step: {following.name}", "info")
+            )
         case "report":
             return "verified: write the report" if data.get("verify") else f"next step: {following.name}", "good"
     return f"next step: {following.name}", "info"

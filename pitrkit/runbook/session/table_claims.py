@@ -56,7 +56,7 @@ def resolve(session: Session) -> None:
             session.keep("table_found", **ours)
 
 
-def _made(found: Table, side: CopyFields, source_arn: str) -> bool:
+def _made(table: Table, side: CopyFields, source_arn: str) -> bool:
     if side is SCRATCH:
-        return found.restored is None
-    return found.restored is not None and found.restored.source_arn == source_arn
+        return table.restored is None
+    return table.restored is not None and table.restored.source_arn == source_arn

@@ -40,13 +40,13 @@ def verdict_of(data: Mapping[str, Any]) -> Verdict:
         for name, copy in (data.get("copies") or {}).items()
         if name != present and not copy.get("slot")
     }
-    told = " ".join(
+    undo_text = " ".join(
         f"An earlier copy of this incident, {name}, wrote {count_text(n, 'item')}." for name, n in earlier.items() if n
     )
-    if not told:
+    if not undo_text:
         return verdict
-    words = verdict.words.replace("Nothing was written.", "Nothing of it was written.")
-    return Verdict(verdict.tone, verdict.title, f"{words} {told}")
+    text = verdict.words.replace("Nothing was written.", "Nothing of it was written.")
+    return Verdict(verdict.tone, verdict.title, f"{text} {undo_text}")
 
 
 def open_conflicts(state: Mapping[str, Any]) -> int:
@@ -73,31 +73,33 @@ def _of_the_present(data: Mapping[str, Any]) -> Verdict:
     person = plan.get("undecided", 0)
     undecided = f" {count_text(person, 'difference')} {_wait(person)} for a decision." if person else ""
     if not planned:
-        words = "No write was planned: nothing in scope has to be restored."
-        return Verdict("warn" if person else "good", "Nothing to write", words + undecided)
+        text = "No write was planned: nothing in scope has to be restored."
+        return Verdict("warn" if person else "good", "Nothing to write", text + undecided)
     if not done:
-        words = f"Plan {plan.get('digest', '')[:SHORTEST]} ({count_text(planned, 'write')}) waits for its approval."
-        return Verdict("open", "Not recovered yet", f"{words} Nothing was written.")
+        text = f"Plan {plan.get('digest', '')[:SHORTEST]} ({count_text(planned, 'write')}) waits for its approval."
+        return Verdict("open", "Not recovered yet", f"{text} Nothing was written.")
     if "applied" not in done:
-        words = "Writing was interrupted. Run 05_copy_back again to resume."
-        return Verdict("warn", "Partly recovered", words)
-    settled = done["applied"] + done.get("already", 0)
-    words = f"{settled:,} of {count_text(planned, 'planned write')} {'is' if settled == 1 else 'are'} in the table."
-    words += _conflicts(done.get("conflicts", 0), open_conflicts(data))
+        text = "Writing was interrupted. Run 05_copy_back again to resume."
+        return Verdict("warn", "Partly recovered", text)
+    written = done["applied"] + done.get("already", 0)
+    text = f"{written:,} of {count_text(planned, 'planned write')} {'is' if written == 1 else 'are'} in the table."
+    text += _conflicts(done.get("conflicts", 0), open_conflicts(data))
     open_ones = done.get("failed", 0) + done.get("unsent", 0)
     if open_ones:
-        words += f" {count_text(open_ones, 'write')} failed or {'was' if open_ones == 1 else 'were'} not sent yet."
-        return Verdict("warn", "Partly recovered", words + undecided)
+        text += f" {count_text(open_ones, 'write')} failed or {'was' if open_ones == 1 else 'were'} not sent yet."
+        return Verdict("warn", "Partly recovered", text + undecided)
     if not verified:
-        return Verdict("warn", "Written, not verified", f"{words} They are not verified yet.{undecided}")
+        return Verdict("warn", "Written, not verified", f"{text} They are not verified yet.{undecided}")
     if not verified.get("ok"):
         wrong = verified.get("mismatches", 0)
         verb = "does" if wrong == 1 else "do"
-        words += f" Read again, {count_text(wrong, 'item')} {verb} not match the plan."
-        return Verdict("bad", "Not as planned", words + undecided)
-    words += ALL_VERIFIED
-    left = open_conflicts(data) or person
-    return Verdict("warn" if left else "good", "Partly recovered" if left else "Recovered", words + undecided)
+        text += f" Read again, {count_text(wrong, 'item')} {verb} not match the plan."
+        return Verdict("bad", "Not as planned", text + undecided)
+    text += ALL_VERIFIED
+    unresolved = open_conflicts(data) or person
+    return Verdict(
+        "warn" if unresolved else "good", "Partly recovered" if unresolved else "Recovered", text + undecided
+    )
 
 
 def _of_drill(data: Mapping[str, Any]) -> Verdict:
@@ -109,42 +111,42 @@ def _of_drill(data: Mapping[str, Any]) -> Verdict:
         return Verdict("bad", "Drill failed", f"{why[:1].upper()}{why[1:]}.")
     took = data["drill"].get("recovery_seconds") or 0
     copied = count_text(int((data.get("plan") or {}).get("puts") or 0), "item")
-    words = f"From the start of the restore to the verified copy: {duration(took)}. {copied} copied "
+    text = f"From the start of the restore to the verified copy: {duration(took)}. {copied} copied "
     return Verdict(
         "good",
         "Drill passed",
-        f"{words}to a scratch table, verified and undone. The real table was only read.",
+        f"{text}to a scratch table, verified and undone. The real table was only read.",
     )
 
 
 def _of_undo(undone: Mapping[str, Any]) -> Verdict:
     done, verified = undone.get("apply") or {}, undone.get("verify") or {}
     conflicts = _conflicts(done.get("conflicts", 0), open_conflicts(undone))
-    words = f"The copy was undone: {count_text(done['applied'], 'write')} reverted.{conflicts}"
+    text = f"The copy was undone: {count_text(done['applied'], 'write')} reverted.{conflicts}"
     if not verified.get("ok"):
-        return Verdict("warn", "Partly undone", f"{words} Not all of it is verified.")
+        return Verdict("warn", "Partly undone", f"{text} Not all of it is verified.")
     tone: Tone = "warn" if open_conflicts(undone) else "open"
-    return Verdict(tone, "Undone", f"{words}{ALL_VERIFIED}")
+    return Verdict(tone, "Undone", f"{text}{ALL_VERIFIED}")
 
 
 def _before_the_plan(data: Mapping[str, Any]) -> Verdict:
-    found = data.get("diff") or {}
-    if found:
-        count = sum(found.get(kind, 0) for kind in ("removed", "modified", "inserted"))
-        words = f"{count_text(count, 'difference')} found; there is no plan yet."
+    counts = data.get("diff") or {}
+    if counts:
+        count = sum(counts.get(kind, 0) for kind in ("removed", "modified", "inserted"))
+        text = f"{count_text(count, 'difference')} found; there is no plan yet."
     elif data.get("restored_table"):
-        words = f"The restored copy is {data['restored_table']}; it has not been compared yet."
+        text = f"The restored copy is {data['restored_table']}; it has not been compared yet."
     else:
-        words = "No copy has been restored yet."
-    return Verdict("open", "Not recovered yet", f"{words} Nothing was written.")
+        text = "No copy has been restored yet."
+    return Verdict("open", "Not recovered yet", f"{text} Nothing was written.")
 
 
 def _conflicts(count: int, undecided: int) -> str:
     if not count:
         return ""
     noun, verb = count_text(count, "item"), "was" if count == 1 else "were"
-    kept = f"; {count - undecided:,} of them by your decision" if undecided < count else ""
-    return f" {noun} {verb} written by others in the meantime and not changed{kept}."
+    decided_text = f"; {count - undecided:,} of them by your decision" if undecided < count else ""
+    return f" {noun} {verb} written by others in the meantime and not changed{decided_text}."
 
 
 def _wait(count: int) -> str:

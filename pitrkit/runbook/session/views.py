@@ -23,17 +23,17 @@ NEXT_STEP = "Next step:"
 _HAPPENED = {"deleted": "items deleted", "mangled": "items corrupted", "gone": "table deleted", "unsure": "not sure"}
 
 
-def caller_strip(sign: AccountBadge, held: str = "") -> View:
+def caller_strip(sign: AccountBadge, guardrail_text: str = "") -> View:
     """Return who is asking and where, in the account's colour, and what the settings hold the kit to."""
     data = {"account": sign.account, "region": sign.region, "caller": sign.arn, "endpoint": sign.endpoint}
     blocks: list[Block] = [sign]
     if sign.kind == "production":
         blocks.append(Note("Production: writes here affect customers.", "bad"))
     elif sign.kind == "unnamed":
-        words = f"No name for this account: set `name` and `production` in [accounts.{sign.account}] of pitrkit.toml."
-        blocks.append(Note(words, "muted"))
-    if held:
-        blocks.append(Note(held, "muted"))
+        text = f"No name for this account: set `name` and `production` in [accounts.{sign.account}] of pitrkit.toml."
+        blocks.append(Note(text, "muted"))
+    if guardrail_text:
+        blocks.append(Note(guardrail_text, "muted"))
     return View("caller", blocks=tuple(blocks), data=data)
 
 
@@ -107,28 +107,32 @@ def incidents_list(
         Note(f"incident.json of {name} cannot be read.", "bad", f"`pitrkit audit {name}` shows what changed.")
         for name in unreadable
     )
-    incident_statuses = [(one, status_of(one)) for one in incidents]
+    incident_statuses = [(incident, status_of(incident)) for incident in incidents]
     if not incident_statuses and not broken:
         return note("There are no incidents here yet. Report one below, or open one with 01_select_table.")
-    incident_statuses.sort(key=lambda one: one[1].finished)
-    rows = tuple(_incident_row(one, stands, links or {}, account) for one, stands in incident_statuses)
+    incident_statuses.sort(key=lambda row: row[1].finished)
+    rows = tuple(_incident_row(incident, stands, links or {}, account) for incident, stands in incident_statuses)
     going = sum(not stands.finished for _, stands in incident_statuses)
     grid = Grid(("=next step", "incident", "=table", "status", "=recovery point (UTC)", "=steps"), rows)
     mark = Tag(f"{going:,} in progress", "info" if going else "muted")
-    data = {"incidents": [dict(one) for one, _ in incident_statuses]}
+    data = {"incidents": [dict(incident) for incident, _ in incident_statuses]}
     return View("incidents", f"Incidents ({len(incident_statuses):,})", (mark,), (grid, *broken), data)
 
 
-def _incident_row(one: Mapping[str, Any], stands: Status, links: Mapping[str, str], account: str) -> tuple[Cell, ...]:
-    name = str(one.get("incident", ""))
-    elsewhere = bool(account and one.get("account") and one["account"] != account)
+def _incident_row(
+    incident: Mapping[str, Any], stands: Status, links: Mapping[str, str], account: str
+) -> tuple[Cell, ...]:
+    name = str(incident.get("incident", ""))
+    elsewhere = bool(account and incident.get("account") and incident["account"] != account)
     to = stands.notebook
-    way: Cell = Link(to, links[name], strong=not stands.finished) if name in links else to
-    since = one.get("restore_at") or (one.get("window") or {}).get("since")
+    next_cell: Cell = Link(to, links[name], strong=not stands.finished) if name in links else to
+    since = incident.get("restore_at") or (incident.get("window") or {}).get("since")
     return (
-        Tag(f"account {one['account']}", "warn", "Another account: change the credentials") if elsewhere else way,
+        Tag(f"account {incident['account']}", "warn", "Another account: change the credentials")
+        if elsewhere
+        else next_cell,
         name,
-        str(one.get("table") or "-"),
+        str(incident.get("table") or "-"),
         Tag(stands.words, stands.tone),
         _utc_text(since).removesuffix(" UTC") or "-",
         f"{stands.done} of {len(stands.stages)}",
@@ -185,17 +189,18 @@ def audit_card(audit: Audit, problems: Sequence[str] = ()) -> View:
     blocks: list[Block] = [Facts(tuple(rows))]
     if audit.findings:
         finding_rows = tuple(
-            (Tag(one.what, "info" if one.note else "bad"), one.name, one.detail) for one in audit.findings
+            (Tag(finding.what, "info" if finding.note else "bad"), finding.name, finding.detail)
+            for finding in audit.findings
         )
         blocks.append(Grid(("finding", "file", "details"), finding_rows))
-    unsigned = [one for one in audit.findings if not one.note] and all(
-        one.note or one.what in ("unsigned", "signature") for one in audit.findings
+    unsigned = [finding for finding in audit.findings if not finding.note] and all(
+        finding.note or finding.what in ("unsigned", "signature") for finding in audit.findings
     )
     if not audit.ok and not unsigned:
         fix = "Do not change the folder, and compare it with your copy of the manifest."
         blocks.append(Note("Files were changed after the record was sealed.", "bad", fix))
     for problem in problems:
-        what, _, fix = problem.partition("\n-> ")
-        blocks.append(Note(what, "warn", fix))
+        text, _, fix = problem.partition("\n-> ")
+        blocks.append(Note(text, "warn", fix))
     tag = Tag("intact", "good") if audit.ok else Tag("not signed" if unsigned else "changed since sealing", "bad")
     return View("audit", "The record", (tag,), tuple(blocks), audit.to_dict())

@@ -77,13 +77,13 @@ def check(aws: Aws, table: str = "", *, bucket: str = "") -> View:
     pairs_by_step = {step.words: _pairs(step) for step, _ in steps}
     every = dict.fromkeys(pair for pairs in pairs_by_step.values() for pair in pairs)
     with ProgressBar("Checking permissions", unit="calls"):
-        told, why_not = _told(aws, place, every)
+        results, why_not = _told(aws, place, every)
     checked = [
         StepAccess(
             step,
             routes,
-            _which(pairs_by_step[step.words], told, "denied"),
-            _which(pairs_by_step[step.words], told, "unknown"),
+            _which(pairs_by_step[step.words], results, "denied"),
+            _which(pairs_by_step[step.words], results, "unknown"),
         )
         for step, routes in steps
     ]
@@ -94,9 +94,9 @@ def _pairs(step: PermissionStep) -> list[Pair]:
     return list(dict.fromkeys((action, on) for need in step.needs for action in need.actions for on in need.on))
 
 
-def _told(aws: Aws, place: PolicyTarget, wanted: Iterable[Pair]) -> tuple[dict[Pair, PermissionResult], str]:
+def _told(aws: Aws, place: PolicyTarget, pairs: Iterable[Pair]) -> tuple[dict[Pair, PermissionResult], str]:
     """Return what is known of each pair, and why IAM could not be asked; blank if it could."""
-    arns = {pair: _sample(place, pair[1]) for pair in wanted}
+    arns = {pair: _sample(place, pair[1]) for pair in pairs}
     why_not, by_policy = "", dict[Demand, PermissionResult]()
     try:
         by_policy = iam_simulation.simulated(aws, [(action, arn) for (action, _), arn in arns.items() if arn])
@@ -121,10 +121,12 @@ def _sample(place: PolicyTarget, where: Where) -> str:
     return arn if arn == "*" else arn.replace("*", _MADE_UP)
 
 
-def _which(pairs: Iterable[Pair], told: Mapping[Pair, PermissionResult], wanted: PermissionResult) -> tuple[str, ...]:
+def _which(
+    pairs: Iterable[Pair], results: Mapping[Pair, PermissionResult], result: PermissionResult
+) -> tuple[str, ...]:
     places_by_name: dict[str, list[Where]] = {}
     for action, on in pairs:
-        if told[action, on] == wanted:
+        if results[action, on] == result:
             places_by_name.setdefault(action, []).append(on)
     return tuple(
         action if set(on) <= {"table", "anywhere"} else f"{action} on {' and '.join(on)}"
@@ -135,16 +137,19 @@ def _which(pairs: Iterable[Pair], told: Mapping[Pair, PermissionResult], wanted:
 def _view(table: str, checked: Sequence[StepAccess], why_not: str, bucket: str) -> View:
     rows = tuple(
         (
-            one.step.name,
-            f"{one.step.words}{' (optional)' if one.step.optional else ''}",
-            "every" if set(permission_catalogue.WAYS_BACK) <= set(one.routes) else ", ".join(one.routes),
-            one.verdict,
-            "; ".join(filter(None, (", ".join(one.missing), _unknown_words(one.unknown)))),
+            access.step.name,
+            f"{access.step.words}{' (optional)' if access.step.optional else ''}",
+            "every" if set(permission_catalogue.WAYS_BACK) <= set(access.routes) else ", ".join(access.routes),
+            access.verdict,
+            "; ".join(filter(None, (", ".join(access.missing), _unknown_words(access.unknown)))),
         )
-        for one in checked
+        for access in checked
     )
-    required = [one for one in checked if not one.step.optional]
-    missing, unknown = [one for one in required if one.missing], [one for one in required if one.unknown]
+    required = [access for access in checked if not access.step.optional]
+    missing, unknown = (
+        [access for access in required if access.missing],
+        [access for access in required if access.unknown],
+    )
     blocks: list[Block] = [Grid(("=step", "purpose", "routes", "=result", "missing or unknown"), rows)]
     if missing:
         text = "This caller lacks permissions for some routes. Grant them before an incident needs them."
@@ -164,12 +169,12 @@ def _view(table: str, checked: Sequence[StepAccess], why_not: str, bucket: str) 
         "table": table,
         "steps": [
             {
-                "step": one.step.name,
-                "routes": list(one.routes),
-                "missing": list(one.missing),
-                "unknown": list(one.unknown),
+                "step": access.step.name,
+                "routes": list(access.routes),
+                "missing": list(access.missing),
+                "unknown": list(access.unknown),
             }
-            for one in checked
+            for access in checked
         ],
         "asked_iam": not why_not,
     }

@@ -99,8 +99,10 @@ def choose(aws: Aws, protect: str = "") -> ProtectPicker:
     """Return a widget over the tables that have PITR off; nothing to choose where *protect* names some."""
     if protect:
         return ProtectPicker((), protect)
-    found = table_overview.overview(aws)
-    return ProtectPicker([one.name for one in found if one.unprotected and guardrails.holds(one.name)])
+    overviews = table_overview.overview(aws)
+    return ProtectPicker(
+        [overview.name for overview in overviews if overview.unprotected and guardrails.holds(overview.name)]
+    )
 
 
 def protect(aws: Aws, names: str) -> Protecting:
@@ -114,24 +116,28 @@ def protect(aws: Aws, names: str) -> Protecting:
     Raises:
         BadInput: One of them is not a table here, or is none that the settings let the kit work on.
     """
-    overviews = {one.name: one for one in table_overview.overview(aws)} if names.strip() else {}
-    off = [name for name, one in overviews.items() if one.protection is not None and not one.protection.enabled]
-    every = [name for name, one in overviews.items() if one.unprotected and guardrails.holds(name)]
-    wanted = every if names.strip() == "all" else [name.strip() for name in names.split(",") if name.strip()]
-    if unknown := [name for name in wanted if name not in overviews]:
+    overviews = {overview.name: overview for overview in table_overview.overview(aws)} if names.strip() else {}
+    off = [
+        name
+        for name, overview in overviews.items()
+        if overview.protection is not None and not overview.protection.enabled
+    ]
+    every = [name for name, overview in overviews.items() if overview.unprotected and guardrails.holds(name)]
+    table_names = every if names.strip() == "all" else [name.strip() for name in names.split(",") if name.strip()]
+    if unknown := [name for name in table_names if name not in overviews]:
         raise BadInput(
             f"no such table in this account and Region: {', '.join(unknown)}",
             fix="Check the names, the account and AWS_REGION.",
         )
-    for name in wanted:
+    for name in table_names:
         guardrails.check_table(name)
-    if hidden := [name for name in wanted if overviews[name].protection is None]:
+    if hidden := [name for name in table_names if overviews[name].protection is None]:
         raise BadInput(
             f"the PITR status cannot be read for {', '.join(hidden)}",
             fix="Allow the action dynamodb:DescribeContinuousBackups for this role.",
         )
-    chosen = tuple(name for name in wanted if name in off)
+    to_protect = tuple(name for name in table_names if name in off)
     caller = aws.caller()
-    details = {"account": caller.account, "region": caller.region, "tables": list(chosen)}
-    intent = Intent("turn on point-in-time recovery", chosen[0] if chosen else "", details)
-    return Protecting(aws, chosen, intent, ApprovalFlow(intent if chosen else None, intent.table))
+    details = {"account": caller.account, "region": caller.region, "tables": list(to_protect)}
+    intent = Intent("turn on point-in-time recovery", to_protect[0] if to_protect else "", details)
+    return Protecting(aws, to_protect, intent, ApprovalFlow(intent if to_protect else None, intent.table))

@@ -35,9 +35,9 @@ def choose(aws: Aws, table: str = "", *, incident: str = "", patience_seconds: f
         incident: An incident that goes on: its table is chosen already.
         patience_seconds: How long to wait for all of them, so that a saved copy of the notebook is whole.
     """
-    known = table or _table_of(incident)
-    if known:
-        return TablePicker(_read(aws, [known], lambda _: None), value=known, at=now())
+    table_name = table or _table_of(incident)
+    if table_name:
+        return TablePicker(_read(aws, [table_name], lambda _: None), value=table_name, at=now())
     picker = TablePicker([Overview(name, None, None, known=False) for name in tables.table_names(aws)], at=now())
     reading = Thread(target=_fill, args=(aws, picker), daemon=True, name="pitrkit-tables")
     reading.start()
@@ -83,7 +83,7 @@ def select(
     """
     if not table:
         raise InputNeeded("table", fix="Choose a table in the list above, or set the parameter `table`.")
-    found = tables.describe(aws, table)
+    original = tables.describe(aws, table)
     if restored_until and not restored:
         raise BadInput(
             "a copy from after the damage does not show the table before the damage",
@@ -94,7 +94,7 @@ def select(
         raise BadInput("both copies are the same table", table=restored, fix="Name two copies, of different times.")
     copies = [(side, name) for side, name in ((BEFORE_DAMAGE, restored), (AFTER_DAMAGE, restored_until)) if name]
     places = {side: _placed(aws, name) for side, name in copies}
-    copied_at = {side: check_copy(tables.describe(*place), found) for side, place in places.items()}
+    copied_at = {side: check_copy(tables.describe(*place), original) for side, place in places.items()}
     if len(copied_at) > 1 and all(copied_at.values()) and copied_at[BEFORE_DAMAGE] >= copied_at[AFTER_DAMAGE]:
         raise BadInput(
             f"{restored} is as of {copied_at[BEFORE_DAMAGE]}, which is not before "
@@ -102,21 +102,21 @@ def select(
             table=table,
             fix="Set `restored` to the earlier copy and `restored_until` to the later one.",
         )
-    source = _source(aws, source_arn, found, restored)
+    source = _source(aws, source_arn, original, restored)
     session = Session.begin(incident, table=table, aws=aws)
-    given: dict[str, Any] = {}
-    for side, (there, name) in places.items():
-        region = None if there is aws else there.region
-        given |= {side.table: name, side.at: copied_at[side], side.by: "given", side.region: region}
+    copy_record: dict[str, Any] = {}
+    for side, (copy_aws, name) in places.items():
+        region = None if copy_aws is aws else copy_aws.region
+        copy_record |= {side.table: name, side.at: copied_at[side], side.by: "given", side.region: region}
         if (session.data.get(side.table), session.data.get(side.region)) != (name, region):
-            given |= dict.fromkeys(OF_A_COMPARISON)
+            copy_record |= dict.fromkeys(OF_A_COMPARISON)
     if source and source != session.data.get("source_arn"):
         if session.data.get(BEFORE_DAMAGE.table):
             raise BadInput(
                 "this incident has a restored copy already", table=table, fix="Open a new incident for another source."
             )
-        given["source_arn"] = source
-    session.done("select", "table_selected", table=table, table_arn=found.arn, table_id=found.id, **given)
+        copy_record["source_arn"] = source
+    session.done("select", "table_selected", table=table, table_arn=original.arn, table_id=original.id, **copy_record)
     return session
 
 
@@ -124,7 +124,7 @@ def _placed(aws: Aws, name: str) -> tuple[Aws, str]:
     """Return the account in the Region of a table that is named, or given by its ARN, and its name."""
     if not arns.is_arn(name):
         return aws, name
-    named = arns.ours(arns.table_arn(name), aws.caller().account, what="table")
+    named = arns.ours(arns.table_arn(name), aws.caller().account, resource_kind="table")
     return aws.elsewhere(named.region), named.table
 
 
@@ -134,8 +134,8 @@ def _source(aws: Aws, source_arn: str, original: Table, restored: str) -> str:
         return ""
     if restored:
         raise BadInput("a copy was given, so there is nothing to restore", fix="Leave `source_arn` blank.")
-    there, name = _placed(aws, arns.table_arn(source_arn).text)
-    source = tables.describe(there, name)
+    source_aws, name = _placed(aws, arns.table_arn(source_arn).text)
+    source = tables.describe(source_aws, name)
     if source.arn == original.arn:
         return ""
     check_copy(source, original)

@@ -117,9 +117,9 @@ def open_incident(aws: Aws, happened: str, table: str) -> View:
 
 
 def _check_deleted(aws: Aws, name: str) -> None:
-    known, unseen = sorted(backups.deleted_tables(aws)), " ".join(backups.everything(aws).unseen)
-    if name not in known:
-        there_are = ", ".join(known) or "none"
+    deleted_names, unseen = sorted(backups.deleted_tables(aws)), " ".join(backups.everything(aws).unseen)
+    if name not in deleted_names:
+        there_are = ", ".join(deleted_names) or "none"
         raise InputNeeded(
             "table",
             table=name,
@@ -228,15 +228,15 @@ def incidents(aws: Aws) -> View:
     incident_rows: list[dict[str, Any]] = []
     links: dict[str, str] = {}
     unreadable: list[str] = []
-    for one in Incident.existing():
+    for incident in Incident.existing():
         try:
-            data = one.data
+            data = incident.data
         except RecordAltered:
-            unreadable.append(one.id)
+            unreadable.append(incident.id)
             continue
-        working_copy.lay_out(one)
+        working_copy.lay_out(incident)
         incident_rows.append(data)
-        links[one.id] = working_copy.link(status_of(data).notebook, one.id)
+        links[incident.id] = working_copy.link(status_of(data).notebook, incident.id)
     return session_views.incidents_list(incident_rows, links=links, account=aws.caller().account, unreadable=unreadable)
 
 
@@ -244,6 +244,6 @@ def tables(aws: Aws) -> View:
     """Return every table with its protection, the unprotected ones first."""
     with ProgressBar("Reading the tables", unit="tables") as progress:
         overviews = table_overview.overview(
-            aws, on_some=lambda some: progress(sum(one.known for one in some), len(some))
+            aws, on_some=lambda listed: progress(sum(overview.known for overview in listed), len(listed))
         )
     return table_views.tables_overview(overviews, at=now())

@@ -68,19 +68,22 @@ def overview(aws: Aws, *, on_some: Callable[[list[Overview]], object] | None = N
 
 
 def _read(aws: Aws, names: list[str], on_some: Callable[[list[Overview]], object]) -> list[Overview]:
-    found = {name: Overview(name, None, None, known=False) for name in names}
-    on_some(list(found.values()))
+    overviews = {name: Overview(name, None, None, known=False) for name in names}
+    on_some(list(overviews.values()))
     with ThreadPoolExecutor(CALLS_AT_ONCE) as pool:
         writes = pool.submit(_permitted_writes, aws, names)
-        for number, one in enumerate(pool.map(lambda name: _one(aws, name), names), 1):
-            found[one.name] = one
+        for number, table_row in enumerate(pool.map(lambda name: _one(aws, name), names), 1):
+            overviews[table_row.name] = table_row
             if number % AT_ONCE_SHOWN == 0:
-                on_some(list(found.values()))
+                on_some(list(overviews.values()))
         written = writes.result()
     if written is not None:
-        found = {name: replace(one, last_write_at=written.get(name), writes_known=True) for name, one in found.items()}
-    on_some(list(found.values()))
-    return list(found.values())
+        overviews = {
+            name: replace(table_row, last_write_at=written.get(name), writes_known=True)
+            for name, table_row in overviews.items()
+        }
+    on_some(list(overviews.values()))
+    return list(overviews.values())
 
 
 def _permitted_writes(aws: Aws, names: list[str]) -> dict[str, datetime] | None:

@@ -64,13 +64,13 @@ class TablePicker(CardControl):
         self.list = TableList(
             label="Tables to choose from",
             columns=[{"name": name, "number": place in _NUMBERS} for place, name in enumerate(COLUMNS)],
-            rows=[self._row(one) for one in self._overviews],
+            rows=[self._row(overview) for overview in self._overviews],
             value=value,
         )
         self.status_line = widgets.HTML()
         self.list.observe(self._list_changed, names="value")
-        settled = bool(value) and self.names == [value]
-        self.box = widgets.VBox([self.status_line] if settled else [self.list, self.status_line])
+        preset = bool(value) and self.names == [value]
+        self.box = widgets.VBox([self.status_line] if preset else [self.list, self.status_line])
         self._say()
 
     @property
@@ -81,13 +81,13 @@ class TablePicker(CardControl):
     @property
     def names(self) -> list[str]:
         """Names of all tables."""
-        return [one.name for one in self._overviews]
+        return [overview.name for overview in self._overviews]
 
     def fill(self, overviews: Sequence[Overview]) -> None:
         """Show what is known of the tables by now; what was chosen stays chosen."""
         self._overviews = list(overviews)
-        self.list.rows = [self._row(one) for one in self._overviews]
-        if all(one.known for one in self._overviews):
+        self.list.rows = [self._row(overview) for overview in self._overviews]
+        if all(overview.known for overview in self._overviews):
             self.show(tables_overview(self._overviews, at=self._at))
         self._say()
 
@@ -95,40 +95,46 @@ class TablePicker(CardControl):
         """Say that the rest cannot be read."""
         self.status_line.value = error_card(error)._repr_html_()
 
-    def _row(self, one: Overview) -> dict[str, Any]:
-        window = one.protection.window if one.protection else None
-        mark = overview_tag(one)
-        written = _UNKNOWN if not one.writes_known else _NEVER if one.last_write_at is None else one.last_write_at
+    def _row(self, overview: Overview) -> dict[str, Any]:
+        window = overview.protection.window if overview.protection else None
+        mark = overview_tag(overview)
+        written = (
+            _UNKNOWN
+            if not overview.writes_known
+            else _NEVER
+            if overview.last_write_at is None
+            else overview.last_write_at
+        )
         cells: list[dict[str, Any]] = [
-            {"text": visible(one.name), "sort": one.name.lower()},
+            {"text": visible(overview.name), "sort": overview.name.lower()},
             {"text": mark.text, "sort": mark.text, "tone": mark.tone},
             {"text": window_short(window), "sort": window.earliest_at.timestamp() if window else _NEVER},
-            {"text": f"{one.table.item_count:,}", "sort": one.table.item_count} if one.table else _BLANK,
-            {"text": size(one.table.size_bytes), "sort": one.table.size_bytes} if one.table else _BLANK,
+            {"text": f"{overview.table.item_count:,}", "sort": overview.table.item_count} if overview.table else _BLANK,
+            {"text": size(overview.table.size_bytes), "sort": overview.table.size_bytes} if overview.table else _BLANK,
             {
-                "text": written_text(one, self._at),
+                "text": written_text(overview, self._at),
                 "sort": written.timestamp() if isinstance(written, datetime) else written,
             },
-            {"text": visible(status_text(one)), "sort": status_text(one)},
+            {"text": visible(status_text(overview)), "sort": status_text(overview)},
         ]
-        return {"name": one.name, "cells": cells}
+        return {"name": overview.name, "cells": cells}
 
     def _list_changed(self, _change: Mapping[str, Any]) -> None:
         self._say()
 
     def _say(self) -> None:
-        chosen = self.value
-        one = next((one for one in self._overviews if one.name == chosen), None)
-        if not chosen:
-            said = note("No table is chosen yet.")
-        elif one is None:
-            said = note(f"There is no table {chosen} in this account and Region.", "warn")
-        elif one.protection is not None and not one.protection.enabled:
+        name = self.value
+        overview = next((overview for overview in self._overviews if overview.name == name), None)
+        if not name:
+            status_view = note("No table is chosen yet.")
+        elif overview is None:
+            status_view = note(f"There is no table {name} in this account and Region.", "warn")
+        elif overview.protection is not None and not overview.protection.enabled:
             fix = "If you have a copy of it, set the parameter `restored` to it."
-            said = note(f"Chosen: {chosen}. PITR is off, so it cannot be restored to an earlier time.", "bad", fix)
+            status_view = note(f"Chosen: {name}. PITR is off, so it cannot be restored to an earlier time.", "bad", fix)
         else:
-            said = note(f"Chosen: {chosen}. Run the next cell.", "good")
-        self.status_line.value = said._repr_html_()
+            status_view = note(f"Chosen: {name}. Run the next cell.", "good")
+        self.status_line.value = status_view._repr_html_()
 
 
 _BLANK: dict[str, Any] = {"text": "", "sort": _NEVER}

@@ -58,23 +58,23 @@ def tables_overview(overviews: Sequence[Overview], *, at: datetime | None = None
     """Return every table with its protection and window; *at* is when that was, where last writes are told."""
     if not overviews:
         return note("There are no tables in this account and Region.", "warn", "Check the account and AWS_REGION.")
-    ordered = sorted(overviews, key=lambda one: (not one.unprotected, one.name))
+    ordered = sorted(overviews, key=lambda overview: (not overview.unprotected, overview.name))
     rows = tuple(
         (
-            one.name,
-            overview_tag(one),
-            window_short(one.protection.window if one.protection else None),
-            f"{one.table.item_count:,}" if one.table else "",
-            size(one.table.size_bytes) if one.table else "",
-            written_text(one, at),
-            status_text(one),
+            overview.name,
+            overview_tag(overview),
+            window_short(overview.protection.window if overview.protection else None),
+            f"{overview.table.item_count:,}" if overview.table else "",
+            size(overview.table.size_bytes) if overview.table else "",
+            written_text(overview, at),
+            status_text(overview),
         )
-        for one in ordered
+        for overview in ordered
     )
-    off = [one.name for one in overviews if one.unprotected]
-    on = sum(one.protection is not None and one.protection.enabled for one in overviews)
-    hidden = sum(one.known and one.protection is None for one in overviews)
-    reading = sum(not one.known for one in overviews)
+    off = [overview.name for overview in overviews if overview.unprotected]
+    on = sum(overview.protection is not None and overview.protection.enabled for overview in overviews)
+    hidden = sum(overview.known and overview.protection is None for overview in overviews)
+    reading = sum(not overview.known for overview in overviews)
     counts = (
         Tile(f"{on:,}", "protected", "good"),
         Tile(f"{len(off):,}", "not protected", "bad" if off else "muted"),
@@ -86,31 +86,36 @@ def tables_overview(overviews: Sequence[Overview], *, at: datetime | None = None
     if off:
         text = f"{count_text(len(off), 'table')} without point-in-time recovery: data lost there cannot be restored."
         blocks.insert(2, Note(text, "warn", "00_start_here turns it on."))
-    data = {"tables": [{"table": one.name, "status": status_text(one), **_pitr(one.protection)} for one in overviews]}
+    data = {
+        "tables": [
+            {"table": overview.name, "status": status_text(overview), **_pitr(overview.protection)}
+            for overview in overviews
+        ]
+    }
     return View("tables", f"Tables ({len(overviews):,})", blocks=tuple(blocks), data=data)
 
 
-def overview_tag(one: Overview) -> Tag:
+def overview_tag(overview: Overview) -> Tag:
     """Return in a word whether a table of the overview is protected; a restored copy need not be."""
-    if not one.known:
+    if not overview.known:
         return Tag("reading", "muted")
-    if one.is_copy and one.protection is not None and not one.protection.enabled:
+    if overview.is_copy and overview.protection is not None and not overview.protection.enabled:
         return Tag("copy", "muted", "A restored copy; PITR is off, as after every restore")
-    return pitr_tag(one.protection)
+    return pitr_tag(overview.protection)
 
 
-def status_text(one: Overview) -> str:
+def status_text(overview: Overview) -> str:
     """Return a table's status in a word."""
-    return one.table.status if one.table else "no permission" if one.known else ""
+    return overview.table.status if overview.table else "no permission" if overview.known else ""
 
 
-def written_text(one: Overview, at: datetime | None) -> str:
+def written_text(overview: Overview, at: datetime | None) -> str:
     """Return when a table was written to, as seen at *at*; blank where that is not known."""
-    if not one.writes_known or at is None:
+    if not overview.writes_known or at is None:
         return ""
-    if one.last_write_at is None:
+    if overview.last_write_at is None:
         return f"more than {cloudwatch.RECENTLY.days} d ago"
-    hours = int((at - one.last_write_at) / timedelta(hours=1))
+    hours = int((at - overview.last_write_at) / timedelta(hours=1))
     if hours < 1:
         return "within the hour"
     return f"{hours} h ago" if hours < _HOURS_TOLD else f"{hours // 24} d ago"
@@ -122,11 +127,11 @@ def _pitr(protection: ContinuousBackups | None) -> dict[str, Any]:
     return {"pitr": protection.enabled, "window": window_dict(protection.window)}
 
 
-def protections(found: Sequence[ContinuousBackups]) -> View:
+def protections(listed: Sequence[ContinuousBackups]) -> View:
     """Return the protection of some tables, after it was turned on."""
-    rows = tuple((one.table, pitr_tag(one), window_text(one.window)) for one in found)
+    rows = tuple((protection.table, pitr_tag(protection), window_text(protection.window)) for protection in listed)
     grid = Grid(("table", "PITR", "restorable (UTC)"), rows)
-    data = {"tables": [{"table": one.table, **_pitr(one)} for one in found]}
+    data = {"tables": [{"table": protection.table, **_pitr(protection)} for protection in listed]}
     later = Note("The PITR window begins when PITR is turned on; its first seconds become restorable minutes later.")
     return View("protections", "Protection", blocks=(grid, later), data=data)
 
@@ -158,7 +163,7 @@ def table_card(
         rows.insert(0, ("restored from", f"{table.restored.source_arn} as of {moment(table.restored.restore_at)}"))
     blocks: list[Block] = [Facts(tuple(rows))]
     if table.indexes:
-        indexes = tuple((one.name, one.kind, _keys(one.key_schema), one.projection) for one in table.indexes)
+        indexes = tuple((index.name, index.kind, _keys(index.key_schema), index.projection) for index in table.indexes)
         blocks.append(Grid(("index", "kind", "key", "projection"), indexes))
     if protection is not None and not protection.enabled:
         fix = "00_start_here turns it on for the future. An existing copy can be compared (parameter `restored`)."
@@ -173,7 +178,8 @@ def _keys(schema: KeySchema) -> str:
     roles = {"HASH": "partition", "RANGE": "sort"}
     types = {"S": "string", "N": "number", "B": "binary"}
     return ", ".join(
-        f"{one.name} ({types.get(one.type, one.type)}, {roles.get(one.role, one.role)})" for one in schema.attributes
+        f"{attribute.name} ({types.get(attribute.type, attribute.type)}, {roles.get(attribute.role, attribute.role)})"
+        for attribute in schema.attributes
     )
 
 
@@ -182,12 +188,12 @@ def restoration_card(*restorations: tuple[Restoration, Table | None], ahead: str
 
     *ahead* says what is known of how long it takes.
     """
-    found = [_restoration(*one) for one in restorations]
-    blocks: list[Block] = [block for facts, _, _ in found for block in facts]
-    tags = tuple(tag for _, these, _ in found for tag in these)
+    rendered = [_restoration(*pair) for pair in restorations]
+    blocks: list[Block] = [block for facts, _, _ in rendered for block in facts]
+    tags = tuple(tag for _, these, _ in rendered for tag in these)
     missing = "A restored copy has no tags, TTL, streams, alarms or PITR. It is only read here."
-    title = "Restored copy" if len(found) == 1 else "Restored copies: before and right after the damage"
-    data = found[0][2] | ({"until": found[1][2]} if len(found) > 1 else {})
+    title = "Restored copy" if len(rendered) == 1 else "Restored copies: before and right after the damage"
+    data = rendered[0][2] | ({"until": rendered[1][2]} if len(rendered) > 1 else {})
     coming = (Note(ahead),) if ahead else ()
     return View("restoration", title, tags, (*blocks, *coming, Note(missing, "muted")), data)
 
@@ -209,7 +215,9 @@ def _restoration(
         rows.append(("encryption", table.kms_key or AWS_OWNED))
     ready = table is not None and table.status == "ACTIVE" and not (table.restored and table.restored.in_progress)
     state = Tag("ready", "good") if ready else Tag(table.status if table else "requested", "info")
-    how = Tag("adopted", "info", "A matching restored copy existed already") if restoration.adopted else Tag("new")
+    origin_tag = (
+        Tag("adopted", "info", "A matching restored copy existed already") if restoration.adopted else Tag("new")
+    )
     data = {
         "source": restoration.source,
         "target": restoration.target,
@@ -219,7 +227,7 @@ def _restoration(
         "started_at": iso(restoration.started_at),
         "status": table.status if table else "",
     }
-    return (Facts(tuple(rows)),), (state, how), data
+    return (Facts(tuple(rows)),), (state, origin_tag), data
 
 
 def _capacity(table: Table) -> str:

@@ -148,14 +148,14 @@ class Picture:
 
     def lines(self) -> list[str]:
         """Return the picture in words, with the totals by operation."""
-        shown = [f"  {total.operation}  {total.calls:,}" for total in self.totals]
-        return [self.summary, *shown, *([self.quiet] if self.quiet else [])]
+        total_lines = [f"  {total.operation}  {total.calls:,}" for total in self.totals]
+        return [self.summary, *total_lines, *([self.quiet] if self.quiet else [])]
 
 
 def _counted(lane: Lane) -> str:
-    one = sum(mark.count for mark in lane.marks) == 1
-    words = {"deploy": ("deployment", "deployments"), "table": ("table change", "table changes")}[lane.kind]
-    return words[0] if one else words[1]
+    single = sum(mark.count for mark in lane.marks) == 1
+    labels = {"deploy": ("deployment", "deployments"), "table": ("table change", "table changes")}[lane.kind]
+    return labels[0] if single else labels[1]
 
 
 def draw(
@@ -176,7 +176,7 @@ def draw(
     step = axis.step(BARS, period)
     columns = _columns(life, axis, step)
     strips = tuple(_strips(columns, floor + _GAP))
-    absent = [words for key, _, words, _ in _STRIPS if key not in {strip.key for strip in strips}]
+    absent = [label for key, _, label, _ in _STRIPS if key not in {strip.key for strip in strips}]
     top = max((sum(column["calls"].values()) for column in columns.values()), default=0)
     bottom = floor + sum(strip.height + _GAP for strip in strips)
     totals = sum((column["calls"] for column in columns.values()), Counter[str]())
@@ -207,7 +207,7 @@ _Columns = dict[datetime, dict[str, Counter[str]]]
 
 def _columns(life: TableHistory, axis: Axis, step: timedelta) -> _Columns:
     """Return what is known, by the stretch of time that it lies in."""
-    found: defaultdict[datetime, dict[str, Counter[str]]] = defaultdict(
+    columns: defaultdict[datetime, dict[str, Counter[str]]] = defaultdict(
         lambda: {"calls": Counter(), "strips": Counter()}
     )
     if life.activity is None:
@@ -218,12 +218,12 @@ def _columns(life: TableHistory, axis: Axis, step: timedelta) -> _Columns:
 
     for minute in life.activity.calls:
         if axis.start_at <= minute.at < axis.end_at:
-            found[place(minute.at)]["calls"][minute.operation] += minute.calls
+            columns[place(minute.at)]["calls"][minute.operation] += minute.calls
     for name, _, _, _ in _STRIPS:
         for at, value in getattr(life.activity, name):
             if axis.start_at <= at < axis.end_at:
-                found[place(at)]["strips"][name] += value
-    return dict(sorted(found.items()))
+                columns[place(at)]["strips"][name] += value
+    return dict(sorted(columns.items()))
 
 
 def _strips(columns: _Columns, y: float) -> Iterator[Strip]:
@@ -254,8 +254,8 @@ def _bars(
                 height = max(1.0, strip.height * value / strip.top)
                 y = strip.y + strip.height - height
                 boxes.append(Box(left, round(y, 2), width, round(height, 2), tones[strip.key]))
-        words = f"{moment(at)}, {_per(step)}: {_said(column)}"
-        yield ActivityBar(left, round(max(1.0, right - left), 2), tuple(boxes), words)
+        text = f"{moment(at)}, {_per(step)}: {_said(column)}"
+        yield ActivityBar(left, round(max(1.0, right - left), 2), tuple(boxes), text)
 
 
 def _per(step: timedelta) -> str:
@@ -263,28 +263,28 @@ def _per(step: timedelta) -> str:
 
 
 def _said(column: dict[str, Counter[str]]) -> str:
-    calls = sorted(column["calls"].items(), key=lambda one: _rank(one[0]))
+    calls = sorted(column["calls"].items(), key=lambda entry: _rank(entry[0]))
     parts = [", ".join(f"{count:,} {operation}" for operation, count in calls) or "no writes"]
-    parts += [f"{column['strips'][name]:,.0f} {words}" for name, _, words, _ in _STRIPS if column["strips"][name]]
+    parts += [f"{column['strips'][name]:,.0f} {label}" for name, _, label, _ in _STRIPS if column["strips"][name]]
     return "; ".join(parts)
 
 
 def _flags(candidates: Iterable[Candidate], axis: Axis) -> Iterator[Flag]:
     """Yield candidates where they lie; numbers that would cover each other stand beside each other."""
-    shown = [(number, one) for number, one in enumerate(candidates, 1) if axis.holds(one.at)]
-    ordered = sorted(shown, key=lambda one: one[1].at)
+    numbered = [(number, candidate) for number, candidate in enumerate(candidates, 1) if axis.holds(candidate.at)]
+    ordered = sorted(numbered, key=lambda pair: pair[1].at)
     reach = axis.left - _FLAG
     places: list[float] = []
-    for _, one in ordered:
-        reach = max(axis.x(one.at), reach + _FLAG)
+    for _, candidate in ordered:
+        reach = max(axis.x(candidate.at), reach + _FLAG)
         places.append(reach)
     limit = axis.right - _FLAG / 2
     for index in range(len(places) - 1, -1, -1):
         places[index] = round(min(places[index], limit), 2)
         limit = places[index] - _FLAG
-    for (number, one), at_x in zip(ordered, places, strict=True):
-        words = f"Candidate {number}: {moment(one.at)}. {one.title}. {' '.join(one.evidence)}"
-        yield Flag(number, axis.x(one.at), at_x, words)
+    for (number, candidate), at_x in zip(ordered, places, strict=True):
+        text = f"Candidate {number}: {moment(candidate.at)}. {candidate.title}. {' '.join(candidate.evidence)}"
+        yield Flag(number, axis.x(candidate.at), at_x, text)
 
 
 def _marker(axis: Axis, marked_at: datetime | None) -> TimeMarker | None:
@@ -305,7 +305,7 @@ def _busiest(columns: _Columns) -> str:
     if not any(column["calls"] for column in columns.values()):
         return "none"
     at = max(columns, key=lambda at: (sum(columns[at]["calls"].values()), -at.timestamp()))
-    calls = sorted(columns[at]["calls"].items(), key=lambda one: _rank(one[0]))
+    calls = sorted(columns[at]["calls"].items(), key=lambda entry: _rank(entry[0]))
     return f"busiest at {moment(at)} with {', '.join(f'{count:,} {name}' for name, count in calls)}"
 
 

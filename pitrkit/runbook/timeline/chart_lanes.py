@@ -67,10 +67,10 @@ def lanes(events: Iterable[TrailEvent], axis: Axis, top: float) -> tuple[Lane, .
     for event in events:
         if axis.holds(event.at):
             kinds[event.kind].append(event)
-    shown = [kind for kind in NAMES if kind in kinds]
+    shown_kinds = [kind for kind in NAMES if kind in kinds]
     return tuple(
         Lane(NAMES[kind], kind, top + number * HEIGHT, tuple(_marks(kinds[kind], axis)))
-        for number, kind in enumerate(shown)
+        for number, kind in enumerate(shown_kinds)
     )
 
 
@@ -84,35 +84,35 @@ def _marks(events: Sequence[TrailEvent], axis: Axis) -> Iterator[LaneMark]:
     cells: defaultdict[int, list[TrailEvent]] = defaultdict(list)
     for event in events:
         cells[int((axis.x(event.at) - axis.left) // CELL)].append(event)
-    placed = [(_centre(cell, found, axis), found) for cell, found in sorted(cells.items())]
+    placed = [(_centre(cell, cell_events, axis), cell_events) for cell, cell_events in sorted(cells.items())]
     ends = [*(x for x, _ in placed[1:]), axis.right + _RADIUS]
-    for (x, found), end in zip(placed, ends, strict=True):
-        width = 2 * _RADIUS if len(found) < _MANY else CELL - 2
+    for (x, cell_events), end in zip(placed, ends, strict=True):
+        width = 2 * _RADIUS if len(cell_events) < _MANY else CELL - 2
         room = int((end - x - width / 2 - _RADIUS - 6) / _LETTER)
-        yield LaneMark(x, width, len(found), _label(found, room), tuple(_told(found)))
+        yield LaneMark(x, width, len(cell_events), _label(cell_events, room), tuple(_told(cell_events)))
 
 
-def _centre(cell: int, found: Sequence[TrailEvent], axis: Axis) -> float:
+def _centre(cell: int, events: Sequence[TrailEvent], axis: Axis) -> float:
     """Return where a cell's mark stands: near its events, and clear of the next cell's."""
     begins = axis.left + cell * CELL
-    edge = CELL / 2 if len(found) >= _MANY else _RADIUS + 1
-    middle = sum(axis.x(event.at) for event in found) / len(found)
+    edge = CELL / 2 if len(events) >= _MANY else _RADIUS + 1
+    middle = sum(axis.x(event.at) for event in events) / len(events)
     return round(min(max(middle, begins + edge), begins + CELL - edge, axis.right), 2)
 
 
-def _label(found: Sequence[TrailEvent], room: int) -> str:
+def _label(events: Sequence[TrailEvent], room: int) -> str:
     if room < _LEAST:
         return ""
-    if len(found) == 1:
-        text = f"{found[0].name} {found[0].what}".strip()
+    if len(events) == 1:
+        text = f"{events[0].name} {events[0].what}".strip()
     else:
-        text = ", ".join(name for name, _ in Counter(event.name for event in found).most_common())
+        text = ", ".join(name for name, _ in Counter(event.name for event in events).most_common())
     limit = min(room, _LONGEST)
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
-def _told(found: Sequence[TrailEvent]) -> Iterator[str]:
-    for event in found[:_TOLD]:
+def _told(events: Sequence[TrailEvent]) -> Iterator[str]:
+    for event in events[:_TOLD]:
         yield event_words(event)
-    if len(found) > _TOLD:
-        yield f"and {len(found) - _TOLD} more until {moment(found[-1].at)}"
+    if len(events) > _TOLD:
+        yield f"and {len(events) - _TOLD} more until {moment(events[-1].at)}"

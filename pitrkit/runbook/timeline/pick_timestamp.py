@@ -86,13 +86,13 @@ def window(session: Session, *, hours: float = HOURS, at: str = "") -> PickWindo
     if not 0 < hours <= MOST_HOURS:
         raise BadInput(f"hours={hours:g} is out of range", fix=f"Set hours to a number up to {MOST_HOURS:g}.")
     table = session.required("table", step="01_select_table")
-    there, source = _source(session)
-    found = pitr.protection(there, source)
+    source_aws, source = _source(session)
+    protection = pitr.protection(source_aws, source)
     end_at = now()
     start_at = end_at - timedelta(hours=hours)
-    if asked_at := _asked(at or str(session.data.get("restore_at") or ""), found):
+    if asked_at := _asked(at or str(session.data.get("restore_at") or ""), protection):
         start_at = max(min(start_at, asked_at - BEFORE_T), end_at - timedelta(hours=MOST_HOURS))
-    gathered = table_history.gather(session.aws, table, found.window, start_at, end_at)
+    gathered = table_history.gather(session.aws, table, protection.window, start_at, end_at)
     table_history.save(gathered, session.incident)
     session.note(
         "timeline_read",
@@ -102,7 +102,7 @@ def window(session: Session, *, hours: float = HOURS, at: str = "") -> PickWindo
         candidates=[iso(candidate.at) for candidate in gathered.candidates],
         gaps=[gap.what for gap in gathered.gaps],
     )
-    return PickWindow(session, found, gathered)
+    return PickWindow(session, protection, gathered)
 
 
 @dataclass(frozen=True)
@@ -152,11 +152,11 @@ def locate(
     reach = pitr.protection(session.aws, session.required("table", step="01_select_table")).window
     earliest_at = now() - timedelta(hours=hours)
     begin = since or iso(max(earliest_at, reach.earliest_at) if reach else earliest_at)
-    wanted = read_log.asked(session, source=source, since=begin, until="", width_minutes=width_minutes)
+    request = read_log.asked(session, source=source, since=begin, until="", width_minutes=width_minutes)
     damage = Scope.parse(kinds, "", where, session.table().key_schema, steps=True)
-    _, told = read_log.read(session, wanted, bucket=bucket)
-    found = read_log.located(session, told, damage)
-    return LocatedDamage(change_log_views.located_card(found), iso(found.restore_at))
+    _, log = read_log.read(session, request, bucket=bucket)
+    located = read_log.located(session, log, damage)
+    return LocatedDamage(change_log_views.located_card(located), iso(located.restore_at))
 
 
 def pick(session: Session, at: str, *, damage_until: str = "") -> View:
@@ -182,58 +182,58 @@ def pick(session: Session, at: str, *, damage_until: str = "") -> View:
                 fix="Also give a copy from right after the damage: restored_until in 01_select_table.",
             )
         return NothingToPick(session).view()
-    known = _known(session)
+    history = _known(session)
     if not at:
         raise InputNeeded(
             "at",
-            fix=f"{_candidates(known)}Set `at` (recover: --at), or choose a time above: {_FORMS}",
+            fix=f"{_candidates(history)}Set `at` (recover: --at), or choose a time above: {_FORMS}",
         )
     table = session.required("table", step="01_select_table")
-    there, source = _source(session)
-    protection = pitr.protection(there, source)
+    source_aws, source = _source(session)
+    protection = pitr.protection(source_aws, source)
     second = times.parse_time(at, now=now(), window=protection.window)
     if not damage_until and data.get(BEFORE_DAMAGE.at) == iso(second):
         damage_until = str(data.get(AFTER_DAMAGE.at) or "")
-    given = "" if damage_until.strip().lower() == "none" else damage_until
-    until = times.parse_time(given, now=now(), window=protection.window) if given else None
+    until_text = "" if damage_until.strip().lower() == "none" else damage_until
+    until = times.parse_time(until_text, now=now(), window=protection.window) if until_text else None
     if until is not None and until <= second:
         raise BadInput(
             f"damage_until {iso(until)} is not after the recovery point {iso(second)}",
             table=table,
             fix="Set damage_until to a time after the recovery point.",
         )
-    for side, wanted in ((BEFORE_DAMAGE, iso(second)), (AFTER_DAMAGE, iso(until) if until else "")):
-        if (data.get(side.table) or data.get(side.export)) and data.get(side.at) not in ("", wanted):
+    for side, requested in ((BEFORE_DAMAGE, iso(second)), (AFTER_DAMAGE, iso(until) if until else "")):
+        if (data.get(side.table) or data.get(side.export)) and data.get(side.at) not in ("", requested):
             raise BadInput(
                 f"this incident already has a copy as of {data[side.at]}",
                 table=table,
-                fix=f"Continue with that copy, or open a new incident for {wanted or 'this'} with 01_select_table.",
+                fix=f"Continue with that copy, or open a new incident for {requested or 'this'} with 01_select_table.",
             )
-    for one in filter(None, (second, until)):
-        pitr.check_restorable(there, source, one)
+    for point_at in filter(None, (second, until)):
+        pitr.check_restorable(source_aws, source, point_at)
     changed = (
         {} if data.get(AFTER_DAMAGE.at) in (None, iso(until) if until else None) else dict.fromkeys(OF_A_COMPARISON)
     )
     picked = {BEFORE_DAMAGE.at: iso(second), AFTER_DAMAGE.at: iso(until) if until else None}
     session.done("pick", "timestamp_picked", **picked, **changed)
-    return timeline_views.picked_time(second, protection, known, until=until)
+    return timeline_views.picked_time(second, protection, history, until=until)
 
 
 def _source(session: Session) -> tuple[Aws, str]:
     """Return the name of the table whose past is restored, and the account in its Region."""
     if not session.data.get("source_arn"):
         return session.aws, str(session.required("table", step="01_select_table"))
-    there, source = session.source()
-    return there, source.name
+    source_aws, source = session.source()
+    return source_aws, source.name
 
 
 _FORMS = "ISO 8601 with Z, 'latest', or '90m' for ago."
 
 
-def _asked(at: str, found: ContinuousBackups) -> datetime | None:
+def _asked(at: str, protection: ContinuousBackups) -> datetime | None:
     """Return the second that is asked for; what is no time is refused where it is used, not here."""
     try:
-        return times.parse_time(at, now=now(), window=found.window) if at else None
+        return times.parse_time(at, now=now(), window=protection.window) if at else None
     except BadInput:
         return None
 
@@ -245,8 +245,8 @@ def _known(session: Session) -> TableHistory | None:
         return None  # only what is shown beside the recovery point is missing then; the report says so
 
 
-def _candidates(known: TableHistory | None) -> str:
-    if known is None or not known.candidates:
+def _candidates(history: TableHistory | None) -> str:
+    if history is None or not history.candidates:
         return ""
-    listed = "; ".join(f"{iso(one.at)} ({visible(one.title)})" for one in known.candidates)
+    listed = "; ".join(f"{iso(candidate.at)} ({visible(candidate.title)})" for candidate in history.candidates)
     return f"Candidates, most likely first: {listed}. "

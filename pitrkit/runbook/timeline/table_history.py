@@ -84,8 +84,8 @@ class TableHistory:
             activity=_read(data["activity"]) if data["activity"] else None,
             events=tuple(TrailEvent(**{**event, "at": _time(event["at"])}) for event in data["events"]),
             candidates=tuple(
-                Candidate(**{**one, "at": _time(one["at"]), "evidence": tuple(one["evidence"])})
-                for one in data["candidates"]
+                Candidate(**{**row, "at": _time(row["at"]), "evidence": tuple(row["evidence"])})
+                for row in data["candidates"]
             ),
             gaps=tuple(HistoryGap(**gap) for gap in data["gaps"]),
         )
@@ -153,33 +153,33 @@ def load(incident: Incident) -> TableHistory | None:
         ) from error
 
 
-def _gap(error: AwsError, what: str, action: str) -> HistoryGap:
+def _gap(error: AwsError, subject: str, action: str) -> HistoryGap:
     if isinstance(error, AccessDenied):
         return HistoryGap(
-            f"{what}: the caller has no permission for {action}.", f"Allow the action {action} for this role."
+            f"{subject}: the caller has no permission for {action}.", f"Allow the action {action} for this role."
         )
-    return HistoryGap(f"{what}: {error.operation} returned {error.code}.", error.fix)
+    return HistoryGap(f"{subject}: {error.operation} returned {error.code}.", error.fix)
 
 
-def _written(known: Activity) -> dict[str, Any]:
+def _written(activity: Activity) -> dict[str, Any]:
     calls: defaultdict[str, list[list[int]]] = defaultdict(list)
-    for minute in known.calls:
-        calls[minute.operation].append([_place(known, minute.at), minute.calls])
+    for minute in activity.calls:
+        calls[minute.operation].append([_place(activity, minute.at), minute.calls])
     return {
-        "start_at": known.start_at.isoformat(),
-        "end_at": known.end_at.isoformat(),
-        "period": int(known.period.total_seconds()),
+        "start_at": activity.start_at.isoformat(),
+        "end_at": activity.end_at.isoformat(),
+        "period": int(activity.period.total_seconds()),
         "calls": calls,
-        "partial": known.partial,
+        "partial": activity.partial,
         **{
-            name: [[_place(known, at), value] for at, value in getattr(known, name)]
+            name: [[_place(activity, at), value] for at, value in getattr(activity, name)]
             for name in ("write_units", "expired", "throttled")
         },
     }
 
 
-def _place(known: Activity, at: datetime) -> int:
-    return int((at - known.start_at) / known.period)
+def _place(activity: Activity, at: datetime) -> int:
+    return int((at - activity.start_at) / activity.period)
 
 
 def _read(data: Mapping[str, Any]) -> Activity:

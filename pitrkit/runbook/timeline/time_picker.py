@@ -137,8 +137,8 @@ class TimePicker(CardControl):
         if not self._window.holds(at):
             which = "latest" if at > self._window.latest_at else "earliest"
             self._at = self._inside(at)
-            said = f"{moment(at)} is outside the restore window. The {which} restorable time is shown instead."
-            self._draw(f"{said} To choose it, press 'Use this time'.", "warn")
+            text = f"{moment(at)} is outside the restore window. The {which} restorable time is shown instead."
+            self._draw(f"{text} To choose it, press 'Use this time'.", "warn")
             return
         self._at, self._chosen = at, True
         self._draw(remark)
@@ -159,8 +159,8 @@ class TimePicker(CardControl):
             local = self._at.astimezone(self._zone)
             rows.append(("local", f"{local:{_FORM}} {local.tzname()} (UTC{local:%z})"))
         rows.append((BEFORE_LATEST, _distance(self._window.latest_at - self._at)))
-        chosen = Note(f"Chosen: {self.value}. Run the next cell.", "good") if self._chosen else None
-        notes = [*([Note(remark, tone)] if remark else []), *([chosen] if chosen else [])]
+        chosen_note = Note(f"Chosen: {self.value}. Run the next cell.", "good") if self._chosen else None
+        notes = [*([Note(remark, tone)] if remark else []), *([chosen_note] if chosen_note else [])]
         self.status_line.value = View("time", blocks=(Facts(tuple(rows)), *notes))._repr_html_()
         if self._on_change:
             self._on_change(self._at, self._chosen)

@@ -51,7 +51,10 @@ class TimelinePicker(CardControl):
         self.view: View = self.time.view
         self.candidates = widgets.RadioButtons(
             description="Candidates",
-            options=[(_label(number, one.at, one.title), one.at) for number, one in enumerate(life.candidates, 1)],
+            options=[
+                (_label(number, candidate.at, candidate.title), candidate.at)
+                for number, candidate in enumerate(life.candidates, 1)
+            ],
             value=None,
             tooltip="Choosing one sets the time below",
             style=WIDE,
@@ -78,7 +81,7 @@ class TimelinePicker(CardControl):
         self.candidates.observe(self._candidate_changed, names="value")
         for text in LOOKS:
             self.looks[text].on_click(self.does(self._look, text))
-        known = bool(life.events or (life.activity and life.activity.calls))
+        has_activity = bool(life.events or (life.activity and life.activity.calls))
         looking = [
             widgets.HBox(list(self.looks.values()), layout={"flex_flow": "row wrap"}),
             named_slider(self.shown, "First minute shown", "Last minute shown"),
@@ -87,7 +90,7 @@ class TimelinePicker(CardControl):
         self.box = widgets.VBox(
             [
                 *([self.candidates] if life.candidates else []),
-                *(looking if known else []),
+                *(looking if has_activity else []),
                 self.time.box,
             ]
         )
@@ -116,10 +119,10 @@ class TimelinePicker(CardControl):
         if self._drawing:
             return
         # A candidate is shown as chosen for as long as its second is.
-        here = [one.at for one in self._life.candidates if chosen and one.at == at]
+        matching = [candidate.at for candidate in self._life.candidates if chosen and candidate.at == at]
         self._drawing = True
         try:
-            self.candidates.value = here[0] if here else None
+            self.candidates.value = matching[0] if matching else None
         finally:
             self._drawing = False
         self._draw()
@@ -149,9 +152,9 @@ class TimelinePicker(CardControl):
     def _middle(self, first: int, last: int) -> int:
         """Return the minute that zooming keeps in sight: that of the recovery point if it is shown, else the middle."""
         if self.time.value:
-            chosen = int((datetime.fromisoformat(self.time.value) - self._start_at) // _MINUTE)
-            if first <= chosen <= last:
-                return chosen
+            minute = int((datetime.fromisoformat(self.time.value) - self._start_at) // _MINUTE)
+            if first <= minute <= last:
+                return minute
         return (first + last) // 2
 
     def _show(self, first: int, last: int) -> None:

@@ -76,10 +76,10 @@ def life_blocks(life: TableHistory, chosen_at: datetime | None = None) -> Iterat
 def candidates_grid(life: TableHistory) -> Grid:
     """Return the candidates, with the evidence for each."""
     rows: list[tuple[Cell, ...]] = []
-    for number, one in enumerate(life.candidates, 1):
-        held = life.window is not None and life.window.holds(one.at)
-        mark: Cell = "" if held else Tag("not restorable", "warn", "Outside the PITR window")
-        rows.append((str(number), moment(one.at), mark, " ".join(one.evidence)))
+    for number, candidate in enumerate(life.candidates, 1):
+        restorable = life.window is not None and life.window.holds(candidate.at)
+        mark: Cell = "" if restorable else Tag("not restorable", "warn", "Outside the PITR window")
+        rows.append((str(number), moment(candidate.at), mark, " ".join(candidate.evidence)))
     return Grid((">", "=recovery point", "", EVIDENCE), tuple(rows), caption="Candidates, most likely first")
 
 
@@ -110,9 +110,11 @@ def picked_time(
     if local.utcoffset() != at.astimezone(UTC).utcoffset():
         rows.append(("local", f"{local:%Y-%m-%d %H:%M:%S} {local.tzname()} (UTC{local:%z})"))
     if protection.window:
-        after, left = protection.window.latest_at - at, at - protection.window.earliest_at
+        after, remaining = protection.window.latest_at - at, at - protection.window.earliest_at
         rows.append((BEFORE_LATEST, duration(after.total_seconds()) if after else IS_LATEST))
-        rows.append(("expires from the PITR window in", f"about {duration(left.total_seconds() + _slack(protection))}"))
+        rows.append(
+            ("expires from the PITR window in", f"about {duration(remaining.total_seconds() + _slack(protection))}")
+        )
     meaning = "The restored table will contain every write up to and including this second."
     data = {"at": iso(at)}
     if until is not None:

@@ -52,14 +52,17 @@ class Registered:
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain JSON."""
-        asked = [{"action": one.action, "resource": one.resource, "allowed": told} for one, told in self.asked.items()]
+        asked_demands = [
+            {"action": demand.action, "resource": demand.resource, "allowed": allowed}
+            for demand, allowed in self.asked.items()
+        ]
         return {
             "name": self.name,
             "role": self.role,
             "arn": self.arn,
             "credentials": self.credentials,
             "policies": list(self.policies),
-            "asked": asked,
+            "asked": asked_demands,
         }
 
 
@@ -76,14 +79,14 @@ class Authority:
         Raises:
             ValueError: A policy cannot be evaluated.
         """
-        given = tuple(dict(policy) for policy in policies)
-        if wrong := [fault for policy in given for fault in policy_evaluation.faults(policy)]:
+        policy_documents = tuple(dict(policy) for policy in policies)
+        if wrong := [fault for policy in policy_documents for fault in policy_evaluation.faults(policy)]:
             raise ValueError("; ".join(wrong))
         with self._lock:
-            known = next((one for one in self._by_key.values() if one.name == name), None)
-            if known is not None:
-                known.policies, known.asked = given, {}
-                return known
+            registered = next((registered for registered in self._by_key.values() if registered.name == name), None)
+            if registered is not None:
+                registered.policies, registered.asked = policy_documents, {}
+                return registered
             role = f"arn:aws:iam::{DEFAULT_ACCOUNT_ID}:role/{name}"
             session = sts_backends[DEFAULT_ACCOUNT_ID]["aws"].assume_role(region, SESSION, role, "", 36000, "")
             credentials = {
@@ -91,7 +94,7 @@ class Authority:
                 "AWS_SECRET_ACCESS_KEY": session.secret_access_key,
                 "AWS_SESSION_TOKEN": session.session_token,
             }
-            made = Registered(name, role, session.arn, given, credentials)
+            made = Registered(name, role, session.arn, policy_documents, credentials)
             self._by_key[session.access_key_id] = made
             return made
 
@@ -102,7 +105,7 @@ class Authority:
 
     def named(self, arn: str) -> Registered | None:
         """Return the registered caller of a role's or a session's ARN."""
-        return next((one for one in self.known() if arn in (one.role, one.arn)), None)
+        return next((registered for registered in self.known() if arn in (registered.role, registered.arn)), None)
 
     def enforced(self, request: ServiceRequest, inner: Handler) -> ServiceReply:
         """Layer that refuses what its caller's policies do not allow."""
@@ -122,22 +125,22 @@ class Authority:
         return self._refused(caller, demand) if caller else ""
 
     def _refused(self, caller: Registered, demand: Demand) -> str:
-        told = verdict(caller, demand)
+        decision = verdict(caller, demand)
         with self._lock:
-            caller.asked[demand] = caller.asked.get(demand, True) and told == "allow"
-        return "" if told == "allow" else _words(caller.arn, demand, denied=told == "deny")
+            caller.asked[demand] = caller.asked.get(demand, True) and decision == "allow"
+        return "" if decision == "allow" else _words(caller.arn, demand, denied=decision == "deny")
 
     def _each_statement(self, caller: Registered, request: ServiceRequest, inner: Handler) -> ServiceReply:
         """Refuse the statements of a batch one by one, as the service does, and have the others done."""
-        asked: Sequence[dict[str, Any]] = request.body.get("Statements", [])
+        statement_bodies: Sequence[dict[str, Any]] = request.body.get("Statements", [])
         why = {
             number: text
-            for number, one in enumerate(asked)
-            if (demand := of_statement(request, one)) and (text := self._refused(caller, demand))
+            for number, statement in enumerate(statement_bodies)
+            if (demand := of_statement(request, statement)) and (text := self._refused(caller, demand))
         }
-        rest = [one for number, one in enumerate(asked) if number not in why]
+        rest = [statement for number, statement in enumerate(statement_bodies) if number not in why]
         answer: dict[str, Any] = {"Responses": []}
-        if rest or not asked:
+        if rest or not statement_bodies:
             reply = inner(request.changed(request.operation, {**request.body, "Statements": rest}))
             if reply.status != OK or not why:
                 return reply
@@ -145,7 +148,7 @@ class Authority:
         done = iter(answer["Responses"])
         responses = [
             {"Error": {"Code": "AccessDenied", "Message": why[number]}} if number in why else next(done)
-            for number in range(len(asked))
+            for number in range(len(statement_bodies))
         ]
         return ServiceReply.json({**answer, "Responses": responses})
 

@@ -42,8 +42,8 @@ class AccessRequest:
 
     def value(self, key: str) -> str | None:
         """Return the value of a condition key, None where the call has none."""
-        known = {"aws:principalarn": self.principal, "aws:principalaccount": self.account}
-        return known.get(key.lower()) or self.context.get(key.lower())
+        context_keys = {"aws:principalarn": self.principal, "aws:principalaccount": self.account}
+        return context_keys.get(key.lower()) or self.context.get(key.lower())
 
 
 def verdict(documents: Iterable[Mapping[str, Any]], call: AccessRequest, *, of_a_resource: bool = False) -> Verdict:
@@ -54,14 +54,14 @@ def verdict(documents: Iterable[Mapping[str, Any]], call: AccessRequest, *, of_a
         call: The call.
         of_a_resource: Whether they are resource-based, so that a statement has to name the principal.
     """
-    found: Verdict = ""
-    for statement in (one for document in documents for one in statements(document)):
+    decision: Verdict = ""
+    for statement in (policy_statement for document in documents for policy_statement in statements(document)):
         if not _about(statement, call, of_a_resource=of_a_resource):
             continue
         if statement["Effect"] == "Deny":
             return "deny"
-        found = "allow"
-    return found
+        decision = "allow"
+    return decision
 
 
 def statements(document: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -73,18 +73,22 @@ def faults(document: Any) -> list[str]:
     """Return what is wrong with a policy document, or not known here; nothing where it can be evaluated."""
     if not isinstance(document, dict) or not statements(document):
         return ["a policy is an object with a Statement"]
-    said = []
+    messages = []
     for statement in statements(document):
         if not isinstance(statement, dict) or statement.get("Effect") not in {"Allow", "Deny"}:
-            said.append("Effect is Allow or Deny")
+            messages.append("Effect is Allow or Deny")
             continue
         if not {"Action", "NotAction"} & statement.keys():
-            said.append("a statement names an Action")
+            messages.append("a statement names an Action")
         if not re.fullmatch("[A-Za-z0-9]*", statement.get("Sid", "")):
-            said.append("a Sid is letters and digits")
-        unknown = [one for one in statement.get("Condition", {}) if one.removesuffix("IfExists") not in _OPERATORS]
-        said += [f"the condition operator {operator} is not known" for operator in unknown]
-    return said
+            messages.append("a Sid is letters and digits")
+        unknown = [
+            operator_name
+            for operator_name in statement.get("Condition", {})
+            if operator_name.removesuffix("IfExists") not in _OPERATORS
+        ]
+        messages += [f"the condition operator {operator} is not known" for operator in unknown]
+    return messages
 
 
 def _about(statement: Mapping[str, Any], call: AccessRequest, *, of_a_resource: bool) -> bool:
@@ -121,8 +125,8 @@ def _named(statement: Mapping[str, Any], element: str, matches: Callable[[str], 
 def _condition(operator: str, keys: Mapping[str, Any], call: AccessRequest) -> bool:
     name = operator.removesuffix("IfExists")
     test, negated = _OPERATORS[name]
-    for key, wanted in keys.items():
-        value, patterns = call.value(key), [_text(one) for one in _listed(wanted)]
+    for key, wanted_values in keys.items():
+        value, patterns = call.value(key), [_text(value_text) for value_text in _listed(wanted_values)]
         if name == "Null":
             if (value is None) != (patterns == ["true"]):
                 return False

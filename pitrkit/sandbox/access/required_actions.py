@@ -76,9 +76,9 @@ def _of_tables(request: ServiceRequest) -> Iterator[tuple[str, str]]:
         parts = (part for item in body["TransactItems"] for part in item.items())
         yield from ((OF_A_TRANSACTION[kind], _arn(request, part["TableName"])) for kind, part in parts)
     elif operation in {"ExecuteStatement", "BatchExecuteStatement", "ExecuteTransaction"}:
-        said = (body, *body.get("Statements", ()), *body.get("TransactStatements", ()))
-        found = (of_statement(request, one) for one in said)
-        yield from ((one.action.partition(":")[2], one.resource) for one in found if one)
+        body_parts = (body, *body.get("Statements", ()), *body.get("TransactStatements", ()))
+        statement_demands = (of_statement(request, body_part) for body_part in body_parts)
+        yield from ((demand.action.partition(":")[2], demand.resource) for demand in statement_demands if demand)
     elif "RequestItems" in body:
         yield from ((operation, _arn(request, name)) for name in body["RequestItems"])
     elif "ShardIterator" in body:

@@ -75,10 +75,10 @@ class ResourcePolicies:
     def get(self, request: ServiceRequest, _inner: Handler) -> dict[str, Any]:
         """Tell the policy that is in effect."""
         table = _table(request)
-        told = self._in_effect(table)
-        if told is None or not told.text:
+        policy_version = self._in_effect(table)
+        if policy_version is None or not policy_version.text:
             raise _not_found(f"no policy on table {table.name}")
-        return {"Policy": told.text, "RevisionId": told.revision}
+        return {"Policy": policy_version.text, "RevisionId": policy_version.revision}
 
     def delete(self, request: ServiceRequest, _inner: Handler) -> dict[str, Any]:
         """Delete the policy, if it is the one the caller expects."""
@@ -92,11 +92,11 @@ class ResourcePolicies:
     def enforced(self, request: ServiceRequest, inner: Handler) -> ServiceReply:
         """Layer that refuses what the policy of a table denies."""
         for action, table in _asked(request) if self._versions else ():
-            told = self._in_effect(table)
-            if told is None or not told.text:
+            policy_version = self._in_effect(table)
+            if policy_version is None or not policy_version.text:
                 continue
             call = caller(request, f"dynamodb:{action}", table.table_arn)
-            if policy_evaluation.verdict([orjson.loads(told.text)], call, of_a_resource=True) == "deny":
+            if policy_evaluation.verdict([orjson.loads(policy_version.text)], call, of_a_resource=True) == "deny":
                 raise ServiceError(
                     "AccessDeniedException",
                     f"User: {call.session or call.principal} is not authorized to perform: {call.action} on resource: "
@@ -108,9 +108,9 @@ class ResourcePolicies:
         """Return the newest policy if it is what the caller expects, None where there is none."""
         versions = self._versions.get(table.id)
         now = versions[-1] if versions and versions[-1].text else None
-        wanted = request.body.get("ExpectedRevisionId")
-        if wanted is not None and wanted != (now.revision if now else NO_POLICY):
-            raise _not_found(f"the policy of table {table.name} is not of revision {wanted}")
+        expected_revision = request.body.get("ExpectedRevisionId")
+        if expected_revision is not None and expected_revision != (now.revision if now else NO_POLICY):
+            raise _not_found(f"the policy of table {table.name} is not of revision {expected_revision}")
         return now
 
     def _put(self, table: PastTable, text: str) -> str:
@@ -119,7 +119,7 @@ class ResourcePolicies:
         return version.revision
 
     def _in_effect(self, table: PastTable) -> Version | None:
-        past = [one for one in self._versions.get(table.id, ()) if one.counts_from <= time.monotonic()]
+        past = [version for version in self._versions.get(table.id, ()) if version.counts_from <= time.monotonic()]
         return past[-1] if past else None
 
 
@@ -141,7 +141,7 @@ def _asked(request: ServiceRequest) -> Iterator[tuple[str, PastTable]]:
     if request.operation in {"TransactWriteItems", "TransactGetItems"}:
         return
     spoken = (request.body, *request.body.get("Statements", ()), *request.body.get("TransactStatements", ()))
-    statements = [str(one["Statement"]) for one in spoken if "Statement" in one]
+    statements = [str(statement_fields["Statement"]) for statement_fields in spoken if "Statement" in statement_fields]
     for statement in statements:
         action = action_of(statement)
         if action is not None:

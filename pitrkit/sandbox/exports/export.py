@@ -110,25 +110,25 @@ class ExportJob:
         return [*objects.values(), *manifests, *checksums]
 
     def _facts(self) -> dict[str, Any]:
-        wanted = self.wanted
+        export_request = self.wanted
         times = {"exportTime": iso(self.until_at)}
         view = {}
         if self.from_at is not None:
             times = {"exportFromTime": iso(self.from_at), "exportToTime": iso(self.until_at)}
-            view = {"outputView": "NEW_AND_OLD_IMAGES" if wanted.old_images else "NEW_IMAGE"}
-        described = wanted.description()
+            view = {"outputView": "NEW_AND_OLD_IMAGES" if export_request.old_images else "NEW_IMAGE"}
+        described = export_request.description()
         return {
             "version": "2020-06-30" if self.from_at is None else "2023-08-01",
             "exportArn": self.arn,
             "startTime": iso(self.started_at),
             "endTime": iso(self.ended_at),
-            "tableArn": wanted.table_arn,
+            "tableArn": export_request.table_arn,
             "tableId": self.table_id,
             **times,
-            "s3Bucket": wanted.bucket,
-            "s3Prefix": wanted.prefix or None,
-            "s3SseAlgorithm": wanted.encryption,
-            "s3SseKmsKeyId": wanted.kms_key,
+            "s3Bucket": export_request.bucket,
+            "s3Prefix": export_request.prefix or None,
+            "s3SseAlgorithm": export_request.encryption,
+            "s3SseKmsKeyId": export_request.kms_key,
             "billedSizeBytes": self.billed_bytes,
             "itemCount": len(self.records),
             "outputFormat": described["ExportFormat"],

@@ -162,7 +162,7 @@ class Layout:
 
     def files(self, data: Iterable[ExportedFile]) -> File:
         """Return manifest-files.json, which lists *data*."""
-        lines = b"".join(one.entry(self.spelt) for one in data)
+        lines = b"".join(data_file.entry(self.spelt) for data_file in data)
         return File(f"{self.root}{self.folder}manifest-files.json", lines)
 
     def checksum(self, manifest: File) -> File:

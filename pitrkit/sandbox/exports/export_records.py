@@ -58,12 +58,12 @@ def state_at(table: PastTable, at: datetime) -> list[ExportedItem]:
 
 def written_in(table: PastTable, from_at: datetime, to_at: datetime) -> list[ExportedItem]:
     """Return what became of each item that was written at *from_at* or later, but before *to_at*."""
-    found: dict[Position, tuple[Image | None, ItemVersion]] = {}
+    changes_by_position: dict[Position, tuple[Image | None, ItemVersion]] = {}
     for change in _changes(table, from_at, to_at):
-        before = found[change.position][0] if change.position in found else change.before
-        found[change.position] = before, change
+        before = changes_by_position[change.position][0] if change.position in changes_by_position else change.before
+        changes_by_position[change.position] = before, change
     records = []
-    for position, (before, last) in sorted(found.items()):
+    for position, (before, last) in sorted(changes_by_position.items()):
         image = last.after or before
         if image is not None:
             records.append(ExportedItem(position, _key(table, image), before, last.after, last.at))
@@ -115,7 +115,7 @@ class Filter:
         paths = ProjectionExpressionParser(specification.get("ProjectionExpression"), names).parse()
 
         def keeps(image: Image) -> bool:
-            return all(queries.holds(image, *one) for one in conditions) and (
+            return all(queries.holds(image, *filter_condition) for filter_condition in conditions) and (
                 condition is None or bool(condition.expr(table.item(image)))
             )
 
@@ -126,13 +126,13 @@ class Filter:
 
     def applied(self, records: Iterable[ExportedItem]) -> list[ExportedItem]:
         """Return those of *records* that are exported, with what is exported of them."""
-        kept = []
+        kept_records = []
         for record in records:
             images = [image for image in (record.before, record.after) if image is not None]
             if any(map(self.keeps, images)):
                 before, after = (image and self.projected(image) for image in (record.before, record.after))
-                kept.append(record._replace(before=before, after=after))
-        return kept
+                kept_records.append(record._replace(before=before, after=after))
+        return kept_records
 
 
 def _condition(text: str, names: dict[str, str], values: dict[str, Any]) -> Any:

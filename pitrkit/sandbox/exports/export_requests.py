@@ -71,12 +71,12 @@ class Wanted:
             ServiceError: They are not valid, whatever the table.
         """
         window = body.get("IncrementalExportSpecification") or {}
-        for name, known in _CHOICES.items():
-            value = {**body, **window}.get(name, known[0])
-            if value not in known:
+        for name, choices in _CHOICES.items():
+            value = {**body, **window}.get(name, choices[0])
+            if value not in choices:
                 raise invalid(
                     f"1 validation error detected: Value '{value}' at '{name[0].lower()}{name[1:]}' failed to satisfy "
-                    f"constraint: Member must satisfy enum value set: [{', '.join(known)}]"
+                    f"constraint: Member must satisfy enum value set: [{', '.join(choices)}]"
                 )
         arn, bucket, prefix = (body.get(name, "") for name in ("TableArn", "S3Bucket", "S3Prefix"))
         if not _TABLE_ARN.fullmatch(arn):

@@ -80,17 +80,17 @@ class Exports:
     def start(self, request: ServiceRequest, _inner: Handler) -> dict[str, Any]:
         """Start an export, or return the one that the same request started before."""
         self.settle()
-        wanted = Wanted.read(request.body)
-        asked = orjson.dumps(request.body, option=orjson.OPT_SORT_KEYS)
-        earlier = self._with_token(request, wanted.token)
+        export_request = Wanted.read(request.body)
+        request_json = orjson.dumps(request.body, option=orjson.OPT_SORT_KEYS)
+        earlier = self._with_token(request, export_request.token)
         if earlier is not None:
-            if earlier.asked != asked:
+            if earlier.asked != request_json:
                 raise ServiceError(
-                    "ExportConflictException", f"There is another export with the ClientToken {wanted.token}"
+                    "ExportConflictException", f"There is another export with the ClientToken {export_request.token}"
                 )
             return {"ExportDescription": earlier.description()}
-        table = _existing(request, wanted)
-        export = self._begun(request, wanted, table, asked)
+        table = _existing(request, export_request)
+        export = self._begun(request, export_request, table, request_json)
         for fault in export.struck:
             if fault.kind == "export_refused":
                 raise ServiceError(*fault.answer)
@@ -115,16 +115,20 @@ class Exports:
         limit, token = body.get("MaxResults", PAGE), body.get("NextToken")
         if not 1 <= limit <= PAGE:
             raise invalid(f"MaxResults must be between 1 and {PAGE}")
-        found = [one for one in self._of(request) if body.get("TableArn", one.wanted.table_arn) == one.wanted.table_arn]
-        found.reverse()
+        matching = [
+            listed_export
+            for listed_export in self._of(request)
+            if body.get("TableArn", listed_export.wanted.table_arn) == listed_export.wanted.table_arn
+        ]
+        matching.reverse()
         if token is not None:
-            places = [number for number, export in enumerate(found) if export.layout.export_id == token]
+            places = [number for number, export in enumerate(matching) if export.layout.export_id == token]
             if not places:
                 raise invalid("Invalid NextToken")
-            del found[: places[0] + 1]
-        answer: dict[str, Any] = {"ExportSummaries": [export.summary() for export in found[:limit]]}
-        if len(found) > limit:
-            answer["NextToken"] = found[limit - 1].layout.export_id
+            del matching[: places[0] + 1]
+        answer: dict[str, Any] = {"ExportSummaries": [export.summary() for export in matching[:limit]]}
+        if len(matching) > limit:
+            answer["NextToken"] = matching[limit - 1].layout.export_id
         return answer
 
     def settle(self) -> None:
@@ -138,18 +142,18 @@ class Exports:
             export.status = "COMPLETED" if export.failure is None else "FAILED"
 
     def _put(self, export: ExportJob, files: list[File]) -> None:
-        wanted = export.wanted
+        export_request = export.wanted
         try:
             for file in files:
                 self._check_caller(export, file.key)
                 self._buckets.put(
-                    wanted.bucket,
+                    export_request.bucket,
                     file.key,
                     file.content,
                     owner=export.owner,
                     etag=file.etag,
-                    encryption=wanted.encryption,
-                    kms_key=wanted.kms_key,
+                    encryption=export_request.encryption,
+                    kms_key=export_request.kms_key,
                 )
         except Refused as refused:
             export.failure = refused.code, refused.message
@@ -205,7 +209,8 @@ class Exports:
             records=records,
             billed_bytes=billed,
             started_at=started_at,
-            seconds=self.settings.export_seconds + sum(one.seconds for one in struck if one.kind == "export_slow"),
+            seconds=self.settings.export_seconds
+            + sum(struck_fault.seconds for struck_fault in struck if struck_fault.kind == "export_slow"),
             struck=struck,
         )
 
@@ -217,8 +222,8 @@ class Exports:
         since_at = self._clock.now() - timedelta(hours=TOKEN_HOURS)
         if not token:
             return None
-        exports = (one for one in reversed(self._of(request)) if one.wanted.token == token)
-        return next((one for one in exports if one.started_at > since_at), None)
+        exports = (export for export in reversed(self._of(request)) if export.wanted.token == token)
+        return next((export for export in exports if export.started_at > since_at), None)
 
 
 def _existing(request: ServiceRequest, wanted: Wanted) -> PastTable:

@@ -81,7 +81,7 @@ def checked(cls: type, data: dict[str, Any], *, what: str) -> dict[str, Any]:
     Raises:
         ValueError: *cls*, which is called *what*, has no such field, or a value has the wrong type.
     """
-    types = {one.name: _JSON[str(one.type)] for one in fields(cls)}
+    types = {dataclass_field.name: _JSON[str(dataclass_field.type)] for dataclass_field in fields(cls)}
     for name, value in data.items():
         if name not in types:
             raise ValueError(f"{what} has no {name!r}; it has {', '.join(types)}")
@@ -262,8 +262,14 @@ class Faults:
 
     def _met(self, family: type[R], is_about: Callable[[R], bool]) -> tuple[list[InForce], list[R]]:
         with self._lock:
-            about = [(one, one.rule) for one in self._rules if isinstance(one.rule, family) and is_about(one.rule)]
-            return [one for one, _ in about], [rule for one, rule in about if one.strikes()]
+            about = [
+                (active_rule, active_rule.rule)
+                for active_rule in self._rules
+                if isinstance(active_rule.rule, family) and is_about(active_rule.rule)
+            ]
+            return [active_rule for active_rule, _ in about], [
+                rule for active_rule, rule in about if active_rule.strikes()
+            ]
 
     def layer(self, request: ServiceRequest, inner: Handler) -> ServiceReply:
         """Layer that does to requests what the rules in force say."""
@@ -288,8 +294,8 @@ def _throttled(fault: FaultRule, request: ServiceRequest, _inner: Handler, _dice
         {"reason": reason, "resource": resource}
         for reason in fault.reasons or (f"Table{way}ProvisionedThroughputExceeded",)
     ]
-    said = "throttlingReasons" if fault.code == "ThrottlingException" else "ThrottlingReasons"
-    return _refusal(fault.code, "The level of configured throughput was exceeded.", **{said: reasons})
+    reasons_key = "throttlingReasons" if fault.code == "ThrottlingException" else "ThrottlingReasons"
+    return _refusal(fault.code, "The level of configured throughput was exceeded.", **{reasons_key: reasons})
 
 
 def _expired(_fault: FaultRule, _request: ServiceRequest, _inner: Handler, _dice: random.Random) -> ServiceReply:
@@ -346,7 +352,7 @@ def _truncated(_fault: FaultRule, request: ServiceRequest, inner: Handler, dice:
 
 def _changed(_fault: FaultRule, request: ServiceRequest, inner: Handler, dice: random.Random) -> ServiceReply:
     reply = inner(request)
-    places = [found.start() for found in _CHARACTER.finditer(reply.content)]
+    places = [match.start() for match in _CHARACTER.finditer(reply.content)]
     if not places:  # An empty answer: it becomes one that is none.
         return replace(reply, content=b"[]")
     at = dice.choice(places)
@@ -357,15 +363,17 @@ def _changed(_fault: FaultRule, request: ServiceRequest, inner: Handler, dice: r
 def _partly(fault: FaultRule, request: ServiceRequest, inner: Handler, dice: random.Random) -> ServiceReply:
     if request.operation == "BatchExecuteStatement":
         return _statements_partly(fault, request, inner, dice)
-    asked: Mapping[str, Any] = request.body["RequestItems"]
+    request_items: Mapping[str, Any] = request.body["RequestItems"]
     reading = request.operation == "BatchGetItem"
-    parts = [(name, part) for name, parts in asked.items() for part in (parts["Keys"] if reading else parts)]
-    held = _some(range(len(parts)), dice, at_most=len(parts) - 1)
-    if not held:
+    parts = [(name, part) for name, parts in request_items.items() for part in (parts["Keys"] if reading else parts)]
+    failing = _some(range(len(parts)), dice, at_most=len(parts) - 1)
+    if not failing:
         # The service does not answer with nothing done.
         return _throttled(fault, request, inner, dice)
     some, rest = (
-        _of_tables(asked, [part for number, part in enumerate(parts) if (number in held) == wanted], reading=reading)
+        _of_tables(
+            request_items, [part for number, part in enumerate(parts) if (number in failing) == wanted], reading=reading
+        )
         for wanted in (True, False)
     )
     reply = inner(request.changed(request.operation, {**request.body, "RequestItems": rest}))
@@ -395,8 +403,8 @@ def _of_tables(asked: Mapping[str, Any], parts: Sequence[tuple[str, Any]], *, re
 
 def _statements_partly(fault: FaultRule, request: ServiceRequest, inner: Handler, dice: random.Random) -> ServiceReply:
     statements = request.body["Statements"]
-    held = _some(range(len(statements)), dice, at_most=len(statements))
-    rest = [statement for number, statement in enumerate(statements) if fault.done or number not in held]
+    failing = _some(range(len(statements)), dice, at_most=len(statements))
+    rest = [statement for number, statement in enumerate(statements) if fault.done or number not in failing]
     answer: dict[str, Any] = {"Responses": []}
     if rest:
         reply = inner(request.changed(request.operation, {**request.body, "Statements": rest}))
@@ -407,8 +415,8 @@ def _statements_partly(fault: FaultRule, request: ServiceRequest, inner: Handler
     code, message = ("InternalServerError", "Internal server error") if fault.done else ("ThrottlingError", "Rate")
     responses = []
     for number in range(len(statements)):
-        response = next(given) if fault.done or number not in held else {}
-        failed = number in held and "Error" not in response
+        response = next(given) if fault.done or number not in failing else {}
+        failed = number in failing and "Error" not in response
         responses.append({"Error": {"Code": code, "Message": message}} if failed else response)
     return ServiceReply.json({**answer, "Responses": responses})
 

@@ -55,14 +55,16 @@ def expressions(request: ServiceRequest, inner: Handler) -> ServiceReply:
     values: dict[str, Value] = {}
     condition = _condition(body, names, values)
     update = _update(body.get("AttributeUpdates", {}), names, values)
-    said = {
+    expression_fields = {
         "ConditionExpression": condition,
         "UpdateExpression": update,
         "ExpressionAttributeNames": names,
         "ExpressionAttributeValues": values,
     }
     rest = {name: value for name, value in body.items() if name not in _LEGACY}
-    return inner(request.changed(request.operation, rest | {name: value for name, value in said.items() if value}))
+    return inner(
+        request.changed(request.operation, rest | {name: value for name, value in expression_fields.items() if value})
+    )
 
 
 def _check_size(body: Mapping[str, Any]) -> None:

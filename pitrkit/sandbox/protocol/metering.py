@@ -97,8 +97,8 @@ def _operation(change: ItemVersion) -> str:
 
 def _tables(request: ServiceRequest) -> list[str]:
     """Return the names of the tables that there are of those that a request names."""
-    found = (request.table(name) for name in request.tables())
-    return list(dict.fromkeys(table.name for table in found if table is not None))
+    request_tables = (request.table(name) for name in request.tables())
+    return list(dict.fromkeys(table.name for table in request_tables if table is not None))
 
 
 def _failed(request: ServiceRequest, reply: ServiceReply, tables: Iterable[str]) -> Counter[str]:

@@ -96,24 +96,24 @@ def _scan(request: ServiceRequest) -> dict[str, Any] | None:
 
 
 def _batch_get(request: ServiceRequest) -> dict[str, Any] | None:
-    wanted = request.body["RequestItems"]
-    if any(asked.keys() - {"Keys", "ConsistentRead"} for asked in wanted.values()):
+    request_items = request.body["RequestItems"]
+    if any(asked.keys() - {"Keys", "ConsistentRead"} for asked in request_items.values()):
         return None
-    if not 1 <= sum(len(asked["Keys"]) for asked in wanted.values()) <= BATCH_READS:
+    if not 1 <= sum(len(asked["Keys"]) for asked in request_items.values()) <= BATCH_READS:
         raise invalid(
             "1 validation error detected: Value at 'requestItems' failed to satisfy constraint: "
             f"Member must have between 1 and {BATCH_READS} keys"
         )
     answer: dict[str, Any] = {"Responses": {}, "UnprocessedKeys": {}}
     level, spent, size = request.body.get("ReturnConsumedCapacity", "NONE"), [], 0
-    for name, asked in wanted.items():
+    for name, asked in request_items.items():
         table = request.table(name)
         if table is None:
             raise ServiceError("ResourceNotFoundException", "Requested resource not found")
         places = [table.position(key) for key in asked["Keys"]]
         if len(set(places)) != len(places):
             raise invalid("Provided list of item keys contains duplicates")
-        consistent, units, found = bool(asked.get("ConsistentRead")), 0.0, []
+        consistent, units, images = bool(asked.get("ConsistentRead")), 0.0, []
         for place, key in zip(places, asked["Keys"], strict=True):
             row = table.rows.get(place)
             if row and size + row.size > BATCH_READ_BYTES:
@@ -123,8 +123,8 @@ def _batch_get(request: ServiceRequest) -> dict[str, Any] | None:
             units += capacity.read_units(row.size if row else 0, consistent=consistent)
             if row:
                 size += row.size
-                found.append(orjson.Fragment(row.json))
-        answer["Responses"][name] = found
+                images.append(orjson.Fragment(row.json))
+        answer["Responses"][name] = images
         metering.consumed("Read", table, {"": units})
         spent.append(capacity.consumed(table, {"": units}, level))
     if level != "NONE":

@@ -27,24 +27,24 @@ def statements(request: ServiceRequest, inner: Handler) -> ServiceReply:
 
 def _single(request: ServiceRequest) -> ServiceReply:
     spent = _Spent(request)
-    found = spent.on(request.body)
-    return ServiceReply.json({"Items": found, **spent.single()})
+    images = spent.on(request.body)
+    return ServiceReply.json({"Items": images, **spent.single()})
 
 
 def _batch(request: ServiceRequest) -> ServiceReply:
-    asked = request.body.get("Statements", [])
-    _check(request, asked)
+    statement_bodies = request.body.get("Statements", [])
+    _check(request, statement_bodies)
     spent = _Spent(request)
     answers: list[dict[str, Any]] = []
-    for one in asked:
-        name = partiql.table_of(one["Statement"])
+    for statement_fields in statement_bodies:
+        name = partiql.table_of(statement_fields["Statement"])
         answer: dict[str, Any] = {"TableName": name} if request.table(name) else {}
         try:
-            found = spent.on(one)
+            images = spent.on(statement_fields)
         except DynamodbException as error:
             answer["Error"] = partiql.in_batch(error)
         else:
-            answer |= {"Item": found[0]} if found else {}
+            answer |= {"Item": images[0]} if images else {}
         answers.append(answer)
     return ServiceReply.json({"Responses": answers, **spent.batch()})
 
@@ -55,13 +55,16 @@ def _check(request: ServiceRequest, asked: list[dict[str, Any]]) -> None:
         raise invalid("The statement was empty.")
     if len(asked) > BATCH_STATEMENTS:
         raise invalid(f"Member must have length less than or equal to {BATCH_STATEMENTS}")
-    values = [partiql.checked(one["Statement"], one.get("Parameters", [])) for one in asked]
-    if len({partiql.is_read(one["Statement"]) for one in asked}) > 1:
+    values = [
+        partiql.checked(statement_fields["Statement"], statement_fields.get("Parameters", []))
+        for statement_fields in asked
+    ]
+    if len({partiql.is_read(statement_fields["Statement"]) for statement_fields in asked}) > 1:
         raise invalid("Read and write requests together in the same batch is not supported.")
     targets = [
-        found
-        for one, parameters in zip(asked, values, strict=True)
-        if (found := partiql.target(request.backend.tables, one["Statement"], parameters))
+        target_table
+        for statement_fields, parameters in zip(asked, values, strict=True)
+        if (target_table := partiql.target(request.backend.tables, statement_fields["Statement"], parameters))
     ]
     if len(set(targets)) != len(targets):
         raise invalid("Provided list of item keys contains duplicates")
@@ -75,19 +78,19 @@ class _Spent:
         self._level = request.body.get("ReturnConsumedCapacity", "NONE")
         self._units: dict[str, dict[str, float]] = {}
 
-    def on(self, one: dict[str, Any]) -> list[Image]:
+    def on(self, statement_fields: dict[str, Any]) -> list[Image]:
         """Do one statement and return what it found."""
-        statement = one["Statement"]
+        statement = statement_fields["Statement"]
         table = self._request.table(partiql.table_of(statement))
         before = len(table.history.changes) if table else 0
-        found: list[Image] = []
+        images: list[Image] = []
         try:
-            found = self._request.backend.execute_statement(statement, one.get("Parameters", []))
-            return found
+            images = self._request.backend.execute_statement(statement, statement_fields.get("Parameters", []))
+            return images
         finally:
             if table is not None:
                 reading = partiql.is_read(statement)
-                units = _read(found) if reading else _written(table, before)
+                units = _read(images) if reading else _written(table, before)
                 metering.consumed("Read" if reading else "Write", table, units)
                 self._units[table.name] = capacity.added(self._units.get(table.name, {}), units)
 
@@ -104,8 +107,8 @@ class _Spent:
         return [capacity.consumed(tables[name], units, self._level) for name, units in self._units.items()]
 
 
-def _read(found: list[Image]) -> dict[str, float]:
-    return {"": capacity.read_units(sum(map(stored_size, found)), consistent=False)}
+def _read(images: list[Image]) -> dict[str, float]:
+    return {"": capacity.read_units(sum(map(stored_size, images)), consistent=False)}
 
 
 def _written(table: PastTable, before: int) -> dict[str, float]:

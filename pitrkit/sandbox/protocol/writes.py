@@ -49,12 +49,14 @@ def _single(request: ServiceRequest, inner: Handler) -> ServiceReply:
         return inner(request)
     if "Item" in body:
         table.check_index_keys(normalised_image(body["Item"]))
-    wanted = body.get("ReturnValues", "NONE")
-    ours = wanted == "ALL_OLD" or (wanted == "ALL_NEW" and request.operation == "UpdateItem")
+    return_values = body.get("ReturnValues", "NONE")
+    ours = return_values == "ALL_OLD" or (return_values == "ALL_NEW" and request.operation == "UpdateItem")
     # moto is slow to write an item and wrong about binary, so it is not asked for what is added here.
-    asked = {name: value for name, value in body.items() if name not in _OURS and not (ours and name == "ReturnValues")}
+    request_fields = {
+        name: value for name, value in body.items() if name not in _OURS and not (ours and name == "ReturnValues")
+    }
     before = table.read(place)
-    reply = inner(request if len(asked) == len(body) else request.changed(request.operation, asked))
+    reply = inner(request if len(request_fields) == len(body) else request.changed(request.operation, request_fields))
     after, answer = table.read(place), reply.body
     if reply.status != OK:
         failed = answer.get("__type", "").endswith(_FAILED)
@@ -64,7 +66,7 @@ def _single(request: ServiceRequest, inner: Handler) -> ServiceReply:
             return reply
         details = {} if before is None else {"Item": before}
         return ServiceReply.error(ServiceError(_FAILED, "The conditional request failed", **details))
-    image = {"ALL_OLD": before, "ALL_NEW": after, "UPDATED_OLD": before, "UPDATED_NEW": after}.get(wanted)
+    image = {"ALL_OLD": before, "ALL_NEW": after, "UPDATED_OLD": before, "UPDATED_NEW": after}.get(return_values)
     if image is not None and not ours:
         image = {name: _exact(value, image[name]) for name, value in answer.get("Attributes", {}).items()}
     answer = {"Attributes": image} if image else {}

@@ -177,7 +177,11 @@ def _item(place: str, text: bytes, keys: Sequence[KeySpec]) -> Image:
         )
     wrapped = line.get("Item")
     # An item may have a key called Item itself: its value is then text, where a wrapped item has typed values.
-    if set(line) == {"Item"} and isinstance(wrapped, dict) and all(isinstance(held, dict) for held in wrapped.values()):
+    if (
+        set(line) == {"Item"}
+        and isinstance(wrapped, dict)
+        and all(isinstance(content, dict) for content in wrapped.values())
+    ):
         line = wrapped
     item = _checked(place, line)
     _check_keys(place, item, keys)
@@ -207,9 +211,9 @@ def _check_keys(place: str, item: Image, keys: Sequence[KeySpec]) -> None:
         if key.name not in item:
             raise LoadError(f"{place} lacks the key {key.name!r}", fix="check --keys against the table's keys")
         if key.type not in item[key.name]:
-            (found,) = item[key.name]
+            (content,) = item[key.name]
             raise LoadError(
-                f"{place} has the key {key.name!r} of type {found}, not {key.type}",
+                f"{place} has the key {key.name!r} of type {content}, not {key.type}",
                 fix="check the types in --keys against the table's keys",
             )
         if not item[key.name][key.type]:
@@ -222,13 +226,13 @@ def _misshapen(value: Any, depth: int = 1) -> str:
         return f"values are nested deeper than {_DEPTH} levels"
     if not isinstance(value, dict) or len(value) != 1:
         return "an attribute is not one type with one value"
-    ((kind, held),) = value.items()
-    match kind, held:
+    ((kind, content),) = value.items()
+    match kind, content:
         case (("S" | "N" | "B"), str()) | ("BOOL", bool()) | ("NULL", True):
             return ""
         case ("M", dict()) | ("L", list()):
-            members = held.values() if kind == "M" else held
+            members = content.values() if kind == "M" else content
             return next(filter(None, (_misshapen(member, depth + 1) for member in members)), "")
-        case (("SS" | "NS" | "BS"), list()) if held and all(isinstance(member, str) for member in held):
+        case (("SS" | "NS" | "BS"), list()) if content and all(isinstance(member, str) for member in content):
             return ""
     return "an attribute has an unknown type, or a value that does not go with its type"

@@ -79,13 +79,13 @@ class LiveShop:
     def truth(self) -> Truth:
         """The scenario's truth, with every write of this shop in it."""
         with self._lock:
-            known = {identity(key) for key in (*self._truth.new, *self._truth.updated)}
+            known_keys = {identity(key) for key in (*self._truth.new, *self._truth.updated)}
             return replace(
                 self._truth,
                 new=(*self._truth.new, *self._new.values()),
                 updated=(
                     *self._truth.updated,
-                    *(key for name, key in self._updated.items() if name not in known and name not in self._new),
+                    *(key for name, key in self._updated.items() if name not in known_keys and name not in self._new),
                 ),
                 expected=tuple(self._expected.values()),
                 writes=self._writes,
@@ -155,12 +155,12 @@ class LiveShop:
 
 def _for_boto(value: Value) -> Value:
     """A value as boto3's low-level client takes it: binary as bytes."""
-    ((kind, held),) = value.items()
+    ((kind, content),) = value.items()
     match kind:
         case "B":
-            return {"B": base64.b64decode(held)}
+            return {"B": base64.b64decode(content)}
         case "M":
-            return {"M": {name: _for_boto(member) for name, member in held.items()}}
+            return {"M": {name: _for_boto(member) for name, member in content.items()}}
         case "L":
-            return {"L": [_for_boto(member) for member in held]}
+            return {"L": [_for_boto(member) for member in content]}
     return value

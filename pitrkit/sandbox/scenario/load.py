@@ -65,11 +65,11 @@ class _Names:
 
     @classmethod
     def of(cls, items: Sequence[Image], keys: Sequence[KeySpec]) -> _Names:
-        found = Counter(name for item in items for name in item)
+        name_counts = Counter(name for item in items for name in item)
         for key in keys:
-            del found[key.name]
-        common = sorted(found, key=lambda name: (-found[name], name))[:MANGLED_ATTRIBUTES]
-        return cls(tuple(sorted(common)), _free("touched_at", found), _free("retired", found))
+            del name_counts[key.name]
+        common = sorted(name_counts, key=lambda name: (-name_counts[name], name))[:MANGLED_ATTRIBUTES]
+        return cls(tuple(sorted(common)), _free("touched_at", name_counts), _free("retired", name_counts))
 
     @property
     def where(self) -> str:

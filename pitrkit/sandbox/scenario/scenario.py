@@ -153,8 +153,8 @@ def apply_event(event: ScenarioEvent, item: Image | None) -> Image | None:
         case "update":
             if item is None:
                 return None
-            kept = {name: value for name, value in item.items() if name not in event.dropped}
-            return {**kept, **event.values}
+            kept_attributes = {name: value for name, value in item.items() if name not in event.dropped}
+            return {**kept_attributes, **event.values}
 
 
 def build_scenario(

@@ -147,7 +147,7 @@ def _damaged(rng: random.Random, lives: list[Order], incident: IncidentTimes, no
     for life in cancelled[purges : 2 * purges]:
         yield ScenarioEvent(_between(rng, incident.ended_at, now), "delete", life.placed.key)
     off = {id(life) for life in cancelled[: 2 * purges]}
-    for life, at in _forgotten(rng, cancelled[2 * purges :], incident, now, of=len(lives)):
+    for life, at in _forgotten(rng, cancelled[2 * purges :], incident, now, cancelled_count=len(lives)):
         off.add(id(life))
         # It expires by what its last update, the cancellation, says.
         life.steps[-1].values["expires_at"] = {"N": str(int(at.timestamp()) - rng.randint(1, 300))}
@@ -173,12 +173,12 @@ def _damaged(rng: random.Random, lives: list[Order], incident: IncidentTimes, no
 
 
 def _forgotten(
-    rng: random.Random, cancelled: list[Order], incident: IncidentTimes, now: datetime, *, of: int
+    rng: random.Random, cancelled: list[Order], incident: IncidentTimes, now: datetime, *, cancelled_count: int
 ) -> Iterator[tuple[Order, datetime]]:
     """Cancelled orders that TTL deletes, and when: some of them while the deploy runs or close to it."""
     early = [life for life in cancelled if life.steps[-1].at + FORGOTTEN_AFTER < incident.started_at]
-    amid = round(of * FORGOTTEN_AMID_SHARE)
-    for count, life in enumerate(early[: round(of * FORGOTTEN_SHARE)]):
+    amid = round(cancelled_count * FORGOTTEN_AMID_SHARE)
+    for count, life in enumerate(early[: round(cancelled_count * FORGOTTEN_SHARE)]):
         if count >= amid:
             yield life, _between(rng, life.steps[-1].at + FORGOTTEN_AFTER, now)
         elif count % 2:

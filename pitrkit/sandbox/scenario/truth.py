@@ -157,15 +157,15 @@ def check(items: Iterable[Mapping[str, Any]], truth: Truth | Mapping[str, Any]) 
     """
     known = truth if isinstance(truth, Truth) else Truth.from_dict(truth)
     expected = _by_identity(known, known.expected)
-    found = _by_identity(known, items)
+    found_items = _by_identity(known, items)
 
     def keys(chosen: Sequence[tuple[tuple[str, str, str], ...]], source: dict[Any, Image]) -> tuple[Image, ...]:
         return tuple(known.key(source[key]) for key in chosen)
 
     return Differences(
-        missing=keys([key for key in expected if key not in found], expected),
-        wrong=keys([key for key in expected if key in found and found[key] != expected[key]], expected),
-        extra=keys([key for key in found if key not in expected], found),
+        missing=keys([key for key in expected if key not in found_items], expected),
+        wrong=keys([key for key in expected if key in found_items and found_items[key] != expected[key]], expected),
+        extra=keys([key for key in found_items if key not in expected], found_items),
     )
 
 

@@ -56,7 +56,9 @@ class SandboxControl:
             ("DELETE", "faults"): self._clear,
             ("GET", "exports"): lambda: _json(asdict(self.exports.settings)),
             ("POST", "exports"): lambda: self._spell(content),
-            ("GET", "callers"): lambda: _json({"callers": [one.to_dict() for one in self.authority.known()]}),
+            ("GET", "callers"): lambda: _json(
+                {"callers": [registered.to_dict() for registered in self.authority.known()]}
+            ),
             ("POST", "callers"): lambda: self._register(content),
             ("POST", "expire"): lambda: _json({"deleted": self.expire()}),
             **({("GET", "truth"): lambda: _json(known)} if known is not None else {}),
@@ -90,9 +92,9 @@ class SandboxControl:
 
     def _add(self, content: bytes) -> ServiceReply:
         try:
-            given = orjson.loads(content)
-            given = given if isinstance(given, list) else [given]
-            self.faults.add(*(read(one, (FaultRule, ExportFault)) for one in given))
+            settings_body = orjson.loads(content)
+            settings_body = settings_body if isinstance(settings_body, list) else [settings_body]
+            self.faults.add(*(read(entry, (FaultRule, ExportFault)) for entry in settings_body))
         except ValueError as error:
             return _json({"error": str(error)}, status=BAD_REQUEST)
         return self._faults()

@@ -59,13 +59,15 @@ class _Handler(MotoRequestHandler):  # type: ignore[misc] # moto is untyped
         if sent is not None and sent < 0:
             return
         code, _, reason = status.partition(" ")
-        given = {name.lower() for name, _ in headers}
-        respond = self.send_response_only if "date" in given else self.send_response  # which gives this machine's date
+        header_names = {name.lower() for name, _ in headers}
+        respond = (
+            self.send_response_only if "date" in header_names else self.send_response
+        )  # which gives this machine's date
         respond(int(code), reason or HTTPStatus(int(code)).phrase)
         for name, value in headers:
             if name.lower() != "connection":
                 self.send_header(name, value)
-        if "content-length" not in given:
+        if "content-length" not in header_names:
             self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body[:sent])

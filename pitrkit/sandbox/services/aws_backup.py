@@ -167,12 +167,12 @@ class Vaults:
         return {"RestoreJobId": job.id}
 
     def _made(self, request: ServiceRequest, point: StoredBackup, metadata: Mapping[str, str]) -> PastTable:
-        wanted: dict[str, Any] = {"Enabled": metadata.get("encryptiontype", "Default").lower() == "kms"}
-        if wanted["Enabled"] and metadata.get("kmsmasterkeyarn"):
-            wanted["KMSMasterKeyId"] = metadata["kmsmasterkeyarn"]
+        encryption_settings: dict[str, Any] = {"Enabled": metadata.get("encryptiontype", "Default").lower() == "kms"}
+        if encryption_settings["Enabled"] and metadata.get("kmsmasterkeyarn"):
+            encryption_settings["KMSMasterKeyId"] = metadata["kmsmasterkeyarn"]
         target = metadata["targettablename"]
         restores.check_target(request.backend, target)
-        body = {"TargetTableName": target, "SSESpecificationOverride": wanted}
+        body = {"TargetTableName": target, "SSESpecificationOverride": encryption_settings}
         return restores.made(
             replace(request, body=body),
             point.design,

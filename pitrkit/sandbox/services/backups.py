@@ -188,7 +188,7 @@ class Backups:
         kind, limit = body.get("BackupType", "USER"), body.get("Limit", PAGE)
         table = body.get("TableName", "").rpartition(":table/")[2]
         lower, upper = body.get("TimeRangeLowerBound"), body.get("TimeRangeUpperBound")
-        found = [
+        summaries = [
             backup
             for backup in self._of(request)
             if (kind == backup.kind or (kind == "ALL" and backup.kind != "AWS_BACKUP"))
@@ -198,13 +198,13 @@ class Backups:
         ]
         start = body.get("ExclusiveStartBackupArn")
         if start is not None:
-            arns = [backup.arn for backup in found]
+            arns = [backup.arn for backup in summaries]
             if start not in arns:
                 raise invalid("ExclusiveStartBackupArn does not name a backup of this list")
-            found = found[arns.index(start) + 1 :]
-        answer: dict[str, Any] = {"BackupSummaries": [backup.summary() for backup in found[:limit]]}
-        if len(found) > limit:
-            answer["LastEvaluatedBackupArn"] = found[limit - 1].arn
+            summaries = summaries[arns.index(start) + 1 :]
+        answer: dict[str, Any] = {"BackupSummaries": [backup.summary() for backup in summaries[:limit]]}
+        if len(summaries) > limit:
+            answer["LastEvaluatedBackupArn"] = summaries[limit - 1].arn
         return answer
 
     def describe(self, request: ServiceRequest, _inner: Handler) -> dict[str, Any]:

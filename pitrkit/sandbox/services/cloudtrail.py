@@ -69,28 +69,28 @@ class Lookups:
         most = body.get("MaxResults", PAGE)
         if not 1 <= most <= PAGE:
             raise ServiceError("InvalidMaxResultsException", f"MaxResults must be between 1 and {PAGE}.")
-        asked = {name: value for name, value in body.items() if name not in ("NextToken", "MaxResults")}
-        after = _resumed(body, asked)
-        found: list[tuple[int, dict[str, Any]]] = []
+        query_fields = {name: value for name, value in body.items() if name not in ("NextToken", "MaxResults")}
+        after = _resumed(body, query_fields)
+        matches: list[tuple[int, dict[str, Any]]] = []
         for number, event in self._matching(request):
             place = (int(event.at.timestamp()), number)
             if after is not None and place >= after:
                 continue
-            if len(found) == most:
-                last, shown = found[-1]
-                token = orjson.dumps([asked, shown["EventTime"], last])
+            if len(matches) == most:
+                last, shown = matches[-1]
+                token = orjson.dumps([query_fields, shown["EventTime"], last])
                 return {
-                    "Events": [told for _, told in found],
+                    "Events": [trail_event for _, trail_event in matches],
                     "NextToken": base64.b64encode(token).decode(),
                 }
             whole = record(number, event, account=request.account, region=request.region)
-            found.append((number, {**summary(number, event), "CloudTrailEvent": orjson.dumps(whole).decode()}))
-        return {"Events": [told for _, told in found]}
+            matches.append((number, {**summary(number, event), "CloudTrailEvent": orjson.dumps(whole).decode()}))
+        return {"Events": [trail_event for _, trail_event in matches]}
 
     def _matching(self, request: ServiceRequest) -> Iterator[tuple[int, ManagementEvent]]:
         body, now = request.body, self._clock.now()
         attributes = body.get("LookupAttributes", [])
-        if len(attributes) > 1 or any(one["AttributeKey"] not in _ATTRIBUTES for one in attributes):
+        if len(attributes) > 1 or any(attribute["AttributeKey"] not in _ATTRIBUTES for attribute in attributes):
             raise ServiceError("InvalidLookupAttributesException", "You can only provide one valid lookup attribute.")
         start = moment(body["StartTime"]) if "StartTime" in body else now - KEPT
         end = moment(body["EndTime"]) if "EndTime" in body else now
@@ -100,7 +100,7 @@ class Lookups:
             return
         for number, event in request.backend.trail.newest():
             at = second(event.at)
-            if max(start, now - KEPT) <= at <= end and all(_has(number, event, one) for one in attributes):
+            if max(start, now - KEPT) <= at <= end and all(_has(number, event, attribute) for attribute in attributes):
                 yield number, event
 
     def recorded(self, request: ServiceRequest, inner: Handler) -> ServiceReply:
@@ -111,8 +111,11 @@ class Lookups:
         reply = inner(request)
         error = ("", "")
         if reply.status != OK:
-            said = reply.body
-            error = said.get("__type", "").rpartition("#")[2], said.get("message", said.get("Message", ""))
+            reply_body = reply.body
+            error = (
+                reply_body.get("__type", "").rpartition("#")[2],
+                reply_body.get("message", reply_body.get("Message", "")),
+            )
         request.backend.trail.add(
             ManagementEvent(
                 at,
@@ -133,10 +136,10 @@ class Lookups:
 
 def _tables(request: ServiceRequest) -> list[str]:
     """Return the ARNs of the tables that a management operation is about."""
-    here = f"arn:aws:dynamodb:{request.region}:{request.account}:table/"
+    arn_prefix = f"arn:aws:dynamodb:{request.region}:{request.account}:table/"
     named = [request.body[name] for name in _TABLES if isinstance(request.body.get(name), str)]
     named += [request.body[name].partition("/stream/")[0] for name in ("StreamArn",) if name in request.body]
-    return list(dict.fromkeys(name if name.startswith("arn:") else here + name for name in named))
+    return list(dict.fromkeys(name if name.startswith("arn:") else arn_prefix + name for name in named))
 
 
 def _lower(value: Any) -> Any:
@@ -148,10 +151,10 @@ def _lower(value: Any) -> Any:
 
 def _has(number: int, event: ManagementEvent, wanted: Mapping[str, str]) -> bool:
     key, value = wanted["AttributeKey"], wanted["AttributeValue"]
-    told = summary(number, event)
+    event_summary = summary(number, event)
     if key.startswith("Resource"):
-        return any(resource[key] == value for resource in told["Resources"])
-    return bool(told[key] == value)
+        return any(resource[key] == value for resource in event_summary["Resources"])
+    return bool(event_summary[key] == value)
 
 
 def _resumed(body: Mapping[str, Any], asked: Mapping[str, Any]) -> tuple[int, int] | None:
@@ -159,9 +162,9 @@ def _resumed(body: Mapping[str, Any], asked: Mapping[str, Any]) -> tuple[int, in
     if "NextToken" not in body:
         return None
     try:
-        of, at, number = orjson.loads(base64.b64decode(body["NextToken"]))
+        token_query, at, number = orjson.loads(base64.b64decode(body["NextToken"]))
     except (binascii.Error, ValueError):
-        of = at = number = None
-    if of != asked:
+        token_query = at = number = None
+    if token_query != asked:
         raise ServiceError("InvalidNextTokenException", "The NextToken is not one of this request.")
     return at, number

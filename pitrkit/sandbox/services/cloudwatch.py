@@ -66,8 +66,8 @@ def _page(request: ServiceRequest, queries: Sequence[Mapping[str, Any]]) -> dict
     room = body.get("MaxDatapoints", MOST_POINTS)
     if not 1 <= room <= MOST_POINTS:
         raise _bad(f"The parameter MaxDatapoints must be between 1 and {MOST_POINTS}.")
-    asked = orjson.dumps([body["StartTime"], body["EndTime"], [query["Id"] for query in queries]]).decode()
-    first, skip = _resumed(body, asked)
+    query_json = orjson.dumps([body["StartTime"], body["EndTime"], [query["Id"] for query in queries]]).decode()
+    first, skip = _resumed(body, query_json)
     ascending = body.get("ScanBy", "TimestampDescending") == "TimestampAscending"
     results = []
     for number in range(first, len(queries)):
@@ -77,22 +77,22 @@ def _page(request: ServiceRequest, queries: Sequence[Mapping[str, Any]]) -> dict
         stat = query["MetricStat"]
         points = list(_points(request.backend.meter, stat["Metric"], start, end, stat["Period"]))
         points = (points if ascending else points[::-1])[skip:]
-        shown = points[:room]
+        shown_points = points[:room]
         results.append(
             {
                 "Id": query["Id"],
                 "Label": query.get("Label") or stat["Metric"]["MetricName"],
-                "Timestamps": [at for at, _ in shown],
-                "Values": [_value(datum, stat["Stat"]) for _, datum in shown],
-                "StatusCode": "Complete" if len(shown) == len(points) else "PartialData",
+                "Timestamps": [at for at, _ in shown_points],
+                "Values": [_value(datum, stat["Stat"]) for _, datum in shown_points],
+                "StatusCode": "Complete" if len(shown_points) == len(points) else "PartialData",
             }
         )
-        room -= len(shown)
-        if len(shown) < len(points):
-            return {"MetricDataResults": results, "NextToken": _token(asked, number, skip + len(shown))}
+        room -= len(shown_points)
+        if len(shown_points) < len(points):
+            return {"MetricDataResults": results, "NextToken": _token(query_json, number, skip + len(shown_points))}
         skip = 0
         if not room and number + 1 < len(queries):
-            return {"MetricDataResults": results, "NextToken": _token(asked, number + 1, 0)}
+            return {"MetricDataResults": results, "NextToken": _token(query_json, number + 1, 0)}
     return {"MetricDataResults": results}
 
 
@@ -118,8 +118,8 @@ def _statistics(request: ServiceRequest) -> dict[str, Any]:
 
 def _listing(request: ServiceRequest) -> dict[str, Any]:
     body = request.body
-    wanted = body.get("Dimensions", [])
-    found = [
+    dimension_filters = body.get("Dimensions", [])
+    matching_metrics = [
         series
         for series in request.backend.meter.series()
         if body.get("MetricName", series.metric) == series.metric
@@ -127,11 +127,11 @@ def _listing(request: ServiceRequest) -> dict[str, Any]:
             filtered["Name"] in dict(series.dimensions)
             and filtered.get("Value", dict(series.dimensions)[filtered["Name"]])
             == dict(series.dimensions)[filtered["Name"]]
-            for filtered in wanted
+            for filtered in dimension_filters
         )
     ]
-    asked = orjson.dumps([body.get("MetricName"), wanted]).decode()
-    start, _ = _resumed(body, asked)
+    query_json = orjson.dumps([body.get("MetricName"), dimension_filters]).decode()
+    start, _ = _resumed(body, query_json)
     answer: dict[str, Any] = {
         "Metrics": [
             {
@@ -139,11 +139,11 @@ def _listing(request: ServiceRequest) -> dict[str, Any]:
                 "MetricName": series.metric,
                 "Dimensions": [{"Name": name, "Value": value} for name, value in series.dimensions],
             }
-            for series in found[start : start + PAGE_METRICS]
+            for series in matching_metrics[start : start + PAGE_METRICS]
         ]
     }
-    if len(found) > start + PAGE_METRICS:
-        answer["NextToken"] = _token(asked, start + PAGE_METRICS, 0)
+    if len(matching_metrics) > start + PAGE_METRICS:
+        answer["NextToken"] = _token(query_json, start + PAGE_METRICS, 0)
     return answer
 
 
@@ -161,7 +161,9 @@ def _points(
     """Yield the periods that have data, in time order, each with its beginning."""
     if period < MINUTE or period % MINUTE:
         raise _bad("The parameter Period must be a multiple of 60: these metrics have a datum a minute.")
-    series = Series.of(metric["MetricName"], {one["Name"]: one["Value"] for one in metric.get("Dimensions", [])})
+    series = Series.of(
+        metric["MetricName"], {dimension["Name"]: dimension["Value"] for dimension in metric.get("Dimensions", [])}
+    )
     begin, until = int(start.timestamp()), end.timestamp()
     periods: dict[int, Datum] = {}
     for minute, datum in sorted(meter.minutes(series).items()):
@@ -199,10 +201,10 @@ def _resumed(body: Mapping[str, Any], asked: str) -> tuple[int, int]:
     if "NextToken" not in body:
         return 0, 0
     try:
-        of, number, skip = orjson.loads(base64.urlsafe_b64decode(body["NextToken"]))
+        token_query, number, skip = orjson.loads(base64.urlsafe_b64decode(body["NextToken"]))
     except (binascii.Error, ValueError):
-        of = number = skip = None
-    if of != asked:
+        token_query = number = skip = None
+    if token_query != asked:
         raise ServiceError("InvalidNextToken", "The NextToken is not one of this request.")
     return number, skip
 

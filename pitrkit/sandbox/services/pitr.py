@@ -50,14 +50,14 @@ class PointInTimeRecovery:
     def update(self, request: ServiceRequest, _inner: Handler) -> dict[str, Any]:
         """Switch recovery on or off, or change its period. Off and on again begins a new window."""
         table = _existing(request, request.body["TableName"])
-        wanted = request.body["PointInTimeRecoverySpecification"]
-        period = wanted.get("RecoveryPeriodInDays")
+        specification = request.body["PointInTimeRecoverySpecification"]
+        period = specification.get("RecoveryPeriodInDays")
         if not table.active:
             raise ServiceError(
                 "ContinuousBackupsUnavailableException",
                 f"Backups are being enabled for the table: {table.name}. Please retry later",
             )
-        if not wanted["PointInTimeRecoveryEnabled"]:
+        if not specification["PointInTimeRecoveryEnabled"]:
             table.protected_at = None
             return self._description(table)
         if period is not None and not 1 <= period <= LONGEST_PERIOD_DAYS:

@@ -33,10 +33,10 @@ def encryption(specification: dict[str, Any] | None, account: str, region: str) 
     """
     if not specification or not specification.get("Enabled"):
         return None
-    wanted = specification.get("KMSMasterKeyId")
-    if not wanted:
+    kms_key_id = specification.get("KMSMasterKeyId")
+    if not kms_key_id:
         return {"Enabled": True, "SSEType": "KMS"}
-    return {"Enabled": True, "SSEType": "KMS", "KMSMasterKeyId": _usable(wanted, account, region).arn}
+    return {"Enabled": True, "SSEType": "KMS", "KMSMasterKeyId": _usable(kms_key_id, account, region).arn}
 
 
 def _usable(wanted: str, account: str, region: str) -> Key:
@@ -62,10 +62,10 @@ def _id(backend: KmsBackend, wanted: str) -> str:
     """Return the id of a key that is named by its id, its ARN, or an alias of either form."""
     if "alias/" not in wanted:
         return str(backend.any_id_to_key_id(wanted))
-    found = backend.get_key_id_from_alias(f"alias/{wanted.partition('alias/')[2]}")
-    if found is None:
+    key_id = backend.get_key_id_from_alias(f"alias/{wanted.partition('alias/')[2]}")
+    if key_id is None:
         raise NotFoundException("")
-    return str(found)
+    return str(key_id)
 
 
 def _denies(key: Key) -> bool:
@@ -254,11 +254,11 @@ def _check_capacity(body: dict[str, Any], billing_mode: str, throughput: dict[st
 def _chosen(existing: list[dict[str, Any]], override: list[dict[str, Any]] | None) -> list[dict[str, Any]]:
     if override is None:
         return existing
-    known = {index["IndexName"]: index["KeySchema"] for index in existing}
+    existing_keys = {index["IndexName"]: index["KeySchema"] for index in existing}
     for index in override:
         if "WarmThroughput" in index:
             raise invalid("One or more parameter values were invalid: WarmThroughput is not supported in a restore")
-        if known.get(index["IndexName"]) != index["KeySchema"]:
+        if existing_keys.get(index["IndexName"]) != index["KeySchema"]:
             raise invalid(
                 "One or more parameter values were invalid: The indexes provided for the restore table should "
                 "match existing secondary indexes; you can choose to exclude some or all of them"

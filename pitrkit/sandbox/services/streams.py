@@ -56,14 +56,14 @@ class _Iterator:
     page: int = 0
 
     def text(self) -> str:
-        told = orjson.dumps([self.shard, self.place, self.issued_at.isoformat(), self.page])
-        return f"{self.stream}|1|{base64.b64encode(told).decode()}"
+        position_json = orjson.dumps([self.shard, self.place, self.issued_at.isoformat(), self.page])
+        return f"{self.stream}|1|{base64.b64encode(position_json).decode()}"
 
     @classmethod
     def read(cls, text: str) -> _Iterator:
-        stream, _, told = text.partition("|1|")
+        stream, _, encoded_position = text.partition("|1|")
         try:
-            shard, place, issued_at, page = orjson.loads(base64.b64decode(told, validate=True))
+            shard, place, issued_at, page = orjson.loads(base64.b64decode(encoded_position, validate=True))
         except (binascii.Error, ValueError):
             raise invalid("Invalid ShardIterator") from None
         return cls(stream, shard, place, datetime.fromisoformat(issued_at), page)
@@ -97,38 +97,38 @@ class Streams:
         """List streams, those that were switched off less than 24 hours ago, too."""
         body, now = request.body, self.clock.now()
         table = body.get("TableName", "").rpartition(":table/")[2]
-        found = sorted(
+        summaries = sorted(
             (s for s in request.backend.streams.values() if not s.gone(now) and table in ("", s.table)),
             key=lambda stream: stream.arn,
         )
-        found = [stream for stream in found if stream.arn > body.get("ExclusiveStartStreamArn", "")]
+        summaries = [stream for stream in summaries if stream.arn > body.get("ExclusiveStartStreamArn", "")]
         limit = _limit(body, PAGE_STREAMS)
         answer: dict[str, Any] = {
             "Streams": [
                 {"StreamArn": stream.arn, "TableName": stream.table, "StreamLabel": stream.label}
-                for stream in found[:limit]
+                for stream in summaries[:limit]
             ]
         }
-        if len(found) > limit:
-            answer["LastEvaluatedStreamArn"] = found[limit - 1].arn
+        if len(summaries) > limit:
+            answer["LastEvaluatedStreamArn"] = summaries[limit - 1].arn
         return answer
 
     def describe(self, request: ServiceRequest, _inner: Handler) -> dict[str, Any]:
         """Describe a stream and a page of its shards, whose order tells nothing."""
         body = request.body
         stream = self._stream(request, body["StreamArn"])
-        wanted = body.get("ShardFilter", {})
-        found = sorted(
+        shard_filter = body.get("ShardFilter", {})
+        shards_found = sorted(
             (
                 shard
                 for shard in stream.shards(self.clock.now()).values()
-                if not wanted or shard.parent == wanted.get("ShardId")
+                if not shard_filter or shard.parent == shard_filter.get("ShardId")
             ),
             key=_unordered,
         )
         start = body.get("ExclusiveStartShardId")
         if start is not None:
-            found = [shard for shard in found if _unordered(shard) > start[-8:]]
+            shards_found = [shard for shard in shards_found if _unordered(shard) > start[-8:]]
         limit = _limit(body, PAGE_SHARDS)
         description: dict[str, Any] = {
             "StreamArn": stream.arn,
@@ -138,10 +138,10 @@ class Streams:
             "CreationRequestDateTime": timestamp(stream.enabled_at),
             "TableName": stream.table,
             "KeySchema": stream.schema,
-            "Shards": [shard.describe() for shard in found[:limit]],
+            "Shards": [shard.describe() for shard in shards_found[:limit]],
         }
-        if len(found) > limit:
-            description["LastEvaluatedShardId"] = found[limit - 1].id
+        if len(shards_found) > limit:
+            description["LastEvaluatedShardId"] = shards_found[limit - 1].id
         return {"StreamDescription": description}
 
     def iterator(self, request: ServiceRequest, _inner: Handler) -> dict[str, Any]:

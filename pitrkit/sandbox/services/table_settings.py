@@ -56,11 +56,11 @@ def _keep(table: PastTable, body: dict[str, Any], *, creating: bool) -> None:
     if limits := body.get("OnDemandThroughput"):
         table.on_demand_limits = {**table.on_demand_limits, **limits}
     if "SSESpecification" in body and not creating:
-        wanted = dict(body["SSESpecification"])
-        table.sse_specification = wanted if wanted.get("Enabled") else None
+        sse_specification = dict(body["SSESpecification"])
+        table.sse_specification = sse_specification if sse_specification.get("Enabled") else None
     if body.get("BillingMode") == "PAY_PER_REQUEST" and not creating:
-        for one in (table, *table.global_indexes):
-            one.throughput = {"ReadCapacityUnits": 0, "WriteCapacityUnits": 0}
+        for holder in (table, *table.global_indexes):
+            holder.throughput = {"ReadCapacityUnits": 0, "WriteCapacityUnits": 0}
         table.throughput["NumberOfDecreasesToday"] = 0
 
 
@@ -77,21 +77,25 @@ def operations() -> dict[str, Native]:
 
 def _destinations(request: ServiceRequest, _inner: Handler) -> dict[str, Any]:
     table = _existing(request)
-    found = [{"StreamArn": arn, **told} for arn, told in table.destinations.items()]
-    return {"TableName": table.name, "KinesisDataStreamDestinations": found}
+    destinations = [{"StreamArn": arn, **destination} for arn, destination in table.destinations.items()]
+    return {"TableName": table.name, "KinesisDataStreamDestinations": destinations}
 
 
 def _enable(request: ServiceRequest, _inner: Handler) -> dict[str, Any]:
     table, arn = _existing(request), request.body["StreamArn"]
     if not _KINESIS.fullmatch(arn):
         raise invalid(f"Invalid Kinesis data stream ARN: {arn}")
-    on = [one for one, told in table.destinations.items() if told["DestinationStatus"] == "ACTIVE"]
+    on = [
+        destination_arn
+        for destination_arn, status_fields in table.destinations.items()
+        if status_fields["DestinationStatus"] == "ACTIVE"
+    ]
     if arn in on:
         raise invalid(f"Table is not in a valid state to enable Kinesis Streaming Destination: {arn} is ACTIVE")
     if len(on) >= MOST_DESTINATIONS:
         raise ServiceError("LimitExceededException", f"A table may have {MOST_DESTINATIONS} destinations")
-    told = {"DestinationStatus": "ACTIVE", **request.body.get("EnableKinesisStreamingConfiguration", {})}
-    table.destinations[arn] = told
+    destination = {"DestinationStatus": "ACTIVE", **request.body.get("EnableKinesisStreamingConfiguration", {})}
+    table.destinations[arn] = destination
     return {"TableName": table.name, "StreamArn": arn, "DestinationStatus": "ENABLING"}
 
 
@@ -105,10 +109,13 @@ def _disable(request: ServiceRequest, _inner: Handler) -> dict[str, Any]:
 
 def _insights(request: ServiceRequest, _inner: Handler) -> dict[str, Any]:
     table, index = _existing(request), _index(request)
-    told = {"TableName": table.name, "ContributorInsightsStatus": "ENABLED" if index in table.insights else "DISABLED"}
+    insights = {
+        "TableName": table.name,
+        "ContributorInsightsStatus": "ENABLED" if index in table.insights else "DISABLED",
+    }
     if index in table.insights:
-        told["ContributorInsightsMode"] = table.insights[index]
-    return told if not index else {**told, "IndexName": index}
+        insights["ContributorInsightsMode"] = table.insights[index]
+    return insights if not index else {**insights, "IndexName": index}
 
 
 def _update_insights(request: ServiceRequest, _inner: Handler) -> dict[str, Any]:

@@ -57,9 +57,9 @@ def consumed(table: PastTable, units: dict[str, float], level: str) -> dict[str,
     return answer
 
 
-def added(one: dict[str, float], other: dict[str, float], times: int = 1) -> dict[str, float]:
-    """Return the units of *one* plus *times* those of *other*."""
-    return {name: one.get(name, 0.0) + times * other.get(name, 0.0) for name in one.keys() | other.keys()}
+def added(usage: dict[str, float], other: dict[str, float], times: int = 1) -> dict[str, float]:
+    """Return the units of *usage* plus *times* those of *other*."""
+    return {name: usage.get(name, 0.0) + times * other.get(name, 0.0) for name in usage.keys() | other.keys()}
 
 
 def _units(before: Image | None, after: Image | None) -> float:

@@ -86,9 +86,9 @@ def target(tables: Mapping[str, StoredTable], statement: str, parameters: list[V
         (_DELETE, partiql_parser.equalities),
         (_SELECT, partiql_parser.equalities),
     ):
-        if found := pattern.match(statement):
+        if match := pattern.match(statement):
             try:
-                place = table.place(read(found.group(1), parameters))
+                place = table.place(read(match.group(1), parameters))
             except ValueError:
                 return None
             return None if place is None else (table.name, place)
@@ -111,7 +111,7 @@ def execute(
     if table is None or not table.active:
         raise UnknownTable
     try:
-        found = _by_equality(table, statement, values)
+        matching_rows = _by_equality(table, statement, values)
     except partiql_parser.WrongNumber:
         raise MockValidationException(_WRONG_NUMBER) from None
     except BadValue as bad:
@@ -119,8 +119,8 @@ def execute(
     except partiql_parser.Unreadable:
         if _INSERT.match(statement):
             raise MockValidationException(_MALFORMED) from None
-        found = None
-    return _by_moto(table, statement, values) if found is None else found
+        matching_rows = None
+    return _by_moto(table, statement, values) if matching_rows is None else matching_rows
 
 
 def _by_equality(table: StoredTable, statement: str, values: list[Value]) -> list[Image] | None:
@@ -132,9 +132,9 @@ def _by_equality(table: StoredTable, statement: str, values: list[Value]) -> lis
         _delete(table, partiql_parser.equalities(delete.group(1), values))
         return []
     if select := _SELECT.match(statement):
-        wanted = partiql_parser.equalities(select.group(1), values)
-        if wanted.keys() == set(table.table_key_attrs):
-            image = table.read(table.position(wanted))
+        key_values = partiql_parser.equalities(select.group(1), values)
+        if key_values.keys() == set(table.table_key_attrs):
+            image = table.read(table.position(key_values))
             return [] if image is None else [image]
     return None
 
@@ -172,8 +172,8 @@ def _by_moto(table: StoredTable, statement: str, parameters: list[dict[str, Any]
             _insert(table, after)
         else:
             table.write(table.position(before), after)
-    found: list[dict[str, Any]] = selected
-    return found
+    matching: list[dict[str, Any]] = selected
+    return matching
 
 
 def in_batch(error: DynamodbException) -> dict[str, Any]:

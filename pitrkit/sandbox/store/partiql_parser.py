@@ -129,8 +129,8 @@ class _TokenReader:
         return self._tokens[self._at] if self._at < len(self._tokens) else ("", "")
 
     def _next(self, kind: str) -> str:
-        found, text = self._peek()
-        if found != kind:
+        token_kind, text = self._peek()
+        if token_kind != kind:
             raise Unreadable
         self._at += 1
         return text

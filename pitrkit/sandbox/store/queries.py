@@ -49,7 +49,7 @@ def in_index(image: Image, names: Iterable[str], types: dict[str, str]) -> bool:
 def entries(table: StoredTable, index_name: str) -> list[Found]:
     """Return the rows that an index holds, in scan order."""
     names, types = _index(table, index_name).schema_key_attrs, key_types(table)
-    return [found for found in table.rows.segment(0, 1) if in_index(found[1].image, names, types)]
+    return [row for row in table.rows.segment(0, 1) if in_index(row[1].image, names, types)]
 
 
 def _start(table: StoredTable, key: dict[str, Any] | None) -> Position | None:
@@ -80,12 +80,14 @@ def scan(  # noqa: PLR0917 - moto's signature
             projection_expression,
             segments=segments,
         )
-    found: Iterator[Found] = table.rows.segment(segments[0] or 0, segments[1] or 1, _start(table, exclusive_start_key))
+    found_entries: Iterator[Found] = table.rows.segment(
+        segments[0] or 0, segments[1] or 1, _start(table, exclusive_start_key)
+    )
     index = None
     if index_name:
         index, types = _index(table, index_name, consistent=consistent_read), key_types(table)
-        found = (one for one in found if in_index(one[1].image, index.schema_key_attrs, types))
-    page, last = page_of(found, limit)
+        found_entries = (entry for entry in found_entries if in_index(entry[1].image, index.schema_key_attrs, types))
+    page, last = page_of(found_entries, limit)
     return _answer(table, page, last, index=index, condition=filter_expression, paths=projection_expression)
 
 
@@ -132,24 +134,30 @@ def query(  # noqa: PLR0917 - moto's signature
     if index_name:
         index = _index(table, index_name, consistent=consistent_read)
         ordered = [key["AttributeName"] for key in index.schema if key["KeyType"] == "RANGE"]
-        found = entries(table, index_name)
+        found_entries = entries(table, index_name)
     else:
-        found = [] if hash_key is None else table.rows.partition(_wire(hash_key))
-    found = [one for one in found if all(holds(one[1].image, *condition) for condition in conditions)]
+        found_entries = [] if hash_key is None else table.rows.partition(_wire(hash_key))
+    found_entries = [
+        entry for entry in found_entries if all(holds(entry[1].image, *condition) for condition in conditions)
+    ]
 
     def place(position: Position, image: Image) -> tuple[Any, ...]:
         return (*(sortable(image[name]) for name in ordered), position)
 
-    found.sort(key=lambda one: place(one[0], one[1].image), reverse=not scan_index_forward)
+    found_entries.sort(key=lambda entry: place(entry[0], entry[1].image), reverse=not scan_index_forward)
     if exclusive_start_key is not None:
         start_key = {name: _wire(value) for name, value in exclusive_start_key.items()}
         start = place(table.position(start_key), start_key)
-        found = [
-            one
-            for one in found
-            if (place(one[0], one[1].image) > start if scan_index_forward else place(one[0], one[1].image) < start)
+        found_entries = [
+            entry
+            for entry in found_entries
+            if (
+                place(entry[0], entry[1].image) > start
+                if scan_index_forward
+                else place(entry[0], entry[1].image) < start
+            )
         ]
-    page, last = page_of(iter(found), limit)
+    page, last = page_of(iter(found_entries), limit)
     return _answer(table, page, last, index=index, condition=filter_expression, paths=projection_expressions)
 
 
@@ -159,14 +167,14 @@ def _wire(value: Any) -> Value:
     return normalised(value_of(value))
 
 
-def page_of(found: Iterator[Found], limit: int | None) -> tuple[list[StoredItem], StoredItem | None]:
+def page_of(entries_found: Iterator[Found], limit: int | None) -> tuple[list[StoredItem], StoredItem | None]:
     """Return the rows of one page, and the last of them if the page ended because it was full.
 
     As in the service, a page that reached its limit names a key to go on from even if nothing follows.
     """
     page: list[StoredItem] = []
     size = 0
-    for _, row in found:
+    for _, row in entries_found:
         if page and size + row.size > PAGE_BYTES:
             return page, page[-1]
         page.append(row)
@@ -221,12 +229,12 @@ _COMPARE: dict[str, Callable[..., bool]] = {
 
 def project(item: Item, image: Image, paths: list[list[str]]) -> Item:
     """Return *item* with only what *paths* name, e.g. `[["a"], ["b", "c[0]"]]`."""
-    wanted: dict[str | int, Any] = {}
+    projection: dict[str | int, Any] = {}
     for path in paths:
         steps = [name or int(number) for part in path for name, number in _LIST_STEP.findall(part)]
-        _graft(wanted, steps)
-    kept = _prune({"M": image}, wanted)
-    return Item(item.hash_key, item.range_key, {} if kept is None else kept["M"])
+        _graft(projection, steps)
+    projected = _prune({"M": image}, projection)
+    return Item(item.hash_key, item.range_key, {} if projected is None else projected["M"])
 
 
 def _graft(tree: dict[str | int, Any], steps: list[str | int]) -> None:
@@ -242,12 +250,12 @@ def _prune(value: Value, wanted: dict[str | int, Any] | None) -> Value | None:
     if wanted is None:
         return value
     if "M" in value:
-        kept = {
+        projected_values = {
             name: part
             for name, below in wanted.items()
             if name in value["M"] and (part := _prune(value["M"][name], below)) is not None
         }
-        return {"M": kept} if kept else None
+        return {"M": projected_values} if projected_values else None
     if "L" in value:
         parts = [
             part

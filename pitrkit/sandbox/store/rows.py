@@ -85,10 +85,12 @@ class ItemStore:
         row = self._rows[at] = StoredItem(image)
         self.bytes += row.size
 
-    def segment(self, number: int, of: int, after: Position | None = None) -> Iterator[tuple[Position, StoredItem]]:
-        """Yield the rows of scan segment *number* of *of*, behind *after*."""
-        low = -(-number * HASH_RANGE // of)
-        high = -(-(number + 1) * HASH_RANGE // of)
+    def segment(
+        self, number: int, segments: int, after: Position | None = None
+    ) -> Iterator[tuple[Position, StoredItem]]:
+        """Yield the rows of scan segment *number* of *segments*, behind *after*."""
+        low = -(-number * HASH_RANGE // segments)
+        high = -(-(number + 1) * HASH_RANGE // segments)
         start = bisect_left(self._order, (low,))
         if after is not None:
             start = max(start, bisect_right(self._order, after))

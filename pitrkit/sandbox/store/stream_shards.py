@@ -153,7 +153,7 @@ class TableStream:
         assert image is not None
         names = [key["AttributeName"] for key in self.schema]
         keys: Image = {name: image[name] for name in names}
-        shown = {
+        record_fields = {
             name: image
             for name, image, views in (
                 ("NewImage", change.after, ("NEW_IMAGE", "NEW_AND_OLD_IMAGES")),
@@ -171,9 +171,9 @@ class TableStream:
             "dynamodb": {
                 "ApproximateCreationDateTime": int(change.at.timestamp()),
                 "Keys": keys,
-                **shown,
+                **record_fields,
                 "SequenceNumber": str(record.sequence),
-                "SizeBytes": sum(map(stored_size, (keys, *shown.values()))),
+                "SizeBytes": sum(map(stored_size, (keys, *record_fields.values()))),
                 "StreamViewType": self.view,
             },
         }

@@ -45,10 +45,10 @@ def _check_key_size(value: Value, name: str, kind: str, most: int) -> None:
     """Refuse an empty key value, or one that is too long."""
     size = stored_size({"": value})
     if not size:
-        what = "string" if "S" in value else "binary"
+        key_type = "string" if "S" in value else "binary"
         raise MockValidationException(
             "One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an "
-            f"empty {what} value. Key: {name}"
+            f"empty {key_type} value. Key: {name}"
         )
     if size > most:
         raise MockValidationException(

@@ -143,11 +143,11 @@ def normalised_image(image: Image) -> Image:
 
 
 def _named(values: Image, within: int) -> Image:
-    found = {}
+    named_values = {}
     for name, value in values.items():
         check_name(name)
-        found[name] = normalised(value, within)
-    return found
+        named_values[name] = normalised(value, within)
+    return named_values
 
 
 def _only(value: Value) -> tuple[str, Any]:

@@ -184,7 +184,7 @@ def test_an_export_whose_files_are_gone_is_made_again(sandbox, aws, bucket, tabl
 def test_more_exports_than_a_page_are_all_looked_at(aws, bucket, table):
     first = full(aws, table)
     for number in range(1, 30):
-        full(aws, table, AT - timedelta(seconds=number), known=())
+        full(aws, table, AT - timedelta(seconds=number), earlier_exports=())
     assert len(exports.earlier(aws, table)) == 30
     assert full(aws, table).arn == first.arn
 
@@ -236,7 +236,7 @@ def test_waiting_tells_how_long_and_what_the_estimate_rests_on(sandbox, aws, buc
     assert "AWS gives no estimate" in told[0].basis
     assert [one.seconds for one in told] == sorted(one.seconds for one in told)
     known = exports.earlier(aws, table)
-    wait(aws, full(aws, table, AT - timedelta(seconds=1)), known=known, on_progress=told.append)
+    wait(aws, full(aws, table, AT - timedelta(seconds=1)), earlier_exports=known, on_progress=told.append)
     assert told[-1].basis == "the longest of 1 earlier exports"
     assert exports.Waiting("IN_PROGRESS", 400, 300, "").eta_seconds is None
 

@@ -41,7 +41,7 @@ def test_what_is_left_is_what_differs_however_little_is_held(then, now, held, ch
         [digest(*item) for item in chance.sample(sorted(state.items()), len(state))] for state in (then, now)
     )
     with tempfile.TemporaryDirectory() as folder:
-        found = left(Path(folder), before, after, held=held)
+        found = left(Path(folder), before, after, rows_in_memory=held)
     assert found == ([each for each in before if each not in after], [each for each in after if each not in before])
 
 
@@ -49,8 +49,8 @@ def test_what_is_left_is_what_differs_however_little_is_held(then, now, held, ch
 def test_all_rows_of_a_key_that_is_there_twice_are_left(tmp_path, held):
     one, other = digest(b"key", b"one"), digest(b"key", b"two")
     alone = digest(b"another", b"one")
-    assert left(tmp_path, [one, alone, other], [alone, one], held=held) == ([one, other], [one])
-    assert left(tmp_path, [one, one], [one], held=held) == ([one, one], [one])
+    assert left(tmp_path, [one, alone, other], [alone, one], rows_in_memory=held) == ([one, other], [one])
+    assert left(tmp_path, [one, one], [one], rows_in_memory=held) == ([one, one], [one])
 
 
 def test_rows_whose_digests_begin_alike_but_are_not_alike_are_left(tmp_path):
@@ -66,7 +66,9 @@ def test_pairs_are_found_among_many(tmp_path):
     after[7] = digest(b"new", b"")
     gone = set(before) - set(after)
     for held in (1000, 1_000_000):
-        rows = unpaired(side(tmp_path, "before", before), side(tmp_path, "after", after, files=3), tmp_path, held=held)
+        rows = unpaired(
+            side(tmp_path, "before", before), side(tmp_path, "after", after, files=3), tmp_path, rows_in_memory=held
+        )
         assert [before[row] for row in np.flatnonzero(rows[0])] == list(gone)
         assert list(np.flatnonzero(rows[1])) == [7]
         assert not list(tmp_path.glob("digests-*"))
