@@ -153,7 +153,7 @@ class RecoverRequest:
             raise BadInput(
                 f"--damage-until {self.damage_until} is not after --at {self.at}",
                 table=self.table,
-                fix="Give the second before the damage, and one by which it was done.",
+                fix="Give a time before the damage, and one by which it had ended.",
             )
 
     def _check_route(self, state: Mapping[str, Any]) -> None:

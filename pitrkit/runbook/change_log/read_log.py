@@ -62,7 +62,7 @@ def asked(session: Session, *, source: str, since: str, until: str, width_minute
     choose("source", source)
     table, at, window_record = session.table(), now(), session.data.get("window") or {}
     if not since and not window_record:
-        raise InputNeeded("since", fix="Give the second before the damage: ISO 8601 with Z, or a duration ago (90m).")
+        raise InputNeeded("since", fix="Give a time before the damage: ISO 8601 with Z, or a duration ago (90m).")
     since_at = times.parse_time(since or window_record["since"], now=at)
     until_text = until or ("" if since else window_record["until"])
     source = source or ("stream" if _by_stream(session, table, since_at) else "export")

@@ -37,7 +37,7 @@ def log_card(log: ChangeLog) -> View:
     reach = duration((log.until_at - log.since_at).total_seconds())
     each = "each write for itself, to the second" if log.single else "each item once a window, as it was left"
     rows: list[tuple[str, Cell]] = [
-        ("told by", log.source),
+        ("source", log.source),
         ("from", moment(log.since_at)),
         ("to", f"{moment(log.until_at)}, {reach} later"),
         ("tells", each),
@@ -90,7 +90,7 @@ def damage_card(
         ("damage is", masking.current().words(scope)),
         ("from", moment(since_at)),
         ("until before", moment(until_at)),
-        ("told by", changes.source),
+        ("source", changes.source),
     ]
     tiles = Tiles(tuple(Tile(f"{getattr(counts, kind):,}", kind, kind) for kind in KINDS))
     blocks: list[Block] = [Facts(tuple(rows)), tiles]
@@ -159,7 +159,7 @@ def item_view(key: Key, sights: Sequence[Sight]) -> View:
     if not sights:
         return note("No moment was asked for.", fix="Give times: ISO 8601 with Z or an offset, or a duration ago.")
     rows = tuple((moment(sight.at), _state(sight), sight.source) for sight in sights)
-    blocks: list[Block] = [Grid(("at", "the item", "told by"), rows)]
+    blocks: list[Block] = [Grid(("at", "the item", "source"), rows)]
     blocks += [Samples(tuple(_changes(key, sights)))] if len(sights) > 1 else [Samples((_only(key, sights[0]),))]
     data = {"key": key, "sights": [sight.to_dict() for sight in sights]}
     return View("item", key_text(key), (Tag(count_text(len(sights), "moment")),), tuple(blocks), data)

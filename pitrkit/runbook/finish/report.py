@@ -159,7 +159,7 @@ def gather(incident: Incident) -> ReportData:
             missing.append(f"{title} cannot be shown: {error.what}")
             return otherwise
 
-    life = attempt("The table's life", lambda: lives.load(incident), None)
+    life = attempt("Write activity and deployments", lambda: lives.load(incident), None)
     drill = DrillRecord.of(
         state
     )  # of its items the report says nothing: they are the real table's, and nobody asked for them
@@ -274,7 +274,7 @@ def _facts(state: dict[str, Any]) -> list[tuple[str, str]]:
         ("Gone back to", _utc(state.get("restore_at"))),
         ("Damage", " to ".join(_utc(at) for at in (state.get("window") or {}).values())),
         ("Damage until", _utc(state.get("damage_until"))),
-        ("Told by", (state.get("log") or {}).get("source")),
+        ("Source", (state.get("log") or {}).get("source")),
         ("Restored from", state.get("restored_source")),
         ("Restored in", state.get("restored_region")),
         ("Copy of the past", copy_words),
@@ -307,7 +307,7 @@ def _milestones(state: dict[str, Any], happened: Sequence[LogEvent]) -> list[Mil
     done = state.get("apply") or {}
     verified = state.get("verify") or {}
     rows = [
-        ("T", _time(state.get("restore_at")), "past"),
+        ("Recovery point", _time(state.get("restore_at")), "past"),
         ("Opened", _at(first.get("incident_opened")), "step"),
         ("Restore began", _at(first.get("restore_requested")), "step"),
         ("Copy ready", _at(last.get("restore_finished")), "step"),
