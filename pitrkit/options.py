@@ -94,19 +94,6 @@ OPTIONS = (
     Option("table", "the table", commands=("policy",), required=True),
     Option("notebook", "number, name or path, such as 05_copy_back", commands=("run",), positional=True),
     Option("parameters", "a parameter of the notebook", commands=("run",), kind="pairs"),
-    # -- copies that exist already, and other pasts
-    Option(
-        "restored", "an existing copy of the table's past to compare with, instead of a restore", ("01",), _RECOVER,
-        value="TABLE",
-    ),
-    Option(
-        "restored_until", "an existing copy from right after the damage, to compare the first one with, instead of now",
-        ("01",), _RECOVER, value="TABLE",
-    ),
-    Option(
-        "source_arn", "ARN of another table of the account to restore the past of, such as a replica in another Region",
-        ("01",), _RECOVER, value="ARN",
-    ),
     # -- the recovery point, and when the damage ended
     Option("at", f"recovery point: latest, {_TIME}", ("02",), _RECOVER),
     Option(
@@ -151,6 +138,19 @@ OPTIONS = (
         "width_minutes",
         "about how many minutes each export's window covers, to locate the damage in time; 0 for one window",
         ("10",), kind="float", default=0.0,
+    ),
+    # -- copies that exist already, and other pasts
+    Option(
+        "restored", "an existing copy of the table's past to compare with, instead of a restore", ("01",), _RECOVER,
+        value="TABLE",
+    ),
+    Option(
+        "restored_until", "an existing copy from right after the damage, to compare the first one with, instead of now",
+        ("01",), _RECOVER, value="TABLE",
+    ),
+    Option(
+        "source_arn", "ARN of another table of the account to restore the past of, such as a replica in another Region",
+        ("01",), _RECOVER, value="ARN",
     ),
     # -- the copy that is restored
     Option("target", "name of the new table; made up when blank", ("03",), _RECOVER, value="TABLE"),

@@ -176,13 +176,13 @@ def wait(
         AwsError: It failed; the message is AWS Backup's own.
     """
 
-    def ended(found: RestoreJob, seconds: float) -> bool:
-        on_progress(f"{found.status} {found.percent}".strip(), seconds)
-        done = found.status == "COMPLETED"
-        if not done and not found.alive:
+    def ended(restore_job: RestoreJob, seconds: float) -> bool:
+        on_progress(f"{restore_job.status} {restore_job.percent}".strip(), seconds)
+        done = restore_job.status == "COMPLETED"
+        if not done and not restore_job.alive:
             raise AwsError(
-                f"AWS Backup could not restore it: {found.message or found.status}",
-                code=found.status,
+                f"AWS Backup could not restore it: {restore_job.message or restore_job.status}",
+                code=restore_job.status,
                 operation="StartRestoreJob",
                 table=target,
                 fix="Correct the cause (permissions of the role, KMS key, name), and run this step again.",
