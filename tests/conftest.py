@@ -4,6 +4,7 @@ import contextlib
 import os
 import resource
 import signal
+import sys
 import time
 
 import pytest
@@ -74,6 +75,14 @@ def nest():
     """Where kernels are started warm from; None where all of them are cold."""
     with contextlib.ExitStack() as stack:
         yield None if os.environ.get("PITRKIT_PROVE") else stack.enter_context(warm_kernels())
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _masks():
+    """Leave no masks in force: errors of a file's tests say what they say, whichever file came before it."""
+    yield
+    if (masking := sys.modules.get("pitrkit.config.masking")) is not None:
+        masking.set_masks(None)
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -446,7 +446,7 @@ def test_what_comes_up_after_the_plan_was_made_closes_the_gate_and_what_was_tick
     plain.client.enable_kinesis_streaming_destination(
         TableName=plain.live, StreamArn="arn:aws:kinesis:us-east-1:123456789012:stream/ledger"
     )
-    with pytest.raises(GateClosed, match="acknowledged: kinesis"):
+    with pytest.raises(GateClosed, match="acknowledged first: kinesis"):
         copy.gate(copy.plan.digest)
     assert [one.value for one in box.ticks.children] == [True, False]
     with pytest.raises(GateClosed):

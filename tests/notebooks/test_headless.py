@@ -167,9 +167,7 @@ def test_a_notebook_run_dry_stops_before_the_first_call_that_would_change_someth
     written = desk.met(*WRITES)
     code, out, _ = desk.pitrkit("run", "03_restore", "-p", "incident", "early", "--dry-run")
     assert code == 0
-    assert out.splitlines()[0] == (
-        "Stock: dry run: it would call dynamodb:RestoreTableToPointInTime, and stops before that"
-    )
+    assert out.splitlines()[0] == ("Stock: dry run: stopped before calling dynamodb:RestoreTableToPointInTime")
     assert written() == 0
 
 
@@ -187,7 +185,7 @@ def test_a_second_run_of_an_incident_is_told_who_works_on_it_and_since_when(desk
             code, out, err = desk.pitrkit(*words)
             assert (code, out) == (2, "")
             assert f"process {os.getpid()} on {lock.host()}, since 20" in err
-            assert "Wait until that run has ended" in err
+            assert "Wait until that run ends" in err
 
 
 def test_a_lock_of_a_process_that_was_killed_holds_nobody_up(desk):

@@ -26,7 +26,7 @@ def test_two_existing_tables_are_compared_and_copied_without_a_restore(empty):
     asked = ("recover", "Live", "--restored", "Copy", "--incident", "two", "--modified", "keep")
     code, said = empty.pitrkit(*asked)
     assert code == 3
-    assert "acknowledged: no-pitr" in said, "the target has no PITR, and that has to be accepted by name"
+    assert "acknowledged first: no-pitr" in said, "the target has no PITR, and that has to be accepted by name"
     assert "--accept no-pitr --approve" in said
     assert len(empty.items("Live")) == 2
     code, said = empty.pitrkit(*re.search(r"pitrkit (recover .*)", said)[1].split())
