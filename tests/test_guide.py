@@ -211,6 +211,17 @@ def test_the_kinds_of_faults_it_names_are_all_there_are():
     assert kinds == [list(FaultRule.KINDS), list(ExportFault.KINDS)]
 
 
+def test_what_the_architecture_names_in_a_module_is_there():
+    page = (GUIDE / "architecture.md").read_text()
+    named = re.findall(r"`([\w.]+)` of `(?:pitrkit/)?([a-z_/]+\.py)`", page)
+    assert len(named) > 15
+    for name, path in named:
+        of_class, _, member = name.rpartition(".")
+        source = (ROOT / "pitrkit" / path).read_text()
+        assert re.search(rf"^(class|def) {of_class or member}\b", source, re.MULTILINE), (name, path)
+        assert not of_class or re.search(rf"^    def {member}\b", source, re.MULTILINE), (name, path)
+
+
 def test_the_paths_of_the_architecture_are_there_and_no_room_is_missing():
     page = (GUIDE / "architecture.md").read_text()
     rooms = set(re.findall(r"^\| `pitrkit/([\w/]+)/` \|", page, re.MULTILINE))

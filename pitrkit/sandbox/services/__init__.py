@@ -1,4 +1,4 @@
-"""Operations that moto lacks: PITR, backups, streams, CloudWatch, CloudTrail, AWS Backup. One module each.
+"""Operations that moto lacks: PITR, backups, streams, CloudWatch, CloudTrail, AWS Backup.
 
-May import protocol, store.
+One module each; open `pitr` first. May import protocol, store.
 """
