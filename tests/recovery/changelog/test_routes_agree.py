@@ -147,7 +147,7 @@ class Incident:
         assert (ONE_STEP_A_WINDOW in log.notes) == (len(log) > 0)
         said = [one for one in log.notes if one != ONE_STEP_A_WINDOW]
         assert len(said) == (len(undecided) > 0)
-        assert all(one.startswith(f"Of {len(undecided)} item") for one in said)
+        assert all(f"what happened to {len(undecided)} item" in note for note in said)
         return self._changes(log), undecided, edges
 
     def _changes(self, log):

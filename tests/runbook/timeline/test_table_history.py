@@ -172,4 +172,4 @@ def test_the_report_says_that_a_timeline_cannot_be_read_and_is_whole_without_one
     assert "When it happened" not in report.write(incident).read_text()
     incident.path(table_history.NAME).write_text(json.dumps({"window": 1}))
     html = report.write(incident).read_text()
-    assert "life cannot be shown" in html
+    assert "Write activity and deployments cannot be shown" in html
