@@ -78,7 +78,7 @@ def test_a_closed_gate_is_a_card_that_says_what_would_happen_and_how_to_open_it(
     with pytest.raises(GateClosed) as closed:
         copy.gate("")
     card = str(closed.value.card)
-    assert "puts 20 items back, updates 20" in card
+    assert "restore 20, update 20" in card
     assert "Nothing is written before approval" in card
     assert f"approve {copy.plan.digest}" in card
     assert "<details" not in card

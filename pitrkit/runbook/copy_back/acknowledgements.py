@@ -156,7 +156,7 @@ def to_text(
     (_, did), (_, scope) = _pairs(plan)
     outside_text = f"; outside the scope: {outside_words(outside)}" if outside else ""
     takes = f"{duration_estimate(plan.write_units / pace)}, costs {costs}"
-    return f"   it {did}\n   scope: {scope}{outside_text}\n   takes {takes}{acknowledgements.words()}"
+    return f"   action: {did}\n   scope: {scope}{outside_text}\n   takes {takes}{acknowledgements.words()}"
 
 
 def closed(closed: GateClosed, plan: Plan, acknowledgements: Acknowledgements, text: str) -> GateClosed:
@@ -175,6 +175,7 @@ def closed(closed: GateClosed, plan: Plan, acknowledgements: Acknowledgements, t
 
 
 def _pairs(plan: Plan) -> tuple[tuple[str, str], tuple[str, str]]:
-    left_alone = ", ".join(f"{count:,} {reason}" for reason, count in plan.left.items()) or "nothing"
-    did = f"puts {plan.puts:,} items back, updates {plan.updates:,}, deletes {plan.deletes:,}; leaves {left_alone}"
-    return ("it", did), ("scope", plan_views.scope_words(plan.scope))
+    skipped = ", ".join(f"{count:,} {reason}" for reason, count in plan.left.items())
+    left = f"skipped: {skipped}" if skipped else "none skipped"
+    did = f"restore {plan.puts:,}, update {plan.updates:,}, delete {plan.deletes:,}; {left}"
+    return ("action", did), ("scope", plan_views.scope_words(plan.scope))

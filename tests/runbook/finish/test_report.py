@@ -245,7 +245,7 @@ def test_a_whole_recovery_is_told_from_verdict_to_undo(story):
         "Every one of them was read again and matches the plan.",
         "1 difference waits for a decision.",
         f"Caller{CALLER}",
-        "Copy of the pastOrders-copy (restored for this incident)",
+        "Restored copyOrders-copy (restored for this incident)",
         "2,956unchanged 29removed: missing now 12modified: different now 3inserted: new since",
         "Removed: 3 of 29",
         "status1200",
