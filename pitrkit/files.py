@@ -8,12 +8,8 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pitrkit.errors import PitrkitError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 def sha256(raw: bytes) -> str:

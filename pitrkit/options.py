@@ -69,6 +69,9 @@ _RECOVER = ("recover",)
 _RUNS = ("run", "recover")
 _LOGGED = ("run", "recover", "drill")
 
+LATEST_LAG_SECONDS = 300.0
+"""How far the latest restorable time is behind in a sandbox: in the service it is typically five minutes."""
+
 _TIME = "ISO 8601 with Z or an offset, or a duration ago such as 90m"
 
 OPTIONS = (
@@ -358,7 +361,7 @@ OPTIONS = (
     ),
     Option(
         "latest_lag_seconds", "how far the latest restorable time is behind now", commands=("sandbox",), kind="float",
-        default=300.0, value="S",
+        default=LATEST_LAG_SECONDS, value="S",
     ),
     Option(
         "live", "the shop goes on selling while the sandbox serves", commands=("sandbox",), kind="bool", default=False

@@ -12,15 +12,13 @@ from typing import TYPE_CHECKING
 from pitrkit import __version__, documents
 from pitrkit.cli import arguments as command_arguments
 from pitrkit.errors import BadInput, Exit, PitrkitError
+from pitrkit.options import LATEST_LAG_SECONDS
 
 if TYPE_CHECKING:
     from pitrkit.runner.service import Service
 
 LAB_RESTORE_SECONDS = 20.0
 """Long enough to see a restore's progress, too short to get coffee."""
-
-LATEST_LAG_SECONDS = 300.0
-"""The service's latest restorable time is typically five minutes ago."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

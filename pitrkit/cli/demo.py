@@ -18,6 +18,7 @@ from typing import Any, TextIO
 from pitrkit.config import guardrails
 from pitrkit.errors import Exit
 from pitrkit.incident.incident import Incident
+from pitrkit.options import LATEST_LAG_SECONDS
 from pitrkit.runner.notebook_run import display_path
 from pitrkit.runner.recover import recover
 from pitrkit.runner.recover_request import RecoverRequest
@@ -44,7 +45,7 @@ def run(root: Path, *, seed: int, route: str = "restore", echo: TextIO) -> Exit:
     """
     began = time.monotonic()
     scenario = orders(seed, now=datetime.now(UTC))
-    with Sandbox(restore_seconds=RESTORE_SECONDS, latest_lag_seconds=300.0) as sandbox:
+    with Sandbox(restore_seconds=RESTORE_SECONDS, latest_lag_seconds=LATEST_LAG_SECONDS) as sandbox:
         scenario.lay_into(sandbox)
         client = sandbox.client("dynamodb")
         truth = scenario.truth

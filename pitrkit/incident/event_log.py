@@ -16,16 +16,12 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pitrkit import files
 from pitrkit.documents import from_json, to_json
 from pitrkit.errors import PitrkitError
 from pitrkit.files import sha256
-
-if TYPE_CHECKING:
-    pass
-
 
 NO_LINE = "0" * 64
 """`prev` of the first line."""

@@ -14,13 +14,10 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pitrkit.errors import BadInput
 from pitrkit.incident.incident import WORKING_COPY_VARIABLE, Incident
-
-if TYPE_CHECKING:
-    pass
 
 
 def notebooks_folder() -> Path:
@@ -65,16 +62,14 @@ def lay_out(incident: Incident) -> Path | None:
         for path in missing:
             values = {"incident": incident.id, **({"table": table} if path.stem in _NAMED and table else {})}
             if (notebook := filled(json.loads(path.read_bytes()), values)) is not None:
-                fresh = place / f".{path.name}.{os.getpid()}"
-                fresh.write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-                fresh.replace(place / path.name)
+                _put(place / path.name, notebook)
     except OSError:
         return None
     return place
 
 
-def renew(lab_folder: Path, at: datetime) -> list[Path]:
-    """Replace the notebooks of every incident that another version has laid out; return the folders concerned.
+def renew(lab_folder: Path, at: datetime) -> None:
+    """Replace the notebooks of every incident that another version has laid out.
 
     What was there is kept in the incident's folder, in one named after the time.
 
@@ -85,7 +80,6 @@ def renew(lab_folder: Path, at: datetime) -> list[Path]:
     Raises:
         OSError: A folder cannot be written.
     """
-    renewed = []
     for place in sorted(path for path in lab_folder.iterdir() if path.is_dir()):
         older = place / f"older-{at:%Y%m%d-%H%M%S}"
         for path in sorted(notebooks_folder().glob("*.ipynb")):
@@ -98,10 +92,14 @@ def renew(lab_folder: Path, at: datetime) -> list[Path]:
                 continue
             older.mkdir(exist_ok=True)
             own.replace(older / path.name)
-            own.write_text(json.dumps(current, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        if older.is_dir():
-            renewed.append(place)
-    return renewed
+            _put(own, current)
+
+
+def _put(path: Path, notebook: Mapping[str, Any]) -> None:
+    """Write a notebook so that it is there whole or not at all."""
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    fresh.write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    fresh.replace(path)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -21,11 +21,10 @@ from pitrkit.runbook.restore.source_choice import RestoreRequest
 from pitrkit.times import now, parse_time
 
 TIMES = ("at", "damage_until")
-OPTIONS_OF_A_COPY = ("backup_role", "target_region", "indexes", "kms_key", "billing", "throughput")
-
 _OPTIONS = {option.name: option for option in options.of_command("recover")}
-
-_ASKED = {"backup_role": "role", "target_region": "region"}
+_OF_A_RESTORE = {field.name for field in fields(RestoreRequest)}
+_OF_A_COPY = tuple(name for name, option in _OPTIONS.items() if option.parameter_of("03") in _OF_A_RESTORE)
+"""Options of what a copy is restored from and what it is to be like, which `03_restore` has as parameters."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,8 +94,8 @@ class RecoverRequest:
 
     def asked(self) -> RestoreRequest:
         """Return what is asked of the restored copy."""
-        copy_options = self.parameters("backup", *OPTIONS_OF_A_COPY)
-        return RestoreRequest(**{_ASKED.get(name, name): value for name, value in copy_options.items()})
+        given = self.parameters_for("03")
+        return RestoreRequest(**{name: value for name, value in given.items() if name in _OF_A_RESTORE})
 
     def without_restore(self, state: Mapping[str, Any]) -> bool:
         """Return whether this takes the route without a restore, in an incident that says *state* so far."""
@@ -135,11 +134,8 @@ class RecoverRequest:
             raise BadInput(
                 f"{option.name}={value!r} is not a valid value", fix=f"Set {option.name} to true, or leave it out."
             )
-        if option.choices and value and value not in option.choices:
-            raise BadInput(
-                f"{option.name}={value!r} is not a valid value",
-                fix=f"Set {option.name} to one of {', '.join(option.choices)}.",
-            )
+        if option.choices:
+            options.choose(option.name, value)
         if option.kind == "float" and value:
             try:
                 Pace(float(value))
@@ -187,7 +183,7 @@ class RecoverRequest:
         self.asked().check()
         if self.source_arn:
             arns.table_arn(self.source_arn)
-        of_a_copy = ("source_arn", "backup", *OPTIONS_OF_A_COPY)
+        of_a_copy = ("source_arn", *_OF_A_COPY)
         if self.without_restore(state):
             text = "is about a restored copy, and this route has none"
             self._refuse(of_a_copy, text, "Leave it out, or take --route restore.")

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from pitrkit.errors import AwsError, GateClosed, PitrkitError
 from pitrkit.ui.blocks import Block, Code, Facts, Fold, Note, Tag, Tone
 from pitrkit.ui.view import View
-
-if TYPE_CHECKING:
-    pass
 
 
 def note(text: str, tone: Tone = "info", fix: str = "") -> View:

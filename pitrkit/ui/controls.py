@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import ipywidgets as widgets
 from IPython.display import display
@@ -19,10 +19,6 @@ from pitrkit.ui.blocks import Grid, Note
 from pitrkit.ui.cards import error_card
 from pitrkit.ui.text import visible
 from pitrkit.ui.view import View
-
-if TYPE_CHECKING:
-    pass
-
 
 WIDE = {"description_width": "9em"}
 

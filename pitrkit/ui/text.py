@@ -15,13 +15,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pitrkit.aws.items import attributes
 from pitrkit.config import masking
-
-if TYPE_CHECKING:
-    pass
 
 
 def clean(text: str) -> str:

@@ -41,13 +41,13 @@ def current_items(
         Throttled: The service went on leaving keys unprocessed.
     """
     images_by_key: dict[Key, Image] = {}
-    boto_keys = [key.encode() for key in keys]
+    left = [key.encode() for key in keys]
     fruitless = 0
-    while boto_keys:
-        batch = item_calls.read_keys(wire, table, boto_keys, key_schema)
+    while left:
+        batch = item_calls.read_keys(wire, table, left, key_schema)
         images_by_key |= batch.items
         unprocessed_keys = batch.left
-        fruitless = fruitless + 1 if len(unprocessed_keys) == len(boto_keys) else 0
+        fruitless = fruitless + 1 if len(unprocessed_keys) == len(left) else 0
         if fruitless == _ATTEMPTS_WITHOUT_PROGRESS:
             raise Throttled(
                 f"{len(unprocessed_keys)} keys stay unread after {fruitless} attempts",
@@ -58,7 +58,7 @@ def current_items(
             )
         if unprocessed_keys:
             sleep(_BACKOFF.pause(fruitless + 1))
-        boto_keys = unprocessed_keys
+        left = unprocessed_keys
     return images_by_key
 
 

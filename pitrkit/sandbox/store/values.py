@@ -11,13 +11,9 @@ import base64
 import binascii
 import re
 from decimal import Context, Decimal, Inexact
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from moto.dynamodb.models.dynamo_type import DynamoType, Item
-
-if TYPE_CHECKING:
-    pass
-
 
 Value = dict[str, Any]
 """One typed value: `{"S": "a"}`, `{"L": [{"N": "1"}]}`. Binary is base64 text."""
