@@ -87,7 +87,7 @@ def renew(lab_folder: Path, at: datetime) -> None:
             if not own.is_file():
                 continue
             previous = _read(own)
-            current = filled(json.loads(path.read_bytes()), _values(previous) or {"incident": place.name})
+            current = filled(json.loads(path.read_bytes()), {"incident": place.name} | _values(previous))
             if current is None or _code(previous) == _code(current):
                 continue
             older.mkdir(exist_ok=True)

@@ -121,3 +121,15 @@ def test_fresh_keeps_the_table_that_a_copy_names(shown, incident, tmp_path):
     lab.lay_out(tmp_path, fresh=True)
     declared = parameters_of(place / "01_select_table.ipynb")
     assert (declared["incident"].default, declared["table"].default) == ('"night-1"', '"Orders"')
+
+
+def test_fresh_names_the_incident_where_a_copy_names_its_table_alone(shown, incident, tmp_path):
+    place = working_copy.lay_out(incident)
+    path = place / "01_select_table.ipynb"
+    notebook = json.loads(older(path, ("select_table.select", "select.select")))
+    cell = next(cell for cell in notebook["cells"] if "parameters" in cell["metadata"].get("tags", ()))
+    cell["source"] = "".join(cell["source"]).replace('incident: str = "night-1"', 'incident: str = ""')
+    path.write_text(json.dumps(notebook))
+    lab.lay_out(tmp_path, fresh=True)
+    declared = parameters_of(path)
+    assert (declared["incident"].default, declared["table"].default) == ('"night-1"', '"Orders"')
