@@ -120,7 +120,8 @@ def _show(
 ) -> list[str]:
     del tb_offset
     inside = trace.tb_next if trace is not None else None  # the first frame is IPython's own
-    error = outdated(error, inside) or error
+    if (known := outdated(error, inside)) is not None:
+        kind, error = type(known), known
     if PitrkitError.discreet:
         # What led to an error may quote an item in its own words, and so may an error that nobody expected.
         text = "".join(traceback.format_tb(inside)).rstrip("\n")

@@ -97,6 +97,8 @@ def test_a_notebook_of_another_version_says_how_to_get_this_ones(tmp_path, cell)
     for part in ("laid out by another version of pitrkit", "pitrkit lab --fresh", "The incident continues"):
         assert part in words(card)
     assert "pitrkit lab --fresh" in said
+    assert "unexpected" not in said
+    assert error["ename"] == "BadInput"
     assert len(error["traceback"]) == 1
 
 
