@@ -210,6 +210,15 @@ def test_a_room_says_what_it_is_for_and_runs_nothing(room):
         assert len(face.body) == 1, "importing a module of a room imports none of its neighbours"
 
 
+def test_a_class_name_stands_for_one_thing():
+    places = {}
+    for module, path in NAMES.items():
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ClassDef):
+                places.setdefault(node.name, []).append(module)
+    assert {name: modules for name, modules in places.items() if len(modules) > 1} == {}
+
+
 @pytest.mark.parametrize("module", NAMES)
 def test_a_module_is_short_enough_to_be_read_at_once(module):
     assert len(NAMES[module].read_text().splitlines()) <= TOO_LONG
